@@ -1,0 +1,131 @@
+"""`python -m mmcr_core.pretrain`: one cell without Ray or a store, its result printed as JSON."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+
+import torch
+
+from mmcr_core.datasets import DatasetError, describe_skipped, require_present
+from mmcr_core.pretrain import Diverged, Pretraining
+from mmcr_core.spec import (
+    DEFAULT_ENCODERS,
+    DEFAULT_VIEWS,
+    VIEW_RECIPES,
+    BudgetSpec,
+    DatasetSpec,
+    EncoderSpec,
+    EvaluateSpec,
+    ObjectiveSpec,
+    OptimizerSpec,
+    ProjectorSpec,
+    RunSpec,
+    SpecError,
+    run_id,
+)
+
+EXAMPLE = "example: python -m mmcr_core.pretrain --P 64 --D 64 --K 2 --dataset digits --steps 200"
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Parse, train, print. Exit code 2 for bad input, 1 where the run diverged."""
+    given = _parser().parse_args(arguments)
+    try:
+        spec = _spec(given)
+        require_present(spec.dataset)
+        run = Pretraining(spec, given.device)
+    except SpecError as error:
+        _fail(f"{error.key}: {error}")
+    except (DatasetError, RuntimeError) as error:
+        _fail(str(error))
+    if run.images.skipped:
+        print(describe_skipped(run.images.skipped), file=sys.stderr)
+    started = time.perf_counter()
+    errors: list[float] = []
+    try:
+        for chunk in run.run():
+            errors += chunk.columns["percent_error"].tolist()
+            print(f"step {chunk.step_last + 1}/{run.steps}: percent error {errors[-1]:.4f}", file=sys.stderr)
+    except Diverged as error:
+        print(f"diverged: {error}", file=sys.stderr)
+        raise SystemExit(1) from None
+    seconds = time.perf_counter() - started
+    tail = errors[-max(1, round(0.05 * len(errors))) :]
+    result = {
+        "run_id": run_id(spec),
+        "percent_error": sum(tail) / len(tail),
+        **run.evaluate(),
+        "steps": run.steps,
+        "images": run.steps * spec.P,
+        "flops": float(run.steps * run.flops_per_step),
+        "wall_seconds": round(seconds, 3),
+        "images_per_second": round(run.steps * spec.P / seconds, 1),
+        "device": str(run.device),
+    }
+    print(json.dumps(result, indent=2))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m mmcr_core.pretrain", description="Pretrain one cell and print its result.", epilog=EXAMPLE
+    )
+    add = parser.add_argument
+    add("--P", type=int, required=True, help="points: images a batch")
+    add("--D", type=int, required=True, help="dims: embedding dimensions")
+    add("--K", type=int, required=True, help="views an image")
+    add("--dataset", required=True, choices=["digits", "cifar10", "cifar100", "stl10", "folder", "parquet"])
+    add("--path", help="folder or parquet file")
+    add("--root", default="./data", help="folder of a named data set (default ./data)")
+    add("--split", help="default: train, for stl10 train+unlabeled")
+    add("--download", action="store_true", help="fetch a named data set that is absent")
+    add("--size", type=int, help="pixels at which folder and parquet images are kept")
+    budget = parser.add_mutually_exclusive_group(required=True)
+    budget.add_argument("--epochs", type=float)
+    budget.add_argument("--steps", type=int)
+    budget.add_argument("--images", type=int)
+    add("--seed", type=int, default=0)
+    add("--encoder", choices=["resnet18", "convnet"], help="default: fits the data set")
+    add("--stem", choices=["imagenet", "small"])
+    add("--views", choices=sorted(VIEW_RECIPES), help="default: fits the data set")
+    add("--learning-rate", type=float, default=1e-3)
+    add("--schedule", choices=["constant", "cosine"], default="constant")
+    add("--precision", choices=["fp32", "bf16"], default="fp32")
+    add("--probe", choices=["none", "knn", "linear"], default="knn")
+    add("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    return parser
+
+
+def _spec(given: argparse.Namespace) -> RunSpec:
+    encoder = DEFAULT_ENCODERS.get(given.dataset, EncoderSpec())
+    if given.encoder or given.stem:
+        encoder = EncoderSpec(given.encoder or "resnet18", given.stem)
+    return RunSpec(
+        objective=ObjectiveSpec(),
+        dataset=DatasetSpec(
+            given.dataset,
+            split=given.split or ("train+unlabeled" if given.dataset == "stl10" else "train"),
+            root=given.root,
+            path=given.path,
+            download=given.download,
+            size=given.size,
+        ),
+        encoder=encoder,
+        projector=ProjectorSpec(),
+        P=given.P,
+        D=given.D,
+        K=given.K,
+        seed=given.seed,
+        budget=BudgetSpec(given.epochs, given.steps, given.images),
+        optimizer=OptimizerSpec(learning_rate=given.learning_rate, schedule=given.schedule),
+        views=VIEW_RECIPES[given.views or DEFAULT_VIEWS.get(given.dataset, "stl10")],
+        precision=given.precision,
+        evaluate=EvaluateSpec(probe=given.probe),
+    )
+
+
+def _fail(problem: str) -> None:
+    print(f"error: {problem}", file=sys.stderr)
+    raise SystemExit(2)

@@ -1,0 +1,204 @@
+"""Launch a grid: `python sweeps/launch.py sweeps/grids/quickstart.yaml`.
+
+Trains the cells that the store does not have yet, resumes those that were interrupted, retries those that
+failed. Exit code 0: every cell has finished; 1: some have not, each listed with its reason; 2: bad input,
+nothing written; 130: interrupted.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+EXAMPLE = "Example: python sweeps/launch.py sweeps/grids/quickstart.yaml --only 'P=64,D=64'"
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+SELECTABLE = ("P", "D", "K", "seed", "run_id")
+
+
+@app.command(epilog=EXAMPLE)
+def launch(
+    grid: Annotated[Path, typer.Argument(help="Grid file (YAML).")],
+    results: Annotated[Path, typer.Option(help="Folder that holds the sweeps' folders.")] = Path("results"),
+    plan: Annotated[bool, typer.Option("--plan", help="Print cells and costs, and stop.")] = False,
+    address: Annotated[str | None, typer.Option(help="Join a running Ray cluster: auto, or its address.")] = None,
+    only: Annotated[str | None, typer.Option(help="Cells to run, such as 'P=64,D=64' or 'P=64|128,K=2'.")] = None,
+    max_concurrent: Annotated[int | None, typer.Option(min=1, help="Most cells at once.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the plan or the outcome as JSON.")] = False,
+) -> None:
+    """Run every cell of a grid, or what is missing of it."""
+    from sweeps.driver import ClusterError
+    from sweeps.grid import GridError, load_grid
+
+    try:
+        spec = load_grid(grid)
+        cells = _selected(spec.cells, only)
+        if plan:
+            code = _plan(spec, cells, results, max_concurrent, as_json)
+        else:
+            code = _launch(spec, cells, results, address, max_concurrent, as_json)
+    except (GridError, ClusterError, UsageError) as error:
+        print(error, file=sys.stderr)
+        raise typer.Exit(2) from None
+    raise typer.Exit(code)
+
+
+class UsageError(Exception):
+    """An option or a folder that cannot be used."""
+
+
+def _selected(cells: tuple[Any, ...], only: str | None) -> tuple[Any, ...]:
+    """The cells that `only` names: KEY=VALUE[|VALUE...] joined by commas, all of which must hold."""
+    from mmcr_core.spec import run_id
+
+    if only is None:
+        return cells
+    wanted: dict[str, set[str]] = {}
+    for part in only.split(","):
+        match = re.fullmatch(r"\s*(\w+)\s*=\s*([\w|]+)\s*", part)
+        if not match or match[1] not in SELECTABLE:
+            keys = ", ".join(SELECTABLE)
+            raise UsageError(f"--only: '{part}' is not KEY=VALUE with one of {keys}; such as 'P=64|128,K=2'")
+        wanted.setdefault(match[1], set()).update(match[2].split("|"))
+
+    def value(cell: Any, key: str) -> str:
+        return run_id(cell) if key == "run_id" else str(getattr(cell, key))
+
+    chosen = tuple(cell for cell in cells if all(value(cell, key) in any_of for key, any_of in wanted.items()))
+    if not chosen:
+        raise UsageError(f"--only: no cell of the grid has {only}; see --plan for the cells")
+    return chosen
+
+
+def _plan(
+    spec: Any, cells: tuple[Any, ...], results: Path, max_concurrent: int | None, as_json: bool
+) -> int:
+    import torch
+
+    from sweeps.plan import makespan_seconds, this_machine
+    from sweeps.plan import plan as make_plan
+    from sweeps.show import duration, plan_table
+    from sweeps.store import Store
+
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    machine = this_machine(torch.cuda.device_count(), cores)
+    planned = make_plan(cells, spec.settings.resources, machine)
+    statuses = Store(results / spec.settings.name).statuses()
+    left = [cell for cell in planned if statuses.get(cell.run_id) != "finished"]
+    seconds = makespan_seconds(left, machine, max_concurrent)
+    flops = sum(cell.flops for cell in planned)
+    if as_json:
+        fields = ("run_id", "steps", "images", "flops", "memory_bytes", "seconds", "gpus", "cpus")
+        rows = [
+            {name: getattr(cell.spec, name) for name in ("P", "D", "K", "seed")}
+            | {name: getattr(cell, name) for name in fields}
+            | {"status": statuses.get(cell.run_id, "to run")}
+            for cell in planned
+        ]
+        print(json.dumps({"name": spec.settings.name, "cells": rows, "makespan_seconds": seconds}, indent=2))
+        return 0
+    console = _console()
+    console.print(plan_table(planned, statuses))
+    kind = f"{machine.gpus:g} GPUs" if machine.gpus else f"{machine.cpus:g} CPU cores, no GPU"
+    packing = f", {round(1 / planned[0].gpus)} cells a GPU" if 0 < planned[0].gpus < 1 else ""
+    print(
+        f"{len(planned)} cells, {flops:.3e} FLOPs; {len(left)} to run, about {duration(seconds)} on this machine "
+        f"({kind}{packing}). Time and memory are estimates."
+    )
+    return 0
+
+
+def _launch(
+    spec: Any,
+    cells: tuple[Any, ...],
+    results: Path,
+    address: str | None,
+    max_concurrent: int | None,
+    as_json: bool,
+) -> int:
+    from mmcr_core.datasets import DatasetError, require_present
+    from mmcr_core.spec import run_id
+    from sweeps.driver import Outcome, check_resources, cluster, run_cells
+    from sweeps.plan import plan as make_plan
+    from sweeps.plan import this_machine
+    from sweeps.show import LiveTable
+    from sweeps.store import Store
+
+    store = Store(results / spec.settings.name)
+    statuses = store.statuses()
+    missing = tuple(cell for cell in cells if statuses.get(run_id(cell)) != "finished")
+    done = len(cells) - len(missing)
+    note = f"{len(cells)} cells: {done} have finished already, {len(missing)} to run"
+    outcome = Outcome()
+    if missing:
+        try:
+            for dataset in {cell.dataset for cell in missing}:
+                require_present(dataset)
+        except DatasetError as error:
+            raise UsageError(str(error)) from error
+        _require_writable(results)
+        with cluster(address) as (gpus, cpus):
+            planned = make_plan(missing, spec.settings.resources, this_machine(gpus, cpus))
+            check_resources(planned, gpus, cpus)
+            store.write_grid(spec.text)
+            console = _console(stderr=True)
+            console.print(note, highlight=False)
+            with LiveTable(planned, console) as table:
+                outcome = run_cells(planned, spec.settings, store, table, max_concurrent)
+    else:
+        print(note, file=sys.stderr)
+    return _summary(spec, cells, store, done, outcome, as_json)
+
+
+def _require_writable(results: Path) -> None:
+    """Raises UsageError unless `results`, or the nearest folder above it that exists, can be written to."""
+    folder = results.absolute()
+    while not folder.exists():
+        folder = folder.parent
+    if not folder.is_dir() or not os.access(folder, os.W_OK):
+        raise UsageError(f"--results: {folder} is not a folder that can be written to; choose another")
+
+
+def _summary(spec: Any, cells: tuple[Any, ...], store: Any, done: int, outcome: Any, as_json: bool) -> int:
+    from mmcr_core.spec import run_id
+
+    code = 130 if outcome.interrupted else 1 if outcome.unfinished else 0
+    if as_json:
+        summary = {
+            "name": spec.settings.name,
+            "results": str(store.root),
+            "finished_before": done,
+            "finished": outcome.finished,
+            "unfinished": outcome.unfinished,
+            "interrupted": outcome.interrupted,
+        }
+        print(json.dumps(summary, indent=2))
+        return code
+    by_id = {run_id(cell): cell for cell in cells}
+    for key, reason in outcome.unfinished.items():
+        cell = by_id[key]
+        print(f"{key} P={cell.P} D={cell.D} K={cell.K} seed={cell.seed}: {reason}", file=sys.stderr)
+    left = len(cells) - done - len(outcome.finished) - len(outcome.unfinished)
+    print(
+        f"{spec.settings.name}: {done + len(outcome.finished)} of {len(cells)} cells finished"
+        + (f", {len(outcome.unfinished)} failed (launch again to retry)" if outcome.unfinished else "")
+        + (f", interrupted with {left} to go (launch again to go on)" if outcome.interrupted else "")
+        + f"; results in {store.root}"
+    )
+    return code
+
+
+def _console(stderr: bool = False) -> Console:
+    """Wide enough for the plan where the output is not a terminal."""
+    console = Console(stderr=stderr)
+    return console if console.is_terminal else Console(stderr=stderr, width=140)
+
+
+if __name__ == "__main__":
+    app()

@@ -1,0 +1,118 @@
+"""YAML to plain values that remember the line they stand on. Safe loading only; a repeated key is an error."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import product
+from typing import Any
+
+import yaml
+
+Path = tuple[str | int, ...]
+Lines = dict[Path, int]
+
+
+class Loader(yaml.SafeLoader):
+    """YAML 1.1's safe loader, with YAML 1.2's idea of a float: PyYAML reads 1e-3 as text."""
+
+
+Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float",
+    re.compile(r"^[-+]?(\d[\d_]*)(\.[\d_]*)?[eE][-+]?\d+$"),
+    list("-+0123456789"),
+)
+
+
+class YamlError(Exception):
+    """`line` (from 1) says where; the message says what."""
+
+    def __init__(self, line: int, problem: str) -> None:
+        super().__init__(problem)
+        self.line = line
+
+
+@dataclass(frozen=True)
+class Marked:
+    """A value and its line. `value` is a scalar, a list of Marked, or a dict of str to Marked."""
+
+    value: Any
+    line: int
+
+
+def parse(text: str) -> Marked:
+    """The document in `text`. Raises YamlError for bad syntax, repeated keys, keys that are not text."""
+    loader = Loader(text)
+    try:
+        node = loader.get_single_node()
+        if node is None:
+            return Marked(None, 1)
+        return _convert(loader, node)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        problem = " ".join(filter(None, (error.context, error.problem)))
+        raise YamlError(mark.line + 1 if mark else 1, f"is not valid YAML: {problem}") from error
+    except yaml.YAMLError as error:
+        raise YamlError(1, f"is not valid YAML: {' '.join(str(error).split())}") from error
+    except RecursionError as error:
+        raise YamlError(1, "an alias refers to the value it stands in") from error
+    finally:
+        loader.dispose()
+
+
+def _convert(loader: Loader, node: yaml.Node) -> Marked:
+    line = node.start_mark.line + 1
+    if isinstance(node, yaml.SequenceNode):
+        return Marked([_convert(loader, item) for item in node.value], line)
+    if isinstance(node, yaml.MappingNode):
+        loader.flatten_mapping(node)
+        entries: dict[str, Marked] = {}
+        for key_node, value_node in node.value:
+            key = loader.construct_object(key_node)
+            key_line = key_node.start_mark.line + 1
+            if not isinstance(key, str):
+                raise YamlError(key_line, f"key {key!r} is not text; quote it")
+            if key in entries:
+                raise YamlError(key_line, f"key '{key}' stands twice; keep one")
+            entries[key] = Marked(_convert(loader, value_node).value, key_line)
+        return Marked(entries, line)
+    try:
+        return Marked(loader.construct_object(node), line)
+    except ValueError as error:
+        raise YamlError(line, f"cannot read '{node.value}': {error}") from error
+
+
+def expand(marked: Marked, path: Path, is_tuple: Any) -> Iterator[tuple[Any, Lines]]:
+    """Every choice of one element from each list below `marked`, as plain values with their lines.
+
+    A list for which `is_tuple(path)` holds is one value (a tuple), unless it is a list of lists.
+    Raises YamlError for an empty list and for an element that stands twice.
+    """
+    value, line = marked.value, marked.line
+    if isinstance(value, dict):
+        choices = [list(expand(child, (*path, key), is_tuple)) for key, child in value.items()]
+        for combination in product(*choices):
+            lines: Lines = {path: line}
+            for _, child_lines in combination:
+                lines |= child_lines
+            yield {key: child for key, (child, _) in zip(value, combination, strict=True)}, lines
+    elif isinstance(value, list) and is_tuple(path) and not any(isinstance(v.value, list) for v in value):
+        yield tuple(v.value for v in value), {path: line}
+    elif isinstance(value, list):
+        if not value:
+            raise YamlError(line, f"{dotted(path)}: the list is empty; give at least one value or drop the key")
+        seen: list[Any] = []
+        for item in value:
+            for choice, lines in expand(item, path, is_tuple):
+                if any(choice == other and isinstance(choice, bool) == isinstance(other, bool) for other in seen):
+                    raise YamlError(item.line, f"{dotted(path)}: {choice} stands twice in the list; keep one")
+                seen.append(choice)
+                yield choice, {**lines, path: item.line}
+    else:
+        yield value, {path: line}
+
+
+def dotted(path: Path) -> str:
+    """('optimizer', 'learning_rate') -> 'optimizer.learning_rate'."""
+    return ".".join(str(part) for part in path)
