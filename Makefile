@@ -20,3 +20,25 @@ $(RUN): pyproject.toml | $(VENV)/bin/python
 $(TEST): $(RUN)
 	$(BIN)/pip install --quiet --editable '.[test]'
 	touch $@
+
+quickstart: $(RUN)
+	$(BIN)/python sweeps/launch.py sweeps/grids/quickstart.yaml
+	$(BIN)/python analysis/plot_scaling.py results/quickstart
+	$(BIN)/python analysis/plot_double_descent.py results/quickstart
+	$(BIN)/python analysis/report.py results/quickstart
+	$(BIN)/python analysis/query.py results/quickstart \
+		"SELECT P, D, K, steps, percent_error, heldout_percent_error, probe_accuracy FROM runs ORDER BY D, P"
+
+lint: $(TEST)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+test: lint
+	$(BIN)/pytest
+
+test-all: lint
+	$(BIN)/pytest -m ''
+
+clean:
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis build *.egg-info

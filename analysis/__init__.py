@@ -1,0 +1,1 @@
+"""From a result store to fits, figures and a report. Reads parquet only; imports neither torch nor ray."""

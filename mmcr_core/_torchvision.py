@@ -20,9 +20,9 @@ def _declare_missing_operators() -> None:
 
     package = importlib.util.find_spec("torchvision")
     if package is not None and package.origin is not None:
-        for library in sorted(Path(package.origin).parent.glob("_C*.so")):
+        for compiled in sorted(Path(package.origin).parent.glob("_C*.so")):
             try:
-                torch.ops.load_library(library)
+                torch.ops.load_library(compiled)
             except OSError:
                 break  # linked against CUDA libraries that this torch lacks
     missing = [schema for name, schema in _SCHEMAS.items() if not hasattr(torch.ops.torchvision, name)]

@@ -70,7 +70,9 @@ def main(arguments: list[str] | None = None) -> None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m mmcr_core.pretrain", description="Pretrain one cell and print its result.", epilog=EXAMPLE
+        prog="python -m mmcr_core.pretrain",
+        description="Pretrain one cell and print its result.",
+        epilog=EXAMPLE,
     )
     add = parser.add_argument
     add("--P", type=int, required=True, help="points: images a batch")

@@ -54,8 +54,13 @@ class Images:
 
     def to(self, device: torch.device | str) -> Images:
         """The same images on `device`."""
-        tensors = (self.train, self.train_labels, self.heldout, self.heldout_labels)
-        return Images(*(tensor.to(device) for tensor in tensors), skipped=self.skipped)
+        return Images(
+            self.train.to(device),
+            self.train_labels.to(device),
+            self.heldout.to(device),
+            self.heldout_labels.to(device),
+            self.skipped,
+        )
 
 
 @functools.lru_cache(maxsize=1)
@@ -225,9 +230,7 @@ def _parquet(spec: DatasetSpec):  # type: ignore[no-untyped-def]
         raise DatasetError(f"file {path} is not a readable parquet file ({error})") from error
     schema = file.schema_arrow
     if "image" not in schema.names:
-        raise DatasetError(
-            f"file {path} has columns {', '.join(schema.names)}; it needs 'image' (encoded bytes)"
-        )
+        raise DatasetError(f"file {path} has columns {', '.join(schema.names)}; it needs 'image' (encoded bytes)")
     kind = schema.field("image").type
     if not (pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or _is_hub_image(kind)):
         raise DatasetError(f"file {path}: column 'image' is {kind}; it must hold encoded JPEG, PNG or WebP bytes")

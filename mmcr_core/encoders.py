@@ -21,9 +21,7 @@ class Network(nn.Module):
         return embeddings
 
 
-def build_network(
-    encoder: EncoderSpec, projector: ProjectorSpec, dims: int, channels: int, seed: int
-) -> Network:
+def build_network(encoder: EncoderSpec, projector: ProjectorSpec, dims: int, channels: int, seed: int) -> Network:
     """A network whose initial weights follow from `seed` alone; the global generator is left as it was."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)

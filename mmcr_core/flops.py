@@ -23,9 +23,7 @@ def flops_per_step(spec: RunSpec) -> int:
 
 
 @functools.cache
-def network_flops(
-    encoder: EncoderSpec, projector: ProjectorSpec, dims: int, channels: int, size: int
-) -> int:
+def network_flops(encoder: EncoderSpec, projector: ProjectorSpec, dims: int, channels: int, size: int) -> int:
     """FLOPs of forward and backward through encoder and projector for one view."""
     batch = 2  # batch norm refuses one value per channel
     with torch.device("meta"):
@@ -33,7 +31,7 @@ def network_flops(
         images = torch.empty(batch, channels, size, size)
     with FlopCounterMode(display=False) as counter:
         network(images).sum().backward()
-    return counter.get_total_flops() // batch
+    return int(counter.get_total_flops()) // batch
 
 
 def loss_flops(points: int, dims: int) -> int:

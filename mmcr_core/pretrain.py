@@ -60,7 +60,7 @@ class Pretraining:
         self.spec, self.device = spec, torch.device(device)
         self.images = datasets.load(spec.dataset).to(self.device)
         available = len(self.images.train)
-        if spec.P > available:
+        if available < spec.P:
             raise datasets.DatasetError(f"P = {spec.P} exceeds the {available} readable training images")
         self.steps = spec.budget.total_steps(spec.P, available)
         if self.steps < 1:
@@ -68,9 +68,8 @@ class Pretraining:
         self.step = 0
         self.flops_per_step = flops_per_step(spec)
 
-        self.network = build_network(
-            spec.encoder, spec.projector, spec.D, self.images.channels, spec.seed
-        ).to(self.device, memory_format=torch.channels_last)
+        network = build_network(spec.encoder, spec.projector, spec.D, self.images.channels, spec.seed)
+        self.network = network.to(self.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.objective = make_objective(spec.objective.name, local_weight=spec.objective.local_weight)
         fused = self.device.type in ("cpu", "cuda")
         self.optimizer = torch.optim.Adam(
@@ -142,9 +141,7 @@ class Pretraining:
         per_epoch = len(self.images.train) // self.spec.P
         position = self.step % per_epoch
         if position == 0:
-            self._permutation = torch.randperm(
-                len(self.images.train), generator=self._generator, device=self.device
-            )
+            self._permutation = torch.randperm(len(self.images.train), generator=self._generator, device=self.device)
         return self._permutation[position * self.spec.P : (position + 1) * self.spec.P]
 
     def _chunk(self, first: int, end: int) -> Chunk:
@@ -155,9 +152,7 @@ class Pretraining:
             "images": (step + 1) * self.spec.P,
             "flops": (step + 1) * float(self.flops_per_step),
             **{name: values[:, BUFFERED.index(name)] for name in (METRICS[0], METRICS[1], "loss", *METRICS[2:])},
-            "learning_rate": np.array(
-                [learning_rate(self.spec.optimizer, int(s), self.steps) for s in step]
-            ),
+            "learning_rate": np.array([learning_rate(self.spec.optimizer, int(s), self.steps) for s in step]),
         }
         return Chunk(first, end - 1, columns)
 

@@ -16,9 +16,7 @@ def extract_features(encoder: nn.Module, images: Tensor, recipe: ViewSpec, batch
 
 
 @torch.no_grad()
-def knn_accuracy(
-    bank: Tensor, bank_labels: Tensor, queries: Tensor, labels: Tensor, neighbours: int = 20
-) -> float:
+def knn_accuracy(bank: Tensor, bank_labels: Tensor, queries: Tensor, labels: Tensor, neighbours: int = 20) -> float:
     """Accuracy of the vote of the nearest neighbours by cosine similarity, each weighted exp(similarity / 0.07).
 
     Args: bank (N, F), bank_labels (N,), queries (M, F), labels (M,). Source: Wu et al. 2018, section 3.4.

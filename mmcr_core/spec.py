@@ -12,7 +12,11 @@ import json
 from dataclasses import asdict, dataclass
 from typing import Any, ClassVar, Literal
 
-STRICT: dict[str, Any] = {"extra": "forbid", "strict": True, "allow_inf_nan": False}  # how pydantic reads these classes from a file
+STRICT: dict[str, Any] = {
+    "extra": "forbid",
+    "strict": True,
+    "allow_inf_nan": False,
+}  # how pydantic reads these classes from a file
 
 NAMED_IMAGES = {  # (data set, split) -> training images
     ("digits", "train"): 1437,
@@ -136,11 +140,9 @@ class BudgetSpec:
 
     def __post_init__(self) -> None:
         given = [name for name in ("epochs", "steps", "images") if getattr(self, name) is not None]
-        _require(
-            len(given) == 1,
-            given[1] if len(given) > 1 else "",
-            f"give exactly one of epochs, steps, images; {'none is given' if not given else ' and '.join(given) + ' are given'}",
-        )
+        found = " and ".join(given) + " are" if given else "none is"
+        problem = f"give exactly one of epochs, steps, images; {found} given"
+        _require(len(given) == 1, given[1] if len(given) > 1 else "", problem)
         _require(getattr(self, given[0]) > 0, given[0], "must be more than 0")
 
     def total_steps(self, points: int, images: int) -> int:
@@ -266,9 +268,7 @@ _DIGITS_VIEWS = ViewSpec(
 VIEW_RECIPES: dict[str, ViewSpec] = {
     # Yerxa et al. 2023, public code, data sets CIFAR-10 and STL-10
     "cifar10": ViewSpec(size=32, mean=(0.4914, 0.4822, 0.4465), std=(0.247, 0.2435, 0.2616)),
-    "stl10": ViewSpec(
-        size=64, crop_scale=(0.2, 1.0), greyscale=0.1, mean=(0.43, 0.42, 0.39), std=(0.27, 0.26, 0.27)
-    ),
+    "stl10": ViewSpec(size=64, crop_scale=(0.2, 1.0), greyscale=0.1, mean=(0.43, 0.42, 0.39), std=(0.27, 0.26, 0.27)),
     "digits": _DIGITS_VIEWS,  # ours: a digit has no mirror image and no colour
 }
 DEFAULT_VIEWS = {"digits": "digits", "cifar10": "cifar10", "cifar100": "cifar10"}  # others: stl10

@@ -57,17 +57,25 @@ def draw_parameters(
 
     top, left, height, width = _draw_boxes(recipe, count, side, uniform)
     flip, jitter = chance(recipe.flip), chance(recipe.jitter)
-    factors = [
-        torch.where(jitter, uniform(max(0.0, 1 - amount), 1 + amount), 1.0)
-        for amount in (recipe.brightness, recipe.contrast, recipe.saturation)
-    ]
-    hue = torch.where(jitter, uniform(-recipe.hue, recipe.hue), 0.0)
-    greyscale = chance(recipe.greyscale)
-    sigma = torch.where(chance(recipe.blur), uniform(*recipe.blur_sigma), 0.0)
+
+    def factor(amount: float) -> Tensor:
+        return torch.where(jitter, uniform(max(0.0, 1 - amount), 1 + amount), 1.0)
+
     return ViewParameters(
-        top, left, height, width, flip, *factors, hue, greyscale, sigma, chance(recipe.solarise),
-        tuple(torch.randperm(len(JITTERS), generator=order).tolist()),
-    )  # fmt: skip
+        top=top,
+        left=left,
+        height=height,
+        width=width,
+        flip=flip,
+        brightness=factor(recipe.brightness),
+        contrast=factor(recipe.contrast),
+        saturation=factor(recipe.saturation),
+        hue=torch.where(jitter, uniform(-recipe.hue, recipe.hue), 0.0),
+        greyscale=chance(recipe.greyscale),
+        sigma=torch.where(chance(recipe.blur), uniform(*recipe.blur_sigma), 0.0),
+        solarise=chance(recipe.solarise),
+        order=tuple(torch.randperm(len(JITTERS), generator=order).tolist()),
+    )
 
 
 def make_views(images: Tensor, recipe: ViewSpec, p: ViewParameters) -> Tensor:
@@ -92,7 +100,7 @@ def plain_view(images: Tensor, recipe: ViewSpec) -> Tensor:
     """Whole images, resized and normalised, with nothing random: what a probe looks at. Shapes as above."""
     P, H, _, W = images.shape
     x = images.float() / 255 if images.dtype == torch.uint8 else images
-    if (H, W) != (recipe.size, recipe.size):
+    if (recipe.size, recipe.size) != (H, W):
         zero = torch.zeros(P, device=images.device)
         rows = resample_weights(zero, zero + H, H, recipe.size)
         columns = resample_weights(zero, zero + W, W, recipe.size)
@@ -157,8 +165,8 @@ def _draw_boxes(
     fits = (widths > 0) & (widths <= W) & (heights > 0) & (heights <= H)
     first = fits.int().argmax(dim=1, keepdim=True)
     ratio_whole = min(max(W / H, low), high)  # the fallback: the largest central box of a legal ratio
-    whole_width = round(H * ratio_whole) if W / H > high else W
-    whole_height = round(W / ratio_whole) if W / H < low else H
+    whole_width = round(H * ratio_whole) if high < W / H else W
+    whole_height = round(W / ratio_whole) if low > W / H else H
     any_fits = fits.any(dim=1)
     width = torch.where(any_fits, widths.gather(1, first)[:, 0], whole_width)
     height = torch.where(any_fits, heights.gather(1, first)[:, 0], whole_height)
@@ -172,7 +180,7 @@ def _jitter(x: Tensor, name: str, p: ViewParameters, recipe: ViewSpec) -> Tensor
     amount = getattr(recipe, name)
     if amount == 0 or (x.shape[2] == 1 and name in ("saturation", "hue")):
         return x
-    factor = getattr(p, name)[:, None, None, None]
+    factor: Tensor = getattr(p, name)[:, None, None, None]
     if name == "brightness":
         return (x * factor).clamp_(0, 1)
     if name == "contrast":
@@ -187,7 +195,8 @@ def _grey(x: Tensor) -> Tensor:
     if x.shape[2] == 1:
         return x
     red, green, blue = x.split(1, dim=2)
-    return red * GREY[0] + green * GREY[1] + blue * GREY[2]
+    luma: Tensor = red * GREY[0] + green * GREY[1] + blue * GREY[2]
+    return luma
 
 
 def shift_hue(x: Tensor, turns: Tensor) -> Tensor:

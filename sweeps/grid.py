@@ -1,7 +1,7 @@
 """A grid file becomes a frozen GridSpec: run specs, and how to run them.
 
-The run's own fields are `mmcr_core.spec`'s dataclasses, checked by pydantic in its strict JSON mode (no conversions); each list in
-the file is an axis. Every mistake is one `GridError` that names file, line, key and remedy.
+The run's own fields are `mmcr_core.spec`'s dataclasses, checked by pydantic in its strict JSON mode (no
+conversions); each list in the file is an axis. Every mistake is one `GridError` that names file, line, key and remedy.
 """
 
 from __future__ import annotations
@@ -212,16 +212,14 @@ def _identified(spec: RunSpec, lines: Lines, digests: dict[tuple[str, str | None
         raise YamlError(at, f"dataset: {error}") from error
     held = f" ({heldout} of {images + heldout} are held out)" if (dataset.name, "train") == ("digits", "train") else ""
     held = held or (f" ({heldout} more are held out)" if dataset.by_content else "")
-    if spec.P > images:
+    if images < spec.P:
         raise YamlError(
             _line(lines, ("P",)),
             f"P: {spec.P} exceeds the {images} training images of dataset '{dataset.name}'{held}; "
             f"use P <= {images} or a larger data set",
         )
     if spec.budget.total_steps(spec.P, images) < 1:
-        raise YamlError(
-            _line(lines, ("budget",)), f"budget: is less than one step of P = {spec.P} images; give more"
-        )
+        raise YamlError(_line(lines, ("budget",)), f"budget: is less than one step of P = {spec.P} images; give more")
     return spec
 
 

@@ -76,9 +76,7 @@ def _selected(cells: tuple[Any, ...], only: str | None) -> tuple[Any, ...]:
     return chosen
 
 
-def _plan(
-    spec: Any, cells: tuple[Any, ...], results: Path, max_concurrent: int | None, as_json: bool
-) -> int:
+def _plan(spec: Any, cells: tuple[Any, ...], results: Path, max_concurrent: int | None, as_json: bool) -> int:
     import torch
 
     from sweeps.plan import makespan_seconds, this_machine

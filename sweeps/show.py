@@ -19,7 +19,20 @@ from sweeps.trial import Progress
 def plan_table(cells: Iterable[Cell], statuses: dict[str, str]) -> Table:
     """One row a cell, in the order in which they start."""
     table = Table(title="Cells, the most expensive first", title_justify="left")
-    for name in ("run_id", "P", "D", "K", "seed", "steps", "FLOPs", "memory", "GPUs", "cores", "est. time", "status"):
+    for name in (
+        "run_id",
+        "P",
+        "D",
+        "K",
+        "seed",
+        "steps",
+        "FLOPs",
+        "memory",
+        "GPUs",
+        "cores",
+        "est. time",
+        "status",
+    ):
         table.add_column(name, justify="left" if name in ("run_id", "status") else "right", no_wrap=True)
     for cell in cells:
         spec = cell.spec

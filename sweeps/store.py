@@ -94,9 +94,7 @@ class Store:
 
     def write_chunk(self, run_id: str, step_first: int, step_last: int, columns: dict[str, Any]) -> None:
         """Consecutive steps step_first..step_last of a run's trajectory, a value a step in each column."""
-        table = pa.table(
-            {"run_id": [run_id] * (step_last - step_first + 1), **columns}, schema=TRAJECTORY_SCHEMA
-        )
+        table = pa.table({"run_id": [run_id] * (step_last - step_first + 1), **columns}, schema=TRAJECTORY_SCHEMA)
         path = self.root / "trajectories" / run_id / f"{step_first:08d}-{step_last:08d}.parquet"
         write_atomically(path, _parquet_bytes(table))
 

@@ -64,7 +64,11 @@ class Trial:
         self.run_id = run_id(spec)
         self.device, self.threads = device, threads
         self._checkpoint_seconds, self._keep = checkpoint_seconds, keep_checkpoint
-        self._begun = {"started_at": datetime.now(UTC).isoformat(), "threads": threads, "device": device}
+        self._begun: dict[str, Any] = {
+            "started_at": datetime.now(UTC).isoformat(),
+            "threads": threads,
+            "device": device,
+        }
         self._trained_seconds = 0.0
         self._checkpointed = time.monotonic()
         self._slice = 1
@@ -149,9 +153,7 @@ class Trial:
         self._run = None
         return progress
 
-    def _write_row(
-        self, run: Pretraining | None, status: str, error: str | None, outcome: dict[str, Any]
-    ) -> None:
+    def _write_row(self, run: Pretraining | None, status: str, error: str | None, outcome: dict[str, Any]) -> None:
         step = self.store.steps_stored(self.run_id)
         cost = {
             "steps": step,

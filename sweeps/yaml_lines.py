@@ -14,7 +14,7 @@ Path = tuple[str | int, ...]
 Lines = dict[Path, int]
 
 
-class Loader(yaml.SafeLoader):
+class Loader(yaml.SafeLoader):  # type: ignore[misc]
     """YAML 1.1's safe loader, with YAML 1.2's idea of a float: PyYAML reads 1e-3 as text."""
 
 

@@ -1,0 +1,184 @@
+"""Percent error against compute: a panel for each P x D, a curve for each K, with fitted power laws.
+
+Writes figures/scaling.{png,pdf}, figures/exponents.{png,pdf} and fits.parquet.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import pandas as pd
+import typer
+from matplotlib import pyplot as plt
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Rectangle
+
+from analysis.command import RESULTS, app, user_errors
+from analysis.power_law import PowerLawFit
+from analysis.scaling import AXES, binned_cells, fit_table
+from analysis.style import THEORY, colours, save, write_table
+from analysis.tables import Results, ResultsError, open_results
+from mmcr_core.theory import expected_percent_error
+
+EXAMPLE = "Example: python analysis/plot_scaling.py results/quickstart --floor theory"
+Cells = dict[tuple[str, int, int, int], pd.DataFrame]
+Fits = dict[tuple[str, int, int, int, str], PowerLawFit]
+cli = app()
+
+
+class Axis(StrEnum):
+    flops = "flops"
+    images = "images"
+    steps = "steps"
+
+
+class Floor(StrEnum):
+    none = "none"
+    free = "free"
+    theory = "theory"
+
+
+@cli.command(epilog=EXAMPLE)
+@user_errors
+def main(
+    results: RESULTS,
+    output: Annotated[Path | None, typer.Option("-o", "--output", help="Folder of the figures.")] = None,
+    axis: Annotated[Axis, typer.Option(help="What is plotted as compute.")] = Axis.flops,
+    floor: Annotated[Floor, typer.Option(help="Floor E of the laws that are drawn.")] = Floor.none,
+) -> None:
+    """Fit y = E + A x^(-alpha) along each cell's trajectory and draw it."""
+    opened = open_results(results)
+    paths, table = figures(opened, output or opened.root / "figures", axis.value, floor.value)
+    write_table(table, opened.root / "fits.parquet")
+    drawn = table[table["floor"] == floor.value]
+    print(f"{int(drawn['trusted'].sum())} of {len(drawn)} laws are trusted; fits.parquet says why not")
+    for path in paths:
+        print(path)
+
+
+def figures(
+    results: Results, folder: Path, axis: str = "flops", floor: str = "none"
+) -> tuple[list[Path], pd.DataFrame]:
+    """Fit, draw and save; the PNGs' paths and the table of fits."""
+    runs = results.runs()
+    cells = binned_cells(results, axis)
+    if not cells:
+        raise ResultsError(f"{results.root} holds no finished run with a trajectory")
+    table, fits = fit_table(cells, axis)
+    paths = []
+    names = sorted({cell[0] for cell in cells})
+    for i, variant in enumerate(names):
+        suffix = "" if len(names) == 1 else f"_{i}"
+        mine = {cell: points for cell, points in cells.items() if cell[0] == variant}
+        scaling = draw_scaling(mine, fits, runs[runs["variant"] == variant], axis, floor)
+        exponents = draw_exponents(table[(table["variant"] == variant) & (table["floor"] == floor)])
+        for name, figure in (("scaling", scaling), ("exponents", exponents)):
+            if suffix:
+                figure.suptitle(variant, fontsize=8)
+            paths.append(save(figure, folder, name + suffix))
+    return paths, table
+
+
+def draw_scaling(cells: Cells, fits: Fits, runs: pd.DataFrame, axis: str, floor: str) -> Figure:
+    """Rows P, columns D, log-log; the panels with P = D framed; a cell with no result says what became of it."""
+    rows, columns = sorted(runs["P"].unique()), sorted(runs["D"].unique())
+    colour = colours(sorted(runs["K"].unique()))
+    size = (1.5 * len(columns) + 1.0, 1.35 * len(rows) + 0.6)
+    figure, axes = plt.subplots(
+        len(rows), len(columns), figsize=size, squeeze=False, sharex=True, sharey=True, layout="constrained"
+    )
+    for i, P in enumerate(rows):
+        for j, D in enumerate(columns):
+            ax = axes[i, j]
+            _panel(ax, {key: points for key, points in cells.items() if key[1:3] == (P, D)}, fits, colour, floor)
+            level = float(expected_percent_error(P, D))
+            ax.axhline(level, color=THEORY, lw=0.6, ls="--", zorder=0)
+            _failures(ax, runs[(runs["P"] == P) & (runs["D"] == D)])
+            ax.set_title(f"P = {P}, D = {D}", fontweight="bold" if P == D else "normal", fontsize=7, pad=3)
+            if P == D:
+                for spine in ax.spines.values():
+                    spine.set(visible=True, linewidth=1.4)
+    _label_log_axis(axes, cells)
+    figure.supxlabel(AXES[axis], fontsize=8)
+    figure.supylabel("pretraining percent error", fontsize=8)
+    handles = [Line2D([], [], color=colour[K], marker="o", ms=3, label=f"K = {K}") for K in colour]
+    handles.append(Line2D([], [], color=THEORY, lw=0.6, ls="--", label="$e_\\infty$(P, D)"))
+    figure.legend(handles=handles, loc="outside upper center", ncols=len(handles))
+    return figure
+
+
+def _panel(ax: Axes, cells: Cells, fits: Fits, colour: dict[object, str], floor: str) -> None:
+    ax.set(xscale="log", yscale="log")
+    for i, (key, points) in enumerate(sorted(cells.items(), key=lambda item: item[0][3])):
+        mine = colour[key[3]]
+        ax.errorbar(points["x"], points["error"], yerr=points["error_se"], fmt="o", ms=1.8, lw=0.5, color=mine)
+        fit = fits.get((*key, floor))
+        if fit is None:
+            continue
+        low, high = points["x"].min(), points["x"].max()
+        inside, beyond = np.geomspace(low, high, 60), np.geomspace(high, 3 * high, 20)
+        ax.plot(inside, fit.predict(inside), color=mine, lw=1)
+        ax.fill_between(inside, *fit.band(inside), color=mine, alpha=0.2, lw=0)
+        ax.plot(beyond, fit.predict(beyond), color=mine, lw=1, ls=":")
+        mark = "" if fit.trusted else " ?"
+        ax.annotate(f"$\\alpha$ = {fit.alpha:.2f}{mark}", (0.97, 0.95 - 0.13 * i), xycoords="axes fraction",
+                    ha="right", va="top", color=mine, fontsize=6)  # fmt: skip
+
+
+def _failures(ax: Axes, runs: pd.DataFrame) -> None:
+    bad = runs[runs["status"] != "finished"]
+    lines = [f"K = {run.K}: {run.status}" for run in bad.itertuples()]
+    if runs.empty:
+        lines = ["not run"]
+    ax.annotate("\n".join(lines), (0.05, 0.05), xycoords="axes fraction", color="#B00020", fontsize=6)
+
+
+def _label_log_axis(axes: np.ndarray, cells: Cells) -> None:
+    """Plain numbers on an error axis that spans less than two decades."""
+    everything = pd.concat(cells.values())["error"]
+    low, high = everything.min() * 0.85, min(1.0, everything.max() * 1.25)
+    steps = [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 1.0]
+    ticks = [tick for tick in steps if low <= tick <= high]
+    for ax in axes.flat:
+        ax.set_ylim(low, high)
+        ax.set_yticks(ticks, [f"{tick:g}" for tick in ticks])
+        ax.minorticks_off()
+
+
+def draw_exponents(table: pd.DataFrame) -> Figure:
+    """Heat map of alpha over P x D for each K, the diagonal outlined; `?` marks a law that is not trusted."""
+    views = sorted(table["K"].unique())
+    rows, columns = sorted(table["P"].unique()), sorted(table["D"].unique())
+    figure, axes = plt.subplots(
+        1, len(views), figsize=(1.2 + (0.55 * len(columns) + 0.5) * len(views), 0.5 * len(rows) + 1.1),
+        squeeze=False, sharey=True, layout="constrained",
+    )  # fmt: skip
+    spread = table["alpha"].dropna()
+    low, high = (spread.min(), spread.max()) if len(spread) else (0.0, 1.0)
+    for ax, K in zip(axes[0], views, strict=True):
+        part = table[table["K"] == K]
+        grid = part.pivot(index="P", columns="D", values="alpha").reindex(index=rows, columns=columns)
+        image = ax.imshow(grid.to_numpy(float), cmap="viridis", vmin=low, vmax=high, aspect="auto")
+        for cell in part.itertuples():
+            i, j = rows.index(cell.P), columns.index(cell.D)
+            if np.isfinite(cell.alpha):
+                dark = cell.alpha < (low + high) / 2
+                text = f"{cell.alpha:.2f}" + ("" if cell.trusted else "?")
+                ax.text(j, i, text, ha="center", va="center", fontsize=6, color="white" if dark else "black")
+            if cell.P == cell.D:
+                ax.add_patch(Rectangle((j - 0.5, i - 0.5), 1, 1, fill=False, ec="#D55E00", lw=1.6, clip_on=False))
+        ax.set_xticks(range(len(columns)), [str(v) for v in columns])
+        ax.set_yticks(range(len(rows)), [str(v) for v in rows])
+        ax.set(xlabel="D", title=f"K = {K}")
+    axes[0, 0].set_ylabel("P")
+    figure.colorbar(image, ax=axes, label="exponent $\\alpha$")
+    return figure
+
+
+if __name__ == "__main__":
+    cli()
