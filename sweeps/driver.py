@@ -51,9 +51,18 @@ class Outcome:
     interrupted: bool = False
 
 
+@dataclass(frozen=True)
+class Cluster:
+    """What the connected Ray offers, and a folder for its own state that ends with the connection."""
+
+    gpus: float
+    cpus: float
+    folder: Path
+
+
 @contextlib.contextmanager
-def cluster(address: str | None) -> Iterator[tuple[float, float]]:
-    """A local Ray for this sweep, or the running one at `address`. Yields its (gpus, cpus).
+def cluster(address: str | None) -> Iterator[Cluster]:
+    """A local Ray for this sweep, or the running one at `address`.
 
     Raises: ClusterError where nothing answers at `address`.
     """
@@ -68,11 +77,13 @@ def cluster(address: str | None) -> Iterator[tuple[float, float]]:
     except (ConnectionError, ValueError, RuntimeError) as error:
         reason = " ".join(str(error).split())
         raise ClusterError(f"no Ray cluster answers at --address {address}: {reason}") from error
+    folder = Path(tempfile.mkdtemp(prefix="mmcr-sweeps-ray-"))
     try:
         total = ray.cluster_resources()
-        yield total.get("GPU", 0.0), total.get("CPU", 0.0)
+        yield Cluster(total.get("GPU", 0.0), total.get("CPU", 0.0), folder)
     finally:
         ray.shutdown()
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def check_resources(cells: list[Cell], gpus: float, cpus: float) -> None:
@@ -89,12 +100,12 @@ def run_cells(
     settings: GridSettings,
     store: Store,
     watcher: Watcher,
+    folder: Path,
     max_concurrent: int | None = None,
 ) -> Outcome:
     """Train `cells` in the Ray that is connected, in their order, and say how each ended."""
     by_id = {cell.run_id: cell for cell in cells}
     reporter = _Reporter(by_id, settings, store, watcher)
-    folder = Path(tempfile.mkdtemp(prefix="mmcr-sweeps-ray-"))
     trainable = tune.with_resources(
         tune.with_parameters(CellTrainable, cells=by_id, settings=settings, root=str(store.root.resolve())),
         lambda config: {"cpu": by_id[config["run_id"]].cpus, "gpu": by_id[config["run_id"]].gpus},
@@ -117,8 +128,6 @@ def run_cells(
             tuner.fit()
     except KeyboardInterrupt:
         pass  # the outcome below says which cells have not ended
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
     ended = {*reporter.outcome.finished, *reporter.outcome.unfinished}
     reporter.outcome.interrupted = ended != set(by_id)
     return reporter.outcome

@@ -141,14 +141,14 @@ def _launch(
         except DatasetError as error:
             raise UsageError(str(error)) from error
         _require_writable(results)
-        with cluster(address) as (gpus, cpus):
-            planned = make_plan(missing, spec.settings.resources, this_machine(gpus, cpus))
-            check_resources(planned, gpus, cpus)
+        with cluster(address) as ray:
+            planned = make_plan(missing, spec.settings.resources, this_machine(ray.gpus, ray.cpus))
+            check_resources(planned, ray.gpus, ray.cpus)
             store.write_grid(spec.text)
             console = _console(stderr=True)
             console.print(note, highlight=False)
             with LiveTable(planned, console) as table:
-                outcome = run_cells(planned, spec.settings, store, table, max_concurrent)
+                outcome = run_cells(planned, spec.settings, store, table, ray.folder, max_concurrent)
     else:
         print(note, file=sys.stderr)
     return _summary(spec, cells, store, done, outcome, as_json)

@@ -1,0 +1,96 @@
+"""Fixtures that several folders of tests share."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+from mmcr_core.spec import (
+    VIEW_RECIPES,
+    BudgetSpec,
+    DatasetSpec,
+    EncoderSpec,
+    EvaluateSpec,
+    ObjectiveSpec,
+    OptimizerSpec,
+    ProjectorSpec,
+    RunSpec,
+)
+
+REPOSITORY = Path(__file__).parents[1]
+SHARED_DATA = Path(os.environ.get("MMCR_TEST_DATA", REPOSITORY.parent / "shared" / "data"))
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Digests go to a folder of the test; torch runs on one thread, as a trial does."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    torch.set_num_threads(1)
+
+
+@pytest.fixture
+def shared_data() -> Path:
+    """Folder of real image files; the test is skipped where it is absent."""
+    if not SHARED_DATA.is_dir():
+        pytest.skip(f"{SHARED_DATA} is absent; set MMCR_TEST_DATA")
+    return SHARED_DATA
+
+
+@pytest.fixture
+def digits_spec() -> Callable[..., RunSpec]:
+    """A small run on digits; keywords replace fields of the spec."""
+
+    def make(**changes: object) -> RunSpec:
+        fields = {
+            "objective": ObjectiveSpec(),
+            "dataset": DatasetSpec("digits"),
+            "encoder": EncoderSpec("convnet"),
+            "projector": ProjectorSpec((32,)),
+            "P": 16,
+            "D": 8,
+            "K": 2,
+            "seed": 0,
+            "budget": BudgetSpec(steps=12),
+            "optimizer": OptimizerSpec(),
+            "views": VIEW_RECIPES["digits"],
+            "precision": "fp32",
+            "evaluate": EvaluateSpec(heldout_batches=2, probe="none"),
+        }
+        return RunSpec(**(fields | changes))  # type: ignore[arg-type]
+
+    return make
+
+
+@pytest.fixture
+def write_grid(tmp_path: Path) -> Callable[..., Path]:
+    """Write a grid file of one tiny digits cell; keywords replace its lines, None removes one."""
+
+    def write(**changes: str | None) -> Path:
+        lines: dict[str, str | None] = {
+            "name": "tiny",
+            "dataset": "digits",
+            "projector": "{hidden: [32]}",
+            "P": "16",
+            "D": "8",
+            "K": "2",
+            "budget": "{steps: 12}",
+            "evaluate": "{heldout_batches: 2, probe: none}",
+        }
+        path = tmp_path / "grid.yaml"
+        merged = lines | changes
+        path.write_text("".join(f"{key}: {value}\n" for key, value in merged.items() if value is not None))
+        return path
+
+    return write
+
+
+def run_script(*arguments: object, timeout: float = 240) -> subprocess.CompletedProcess[str]:
+    """Run a script of the repository as a user would; returns its exit code and output."""
+    command = [sys.executable, *map(str, arguments)]
+    return subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, timeout=timeout, check=False)
