@@ -80,8 +80,10 @@ class Trial:
         try:
             run = self._run = self._run or self._start()
             until = time.monotonic() + seconds
-            while run.step < run.steps and time.monotonic() < until:
+            while run.step < run.steps:
                 self._train_slice(run, seconds)
+                if time.monotonic() >= until:
+                    break
             if run.step < run.steps:
                 return self._progress(run, "running")
             self._finish(run)

@@ -1,0 +1,191 @@
+"""The launch command as a user runs it: real Ray, real runs, real signals."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pandas as pd
+import psutil
+import pytest
+
+from sweeps.store import Store
+from tests.conftest import REPOSITORY, run_script
+
+
+def launch(grid, results, *options, timeout=240):
+    return run_script("sweeps/launch.py", grid, "--results", results, *options, timeout=timeout)
+
+
+def start(grid, results):
+    command = [sys.executable, "sweeps/launch.py", str(grid), "--results", str(results)]
+    return subprocess.Popen(command, cwd=REPOSITORY, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+
+def wait_for(condition, process, seconds=120):
+    """Poll until `condition()` is true; fails where the process ends first or nothing happens."""
+    until = time.monotonic() + seconds
+    while not condition():
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < until, "nothing happened"
+        time.sleep(0.05)
+
+
+def files(folder):
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+
+
+def test_a_grid_runs_and_a_second_launch_has_nothing_to_do(write_grid, tmp_path):
+    grid, results = write_grid(P="[16, 32]", D="[8, 16]"), tmp_path / "results"
+    first = launch(grid, results)
+    assert first.returncode == 0, first.stderr
+    assert first.stdout == f"tiny: 4 of 4 cells finished; results in {results / 'tiny'}\n"
+    assert first.stderr == "4 cells: 0 have finished already, 4 to run\n"
+    store = Store(results / "tiny")
+    assert list(store.statuses().values()) == ["finished"] * 4
+    assert (results / "tiny/grid.yaml").read_text() == grid.read_text()
+    before = {path: (results / "tiny" / path).stat().st_mtime_ns for path in files(results / "tiny")}
+    second = launch(grid, results)
+    assert second.returncode == 0
+    assert "4 have finished already, 0 to run" in second.stderr
+    assert {path: (results / "tiny" / path).stat().st_mtime_ns for path in files(results / "tiny")} == before
+    more = write_grid(P="[16, 32]", D="[8, 16]", K="[2, 3]")
+    third = launch(more, results, "--only", "K=3,P=16", "--max-concurrent", "1", "--json")
+    assert json.loads(third.stdout)["finished_before"] == 0
+    assert len(json.loads(third.stdout)["finished"]) == 2
+    assert len(store.statuses()) == 6
+
+
+def test_a_cell_that_fails_leaves_the_others_and_is_the_only_one_retried(write_grid, tmp_path):
+    grid = write_grid(optimizer="{learning_rate: [1.0e-3, 1.0e+30]}", D="[8, 16]")
+    first = launch(grid, tmp_path / "results")
+    assert first.returncode == 1
+    assert "2 of 4 cells finished, 2 failed (launch again to retry)" in first.stdout
+    assert first.stderr.count("diverged: loss or percent error is not finite") == 2
+    assert "Traceback" not in first.stderr
+    again = launch(grid, tmp_path / "results", "--json")
+    assert again.returncode == 1
+    outcome = json.loads(again.stdout)
+    assert outcome["finished_before"] == 2 and outcome["finished"] == []
+    assert len(outcome["unfinished"]) == 2
+
+
+@pytest.mark.parametrize(
+    ("changes", "options", "says"),
+    [
+        ({"P": "5000"}, [], "grid.yaml:4: P: 5000 exceeds the 1437 training images"),
+        ({"dataset": "cifar10", "encoder": "convnet"}, [], "dataset 'cifar10' is not in"),
+        ({}, ["--only", "P=7"], "--only: no cell of the grid has P=7"),
+        ({}, ["--only", "depth=7"], "--only: 'depth=7' is not KEY=VALUE with one of P, D, K"),
+        ({"resources": "{gpus: 1}"}, [], "resources.gpus: 1 exceeds the 0 GPUs there are"),
+        ({"resources": "{cpus: 4000}"}, [], "resources.cpus: 4000 exceeds the"),
+        ({}, ["--address", "127.0.0.1:1"], "no Ray cluster answers at --address 127.0.0.1:1"),
+    ],
+)
+def test_bad_input_is_one_line_exit_code_2_and_nothing_written(changes, options, says, write_grid, tmp_path):
+    ran = launch(write_grid(**changes), tmp_path / "results", *options)
+    assert ran.returncode == 2, ran.stderr
+    assert says in ran.stderr
+    assert "Traceback" not in ran.stderr and ran.stderr.count("\n") == 1
+    assert not (tmp_path / "results").exists()
+
+
+def test_a_results_path_that_is_a_file_is_refused(write_grid, tmp_path):
+    (tmp_path / "results").write_text("a file")
+    ran = launch(write_grid(), tmp_path / "results")
+    assert ran.returncode == 2
+    assert "is not a folder that can be written to" in ran.stderr
+
+
+def test_the_papers_grid_is_planned_without_its_data(tmp_path):
+    ran = run_script("sweeps/launch.py", "sweeps/grids/paper-stl10.yaml", "--plan", "--results", tmp_path)
+    assert ran.returncode == 0, ran.stderr
+    assert "75 cells, 3.206e+18 FLOPs; 75 to run" in ran.stdout
+    assert ran.stdout.count("to run") == 76
+    as_json = run_script("sweeps/launch.py", "sweeps/grids/cifar10.yaml", "--plan", "--json", "--results", tmp_path)
+    assert len(json.loads(as_json.stdout)["cells"]) == 75
+    assert list(tmp_path.glob("results*")) == []
+
+
+def test_help_has_an_example():
+    ran = run_script("sweeps/launch.py", "--help")
+    assert ran.returncode == 0
+    assert "python sweeps/launch.py sweeps/grids/quickstart.yaml" in " ".join(ran.stdout.split())
+
+
+LONG = {"D": "[8, 16, 32]", "budget": "{steps: 4000}", "checkpoint": "{every_seconds: 0.5}"}
+
+
+@pytest.fixture
+def whole(write_grid, tmp_path):
+    """The long grid run without being disturbed."""
+    ran = launch(write_grid(**LONG), tmp_path / "whole")
+    assert ran.returncode == 0, ran.stderr
+    return trajectories(tmp_path / "whole")
+
+
+def trajectories(results):
+    store = Store(results / "tiny")
+    return pd.concat([store.read_trajectory(run_id) for run_id in sorted(store.statuses())], ignore_index=True)
+
+
+def checkpointed(results, runs=2):
+    return lambda: len(list((results / "tiny/checkpoints").glob("*/0*.ckpt"))) >= 2 * runs
+
+
+def test_interrupt_worker_kill_and_driver_kill_lose_nothing(whole, write_grid, tmp_path):
+    grid, results = write_grid(**LONG), tmp_path / "results"
+
+    interrupted = start(grid, results)
+    wait_for(checkpointed(results), interrupted)
+    interrupted.send_signal(signal.SIGINT)
+    stdout, stderr = interrupted.communicate(timeout=60)
+    assert interrupted.returncode == 130, stderr
+    assert "launch again to go on" in stdout
+    assert "Traceback" not in stderr
+
+    killed = start(grid, results)
+    wait_for(lambda: workers(killed), killed)
+    os.kill(workers(killed)[0].pid, signal.SIGKILL)
+    began = time.time()
+    newest = lambda: max((f.stat().st_mtime for f in (results / "tiny").rglob("0*.ckpt")), default=0)  # noqa: E731
+    wait_for(lambda: newest() > began + 1, killed)
+    killed.kill()
+    killed.communicate()
+
+    last = launch(grid, results)
+    assert last.returncode == 0, last.stderr
+    assert list(Store(results / "tiny").statuses().values()) == ["finished"] * 3
+    pd.testing.assert_frame_equal(trajectories(results), whole, check_exact=True)
+
+
+def workers(driver):
+    """Ray's processes below a driver that are running a cell now."""
+    return [p for p in psutil.Process(driver.pid).children(recursive=True) if is_worker(p)]
+
+
+def is_worker(process):
+    try:
+        return process.cmdline()[0].startswith("ray::ResourceTrainable")
+    except (psutil.Error, IndexError):
+        return False
+
+
+@pytest.mark.shared_data
+def test_real_photographs_from_parquet_run_the_same_road(shared_data, write_grid, tmp_path):
+    path = shared_data / "cifar10-test.parquet"
+    if not path.exists():
+        pytest.skip(f"{path} is absent")
+    grid = write_grid(
+        dataset=f"{{name: parquet, path: {path}}}",
+        encoder="{name: resnet18, stem: small}",
+        views="cifar10",
+        precision="bf16",
+        D="[8, 16]",
+        evaluate="{heldout_batches: 1, probe: none}",
+    )
+    ran = launch(grid, tmp_path / "results")
+    assert ran.returncode == 0, ran.stderr
+    assert len(trajectories(tmp_path / "results")) == 24

@@ -1,0 +1,65 @@
+"""Costs of cells, their order, and what they ask of a machine."""
+
+from pathlib import Path
+
+import pytest
+
+from mmcr_core.flops import flops_per_step
+from sweeps.grid import ResourceSettings, load_grid
+from sweeps.plan import Machine, makespan_seconds, memory_bytes, plan
+
+GRIDS = Path(__file__).parents[2] / "sweeps" / "grids"
+CPU = Machine(gpus=0, cpus=2, gpu_memory_bytes=0, flops_per_second=1e11)
+GPU = Machine(gpus=2, cpus=16, gpu_memory_bytes=80 << 30, flops_per_second=5e14)
+
+
+@pytest.fixture(scope="module")
+def paper():
+    return load_grid(GRIDS / "paper-stl10.yaml").cells
+
+
+def test_cells_cost_their_steps_and_the_most_expensive_come_first(paper):
+    cells = plan(paper, ResourceSettings(), CPU)
+    assert len(cells) == 75
+    seconds = [cell.seconds for cell in cells]
+    assert seconds == sorted(seconds, reverse=True)
+    for cell in cells:
+        assert cell.steps == 100 * (105_000 // cell.spec.P)
+        assert cell.images == cell.steps * cell.spec.P
+        assert cell.flops == cell.steps * flops_per_step(cell.spec)
+
+
+def test_compute_is_proportional_to_views_and_nearly_equal_across_p_and_d(paper):
+    flops = {(c.spec.P, c.spec.D, c.spec.K): c.flops for c in plan(paper, ResourceSettings(), CPU)}
+    assert flops[64, 64, 8] / flops[64, 64, 2] == pytest.approx(4, rel=1e-3)
+    assert flops[1024, 64, 2] / flops[64, 64, 2] == pytest.approx(1, rel=0.03)
+
+
+def test_automatic_resources_fill_the_machine(paper):
+    assert {(c.gpus, c.cpus) for c in plan(paper, ResourceSettings(), CPU)} == {(0, 1)}
+    assert {(c.gpus, c.cpus) for c in plan(paper[:1], ResourceSettings(), CPU)} == {(0, 2)}
+    shares = {c.gpus for c in plan(paper, ResourceSettings(), GPU)}
+    assert shares <= {1, 1 / 2, 1 / 3, 1 / 4} and min(shares) < 1
+    small = Machine(1, 8, 6 << 30, 1e14)
+    by_share = {(c.spec.P, c.spec.K): c.gpus for c in plan(paper, ResourceSettings(), small)}
+    assert by_share[1024, 8] == 1
+
+
+def test_given_resources_are_kept(paper):
+    (cell,) = plan(paper[:1], ResourceSettings(gpus=0.25, cpus=3.0), GPU)
+    assert (cell.gpus, cell.cpus) == (0.25, 3)
+
+
+def test_the_makespan_divides_by_the_slots(paper):
+    cells = plan(paper, ResourceSettings(), CPU)
+    total = sum(cell.seconds for cell in cells)
+    assert makespan_seconds(cells, CPU) == pytest.approx(total / 2, rel=0.05)
+    assert makespan_seconds(cells, CPU, max_concurrent=1) == pytest.approx(total)
+    assert makespan_seconds([], CPU) == 0
+
+
+def test_memory_grows_with_the_batch_and_is_halved_by_bf16(paper, digits_spec):
+    memory = {(c.P, c.K): memory_bytes(c, 105_000) for c in paper if c.D == 64}
+    assert memory[1024, 8] > 4 * memory[64, 8] > memory[64, 2]
+    assert memory[64, 2] > 105_000 * 3 * 96 * 96
+    assert memory_bytes(digits_spec(P=512), 0) > memory_bytes(digits_spec(P=512, precision="bf16"), 0)
