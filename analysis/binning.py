@@ -1,6 +1,8 @@
-"""A noisy, autocorrelated trajectory as a few points, evenly spaced in log x, each with a standard error."""
+"""A noisy, autocorrelated trajectory as a few points, evenly spaced in log x, with their covariance."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -26,20 +28,73 @@ def decays(trajectory: pd.DataFrame) -> bool:
     return bool(rate[-1] < 0.9 * rate.max())
 
 
-def log_bins(x: Array, y: Array, per_decade: int = 8) -> tuple[Array, Array, Array]:
-    """Means of y in bins evenly spaced in log x.
+@dataclass(frozen=True)
+class Bins:
+    """Means of y over bins even in log x: `x` geometric, `y` arithmetic, `covariance` that of log y, (n, n)."""
 
-    Args: x: positive, increasing; y: same length; per_decade: bins for each factor of ten.
-    Returns: (geometric mean of x, mean of y, standard error of that mean by batch means; NaN for a bin with
-        fewer than two values), one value for each bin that is not empty.
+    x: Array
+    y: Array
+    covariance: Array
+
+    @property
+    def error(self) -> Array:
+        """Standard error of each y."""
+        errors: Array = self.y * np.sqrt(np.diag(self.covariance))
+        return errors
+
+
+def log_bins(x: Array, y: Array, per_decade: int = 8) -> Bins:
+    """Bins of a trajectory, with the covariance that its autocorrelated noise gives to their means.
+
+    The noise is what is left of log y after a cubic in log x; its autocovariance, taken as the same all
+    along, gives variance and covariance of means over any two stretches of steps, single steps included.
+
+    Args: x: positive, increasing; y: positive, same length; per_decade: bins for each factor of ten.
     """
     index = np.floor(np.log10(x / x[0]) * per_decade).astype(int)
-    edges = np.flatnonzero(np.diff(index, prepend=index[0] - 1))
-    bins = np.split(np.arange(len(x)), edges[1:])
-    centres = np.array([np.exp(np.log(x[part]).mean()) for part in bins])
-    means = np.array([y[part].mean() for part in bins])
-    errors = np.array([batch_means_error(y[part]) for part in bins])
-    return centres, means, errors
+    edges = np.append(np.flatnonzero(np.diff(index, prepend=index[0] - 1)), len(x))
+    counts = np.diff(edges)
+    centres = np.exp(np.add.reduceat(np.log(x), edges[:-1]) / counts)
+    means = np.add.reduceat(y, edges[:-1]) / counts
+    position = np.log(x) - np.log(x).mean()
+    degree = min(3, len(x) - 1)
+    noise = np.log(y) - np.polynomial.Polynomial.fit(position, np.log(y), degree)(position)
+    sums = _range_sums(autocovariance(noise), edges)
+    return Bins(centres, means, sums / np.outer(counts, counts))
+
+
+def autocovariance(noise: Array) -> Array:
+    """Autocovariance at lags 0, 1, ... up to where pairs of lags stop being positive (Geyer 1992)."""
+    n = len(noise)
+    size = 1 << (2 * n - 1).bit_length()
+    spectrum = np.abs(np.fft.rfft(noise - noise.mean(), size)) ** 2
+    gamma = np.fft.irfft(spectrum, size)[: max(1, n // 4)] / n
+    pairs = gamma[: len(gamma) // 2 * 2].reshape(-1, 2).sum(axis=1)
+    positive = int(np.argmax(pairs <= 0)) if np.any(pairs <= 0) else len(pairs)
+    kept: Array = gamma[: max(1, 2 * positive)]
+    return kept
+
+
+def _range_sums(gamma: Array, edges: NDArray[np.int64]) -> Array:
+    """Covariances of the sums of a stationary series over the stretches between `edges`.
+
+    With h(n) the variance of a sum of n neighbours, two stretches [a, b) and [c, d), b <= c, have covariance
+    (h(d - a) - h(c - a) - h(d - b) + h(c - b)) / 2.
+    """
+    first, second = np.append(0, np.cumsum(gamma[1:])), np.append(0, np.cumsum(np.arange(1, len(gamma)) * gamma[1:]))
+
+    def variance(n: NDArray[np.int64]) -> Array:
+        at = np.clip(n - 1, 0, len(gamma) - 1)  # lags k < n that are not zero
+        total: Array = n * gamma[0] + 2 * (n * first[at] - second[at])
+        return total
+
+    def h(later: NDArray[np.int64], earlier: NDArray[np.int64]) -> Array:
+        return variance(np.abs(later[None, :] - earlier[:, None]))
+
+    start, end = edges[:-1], edges[1:]
+    above: Array = np.triu((h(end, start) - h(start, start) - h(end, end) + h(start, end)) / 2, 1)
+    sums: Array = above + above.T + np.diag(np.maximum(variance(end - start), 0))
+    return sums
 
 
 def batch_means_error(y: Array) -> float:

@@ -44,7 +44,8 @@ def find_peak(
     """The peak of the percent error over log2(P / D), along a row or a column of the grid.
 
     Args:
-        points, dims, error: (n,) P, D and percent error of each run; runs of one P / D are replicates.
+        points, dims, error: (n,) P, D and percent error of each run (one value for a P or D that all share);
+            runs of one P / D are replicates.
         error_std: (n,) standard error of each value; without it, the spread of replicates is used.
         bootstrap: draws behind the interval: each mean moved by its standard error.
         seed: of the bootstrap.
@@ -52,10 +53,12 @@ def find_peak(
     Raises: ValueError for lengths that differ or errors that are not finite.
     """
     P, D, e = (np.atleast_1d(np.asarray(values, float)) for values in (points, dims, error))
-    if not (P.shape == D.shape == e.shape and np.all(np.isfinite(e))):
-        raise ValueError("points, dims and error must be lists of one length, with finite errors")
+    if any(values.shape not in (e.shape, (1,)) for values in (P, D)):
+        raise ValueError("points, dims and error must be lists of one length (or one value for points or dims)")
+    if not np.all(np.isfinite(e)):
+        raise ValueError("error must be finite; leave out runs that failed")
     spread = np.full(len(e), np.nan) if error_std is None else np.asarray(error_std, float)
-    frame = pd.DataFrame({"position": np.log2(P / D), "error": e, "spread": spread}).groupby("position")
+    frame = pd.DataFrame({"position": np.log2(P / D) + 0 * e, "error": e, "spread": spread}).groupby("position")
     means = frame["error"].mean()
     position, height = means.index.to_numpy(float), means.to_numpy(float)
     noise = _standard_errors(frame)

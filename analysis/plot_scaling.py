@@ -20,13 +20,13 @@ from matplotlib.patches import Rectangle
 
 from analysis.command import RESULTS, app, user_errors
 from analysis.power_law import PowerLawFit
-from analysis.scaling import AXES, binned_cells, fit_table
+from analysis.scaling import AXES, Cell, Key, binned_cells, fit_table
 from analysis.style import THEORY, colours, save, write_table
 from analysis.tables import Results, ResultsError, open_results
 from mmcr_core.theory import expected_percent_error
 
 EXAMPLE = "Example: python analysis/plot_scaling.py results/quickstart --floor theory"
-Cells = dict[tuple[str, int, int, int], pd.DataFrame]
+Cells = dict[Key, Cell]
 Fits = dict[tuple[str, int, int, int, str], PowerLawFit]
 cli = app()
 
@@ -116,11 +116,11 @@ def _panel(ax: Axes, cells: Cells, fits: Fits, colour: dict[object, str], floor:
     ax.set(xscale="log", yscale="log")
     for i, (key, points) in enumerate(sorted(cells.items(), key=lambda item: item[0][3])):
         mine = colour[key[3]]
-        ax.errorbar(points["x"], points["error"], yerr=points["error_se"], fmt="o", ms=1.8, lw=0.5, color=mine)
+        ax.errorbar(points.x, points.error, yerr=points.error_se, fmt="o", ms=1.8, lw=0.5, color=mine)
         fit = fits.get((*key, floor))
         if fit is None:
             continue
-        low, high = points["x"].min(), points["x"].max()
+        low, high = points.x.min(), points.x.max()
         inside, beyond = np.geomspace(low, high, 60), np.geomspace(high, 3 * high, 20)
         ax.plot(inside, fit.predict(inside), color=mine, lw=1)
         ax.fill_between(inside, *fit.band(inside), color=mine, alpha=0.2, lw=0)
@@ -140,7 +140,7 @@ def _failures(ax: Axes, runs: pd.DataFrame) -> None:
 
 def _label_log_axis(axes: np.ndarray, cells: Cells) -> None:
     """Plain numbers on an error axis that spans less than two decades."""
-    everything = pd.concat(cells.values())["error"]
+    everything = np.concatenate([cell.error for cell in cells.values()])
     low, high = everything.min() * 0.85, min(1.0, everything.max() * 1.25)
     steps = [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 1.0]
     ticks = [tick for tick in steps if low <= tick <= high]

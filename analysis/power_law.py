@@ -73,6 +73,7 @@ def fit_power_law(
     y: ArrayLike,
     *,
     floor: str | float = "none",
+    covariance: ArrayLike | None = None,
     holdout: float = 0.0,
     bootstrap: int = 400,
     seed: int = 0,
@@ -82,9 +83,12 @@ def fit_power_law(
     Args:
         x, y: (n,) positive; x in any order.
         floor: `none` (E = 0), `free` (E >= 0 is fitted), or a number (E is that).
+        covariance: (n, n) of log y. Points then count by their variances, and the bootstrap draws noise of this
+            covariance, enlarged where the points scatter more than it says. Without it, all points count
+            alike and residuals are resampled in blocks of neighbours.
         holdout: fraction of the points, those with the largest x, kept out of the fit and used for
             `extrapolation_error`.
-        bootstrap: replicates behind the intervals: residuals resampled in blocks of neighbours.
+        bootstrap: replicates behind the intervals.
         seed: of the bootstrap.
 
     Returns: PowerLawFit; `trusted` is False, with the reason, where the law should not be believed.
@@ -103,21 +107,33 @@ def fit_power_law(
         raise ValueError(f"floor '{floor}' is unknown; use none, free, or a number")
     order = np.argsort(x, kind="stable")
     x, y = x[order], y[order]
+    known = None if covariance is None else _ordered(np.asarray(covariance, float), order)
     kept = len(x) - round(holdout * len(x))
     if kept < 3:
         raise ValueError(f"{kept} points are left to fit; at least 3 are needed")
+    known = None if known is None else known[:kept, :kept]
+    spread = np.ones(kept) if known is None else np.sqrt(np.diag(known))
+    weight = np.exp(np.log(spread).mean()) / spread  # 1 on geometric average
     centre = float(np.log(x[:kept]).mean())
     u, log_y = np.log(x[:kept]) - centre, np.log(y[:kept])
     fixed = None if floor == "free" else 0.0 if floor == "none" else float(floor)
 
-    best = _solve(u, log_y[None], _starts(u, log_y, fixed), fixed)[0]
-    residuals = log_y - _log_model(best[None], u)[0]
+    best = _solve(u, log_y[None], _starts(u, log_y, fixed), fixed, weight)[0]
+    fitted = _log_model(best[None], u)[0]
+    residuals = (log_y - fitted) * weight
     free = 3 if fixed is None else 2
     degrees = max(1, kept - free)
     scale = float(np.sqrt((residuals**2).sum() / degrees))
-    fitted = _log_model(best[None], u)[0]
-    noise = _block_resample(residuals * np.sqrt(kept / degrees), bootstrap, np.random.default_rng(seed))
-    replicates = _solve(u, fitted + noise, best[None], fixed)
+    rng = np.random.default_rng(seed)
+    if known is None:
+        noise = _block_resample(residuals * np.sqrt(kept / degrees), bootstrap, rng)
+        whitened = residuals
+    else:
+        excess = max(1.0, scale * float(np.exp(-np.log(spread).mean())))
+        root = _square_root(known)
+        noise = excess * rng.standard_normal((bootstrap, kept)) @ root
+        whitened = np.linalg.lstsq(root, log_y - fitted, rcond=1e-6)[0]
+    replicates = _solve(u, fitted + noise, best[None], fixed, weight)
     # Student's t for the few degrees of freedom that percentiles of resampled residuals cannot know of.
     widen = stats.t.ppf(0.975, degrees) / stats.norm.ppf(0.975)
     replicates[:, 1:] = best[1:] + widen * (replicates[:, 1:] - best[1:])
@@ -128,7 +144,9 @@ def fit_power_law(
     error = float(np.sqrt((held**2).mean())) if len(held) else float("nan")
     replicates[:, 0] = np.exp(replicates[:, 0])
     aicc = _aicc(residuals, free)
-    reason = _doubt(residuals, decades, alpha, replicates[:, 2], aicc, log_y)
+    level = np.average(log_y, weights=weight**2)
+    constant = _aicc((log_y - level) * weight, 1)
+    reason = _doubt(whitened, decades, alpha, replicates[:, 2], aicc, constant)
     return PowerLawFit(
         E=E,
         A=float(np.exp(amplitude + alpha * centre)),
@@ -168,7 +186,21 @@ def _starts(u: Array, log_y: Array, fixed: float | None) -> Array:
     return np.array(starts)
 
 
-def _solve(u: Array, log_y: Array, starts: Array, fixed: float | None) -> Array:
+def _ordered(covariance: Array, order: NDArray[np.int64]) -> Array:
+    if covariance.shape != (len(order), len(order)) or not np.all(np.diag(covariance) > 0):
+        raise ValueError(f"covariance must be ({len(order)}, {len(order)}) with positive variances")
+    ordered: Array = covariance[np.ix_(order, order)]
+    return ordered
+
+
+def _square_root(covariance: Array) -> Array:
+    """Symmetric square root; estimated covariances may be slightly indefinite."""
+    values, vectors = np.linalg.eigh(covariance)
+    root: Array = (vectors * np.sqrt(np.maximum(values, 0))) @ vectors.T
+    return root
+
+
+def _solve(u: Array, log_y: Array, starts: Array, fixed: float | None, weight: Array) -> Array:
     """Huber fits (B, 3) of each row of log_y (B, n) from each of `starts` (S, 3); the best start counts.
 
     The Huber threshold follows from the spread around a least-squares fit of the same row.
@@ -176,37 +208,37 @@ def _solve(u: Array, log_y: Array, starts: Array, fixed: float | None) -> Array:
     rows, count = len(log_y), len(starts)
     theta = np.repeat(starts[None], rows, axis=0).reshape(rows * count, 3)
     target = np.repeat(log_y, count, axis=0)
-    theta, _ = _levenberg_marquardt(u, target, theta, np.full(len(theta), np.inf), fixed)
-    residuals = target - _log_model(theta, u)
+    theta, _ = _levenberg_marquardt(u, target, theta, np.full(len(theta), np.inf), fixed, weight)
+    residuals = (target - _log_model(theta, u)) * weight
     spread = 1.4826 * np.median(np.abs(residuals), axis=1)
     threshold = HUBER * np.maximum(np.min(spread.reshape(rows, count), axis=1), 1e-9).repeat(count)
-    theta, loss = _levenberg_marquardt(u, target, theta, threshold, fixed)
+    theta, loss = _levenberg_marquardt(u, target, theta, threshold, fixed, weight)
     best = loss.reshape(rows, count).argmin(axis=1)
     chosen: Array = theta.reshape(rows, count, 3)[np.arange(rows), best]
     return chosen
 
 
 def _levenberg_marquardt(
-    u: Array, target: Array, theta: Array, threshold: Array, fixed: float | None, iterations: int = 60
+    u: Array, target: Array, theta: Array, threshold: Array, fixed: float | None, weight: Array, iterations: int = 60
 ) -> tuple[Array, Array]:
     damping = np.full(len(theta), 1e-3)
-    loss = _huber(target - _log_model(theta, u), threshold)
+    loss = _huber((target - _log_model(theta, u)) * weight, threshold)
     free = slice(1, 3) if fixed is not None else slice(0, 3)
     width = free.stop - free.start
     for _ in range(iterations):
         model = _log_model(theta, u)
-        residual = target - model
+        residual = (target - model) * weight
         share = np.exp(theta[:, :1] - model)  # of the floor in y
-        jacobian = np.stack([share, 1 - share, -u * (1 - share)], axis=-1)[..., free]
-        weight = np.minimum(1.0, threshold[:, None] / np.maximum(np.abs(residual), 1e-300))
-        normal = np.einsum("bni,bn,bnj->bij", jacobian, weight, jacobian)
-        gradient = np.einsum("bni,bn,bn->bi", jacobian, weight, residual)
-        ridge = damping[:, None] * (np.einsum("bii->bi", normal) + 1e-12)
+        jacobian = (np.stack([share, 1 - share, -u * (1 - share)], axis=-1) * weight[:, None])[..., free]
+        trust = np.minimum(1.0, threshold[:, None] / np.maximum(np.abs(residual), 1e-300))
+        normal = np.einsum("bni,bn,bnj->bij", jacobian, trust, jacobian)
+        gradient = np.einsum("bni,bn,bn->bi", jacobian, trust, residual)
+        ridge = damping[:, None] * np.einsum("bii->bi", normal) + 1e-12
         step = np.linalg.solve(normal + ridge[:, :, None] * np.eye(width), gradient[..., None])[..., 0]
         trial = theta.copy()
         trial[:, free] += np.clip(step, -5, 5)
         trial[:, 0] = np.minimum(trial[:, 0], target.min(axis=1) + 1)
-        trial_loss = _huber(target - _log_model(trial, u), threshold)
+        trial_loss = _huber((target - _log_model(trial, u)) * weight, threshold)
         better = trial_loss < loss
         done = np.all(np.abs(trial_loss - loss) <= 1e-13 * (1e-12 + loss))
         theta[better], loss[better] = trial[better], trial_loss[better]
@@ -234,7 +266,7 @@ def _block_resample(residuals: Array, count: int, rng: np.random.Generator) -> A
     length = max(1, round(n ** (1 / 3)))
     blocks = -(-n // length)
     first = rng.integers(0, n, (count, blocks, 1))
-    index = (first + np.arange(length)).reshape(count, -1)[:, :n] % n
+    index = (first + np.arange(length)).reshape(count, blocks * length)[:, :n] % n
     drawn: Array = (residuals - residuals.mean())[index]
     return drawn
 
@@ -247,13 +279,13 @@ def _aicc(residuals: Array, free: int) -> float:
     return float(n * np.log(variance) + 2 * k + 2 * k * (k + 1) / (n - k - 1))
 
 
-def _doubt(residuals: Array, decades: float, alpha: float, draws: Array, aicc: float, log_y: Array) -> str:
+def _doubt(residuals: Array, decades: float, alpha: float, draws: Array, aicc: float, constant: float) -> str:
     """Why a fit should not be trusted; empty where it may be."""
     if len(residuals) < MIN_POINTS:
         return f"only {len(residuals)} points; at least {MIN_POINTS} are needed"
     if decades < MIN_DECADES:
         return f"x spans {decades:.2f} decades; at least {MIN_DECADES:g} is needed"
-    if aicc >= _aicc(log_y - log_y.mean(), 1):
+    if aicc >= constant:
         return "a constant describes the points as well"
     low, high = _percentiles(draws, LEVEL)
     if low <= 0 <= high:

@@ -58,7 +58,7 @@ class Results:
         connection.execute("SET python_enable_replacements = false; SET lock_configuration = true")
         try:
             answer = connection.execute(query)
-            if not answer.description:
+            if answer is None or not answer.description:
                 raise ResultsError("the query is empty; try: SELECT P, D, percent_error FROM runs")
             frame: pd.DataFrame = answer.df()
             return frame

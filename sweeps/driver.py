@@ -10,6 +10,7 @@ import contextlib
 import logging
 import os
 import shutil
+import socket
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -27,6 +28,7 @@ from sweeps.store import Store
 from sweeps.trial import Progress, Trial, describe_run
 
 SLICE_SECONDS = 1.0  # of training between two reports of a trial
+CONNECT_SECONDS = 10
 WORKER_RESTARTS = 2  # times a cell whose process died is resumed before it counts as failed
 
 
@@ -69,6 +71,8 @@ def cluster(address: str | None) -> Iterator[Cluster]:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     os.environ["RAY_AIR_NEW_OUTPUT"] = "0"  # else Tune prints a banner whatever its verbosity
+    if address is not None:
+        _require_answer(address)
     options: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
     if address is None:
         options |= {"include_dashboard": False}
@@ -84,6 +88,20 @@ def cluster(address: str | None) -> Iterator[Cluster]:
     finally:
         ray.shutdown()
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _require_answer(address: str) -> None:
+    """Raises ClusterError where nothing listens at `address`, for which Ray itself would wait for minutes."""
+    current = Path(tempfile.gettempdir(), "ray", "ray_current_cluster")
+    known = os.environ.get("RAY_ADDRESS") or (current.read_text().strip() if current.exists() else "")
+    place = known if address == "auto" else address
+    host, _, port = place.removeprefix("ray://").rpartition(":")
+    try:
+        socket.create_connection((host, int(port)), timeout=CONNECT_SECONDS).close()
+    except (OSError, ValueError) as error:
+        where = f"{address} ({place})" if address == "auto" and place else address
+        remedy = "start one with: ray start --head, or leave --address out to run on this machine"
+        raise ClusterError(f"no Ray cluster answers at --address {where}; {remedy}") from error
 
 
 def check_resources(cells: list[Cell], gpus: float, cpus: float) -> None:

@@ -1,0 +1,178 @@
+"""The analysis commands as a user runs them: tables, figures, report, exit codes."""
+
+import json
+import re
+import shutil
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from analysis.plot_theory import simulate
+from analysis.scaling import binned_cells, fit_table, tail_errors
+from analysis.tables import open_results
+from mmcr_core.theory import expected_percent_error
+from sweeps.store import Store
+from tests.conftest import run_script
+from tests.synthetic import exponent, law, spec, write_run, write_sweep
+
+
+@pytest.fixture
+def own(sweep, tmp_path):
+    """A copy of the sweep that a test may write to."""
+    return shutil.copytree(sweep, tmp_path / "known")
+
+
+def test_query_prints_a_table_json_and_csv(sweep, tmp_path):
+    sql = "SELECT P, D, percent_error FROM runs WHERE K = 2 ORDER BY D, P"
+    table = run_script("analysis/query.py", sweep, sql)
+    assert table.returncode == 0
+    assert "percent_error" in table.stdout and table.stdout.endswith("16 rows\n")
+    rows = json.loads(run_script("analysis/query.py", sweep, sql, "--json").stdout)
+    assert [(row["P"], row["D"]) for row in rows[:2]] == [(64, 64), (128, 64)]
+    saved = run_script("analysis/query.py", sweep, sql, "--csv", tmp_path / "out.csv")
+    assert saved.returncode == 0
+    assert len(pd.read_csv(tmp_path / "out.csv")) == 16
+    assert pd.read_csv(tmp_path / "out.csv")["percent_error"][0] == pytest.approx(rows[0]["percent_error"], rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["analysis/query.py", "{sweep}", "SELECT nothing FROM runs"],
+        ["analysis/query.py", "{sweep}", "SELEC"],
+        ["analysis/query.py", "{sweep}", ""],
+        ["analysis/query.py", "{sweep}", "SELECT 1", "--json", "--csv", "{tmp}/x.csv"],
+        ["analysis/query.py", "{sweep}", "SELECT 1", "--csv", "{tmp}/none/x.csv"],
+        ["analysis/query.py", "{tmp}/none", "SELECT 1"],
+        ["analysis/plot_scaling.py", "{tmp}"],
+        ["analysis/plot_scaling.py", "{sweep}", "--axis", "dollars"],
+        ["analysis/plot_double_descent.py", "{tmp}/none"],
+        ["analysis/report.py", "{tmp}"],
+        ["analysis/plot_theory.py", "--largest", "5"],
+    ],
+)
+def test_bad_input_is_exit_code_2_without_a_traceback(sweep, tmp_path, arguments):
+    ran = run_script(*(argument.format(sweep=sweep, tmp=tmp_path) for argument in arguments))
+    assert ran.returncode == 2
+    assert ran.stderr and "Traceback" not in ran.stderr
+    assert list(tmp_path.glob("*.csv")) == []
+
+
+@pytest.mark.parametrize("script", ["query", "plot_scaling", "plot_double_descent", "plot_theory", "report"])
+def test_help_has_an_example(script):
+    ran = run_script(f"analysis/{script}.py", "--help")
+    assert ran.returncode == 0
+    assert f"Example: python analysis/{script}.py" in " ".join(ran.stdout.split())
+
+
+def test_every_exponent_comes_back_inside_its_interval(sweep):
+    table, _ = fit_table(binned_cells(open_results(sweep)), "flops")
+    plain = table[table["floor"] == "none"]
+    truth = np.array([exponent(P, D) for P, D in zip(plain["P"], plain["D"], strict=True)])
+    inside = (plain["alpha_low"] <= truth) & (truth <= plain["alpha_high"])
+    assert len(plain) == 32
+    assert inside.mean() >= 0.85
+    assert plain["alpha"].to_numpy() == pytest.approx(truth, rel=0.05)
+    assert plain["trusted"].mean() > 0.9
+
+
+def test_tail_errors_are_those_of_the_last_twentieth(sweep):
+    results = open_results(sweep)
+    errors = tail_errors(results)
+    assert len(errors) == 32 and (errors > 0).all()
+
+
+def test_plot_scaling_draws_every_panel_and_writes_fits(own):
+    ran = run_script("analysis/plot_scaling.py", own)
+    assert ran.returncode == 0, ran.stderr
+    for name in ("scaling", "exponents"):
+        image = Image.open(own / "figures" / f"{name}.png")
+        assert image.info["dpi"][0] == pytest.approx(200, abs=1)
+        assert (own / "figures" / f"{name}.pdf").read_bytes().startswith(b"%PDF")
+    fits = open_results(own).fits()
+    assert len(fits) == 32 * 3
+    assert set(fits["floor"]) == {"none", "free", "theory"}
+    assert not list(own.rglob(".*"))
+
+
+def test_plot_double_descent_marks_the_diagonal(own, tmp_path):
+    ran = run_script("analysis/plot_double_descent.py", own, "-o", tmp_path / "out")
+    assert ran.returncode == 0, ran.stderr
+    assert (tmp_path / "out/double_descent.png").exists()
+    peaks = open_results(own).peaks()
+    assert len(peaks) == 16
+    assert (peaks["largest_at"] == 0).all()
+    inner = peaks[peaks["at"].isin([128, 256])]
+    assert inner["found"].all() and (inner["location"].abs() < 0.2).all()
+    assert not peaks[peaks["at"].isin([64, 512])]["found"].any()
+
+
+def test_a_report_holds_claims_figures_failures_and_no_network(own):
+    store = Store(own)
+    write_run(
+        store, spec(64, 64, 8), law(64, 64, 8, np.arange(1, 50) * 1e9), status="diverged", error="<script>x</script>"
+    )
+    ran = run_script("analysis/report.py", own)
+    assert ran.returncode == 0, ran.stderr
+    page = (own / "report.html").read_text()
+    assert page.count("data:image/png;base64,") == 3
+    assert "peaks at P = D: <span class=confirmed>" in page
+    assert "shallower at P = D: <span class=confirmed>" in page
+    assert "&lt;script&gt;x" in page and "<script>x" not in page
+    assert not re.search(r"(src|href)\s*=\s*['\"]?(https?:|//)", page)
+    assert "Cells that did not finish" in page
+
+
+def test_sweeps_of_two_variants_get_a_figure_each(tmp_path):
+    store, rng = Store(tmp_path / "two"), np.random.default_rng(0)
+    for rate in (1e-3, 3e-3):
+        for P in (64, 128):
+            error = law(P, 64, 2, np.arange(1, 401) * 1e9) * np.exp(0.01 * rng.standard_normal(400))
+            write_run(store, spec(P, 64, 2, learning_rate=rate, steps=400), error)
+    assert run_script("analysis/plot_scaling.py", store.root).returncode == 0
+    assert run_script("analysis/plot_double_descent.py", store.root).returncode == 0
+    names = {file.name for file in (store.root / "figures").glob("*.png")}
+    assert names == {f"{kind}_{i}.png" for kind in ("scaling", "exponents", "double_descent") for i in (0, 1)}
+    assert set(open_results(store.root).fits()["variant"]) == {
+        "mmcr, optimizer.learning_rate=0.001",
+        "mmcr, optimizer.learning_rate=0.003",
+    }
+
+
+def test_sweeps_of_one_cell_of_short_runs_or_of_failures_only_are_reported_too(tmp_path):
+    one = write_sweep(tmp_path / "one", sizes=(64,), views=(2,), steps=3)
+    for script in ("plot_scaling", "plot_double_descent", "report"):
+        ran = run_script(f"analysis/{script}.py", one.root)
+        assert ran.returncode == 0, ran.stderr
+    assert not open_results(one.root).fits()["trusted"].any()
+    failed = Store(tmp_path / "failed")
+    write_run(failed, spec(64, 64, 2), np.full(3, 0.5), status="failed", error="out of memory")
+    assert run_script("analysis/report.py", failed.root).returncode == 0
+    assert "out of memory" in (failed.root / "report.html").read_text()
+    ran = run_script("analysis/plot_scaling.py", failed.root)
+    assert ran.returncode == 2 and "no finished run" in ran.stderr
+
+
+def test_plot_theory_needs_no_sweep(tmp_path):
+    ran = run_script("analysis/plot_theory.py", "-o", tmp_path / "theory", "--largest", "100", "--repeats", "2")
+    assert ran.returncode == 0, ran.stderr
+    table = pd.read_csv(tmp_path / "theory/theory.csv")
+    assert len(table) == 16
+    assert (tmp_path / "theory/theory.png").exists() and (tmp_path / "theory/theory.pdf").exists()
+
+
+def test_simulation_agrees_with_the_limit_in_every_ratio():
+    table = simulate([79, 158, 316], repeats=6, seed=0)
+    np.testing.assert_allclose(table["mean"], expected_percent_error(table["N"], table["D"]), rtol=0.03)
+
+
+def test_all_noise_yields_no_trusted_law_and_no_peak(tmp_path):
+    store, rng = Store(tmp_path / "noise"), np.random.default_rng(0)
+    for P in (64, 128, 256):
+        for D in (64, 128, 256):
+            write_run(store, spec(P, D, 2, steps=800), 0.3 * np.exp(0.05 * rng.standard_normal(800)))
+    assert run_script("analysis/plot_scaling.py", store.root).returncode == 0
+    fits = open_results(store.root).fits()
+    assert not fits[fits["floor"] == "none"]["trusted"].any()
