@@ -22,6 +22,7 @@ from ray import tune
 from ray.tune import Callback, FailureConfig, Trainable
 
 from mmcr_core.spec import RunSpec
+from sweeps.errors import UserError
 from sweeps.grid import GridSettings
 from sweeps.plan import Cell
 from sweeps.store import Store
@@ -40,7 +41,7 @@ class Watcher(Protocol):
     def ended(self, cell: Cell, progress: Progress) -> None: ...
 
 
-class ClusterError(Exception):
+class ClusterError(UserError):
     """The cluster cannot run the plan; the message says what would."""
 
 

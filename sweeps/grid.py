@@ -32,13 +32,14 @@ from mmcr_core.spec import (
     SpecError,
     run_id,
 )
+from sweeps.errors import UserError
 from sweeps.yaml_lines import Lines, Marked, YamlError, dotted, expand, parse
 from sweeps.yaml_lines import Path as KeyPath
 
 NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*")
 
 
-class GridError(Exception):
+class GridError(UserError):
     """One line: FILE:LINE: KEY: what is wrong; what would be right."""
 
 

@@ -17,6 +17,8 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
+from sweeps.errors import UserError
+
 EXAMPLE = "Example: python sweeps/launch.py sweeps/grids/quickstart.yaml --only 'P=64,D=64'"
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 SELECTABLE = ("P", "D", "K", "seed", "run_id")
@@ -33,8 +35,7 @@ def launch(
     as_json: Annotated[bool, typer.Option("--json", help="Print the plan or the outcome as JSON.")] = False,
 ) -> None:
     """Run every cell of a grid, or what is missing of it."""
-    from sweeps.driver import ClusterError
-    from sweeps.grid import GridError, load_grid
+    from sweeps.grid import load_grid
 
     try:
         spec = load_grid(grid)
@@ -43,14 +44,10 @@ def launch(
             code = _plan(spec, cells, results, max_concurrent, as_json)
         else:
             code = _launch(spec, cells, results, address, max_concurrent, as_json)
-    except (GridError, ClusterError, UsageError) as error:
+    except UserError as error:
         print(error, file=sys.stderr)
         raise typer.Exit(2) from None
     raise typer.Exit(code)
-
-
-class UsageError(Exception):
-    """An option or a folder that cannot be used."""
 
 
 def _selected(cells: tuple[Any, ...], only: str | None) -> tuple[Any, ...]:
@@ -64,7 +61,7 @@ def _selected(cells: tuple[Any, ...], only: str | None) -> tuple[Any, ...]:
         match = re.fullmatch(r"\s*(\w+)\s*=\s*([\w|]+)\s*", part)
         if not match or match[1] not in SELECTABLE:
             keys = ", ".join(SELECTABLE)
-            raise UsageError(f"--only: '{part}' is not KEY=VALUE with one of {keys}; such as 'P=64|128,K=2'")
+            raise UserError(f"--only: '{part}' is not KEY=VALUE with one of {keys}; such as 'P=64|128,K=2'")
         wanted.setdefault(match[1], set()).update(match[2].split("|"))
 
     def value(cell: Any, key: str) -> str:
@@ -72,7 +69,7 @@ def _selected(cells: tuple[Any, ...], only: str | None) -> tuple[Any, ...]:
 
     chosen = tuple(cell for cell in cells if all(value(cell, key) in any_of for key, any_of in wanted.items()))
     if not chosen:
-        raise UsageError(f"--only: no cell of the grid has {only}; see --plan for the cells")
+        raise UserError(f"--only: no cell of the grid has {only}; see --plan for the cells")
     return chosen
 
 
@@ -139,7 +136,7 @@ def _launch(
             for dataset in {cell.dataset for cell in missing}:
                 require_present(dataset)
         except DatasetError as error:
-            raise UsageError(str(error)) from error
+            raise UserError(str(error)) from error
         _require_writable(results)
         with cluster(address) as ray:
             planned = make_plan(missing, spec.settings.resources, this_machine(ray.gpus, ray.cpus))
@@ -155,12 +152,12 @@ def _launch(
 
 
 def _require_writable(results: Path) -> None:
-    """Raises UsageError unless `results`, or the nearest folder above it that exists, can be written to."""
+    """Raises UserError unless `results`, or the nearest folder above it that exists, can be written to."""
     folder = results.absolute()
     while not folder.exists():
         folder = folder.parent
     if not folder.is_dir() or not os.access(folder, os.W_OK):
-        raise UsageError(f"--results: {folder} is not a folder that can be written to; choose another")
+        raise UserError(f"--results: {folder} is not a folder that can be written to; choose another")
 
 
 def _summary(spec: Any, cells: tuple[Any, ...], store: Any, done: int, outcome: Any, as_json: bool) -> int:
