@@ -12,6 +12,8 @@ import torch
 from torch import Tensor
 from torch.autograd.function import FunctionCtx
 
+SMALL_EIGENVALUE = 1e-3  # of the largest: below it float32 eigenvectors of a Gram matrix are not trusted
+FLOAT64_ROWS = 128  # up to so many, float64 throughout is the faster way (measured on 2 AVX-512 cores)
 METHODS = ("auto", "svd", "eigh", "polar")
 
 # Odd quintics p(x) = a x + b x^3 + c x^5 whose composition maps [1e-6, 1] to 1 within 3e-11: the greedy minimax
@@ -40,7 +42,8 @@ def nuclear_norm(M: Tensor, method: str = "auto") -> Tensor:
 
     Args:
         M: (..., P, D) real. float32 and float64 are computed in their own precision, half types in float32.
-        method: `svd` (the reference), `eigh` (eigenvectors of the smaller Gram matrix, in float64), `polar`
+        method: `svd` (the reference), `eigh` (eigenvectors of the smaller Gram matrix,
+            in float64 where float32 would lose small singular values), `polar`
             (matrix products alone), or `auto`: `polar` on GPUs, `eigh` elsewhere.
 
     Returns:
@@ -89,19 +92,57 @@ def _svd(M: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _eigh(M: Tensor) -> tuple[Tensor, Tensor]:
-    """Gram matrix and eigenvectors in float64: its eigenvalues are squares, so float32 would lose every
-    singular value below 3e-4 of the largest."""
+    """Eigenvectors V of the smaller Gram matrix; V^T M then has orthogonal rows, and their lengths are the
+    singular values.
+
+    The Gram matrix squares the condition number, so in float32 its eigenvectors mix where singular values are
+    below about 3e-2 of the largest. Those few rows are separated from the others to second order, and among
+    themselves in float64.
+    """
     if M.shape[-2] > M.shape[-1]:
         value, polar = _eigh(M.mT)
         return value, polar.mT
-    X = M.double()
+    if M.dtype == torch.float64 or M.shape[-2] <= FLOAT64_ROWS:
+        value, polar = _eigh_float64(M.double(), M.new_zeros((), dtype=torch.float64))
+        return value.to(M.dtype), polar.to(M.dtype)
+    squares, V = torch.linalg.eigh(_gram_upper(M), UPLO="U")  # ascending
+    rows = V.mT @ M
+    small = int((squares < SMALL_EIGENVALUE * squares[..., -1:]).sum(-1).max())
+    sigma = torch.linalg.vector_norm(rows, dim=-1)
+    if 0 < small < M.shape[-2]:
+        weak, strong = rows[..., :small, :], rows[..., small:, :]
+        gap = sigma[..., None, small:].square() - sigma[..., :small, None].square()
+        turn = (weak @ strong.mT) / gap.clamp_min(torch.finfo(M.dtype).tiny)
+        weak.sub_(turn @ strong)
+        V[..., :small] -= V[..., small:] @ turn.mT
+    noise = sigma[..., -1:].double() * M.shape[-2] ** 0.5 * torch.finfo(M.dtype).eps
+    weak_value, weak_polar = _eigh_float64(rows[..., :small, :].double(), noise)
+    value = sigma[..., small:].sum(-1) + weak_value.to(M.dtype)
+    rows.div_(sigma.clamp_min(torch.finfo(M.dtype).tiny)[..., None])
+    rows[..., :small, :] = weak_polar
+    return value, V @ rows
+
+
+def _gram_upper(M: Tensor) -> Tensor:
+    """M M^T, three of its four quarters: the lower left one is not read."""
+    n, half = M.shape[-2], M.shape[-2] // 2
+    gram = M.new_empty(*M.shape[:-2], n, n)
+    gram[..., :half, :] = M[..., :half, :] @ M.mT
+    gram[..., half:, half:] = M[..., half:, :] @ M[..., half:, :].mT
+    return gram
+
+
+def _eigh_float64(X: Tensor, least: Tensor) -> tuple[Tensor, Tensor]:
+    """Value and polar factor of X (..., m, n), m <= n, in float64; singular values up to `least` count as zero."""
+    if X.shape[-2] == 0:
+        return X.new_zeros(X.shape[:-2]), X
     squares, V = torch.linalg.eigh(X @ X.mT)
     sigma = squares.clamp_min(0).sqrt()
-    # Rounding of the Gram matrix leaves eigenvalues of null directions near n * eps * largest.
-    tolerance = sigma[..., -1:] * (M.shape[-2] * torch.finfo(torch.float64).eps) ** 0.5
-    inverse = torch.where(sigma > tolerance, 1 / sigma.clamp_min(torch.finfo(torch.float64).tiny), 0.0)
-    polar = (V * inverse[..., None, :]) @ (V.mT @ X)
-    return sigma.sum(-1).to(M.dtype), polar.to(M.dtype)
+    # Rounding of the Gram matrix leaves eigenvalues of null directions near m * eps * largest.
+    rounding = sigma[..., -1:] * (X.shape[-2] * torch.finfo(X.dtype).eps) ** 0.5
+    kept = sigma > torch.maximum(rounding, least)
+    inverse = torch.where(kept, 1 / sigma.clamp_min(torch.finfo(X.dtype).tiny), 0.0)
+    return sigma.sum(-1), (V * inverse[..., None, :]) @ (V.mT @ X)
 
 
 def _polar(M: Tensor) -> tuple[Tensor, Tensor]:

@@ -20,12 +20,13 @@ from torch import Tensor
 from mmcr_core import datasets
 from mmcr_core.encoders import build_network
 from mmcr_core.flops import flops_per_step
+from mmcr_core.graphs import StepGraphs
 from mmcr_core.objectives import make_objective
 from mmcr_core.objectives.loss import METRICS, centroids, measure, normalised
 from mmcr_core.probe import extract_features, knn_accuracy, linear_accuracy
 from mmcr_core.schedule import learning_rate
 from mmcr_core.spec import RunSpec
-from mmcr_core.views import draw_parameters, make_views
+from mmcr_core.views import draw_order, draw_parameters, make_views
 
 CHUNK_STEPS = 500
 BUFFERED = ("loss", *METRICS)
@@ -51,14 +52,17 @@ class Diverged(Exception):
 
 
 class Pretraining:
-    """A run of `spec` on `device` ("cpu", "cuda", "cuda:1").
+    """A run of `spec` on `device` ("cpu", "cuda", "cuda:1"). `images`: those of `spec.dataset`, where they are
+    at hand already.
 
     Raises: DatasetError where the data is absent or has fewer than P images.
     """
 
-    def __init__(self, spec: RunSpec, device: str | torch.device = "cpu") -> None:
+    def __init__(
+        self, spec: RunSpec, device: str | torch.device = "cpu", images: datasets.Images | None = None
+    ) -> None:
         self.spec, self.device = spec, torch.device(device)
-        self.images = datasets.load(spec.dataset).to(self.device)
+        self.images = (images or datasets.load(spec.dataset)).to(self.device)
         available = len(self.images.train)
         if available < spec.P:
             raise datasets.DatasetError(f"P = {spec.P} exceeds the {available} readable training images")
@@ -71,14 +75,24 @@ class Pretraining:
         network = build_network(spec.encoder, spec.projector, spec.D, self.images.channels, spec.seed)
         self.network = network.to(self.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.objective = make_objective(spec.objective.name, local_weight=spec.objective.local_weight)
-        fused = self.device.type in ("cpu", "cuda")
+        on_gpu = self.device.type == "cuda"
+        self._rate = torch.zeros((), device=self.device)  # a GPU reads its learning rate where a graph can
         self.optimizer = torch.optim.Adam(
-            self.network.parameters(), lr=0.0, weight_decay=spec.optimizer.weight_decay, fused=fused
+            self.network.parameters(),
+            lr=self._rate if on_gpu else 0.0,
+            weight_decay=spec.optimizer.weight_decay,
+            fused=self.device.type in ("cpu", "cuda"),
+            capturable=on_gpu,
         )
         self._generator = torch.Generator(self.device).manual_seed(spec.seed)
-        self._host_generator = torch.Generator().manual_seed(spec.seed)  # jitter order: known without waiting
+        self._host_generator = torch.Generator().manual_seed(spec.seed)
         self._permutation = torch.empty(0, dtype=torch.int64, device=self.device)
+        self._batch = torch.zeros(spec.P, dtype=torch.int64, device=self.device)
+        self._row = torch.zeros(1, dtype=torch.int64, device=self.device)
         self._buffer = torch.zeros(CHUNK_STEPS, len(BUFFERED), device=self.device)
+        self._graphs = StepGraphs(self._device_step, self._generator) if on_gpu else None
+        if on_gpu:
+            torch.backends.cudnn.benchmark = True
 
     def run(self, until: int | None = None) -> Iterator[Chunk]:
         """Train up to step `until` (default: the end), yielding each chunk as it is completed.
@@ -108,24 +122,30 @@ class Pretraining:
         return float(self._buffer[(self.step - 1) % CHUNK_STEPS, 1 + METRICS.index("percent_error")])
 
     def _train_step(self) -> None:
-        spec = self.spec
-        rate = learning_rate(spec.optimizer, self.step, self.steps)
+        """Set the step's inputs, then run it: nothing here waits for the device."""
+        self._set_rate(learning_rate(self.spec.optimizer, self.step, self.steps))
+        self._batch.copy_(self._next_batch())
+        self._row.fill_(self.step % CHUNK_STEPS)
+        order = draw_order(self.spec.views, self._host_generator)
+        (self._graphs or self._device_step)(order)
+        self.step += 1
+
+    def _set_rate(self, rate: float) -> None:
+        self._rate.fill_(rate)
         for group in self.optimizer.param_groups:
-            group["lr"] = rate
-        images = self.images.train[self._next_batch()]
-        loss = self._loss(images)
+            group["lr"] = self._rate if self._graphs else rate
+
+    def _device_step(self, order: tuple[int, ...]) -> None:
+        """Views, forward, loss, backward, optimiser and metrics of the batch at `_batch`, into row `_row`."""
         self.optimizer.zero_grad(set_to_none=True)
+        views = self._views(self.images.train[self._batch], self._generator, order)
+        loss = self.objective(self._embed(views))
         loss.value.backward()
         self.optimizer.step()
         row = torch.stack([loss.value.detach(), *(loss.metrics[name] for name in METRICS)])
-        self._buffer[self.step % CHUNK_STEPS] = row
-        self.step += 1
+        self._buffer.index_copy_(0, self._row, row[None])
 
-    def _loss(self, images: Tensor) -> Any:
-        views = self._views(images, self._generator, self._host_generator)
-        return self.objective(self._embed(views))
-
-    def _views(self, images: Tensor, generator: torch.Generator, order: torch.Generator) -> Tensor:
+    def _views(self, images: Tensor, generator: torch.Generator, order: tuple[int, ...]) -> Tensor:
         side = (images.shape[1], images.shape[3])
         drawn = draw_parameters(self.spec.views, len(images) * self.spec.K, side, generator, order)
         return make_views(images, self.spec.views, drawn)
@@ -168,9 +188,10 @@ class Pretraining:
         if len(images.heldout) >= spec.P:
             seed = spec.seed + 2**32
             generator = torch.Generator(self.device).manual_seed(seed)
-            order = torch.Generator().manual_seed(seed)
+            host_generator = torch.Generator().manual_seed(seed)
             for _ in range(spec.evaluate.heldout_batches):
                 chosen = torch.randperm(len(images.heldout), generator=generator, device=self.device)[: spec.P]
+                order = draw_order(spec.views, host_generator)
                 z = self._embed(self._views(images.heldout[chosen], generator, order))
                 errors.append(measure(centroids(normalised(z)))["percent_error"])
         accuracy = self._probe() if spec.evaluate.probe != "none" else None
@@ -212,6 +233,8 @@ class Pretraining:
         self._host_generator.set_state(state["host_generator"].cpu())
         self._permutation = state["permutation"].to(self.device)
         self._buffer.copy_(state["buffer"])
+        if self._graphs:
+            self._graphs.reset()
         self.step = int(state["step"])
 
 

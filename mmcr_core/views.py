@@ -7,6 +7,7 @@ Given the same parameters, each operation equals torchvision's functional one (o
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -36,16 +37,15 @@ class ViewParameters:
     greyscale: Tensor  # bool
     sigma: Tensor  # of the blur, in pixels; 0 for none
     solarise: Tensor  # bool
-    order: tuple[int, ...]  # of the four jitters, indices into JITTERS, one for the batch
+    order: tuple[int, ...]  # of the jitters, indices into JITTERS, one for the batch
 
 
 def draw_parameters(
-    recipe: ViewSpec, count: int, side: tuple[int, int], generator: torch.Generator, order: torch.Generator
+    recipe: ViewSpec, count: int, side: tuple[int, int], generator: torch.Generator, order: tuple[int, ...]
 ) -> ViewParameters:
     """Parameters of `count` views of images of `side` = (height, width) pixels.
 
-    Args: generator: on the images' device, drives everything but the order of the jitters; order: on the
-        CPU, so that the order is known without waiting for the device.
+    Args: generator: on the images' device; order: of the jitters, see `draw_order`.
     """
     device = generator.device
 
@@ -74,8 +74,16 @@ def draw_parameters(
         greyscale=chance(recipe.greyscale),
         sigma=torch.where(chance(recipe.blur), uniform(*recipe.blur_sigma), 0.0),
         solarise=chance(recipe.solarise),
-        order=tuple(torch.randperm(len(JITTERS), generator=order).tolist()),
+        order=order,
     )
+
+
+def draw_order(recipe: ViewSpec, generator: torch.Generator) -> tuple[int, ...]:
+    """The order of the jitters in one batch, indices into JITTERS of those that the recipe has. Drawn on the
+    CPU, so that it is known without waiting for the device."""
+    drawn = torch.randperm(len(JITTERS), generator=generator).tolist()
+    colour = {"brightness", "contrast", "saturation", "hue"} if len(recipe.mean) == 3 else {"brightness", "contrast"}
+    return tuple(i for i in drawn if JITTERS[i] in colour and recipe.jitter > 0 and getattr(recipe, JITTERS[i]) > 0)
 
 
 def make_views(images: Tensor, recipe: ViewSpec, p: ViewParameters) -> Tensor:
@@ -84,9 +92,8 @@ def make_views(images: Tensor, recipe: ViewSpec, p: ViewParameters) -> Tensor:
     x = images.float() / 255 if images.dtype == torch.uint8 else images
     x = resample(x, recipe.size, p).clamp_(0, 1)  # (B, size, C, size)
     channels = x.shape[2]
-    if recipe.jitter > 0:
-        for index in p.order:
-            x = _jitter(x, JITTERS[index], p, recipe)
+    for index in p.order:
+        x = _jitter(x, JITTERS[index], p)
     if channels == 3 and recipe.greyscale > 0:
         x = torch.where(p.greyscale[:, None, None, None], _grey(x), x)
     if recipe.blur > 0:
@@ -110,9 +117,14 @@ def plain_view(images: Tensor, recipe: ViewSpec) -> Tensor:
 
 def normalise(x: Tensor, recipe: ViewSpec) -> Tensor:
     """(B, S, C, S) in [0, 1] -> (B, C, S, S), channels last, mean and standard deviation of the recipe."""
-    mean = torch.tensor(recipe.mean, device=x.device)[:, None]
-    std = torch.tensor(recipe.std, device=x.device)[:, None]
+    mean, std = _constant(recipe.mean, x.device), _constant(recipe.std, x.device)
     return ((x - mean) / std).permute(0, 2, 1, 3).contiguous(memory_format=torch.channels_last)
+
+
+@functools.cache
+def _constant(values: tuple[float, ...], device: torch.device) -> Tensor:
+    """(C, 1) on the device, copied there once."""
+    return torch.tensor(values, device=device)[:, None]
 
 
 def resample(x: Tensor, size: int, p: ViewParameters) -> Tensor:
@@ -175,11 +187,8 @@ def _draw_boxes(
     return top, left, height, width
 
 
-def _jitter(x: Tensor, name: str, p: ViewParameters, recipe: ViewSpec) -> Tensor:
+def _jitter(x: Tensor, name: str, p: ViewParameters) -> Tensor:
     """One colour operation on (B, S, C, S) in [0, 1]."""
-    amount = getattr(recipe, name)
-    if amount == 0 or (x.shape[2] == 1 and name in ("saturation", "hue")):
-        return x
     factor: Tensor = getattr(p, name)[:, None, None, None]
     if name == "brightness":
         return (x * factor).clamp_(0, 1)

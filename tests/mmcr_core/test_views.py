@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+from collections import Counter
 from importlib import import_module
 
 import pytest
@@ -13,6 +14,7 @@ from mmcr_core.spec import VIEW_RECIPES, ViewSpec
 from mmcr_core.views import (
     blur,
     blur_kernel_size,
+    draw_order,
     draw_parameters,
     make_views,
     plain_view,
@@ -34,8 +36,8 @@ def images(count, side, channels=3, seed=0):
 
 
 def draw(recipe, count, side, seed=0):
-    generators = [torch.Generator().manual_seed(seed + i) for i in range(2)]
-    return draw_parameters(recipe, count, (side, side), *generators)
+    order = draw_order(recipe, torch.Generator().manual_seed(seed))
+    return draw_parameters(recipe, count, (side, side), torch.Generator().manual_seed(seed), order)
 
 
 def neutral(recipe, count, side, **changes):
@@ -158,8 +160,7 @@ def test_boxes_are_distributed_as_torchvisions():
 
 def test_an_image_too_narrow_for_any_box_is_cut_in_its_middle():
     recipe = dataclasses.replace(STL10, crop_scale=(1.0, 1.0))
-    generators = [torch.Generator().manual_seed(i) for i in range(2)]
-    p = draw_parameters(recipe, 50, (20, 200), *generators)
+    p = draw_parameters(recipe, 50, (20, 200), torch.Generator().manual_seed(0), ())
     box = torchvision.transforms.RandomResizedCrop.get_params(torch.empty(3, 20, 200), [1.0, 1.0], [3 / 4, 4 / 3])
     assert [float(v) for v in (p.top[0], p.left[0], p.height[0], p.width[0])] == [float(v) for v in box]
 
@@ -181,6 +182,14 @@ def test_probabilities_and_ranges_follow_the_recipe():
 
 
 def test_every_order_of_the_jitters_is_drawn():
-    generator, order = torch.Generator().manual_seed(0), torch.Generator().manual_seed(0)
-    orders = [draw_parameters(STL10, 1, (8, 8), generator, order).order for _ in range(400)]
-    assert len(set(orders)) == 24
+    generator = torch.Generator().manual_seed(0)
+    counts = Counter(draw_order(STL10, generator) for _ in range(2400))
+    assert len(counts) == 24
+    assert stats.chisquare(list(counts.values())).pvalue > 1e-4
+
+
+def test_jitters_that_change_nothing_are_left_out_of_the_order():
+    generator = torch.Generator().manual_seed(0)
+    assert set(draw_order(VIEW_RECIPES["digits"], generator)) == {0, 1}
+    assert draw_order(dataclasses.replace(STL10, jitter=0.0), generator) == ()
+    assert len(draw_order(dataclasses.replace(STL10, hue=0.0), generator)) == 3
