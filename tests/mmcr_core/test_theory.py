@@ -4,14 +4,19 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import stats
 from scipy.integrate import quad
 
 from mmcr_core.theory import (
     decompose,
     expected_percent_error,
+    log_sphere_area,
+    log_von_mises_fisher_constant,
+    mutual_information_bound,
     nuclear_norm_bound,
     percent_error,
     simulate_uniform,
+    sphere_entropy,
 )
 
 
@@ -58,6 +63,72 @@ def test_the_bound_is_reached_by_orthogonal_rows_and_by_tight_frames():
     assert percent_error(np.linalg.norm(np.eye(4, 9), "nuc"), 4, 9) == 0
     frame = np.tile(np.eye(3), (5, 1))
     assert percent_error(np.linalg.norm(frame, "nuc"), 15, 3) == pytest.approx(0, abs=1e-12)
+
+
+@pytest.mark.parametrize("dims", [2, 3, 8, 41, 42, 128, 1024])
+@pytest.mark.parametrize("kappa", [0.1, 5.0, 300.0, 2e4])
+def test_the_von_mises_fisher_constant_normalises_its_density(dims, kappa):
+    """Against quadrature over the polar angle, whose density is proportional to sin^(D - 2)."""
+    log_f = lambda t: kappa * np.cos(t) + (dims - 2) * np.log(np.sin(t))  # noqa: E731
+    grid = np.linspace(1e-9, np.pi - 1e-9, 400_001)
+    values = log_f(grid)
+    integral = np.log(np.trapezoid(np.exp(values - values.max()), grid)) + values.max()
+    ring = log_sphere_area(dims - 1) if dims > 2 else np.log(2)
+    assert log_von_mises_fisher_constant(kappa, dims) + ring + integral == pytest.approx(0, abs=2e-5)
+
+
+def sphere(n, D, seed=0):
+    z = np.random.default_rng(seed).standard_normal((n, D))
+    return z / np.linalg.norm(z, axis=1, keepdims=True)
+
+
+@pytest.mark.parametrize("D", [2, 3, 16, 128])
+def test_the_entropy_of_uniform_rows_is_the_log_area_and_no_other_is_larger(D):
+    uniform = np.mean([sphere_entropy(sphere(400, D, seed)) for seed in range(5)])
+    assert uniform == pytest.approx(log_sphere_area(D), abs=0.1)
+    squeezed = sphere(400, D) * ([1.0] + [0.5] * (D - 1))
+    squeezed /= np.linalg.norm(squeezed, axis=1, keepdims=True)
+    assert sphere_entropy(squeezed) < uniform
+
+
+def test_the_bound_is_the_mutual_information_of_a_von_mises_channel():
+    """On the circle with von Mises noise q is the true conditional: I = log(2 pi) - h(noise), in closed form."""
+    rng, kappa, n = np.random.default_rng(0), 20.0, 4000
+    angle = rng.uniform(0, 2 * np.pi, n)
+    noisy = angle + rng.vonmises(0, kappa, n)
+    z1, z2 = (np.stack([np.cos(a), np.sin(a)], 1) for a in (noisy, angle))
+    truth = np.log(2 * np.pi) - stats.vonmises(kappa).entropy()
+    assert mutual_information_bound(z1, z2) == pytest.approx(truth, abs=0.05)
+    assert mutual_information_bound(z1, z2, concentration=5.0) < truth - 0.1
+
+
+def test_reconstruction_and_uniformity_each_raise_the_bound():
+    z, rng = sphere(500, 16), np.random.default_rng(1)
+
+    def near(rows, amount):
+        moved = rows + amount * rng.standard_normal(rows.shape)
+        return moved / np.linalg.norm(moved, axis=1, keepdims=True)
+
+    narrow = near(np.tile(z[:1], (500, 1)), 0.2)
+    independent = sphere(500, 16, seed=7)
+    bounds = [mutual_information_bound(near(z, amount), z) for amount in (0.3, 0.1, 0.03)]
+    assert bounds == sorted(bounds)
+    assert mutual_information_bound(near(narrow, 0.1), narrow) < bounds[1]
+    assert mutual_information_bound(independent, z) == pytest.approx(0, abs=0.2)
+    assert mutual_information_bound(z, z) == np.inf
+
+
+@pytest.mark.parametrize(
+    ("z1", "z2", "says"),
+    [
+        (np.ones((5, 3)), np.ones((5, 3)), "length 1"),
+        (sphere(5, 3), sphere(6, 3), "must both be"),
+        (sphere(3, 3), sphere(3, 3), "must both be"),
+    ],
+)
+def test_bad_embeddings_are_refused(z1, z2, says):
+    with pytest.raises(ValueError, match=says):
+        mutual_information_bound(z1, z2)
 
 
 def test_impossible_norms_are_refused_and_nan_is_kept():
