@@ -4,6 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 RUN := $(VENV)/.installed
 TEST := $(VENV)/.installed-test
+BENCH := $(VENV)/.installed-bench
 export RAY_USAGE_STATS_ENABLED := 0
 
 .PHONY: install quickstart test test-all lint bench clean
@@ -19,6 +20,10 @@ $(RUN): pyproject.toml | $(VENV)/bin/python
 
 $(TEST): $(RUN)
 	$(BIN)/pip install --quiet --editable '.[test]'
+	touch $@
+
+$(BENCH): $(RUN)
+	$(BIN)/pip install --quiet --editable '.[bench]'
 	touch $@
 
 quickstart: $(RUN)
@@ -39,6 +44,9 @@ test: lint
 
 test-all: lint
 	$(BIN)/pytest -m ''
+
+bench: $(BENCH)
+	$(BIN)/python -m tests.benchmarks
 
 clean:
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis build *.egg-info

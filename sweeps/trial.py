@@ -167,7 +167,7 @@ class Trial:
             "peak_memory_bytes": _peak_memory_bytes(self.device),
         }
         begun = {
-            "device": _device_name(self.device),
+            "device": device_name(self.device),
             "started_at": datetime.fromisoformat(self._begun["started_at"]),
             "finished_at": datetime.now(UTC),
         }
@@ -240,7 +240,8 @@ def _peak_memory_bytes(device: str) -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
-def _device_name(device: str) -> str:
+def device_name(device: str) -> str:
+    """The GPU's or the processor's own name."""
     if device.startswith("cuda"):
         return torch.cuda.get_device_name()
     return _processor()

@@ -1,0 +1,21 @@
+"""Run the benchmarks named on the command line, or all."""
+
+import sys
+import time
+from importlib import import_module
+
+NAMES = ("nuclear_norm", "step_efficiency", "usual_way", "lightly_way", "paper_grid")
+
+
+def main() -> None:
+    names = sys.argv[1:] or NAMES
+    if unknown := [name for name in names if name not in NAMES]:
+        sys.exit(f"unknown benchmark {', '.join(unknown)}; use some of {', '.join(NAMES)}")
+    for name in names:
+        began = time.perf_counter()
+        import_module(f"tests.benchmarks.{name}").main()
+        print(f"{name}: {time.perf_counter() - began:.0f} s\n", flush=True)
+
+
+if __name__ == "__main__":
+    main()

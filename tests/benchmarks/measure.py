@@ -1,0 +1,96 @@
+"""Timing of alternatives in turn, and how results are shown and kept."""
+
+from __future__ import annotations
+
+import json
+import platform
+import statistics
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import torch
+from rich.console import Console
+from rich.table import Table
+
+from mmcr_core.datasets import Images
+from mmcr_core.spec import (
+    VIEW_RECIPES,
+    BudgetSpec,
+    DatasetSpec,
+    EncoderSpec,
+    EvaluateSpec,
+    ObjectiveSpec,
+    OptimizerSpec,
+    ProjectorSpec,
+    RunSpec,
+)
+from sweeps.trial import device_name, git_commit, installed_versions
+
+FOLDER = Path(__file__).parents[2] / "results" / "benchmarks"
+DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def seconds_in_turn(alternatives: dict[str, Callable[[], Any]], seconds: float = 2.0) -> dict[str, float]:
+    """Median seconds of each alternative, called one after another, round by round, for about `seconds` in all
+    (three rounds at least, after one that does not count)."""
+    times: dict[str, list[float]] = {name: [] for name in alternatives}
+    for call in alternatives.values():
+        call()
+    until = time.perf_counter() + seconds
+    while time.perf_counter() < until or len(next(iter(times.values()))) < 3:
+        for name, call in alternatives.items():
+            synchronize()
+            began = time.perf_counter()
+            call()
+            synchronize()
+            times[name].append(time.perf_counter() - began)
+    return {name: statistics.median(values) for name, values in times.items()}
+
+
+def synchronize() -> None:
+    """Wait for the GPU, where there is one."""
+    if DEVICE == "cuda":
+        torch.cuda.synchronize()
+
+
+def report(name: str, title: str, rows: list[dict[str, Any]]) -> None:
+    """Print rows as a table and write results/benchmarks/NAME-DEVICE.json with hardware and versions."""
+    print(f"{title}  [{device_name(DEVICE)}, {torch.get_num_threads()} threads]")
+    table = Table()
+    for column in rows[0]:
+        table.add_column(column, justify="right", no_wrap=True)
+    for row in rows:
+        table.add_row(*(f"{v:.3g}" if isinstance(v, float) else str(v) for v in row.values()))
+    Console(width=140).print(table)
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    content = {
+        "benchmark": name,
+        "title": title,
+        "measured_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "device": device_name(DEVICE),
+        "processor": platform.machine(),
+        "threads": torch.get_num_threads(),
+        "git_commit": git_commit(),
+        "versions": installed_versions(),
+        "rows": rows,
+    }
+    (FOLDER / f"{name}-{DEVICE}.json").write_text(json.dumps(content, indent=2) + "\n")
+
+
+def stl10_cell(P: int, D: int, K: int, precision: str = "bf16") -> RunSpec:
+    """A cell of the paper's grid: ResNet-18, views of 64 pixels from images of 96."""
+    return RunSpec(
+        ObjectiveSpec(), DatasetSpec("stl10", split="train+unlabeled"), EncoderSpec(), ProjectorSpec(), P, D, K, 0,
+        BudgetSpec(steps=10**6), OptimizerSpec(), VIEW_RECIPES["stl10"], precision, EvaluateSpec(),  # type: ignore[arg-type]
+    )  # fmt: skip
+
+
+def stl10_images(count: int = 2048) -> Images:
+    """Random images of STL-10's shape: their content costs nothing and changes no timing."""
+    generator = torch.Generator().manual_seed(0)
+    pixels = torch.randint(0, 256, (count, 96, 3, 96), dtype=torch.uint8, generator=generator)
+    labels = torch.zeros(count, dtype=torch.int64)
+    return Images(pixels, labels, pixels[:2], labels[:2])
