@@ -106,7 +106,7 @@ def _eigh(M: Tensor) -> tuple[Tensor, Tensor]:
     if M.dtype == torch.float64 or M.shape[-2] <= FLOAT64_ROWS:
         value, polar = _eigh_float64(M.double(), M.new_zeros((), dtype=torch.float64))
         return value.to(M.dtype), polar.to(M.dtype)
-    squares, V = torch.linalg.eigh(_gram_upper(M), UPLO="U")  # ascending
+    squares, V = torch.linalg.eigh(_gram_upper(M).mT, UPLO="L")  # ascending; LAPACK's own layout, so no copy
     rows = V.mT @ M
     small = int((squares < SMALL_EIGENVALUE * squares[..., -1:]).sum(-1).max())
     sigma = torch.linalg.vector_norm(rows, dim=-1)
