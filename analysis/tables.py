@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,8 @@ import pyarrow as pa
 import pyarrow.dataset as pds
 import pyarrow.parquet as pq
 
+SCHEMA_VERSION = 1
+ATTEMPTS = 3  # to read a store that changes or has damaged files
 NOT_VARIANT = ("P", "D", "K", "seed")  # the axes of the paper's figures, and the replicates
 
 
@@ -29,10 +32,11 @@ class Results:
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self._damaged: set[str] = set()
 
     def runs(self) -> pd.DataFrame:
         """One row a run that has ended, with `variant`: what sets it apart beside P, D, K and seed."""
-        runs: pd.DataFrame = self._dataset("runs").to_table().to_pandas()
+        runs = self.sql("SELECT * FROM runs")
         runs["variant"] = variants([json.loads(spec) for spec in runs["spec"]])
         return runs.sort_values(["variant", "K", "D", "P", "seed"], ignore_index=True)
 
@@ -51,21 +55,47 @@ class Results:
 
     def sql(self, query: str) -> pd.DataFrame:
         """Answer of an SQL query over the tables. Raises ResultsError with DuckDB's reason."""
+        for attempt in range(ATTEMPTS):
+            try:
+                return self._answer(query)
+            except (pa.ArrowException, OSError, duckdb.Error, RuntimeError) as error:
+                # A chunk that compaction has just merged is gone, a damaged one is not: look again without it.
+                if attempt == ATTEMPTS - 1 or not self._leave_out_unreadable():
+                    raise ResultsError(self._explained(str(error))) from error
+        raise AssertionError("the last attempt returns or raises")
+
+    def _answer(self, query: str) -> pd.DataFrame:
         connection = duckdb.connect(config={"enable_external_access": "false"})
-        for name in ("runs", "trajectories", "fits", "peaks"):
-            if self._files(name) or name in ("runs", "trajectories"):
-                connection.register(name, self._dataset(name))
-        connection.execute("SET python_enable_replacements = false; SET lock_configuration = true")
         try:
+            for name in ("runs", "trajectories", "fits", "peaks"):
+                if self._files(name) or name in ("runs", "trajectories"):
+                    connection.register(name, self._dataset(name))
+            connection.execute("SET python_enable_replacements = false; SET lock_configuration = true")
             answer = connection.execute(query)
             if answer is None or not answer.description:
                 raise ResultsError("the query is empty; try: SELECT P, D, percent_error FROM runs")
             frame: pd.DataFrame = answer.df()
             return frame
-        except (duckdb.Error, RuntimeError) as error:
-            raise ResultsError(self._explained(str(error))) from error
         finally:
             connection.close()
+
+    def _leave_out_unreadable(self) -> bool:
+        """Name damaged files and read on without them. Whether there is now anything else to try."""
+        known = len(self._damaged)
+        gone = False
+        for name in ("runs", "trajectories", "fits", "peaks"):
+            for file in self._files(name):
+                try:
+                    pq.read_table(file)
+                except FileNotFoundError:
+                    gone = True
+                except (pa.ArrowException, OSError):
+                    self._damaged.add(file)
+                    print(
+                        f"{file} is damaged and left out; see: python sweeps/store.py check {self.root}",
+                        file=sys.stderr,
+                    )
+        return gone or len(self._damaged) > known
 
     def _explained(self, reason: str) -> str:
         reason = " ".join(reason.split("LINE ")[0].split())
@@ -85,15 +115,28 @@ class Results:
         files = self._files(name)
         if not files:  # a sweep that has not reached its first chunk
             return pds.dataset(pa.table({"run_id": pa.array([], pa.string()), "step": pa.array([], pa.int64())}))
-        try:
-            return pds.dataset(files, format="parquet")
-        except (pa.ArrowException, OSError) as error:
-            raise ResultsError(f"a file of table {name} is damaged: {error}") from error
+        return pds.dataset(files, format="parquet")
 
     def _files(self, name: str) -> list[str]:
         pattern = {"runs": "runs/*.parquet", "trajectories": "trajectories/*/*.parquet"}
-        found = self.root.glob(pattern.get(name, f"{name}.parquet"))
-        return sorted(str(file) for file in found if not file.name.startswith("."))
+        found = [file for file in self.root.glob(pattern.get(name, f"{name}.parquet")) if not file.name.startswith(".")]
+        files = visible_chunks(found) if name == "trajectories" else sorted(found)
+        return [str(file) for file in files if str(file) not in self._damaged]
+
+
+def visible_chunks(files: list[Path]) -> list[Path]:
+    """Chunks RUN_ID/FIRST-LAST.parquet in order, without those that lie inside another of the same run, which
+    compaction is about to delete."""
+    visible: list[Path] = []
+    spans = sorted(
+        (file.parent.name, int(first), -int(last), file) for file in files for first, last in [file.stem.split("-")]
+    )
+    run, reached = "", -1
+    for run_id, _, last, file in spans:
+        if run_id != run or -last > reached:
+            visible.append(file)
+            run, reached = run_id, -last
+    return visible
 
 
 def open_results(path: str | Path) -> Results:
@@ -106,7 +149,11 @@ def open_results(path: str | Path) -> Results:
         raise ResultsError(f"{root} is not a folder; give a sweep's folder, such as results/quickstart")
     if not any(not file.name.startswith(".") for file in root.glob("runs/*.parquet")):
         raise ResultsError(f"{root} holds no runs yet; launch a grid first: python sweeps/launch.py GRID")
-    return Results(root)
+    results = Results(root)
+    newest = int(results.sql("SELECT max(schema_version) AS newest FROM runs")["newest"][0])
+    if newest > SCHEMA_VERSION:
+        raise ResultsError(f"{root} has schema_version {newest}; this code reads up to {SCHEMA_VERSION}: update it")
+    return results
 
 
 def variants(specs: list[dict[str, Any]]) -> list[str]:

@@ -12,6 +12,7 @@ import os
 import shutil
 import socket
 import tempfile
+import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -125,8 +126,9 @@ def run_cells(
     """Train `cells` in the Ray that is connected, in their order, and say how each ended."""
     by_id = {cell.run_id: cell for cell in cells}
     reporter = _Reporter(by_id, settings, store, watcher)
+    shared = {"cells": by_id, "settings": settings, "root": str(store.root.resolve()), "launch": uuid.uuid4().hex}
     trainable = tune.with_resources(
-        tune.with_parameters(CellTrainable, cells=by_id, settings=settings, root=str(store.root.resolve())),
+        tune.with_parameters(CellTrainable, **shared),
         lambda config: {"cpu": by_id[config["run_id"]].cpus, "gpu": by_id[config["run_id"]].gpus},
     )
     tuner = tune.Tuner(
@@ -155,8 +157,10 @@ def run_cells(
 class CellTrainable(Trainable):  # type: ignore[misc]
     """Tune's view of one `Trial`: each `step` trains for a slice of time and reports where it stands."""
 
-    def setup(self, config: dict[str, Any], cells: Any = None, settings: Any = None, root: str = "") -> None:
-        self._cells, self._settings, self._store = cells, settings, Store(root)
+    def setup(
+        self, config: dict[str, Any], cells: Any = None, settings: Any = None, root: str = "", launch: str = ""
+    ) -> None:
+        self._cells, self._settings, self._store, self._launch = cells, settings, Store(root), launch
         self._begin(config["run_id"])
 
     def reset_config(self, config: dict[str, Any]) -> bool:
@@ -169,6 +173,7 @@ class CellTrainable(Trainable):  # type: ignore[misc]
             cell.spec,
             self._store,
             self._settings.name,
+            launch=self._launch,
             device="cuda" if cell.gpus > 0 else "cpu",
             threads=max(1, int(cell.cpus)),
             checkpoint_seconds=self._settings.checkpoint.every_seconds,
@@ -180,7 +185,7 @@ class CellTrainable(Trainable):  # type: ignore[misc]
         return {"progress": progress, "done": progress.status != "running"}
 
     def cleanup(self) -> None:
-        self._trial.save()
+        self._trial.stop()
 
     def save_checkpoint(self, checkpoint_dir: str) -> None:
         """Tune asks before it moves a trial; the store's own checkpoints are the ones that count."""

@@ -126,6 +126,8 @@ def _launch(
     from sweeps.store import Store
 
     store = Store(results / spec.settings.name)
+    for damaged in store.set_aside_damaged_runs():
+        print(f"{damaged} is damaged and was set aside; its cell is run again", file=sys.stderr)
     statuses = store.statuses()
     missing = tuple(cell for cell in cells if statuses.get(run_id(cell)) != "finished")
     done = len(cells) - len(missing)

@@ -93,9 +93,10 @@ class LiveTable:
 
     def progressed(self, cell: Cell, progress: Progress) -> None:
         self._running[cell.run_id] = (cell, progress)
-        if progress.note and progress.note not in self._notes:
-            self._notes.add(progress.note)
-            self._console.print(f"{cell.spec.dataset.name}: {progress.note}", markup=False, highlight=False)
+        for note in progress.notes:
+            if note not in self._notes:
+                self._notes.add(note)
+                self._console.print(note, markup=False, highlight=False)
 
     def ended(self, cell: Cell, progress: Progress) -> None:
         self._running.pop(cell.run_id, None)

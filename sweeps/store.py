@@ -4,6 +4,10 @@
     runs/RUN_ID.parquet                  one row: spec, status, outcome, cost, provenance
     trajectories/RUN_ID/STEPS.parquet    a chunk of consecutive steps, named by them
     checkpoints/RUN_ID/STEP.ckpt         the newest two of an unfinished run
+    claims/RUN_ID.json                   who is training a cell now
+    damaged/...                          files that could not be read, set aside
+
+`python sweeps/store.py check RESULTS` verifies all of it, `compact RESULTS` merges the chunks of finished runs.
 
 One writer a run. Each file is written under a temporary name in its folder, synced, then renamed. A chunk is
 written before the checkpoint that follows it, so a replay after a crash overwrites it with the same bytes.
@@ -16,13 +20,16 @@ import io
 import os
 import shutil
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
+
+from sweeps.claims import Claim
+from sweeps.errors import UserError
 
 SCHEMA_VERSION = 1
 KEPT_CHECKPOINTS = 2
@@ -78,14 +85,31 @@ class Store:
     def write_run(self, row: dict[str, Any]) -> None:
         """The one row of a run that has ended; columns that are absent become null."""
         table = pa.Table.from_pylist([{name: row.get(name) for name in RUN_SCHEMA.names}], RUN_SCHEMA)
-        write_atomically(self.root / "runs" / f"{row['run_id']}.parquet", _parquet_bytes(table))
+        write_atomically(self.root / "runs" / f"{row['run_id']}.parquet", parquet_bytes(table))
 
     def statuses(self) -> dict[str, str]:
-        """run_id -> status of each run that has ended."""
-        folder = self.root / "runs"
-        files = [file for file in sorted(folder.glob("*.parquet")) if not file.name.startswith(".")]
-        rows = [pq.read_table(file, columns=["run_id", "status"]).to_pylist()[0] for file in files]
-        return {row["run_id"]: row["status"] for row in rows}
+        """run_id -> status of each run that has ended; damaged rows are left out (see `set_aside_damaged_runs`)."""
+        rows = [read_run_row(file) for file in self._run_files()]
+        return {row["run_id"]: row["status"] for row in rows if row is not None}
+
+    def set_aside_damaged_runs(self) -> list[Path]:
+        """Move rows that cannot be read to `damaged/`, so that their cells are run again; their new paths."""
+        return [self.set_aside(file) for file in self._run_files() if read_run_row(file) is None]
+
+    def set_aside(self, file: Path) -> Path:
+        """Move a damaged file to the same place under `damaged/`."""
+        target = self.root / "damaged" / file.relative_to(self.root)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        return file.rename(target)
+
+    def _run_files(self) -> list[Path]:
+        return [file for file in sorted((self.root / "runs").glob("*.parquet")) if not file.name.startswith(".")]
+
+    def status(self, run_id: str) -> str | None:
+        """How a run has ended; None where it has not."""
+        path = self.root / "runs" / f"{run_id}.parquet"
+        row = read_run_row(path) if path.exists() else None
+        return row["status"] if row else None
 
     def read_run(self, run_id: str) -> dict[str, Any]:
         """The row of a run that has ended."""
@@ -96,19 +120,25 @@ class Store:
         """Consecutive steps step_first..step_last of a run's trajectory, a value a step in each column."""
         table = pa.table({"run_id": [run_id] * (step_last - step_first + 1), **columns}, schema=TRAJECTORY_SCHEMA)
         path = self.root / "trajectories" / run_id / f"{step_first:08d}-{step_last:08d}.parquet"
-        write_atomically(path, _parquet_bytes(table))
+        write_atomically(path, parquet_bytes(table))
 
     def read_trajectory(self, run_id: str) -> pd.DataFrame:
         """All steps of one run, in order."""
-        files = sorted((self.root / "trajectories" / run_id).glob("[0-9]*.parquet"))
-        tables = [pq.read_table(file, schema=TRAJECTORY_SCHEMA) for file in files]
+        tables = [pq.read_table(file, schema=TRAJECTORY_SCHEMA) for file in self.chunks(run_id)]
         return pa.concat_tables(tables or [TRAJECTORY_SCHEMA.empty_table()]).to_pandas()
+
+    def chunks(self, run_id: str) -> list[Path]:
+        """The chunks of a run's trajectory in order, each step in one of them: a chunk whose steps all stand in
+        a longer one is what compaction was about to delete."""
+        return visible_chunks((self.root / "trajectories" / run_id).glob("[0-9]*.parquet"))
 
     def steps_stored(self, run_id: str) -> int:
         """Number of steps in a run's trajectory."""
-        files = (self.root / "trajectories" / run_id).glob("[0-9]*.parquet")
-        spans = [file.stem.split("-") for file in files]
-        return sum(int(last) - int(first) + 1 for first, last in spans)
+        return sum(last - first + 1 for first, last in map(chunk_steps, self.chunks(run_id)))
+
+    def claim(self, run_id: str, launch: str) -> Claim:
+        """The claim that a process of `launch` takes before it writes anything of a run."""
+        return Claim(self.root / "claims" / f"{run_id}.json", launch)
 
     def write_checkpoint(self, run_id: str, step: int, payload: bytes) -> None:
         """Keep `payload` with its checksum as the checkpoint after `step` steps, and the one before it."""
@@ -117,12 +147,12 @@ class Store:
         for old in self._checkpoints(run_id)[:-KEPT_CHECKPOINTS]:
             old.unlink()
 
-    def read_checkpoints(self, run_id: str) -> Iterable[bytes]:
-        """Payloads of a run's checkpoints whose checksum holds, newest first."""
+    def read_checkpoints(self, run_id: str) -> Iterator[tuple[str, bytes | None]]:
+        """Name and payload of a run's checkpoints, newest first; None for one whose checksum does not hold."""
         for file in reversed(self._checkpoints(run_id)):
             content = file.read_bytes()
-            if hashlib.sha256(content[32:]).digest() == content[:32]:
-                yield content[32:]
+            whole = hashlib.sha256(content[32:]).digest() == content[:32]
+            yield file.name, content[32:] if whole else None
 
     def drop_checkpoints(self, run_id: str) -> None:
         """Forget a run's checkpoints."""
@@ -134,6 +164,39 @@ class Store:
 
     def _checkpoints(self, run_id: str) -> list[Path]:
         return sorted((self.root / "checkpoints" / run_id).glob("[0-9]*.ckpt"))
+
+
+def chunk_steps(file: Path) -> tuple[int, int]:
+    """First and last step of a chunk, from its name."""
+    first, last = file.stem.split("-")
+    return int(first), int(last)
+
+
+def visible_chunks(files: Iterable[Path]) -> list[Path]:
+    """Chunks in order of their steps, without those that lie inside another."""
+    visible: list[Path] = []
+    reached = -1
+    for file in sorted(files, key=lambda file: (chunk_steps(file)[0], -chunk_steps(file)[1])):
+        if chunk_steps(file)[1] > reached:
+            visible.append(file)
+            reached = chunk_steps(file)[1]
+    return visible
+
+
+def read_run_row(file: Path) -> dict[str, Any] | None:
+    """The row of a run's file; None where it is damaged. Raises UserError for a newer schema."""
+    try:
+        rows = pq.read_table(file, page_checksum_verification=True).to_pylist()
+    except (pa.ArrowException, OSError):
+        return None
+    if len(rows) != 1 or rows[0].get("run_id") != file.stem:
+        return None
+    row: dict[str, Any] = rows[0]
+    if row["schema_version"] > SCHEMA_VERSION:
+        raise UserError(
+            f"{file} has schema_version {row['schema_version']}; this code reads up to {SCHEMA_VERSION}: update it"
+        )
+    return row
 
 
 def write_atomically(path: Path, content: bytes) -> None:
@@ -156,12 +219,19 @@ def write_atomically(path: Path, content: bytes) -> None:
         os.close(folder)
 
 
-def _parquet_bytes(table: pa.Table) -> bytes:
+def parquet_bytes(table: pa.Table) -> bytes:
+    """A parquet file with a checksum on each page."""
     stream = io.BytesIO()
-    pq.write_table(table, stream, compression="zstd")
+    pq.write_table(table, stream, compression="zstd", write_page_checksum=True)
     return stream.getvalue()
 
 
 def _remove_tree(folder: Path) -> None:
     if folder.exists():
         shutil.rmtree(folder)
+
+
+if __name__ == "__main__":
+    from sweeps.upkeep import app
+
+    app()

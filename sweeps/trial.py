@@ -15,6 +15,7 @@ import resource
 import subprocess
 import sys
 import time
+import uuid
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -30,12 +31,13 @@ from mmcr_core.spec import RunSpec, canonical_json, run_id
 from sweeps.store import SCHEMA_VERSION, Store
 
 TAIL = 0.05  # `percent_error` of a run is the mean over this last share of its steps
+CHECKPOINT_SHARE = 0.02  # of the time, at most, goes into checkpoints
 RECORDED_VERSIONS = ("torch", "torchvision", "numpy", "ray", "pyarrow")
 
 
 @dataclass(frozen=True)
 class Progress:
-    """Where a trial stands. `status` is running, finished, failed or diverged."""
+    """Where a trial stands. `status` is running, finished, failed, diverged, or left (to another launch)."""
 
     status: str
     step: int
@@ -43,11 +45,15 @@ class Progress:
     percent_error: float
     images_per_second: float
     error: str | None = None
-    note: str = ""
+    notes: tuple[str, ...] = ()
 
 
 class Trial:
-    """A run of `spec` in `store`, trained on `device` with `threads` CPU threads."""
+    """A run of `spec` in `store`, trained on `device` with `threads` CPU threads, for the launch `launch`.
+
+    A checkpoint is written every `checkpoint_seconds`, or less often where writing one takes more than
+    CHECKPOINT_SHARE of that time.
+    """
 
     def __init__(
         self,
@@ -55,6 +61,7 @@ class Trial:
         store: Store,
         sweep: str,
         *,
+        launch: str = "",
         device: str = "cpu",
         threads: int = 1,
         checkpoint_seconds: float = 60.0,
@@ -70,17 +77,34 @@ class Trial:
             "device": device,
         }
         self._trained_seconds = 0.0
-        self._checkpointed = time.monotonic()
+        self._next_checkpoint = time.monotonic() + checkpoint_seconds
         self._slice = 1
         self._run: Pretraining | None = None
+        self._claim = store.claim(self.run_id, launch or uuid.uuid4().hex)
+        self._claimed = False
+        self._notes: list[str] = []
 
     def advance(self, seconds: float) -> Progress:
-        """Train for about `seconds`; at the end, evaluate and write the run's row. An exception in the run
-        becomes a row with status `failed`, so that the sweep's other cells go on."""
+        """Train for about `seconds`; at the end, evaluate and write the run's row.
+
+        An exception in the run becomes a row with status `failed`, so that the sweep's other cells go on. A
+        cell that another launch is training is `left` to it.
+        """
         try:
+            if not self._claimed:
+                if (owner := self._claim.take()) is not None:
+                    reason = f"left to the launch that trains it, process {owner.pid} on {owner.machine.split()[0]}"
+                    return self._progress(None, "left", reason)
+                self._claimed = True
+                if self.store.status(self.run_id) == "finished":  # by that launch, just before
+                    self._claim.release()
+                    return self._progress(None, "finished")
             run = self._run = self._run or self._start()
             until = time.monotonic() + seconds
             while run.step < run.steps:
+                if self._claim.lost:
+                    self._run = None
+                    return self._progress(None, "left", "another launch has taken this cell over")
                 self._train_slice(run, seconds)
                 if time.monotonic() >= until:
                     break
@@ -93,16 +117,23 @@ class Trial:
         except Exception as error:  # whatever a cell raises is that cell's result
             return self._end("failed", f"{type(error).__name__}: {error}")
 
+    def stop(self) -> None:
+        """Leave the run where it is: a last checkpoint, and the claim given back."""
+        self.save()
+        self._claim.release()
+
     def save(self) -> None:
         """Write a checkpoint now, if the run has started and has not ended."""
         run = self._run
-        if run is None or run.step == 0 or run.step == run.steps:
+        if run is None or run.step == 0 or self._claim.lost:
             return
+        began = time.monotonic()
         stream = io.BytesIO()
         begun = {**self._begun, "trained_seconds": self._trained_seconds}
         torch.save({"run_id": self.run_id, "begun": begun, "run": run.state_dict()}, stream)
         self.store.write_checkpoint(self.run_id, run.step, stream.getvalue())
-        self._checkpointed = time.monotonic()
+        now = time.monotonic()
+        self._next_checkpoint = now + max(self._checkpoint_seconds, (now - began) / CHECKPOINT_SHARE)
 
     def _start(self) -> Pretraining:
         state = self._newest_state()
@@ -120,10 +151,15 @@ class Trial:
         return run
 
     def _newest_state(self) -> dict[str, Any] | None:
-        for payload in self.store.read_checkpoints(self.run_id):
+        """The newest checkpoint that is whole and this run's; each one passed over is noted."""
+        for name, payload in self.store.read_checkpoints(self.run_id):
+            if payload is None:
+                self._notes.append(f"checkpoint {name} of run {self.run_id} is damaged and was passed over")
+                continue
             state: dict[str, Any] = torch.load(io.BytesIO(payload), map_location=self.device, weights_only=True)
             if state["run_id"] == self.run_id:
                 return state
+            self._notes.append(f"checkpoint {name} of run {self.run_id} is another run's and was passed over")
         return None
 
     def _train_slice(self, run: Pretraining, seconds: float) -> None:
@@ -135,10 +171,13 @@ class Trial:
         self._trained_seconds += taken
         per_step = taken / max(1, run.step - first)
         self._slice = max(1, min(4 * self._slice, int(seconds / 4 / per_step)))
-        if time.monotonic() - self._checkpointed > self._checkpoint_seconds:
+        if time.monotonic() > self._next_checkpoint:
             self.save()
 
     def _finish(self, run: Pretraining) -> None:
+        if self.store.steps_stored(self.run_id) != run.steps:
+            self.store.drop_checkpoints(self.run_id)
+            raise RuntimeError("its trajectory in the store is incomplete; launch again to train it anew")
         evaluation = run.evaluate()
         trajectory = self.store.read_trajectory(self.run_id)
         tail = trajectory.tail(max(1, round(TAIL * run.steps)))
@@ -146,13 +185,18 @@ class Trial:
         self._write_row(run, "finished", None, means | evaluation)
         if not self._keep:
             self.store.drop_checkpoints(self.run_id)
+        self._claim.release()
 
     def _end(self, status: str, reason: str) -> Progress:
-        if status == "diverged":  # it would diverge again from there
-            self.store.drop_checkpoints(self.run_id)
-        self._write_row(self._run, status, reason, {})
+        try:
+            if status == "diverged":  # it would diverge again from there
+                self.store.drop_checkpoints(self.run_id)
+            self._write_row(self._run, status, reason, {})
+        except OSError as error:  # a full or read-only disk: what is there stays, the next launch goes on from it
+            reason = f"the store cannot be written ({error.strerror or error}); {reason}"
         progress = self._progress(self._run, status, reason)
         self._run = None
+        self._claim.release()
         return progress
 
     def _write_row(self, run: Pretraining | None, status: str, error: str | None, outcome: dict[str, Any]) -> None:
@@ -190,8 +234,9 @@ class Trial:
     def _progress(self, run: Pretraining | None, status: str, error: str | None = None) -> Progress:
         step, steps = (run.step, run.steps) if run else (0, 0)
         latest = run.latest_percent_error() if run else math.nan
-        note = describe_skipped(run.images.skipped) if run else ""
-        return Progress(status, step, steps, latest, self._images_per_second(step), error, note)
+        skipped = describe_skipped(run.images.skipped) if run else ""
+        notes = tuple(filter(None, [*self._notes, skipped and f"{self.spec.dataset.name}: {skipped}"]))
+        return Progress(status, step, steps, latest, self._images_per_second(step), error, notes)
 
     def _images_per_second(self, step: int) -> float:
         return step * self.spec.P / self._trained_seconds if self._trained_seconds else 0.0

@@ -90,3 +90,34 @@ def test_variants_name_what_differs():
     other = base | {"P": 2, "optimizer": {"learning_rate": 0.003}, "dataset": {"root": "/b"}}
     assert variants([base, base | {"P": 4}]) == ["mmcr", "mmcr"]
     assert variants([base, other]) == ["mmcr, optimizer.learning_rate=0.001", "mmcr, optimizer.learning_rate=0.003"]
+
+
+def test_a_damaged_file_is_named_and_everything_else_can_be_queried(tmp_path, capsys):
+    store = write_sweep(tmp_path / "s", sizes=(64, 128), views=(2,), steps=20)
+    rows, chunks = sorted((store.root / "runs").iterdir()), sorted((store.root / "trajectories").rglob("*.parquet"))
+    rows[0].write_bytes(b"PAR1 half")
+    broken = bytearray(chunks[1].read_bytes())
+    broken[len(broken) // 3 : len(broken) // 2] = bytes(len(broken) // 2 - len(broken) // 3)
+    chunks[1].write_bytes(broken)
+    results = open_results(store.root)
+    assert len(results.runs()) == 3
+    assert len(results.trajectories()) == 3 * 20
+    said = capsys.readouterr().err
+    assert f"{rows[0]} is damaged and left out" in said
+    assert f"{chunks[1]} is damaged and left out" in said
+
+
+def test_a_chunk_inside_another_is_passed_over(tmp_path):
+    store = write_sweep(tmp_path / "s", sizes=(64,), views=(2,), steps=1200)
+    (run_id,) = store.statuses()
+    whole = store.read_trajectory(run_id)
+    store.write_chunk(run_id, 0, 1199, {name: whole[name].to_numpy() for name in whole.columns if name != "run_id"})
+    assert len(list((store.root / "trajectories" / run_id).iterdir())) == 4
+    assert open_results(store.root).trajectories()["step"].tolist() == list(range(1200))
+
+
+def test_a_newer_schema_is_refused_with_a_sentence(tmp_path):
+    store = Store(tmp_path / "s")
+    write_run(store, spec(64, 64, 2), np.full(3, 0.5), schema_version=2)
+    with pytest.raises(ResultsError, match="has schema_version 2; this code reads up to 1"):
+        open_results(store.root)

@@ -50,12 +50,12 @@ def test_the_newest_two_checkpoints_are_kept_and_damaged_ones_passed_over(tmp_pa
     for step in (10, 20, 30):
         store.write_checkpoint("r1", step, b"state %d" % step)
     assert sorted(file.name for file in (tmp_path / "checkpoints/r1").iterdir()) == ["00000020.ckpt", "00000030.ckpt"]
-    assert list(store.read_checkpoints("r1")) == [b"state 30", b"state 20"]
+    assert list(store.read_checkpoints("r1")) == [("00000030.ckpt", b"state 30"), ("00000020.ckpt", b"state 20")]
     newest = tmp_path / "checkpoints/r1/00000030.ckpt"
     newest.write_bytes(newest.read_bytes()[:-1])
-    assert list(store.read_checkpoints("r1")) == [b"state 20"]
+    assert list(store.read_checkpoints("r1")) == [("00000030.ckpt", None), ("00000020.ckpt", b"state 20")]
     (tmp_path / "checkpoints/r1/00000020.ckpt").write_bytes(b"")
-    assert list(store.read_checkpoints("r1")) == []
+    assert [payload for _, payload in store.read_checkpoints("r1")] == [None, None]
     store.drop_checkpoints("r1")
     assert not (tmp_path / "checkpoints/r1").exists()
 

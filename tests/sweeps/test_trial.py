@@ -101,7 +101,7 @@ def test_skipped_images_are_recorded(tmp_path, digits_spec):
     trial = Trial(spec, Store(tmp_path / "s"), "s")
     progress = to_end(trial)
     assert progress.status == "finished", progress.error
-    assert progress.note.startswith("skipped 1 unreadable images: row 40")
+    assert progress.notes[0].startswith("parquet: skipped 1 unreadable images: row 40")
     assert "row 40" in json.loads(Store(tmp_path / "s").read_run(trial.run_id)["versions"])["skipped"]
 
 
@@ -112,7 +112,7 @@ def test_a_resumed_run_keeps_the_threads_it_began_with(tmp_path, digits_spec, th
     store, spec = Store(tmp_path), digits_spec(budget=BudgetSpec(steps=50))
     begun = Trial(spec, store, "s", threads=threads)
     begun.advance(1e-9)
-    begun.save()
+    begun.stop()
     to_end(Trial(spec, store, "s", threads=3 - threads))
     assert torch.get_num_threads() == threads
     assert json.loads(store.read_run(begun.run_id)["versions"])["threads"] == threads
@@ -124,10 +124,17 @@ def test_a_foreign_or_damaged_checkpoint_is_not_used(tmp_path, digits_spec):
     to_end(whole)
     other = Trial(digits_spec(seed=7, budget=BudgetSpec(steps=30)), store, "s")
     other.advance(1e-9)
-    other.save()
+    other.stop()
     folder = tmp_path / "checkpoints"
     (folder / other.run_id).rename(folder / whole.run_id)
-    to_end(Trial(spec, store, "s"))
+    store.write_checkpoint(whole.run_id, 20, b"")
+    (folder / whole.run_id / "00000020.ckpt").write_bytes(b"half of it")
+    progress = to_end(Trial(spec, store, "s"))
+    assert [note.split(" of run")[0] for note in progress.notes] == [
+        "checkpoint 00000020.ckpt",
+        "checkpoint 00000001.ckpt",
+    ]
+    assert "damaged" in progress.notes[0] and "another run's" in progress.notes[1]
     pd.testing.assert_frame_equal(
         store.read_trajectory(whole.run_id), Store(tmp_path / "whole").read_trajectory(whole.run_id), check_exact=True
     )
