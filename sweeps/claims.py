@@ -59,6 +59,11 @@ class Claim:
                 return found
             self._set_aside(found)
 
+    def held(self) -> bool:
+        """Whether a living process has the claim; for onlookers."""
+        owner = self._read(self._path)
+        return owner is not None and self._alive(owner)
+
     @property
     def lost(self) -> bool:
         """Whether another process has taken over in the meantime; its cell is no longer ours to write."""

@@ -8,29 +8,32 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import math
 import os
 import shutil
 import socket
 import tempfile
+import time
 import uuid
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
 import ray
 from ray import tune
-from ray.tune import Callback, FailureConfig, Trainable
+from ray.tune import Callback, FailureConfig
 
 from mmcr_core.spec import RunSpec
 from sweeps.errors import UserError
 from sweeps.grid import GridSettings
 from sweeps.plan import Cell
 from sweeps.store import Store
-from sweeps.trial import Progress, Trial, describe_run
+from sweeps.trial import Progress, describe_run
+from sweeps.worker import CellTrainable, Job, code_version
 
-SLICE_SECONDS = 1.0  # of training between two reports of a trial
 CONNECT_SECONDS = 10
+OUT_OF_MEMORY = "OutOfMemoryError"
 WORKER_RESTARTS = 2  # times a cell whose process died is resumed before it counts as failed
 
 
@@ -53,6 +56,7 @@ class Outcome:
     finished: list[str] = field(default_factory=list)
     unfinished: dict[str, str] = field(default_factory=dict)
     interrupted: bool = False
+    timed_out: bool = False
 
 
 @dataclass(frozen=True)
@@ -77,7 +81,7 @@ def cluster(address: str | None) -> Iterator[Cluster]:
         _require_answer(address)
     options: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
     if address is None:
-        options |= {"include_dashboard": False}
+        options |= {"include_dashboard": False, "_node_ip_address": "127.0.0.1"}  # nothing listens to the outside
     try:
         ray.init(address=address or "local", **options)
     except (ConnectionError, ValueError, RuntimeError) as error:
@@ -115,84 +119,82 @@ def check_resources(cells: list[Cell], gpus: float, cpus: float) -> None:
             raise ClusterError(f"resources.cpus: {cell.cpus:g} exceeds the {cpus:g} cores there are; use less or auto")
 
 
-def run_cells(
-    cells: list[Cell],
-    settings: GridSettings,
-    store: Store,
-    watcher: Watcher,
-    folder: Path,
-    max_concurrent: int | None = None,
-) -> Outcome:
-    """Train `cells` in the Ray that is connected, in their order, and say how each ended."""
-    by_id = {cell.run_id: cell for cell in cells}
-    reporter = _Reporter(by_id, settings, store, watcher)
-    shared = {"cells": by_id, "settings": settings, "root": str(store.root.resolve()), "launch": uuid.uuid4().hex}
-    trainable = tune.with_resources(
-        tune.with_parameters(CellTrainable, **shared),
-        lambda config: {"cpu": by_id[config["run_id"]].cpus, "gpu": by_id[config["run_id"]].gpus},
-    )
-    tuner = tune.Tuner(
-        trainable,
-        param_space={"run_id": tune.grid_search([cell.run_id for cell in cells])},
-        tune_config=tune.TuneConfig(reuse_actors=True, max_concurrent_trials=max_concurrent),
-        run_config=tune.RunConfig(
-            name=settings.name,
-            storage_path=str(folder),
-            verbose=0,
-            failure_config=FailureConfig(max_failures=WORKER_RESTARTS),
-            checkpoint_config=tune.CheckpointConfig(checkpoint_frequency=0, checkpoint_at_end=False),
-            callbacks=[reporter],
-        ),
-    )
-    try:
-        with _quiet_tune():
-            tuner.fit()
-    except KeyboardInterrupt:
-        pass  # the outcome below says which cells have not ended
-    ended = {*reporter.outcome.finished, *reporter.outcome.unfinished}
-    reporter.outcome.interrupted = ended != set(by_id)
-    return reporter.outcome
+@dataclass(frozen=True)
+class Launch:
+    """One launch of a sweep in the Ray that is connected. `folder` is for Ray's own state; `deadline` in the
+    time of time.monotonic(): running cells then write a checkpoint, and nothing more starts."""
 
+    settings: GridSettings
+    store: Store
+    watcher: Watcher
+    folder: Path
+    max_concurrent: int | None = None
+    deadline: float = math.inf
+    tensorboard: bool = False
+    id: str = field(default_factory=lambda: uuid.uuid4().hex)
 
-class CellTrainable(Trainable):  # type: ignore[misc]
-    """Tune's view of one `Trial`: each `step` trains for a slice of time and reports where it stands."""
+    def run(self, cells: list[Cell]) -> Outcome:
+        """Train `cells` in their order and say how each ended.
 
-    def setup(
-        self, config: dict[str, Any], cells: Any = None, settings: Any = None, root: str = "", launch: str = ""
-    ) -> None:
-        self._cells, self._settings, self._store, self._launch = cells, settings, Store(root), launch
-        self._begin(config["run_id"])
+        A cell that ran out of memory beside others is tried again alone; one that failed otherwise, as often
+        as `settings.retries` says.
+        """
+        outcome = self._run_once(cells)
+        for attempt in range(1, self.settings.retries + 2):
+            again = self._to_retry(cells, outcome, attempt)
+            if not again or outcome.interrupted or time.monotonic() > self.deadline:
+                break
+            later = self._run_once(again)
+            for cell in again:
+                del outcome.unfinished[cell.run_id]
+            outcome.finished += later.finished
+            outcome.unfinished |= later.unfinished
+            outcome.interrupted = later.interrupted
+        outcome.timed_out = outcome.interrupted and time.monotonic() > self.deadline
+        return outcome
 
-    def reset_config(self, config: dict[str, Any]) -> bool:
-        self._begin(config["run_id"])
-        return True
+    def _to_retry(self, cells: list[Cell], outcome: Outcome, attempt: int) -> list[Cell]:
+        again = []
+        for cell in cells:
+            reason = outcome.unfinished.get(cell.run_id, "left")
+            if OUT_OF_MEMORY in reason and 0 < cell.gpus < 1 and attempt == 1:
+                again.append(replace(cell, gpus=1.0))
+            elif not reason.startswith("left") and attempt <= self.settings.retries:
+                again.append(cell)
+        return again
 
-    def _begin(self, run_id: str) -> None:
-        cell: Cell = self._cells[run_id]
-        self._trial = Trial(
-            cell.spec,
-            self._store,
-            self._settings.name,
-            launch=self._launch,
-            device="cuda" if cell.gpus > 0 else "cpu",
-            threads=max(1, int(cell.cpus)),
-            checkpoint_seconds=self._settings.checkpoint.every_seconds,
-            keep_checkpoint=self._settings.checkpoint.keep,
+    def _run_once(self, cells: list[Cell]) -> Outcome:
+        by_id = {cell.run_id: cell for cell in cells}
+        reporter = _Reporter(by_id, self.settings, self.store, self.watcher)
+        job = Job(by_id, self.settings, str(self.store.root.resolve()), self.id, self.tensorboard, code_version())
+        trainable = tune.with_resources(
+            tune.with_parameters(CellTrainable, job=job),
+            lambda config: {"cpu": by_id[config["run_id"]].cpus, "gpu": by_id[config["run_id"]].gpus},
         )
-
-    def step(self) -> dict[str, Any]:
-        progress = self._trial.advance(SLICE_SECONDS)
-        return {"progress": progress, "done": progress.status != "running"}
-
-    def cleanup(self) -> None:
-        self._trial.stop()
-
-    def save_checkpoint(self, checkpoint_dir: str) -> None:
-        """Tune asks before it moves a trial; the store's own checkpoints are the ones that count."""
-        self._trial.save()
-
-    def load_checkpoint(self, checkpoint: Any) -> None:
-        """Nothing of Tune's to load: `Trial` starts from the store's newest checkpoint."""
+        left = self.deadline - time.monotonic()
+        tuner = tune.Tuner(
+            trainable,
+            param_space={"run_id": tune.grid_search([cell.run_id for cell in cells])},
+            tune_config=tune.TuneConfig(
+                reuse_actors=True,
+                max_concurrent_trials=self.max_concurrent,
+                time_budget_s=max(1.0, left) if math.isfinite(left) else None,
+            ),
+            run_config=tune.RunConfig(
+                name=self.settings.name,
+                storage_path=str(self.folder),
+                verbose=0,
+                failure_config=FailureConfig(max_failures=WORKER_RESTARTS),
+                checkpoint_config=tune.CheckpointConfig(checkpoint_frequency=0, checkpoint_at_end=False),
+                callbacks=[reporter],
+            ),
+        )
+        # Ctrl-C: the outcome says which cells have not ended.
+        with contextlib.suppress(KeyboardInterrupt), _quiet_tune():
+            tuner.fit()
+        ended = {*reporter.outcome.finished, *reporter.outcome.unfinished}
+        reporter.outcome.interrupted = ended != set(by_id)
+        return reporter.outcome
 
 
 class _Reporter(Callback):  # type: ignore[misc]
@@ -222,19 +224,23 @@ class _Reporter(Callback):  # type: ignore[misc]
 
     def on_trial_error(self, iteration: int, trials: Any, trial: Any, **info: Any) -> None:
         cell = self._cells[trial.config["run_id"]]
-        reason = f"the worker process died {WORKER_RESTARTS + 1} times; last: {_last_line(trial.error_file)}"
+        reason = _worker_reason(trial.error_file)
         self._record_failure(cell.spec, reason)
         self.outcome.unfinished[cell.run_id] = f"failed: {reason}"
         self._watcher.ended(cell, Progress("failed", 0, cell.steps, float("nan"), 0.0, reason))
 
     def _record_failure(self, spec: RunSpec, reason: str) -> None:
         row = describe_run(spec, self._settings.name)
-        self._store.write_run({**row, "status": "failed", "error": reason})
+        with contextlib.suppress(OSError):  # a full disk: the reason is told all the same, and the cell is missing
+            self._store.write_run({**row, "status": "failed", "error": reason})
 
 
-def _last_line(file: str | None) -> str:
+def _worker_reason(file: str | None) -> str:
     lines = Path(file).read_text().strip().splitlines() if file and Path(file).exists() else []
-    return lines[-1].strip() if lines else "no reason was reported"
+    if mismatch := [line for line in lines if "install the same on every node" in line]:
+        return mismatch[-1].removeprefix("RuntimeError: ").strip()
+    last = lines[-1].strip() if lines else "no reason was reported"
+    return f"the worker process died {WORKER_RESTARTS + 1} times; last: {last}"
 
 
 @contextlib.contextmanager

@@ -76,9 +76,11 @@ class ResourceSettings(_Settings):
 
 
 class GridSettings(_Settings):
-    """What a grid says beside its runs; none of it changes a result or a run_id."""
+    """What a grid says beside its runs; none of it changes a result or a run_id. `retries`: times a cell that
+    failed is tried again in the same launch."""
 
     name: str
+    retries: int = Field(default=0, ge=0, le=100)
     checkpoint: CheckpointSettings = CheckpointSettings()
     resources: ResourceSettings = ResourceSettings()
 

@@ -8,9 +8,11 @@ nothing written; 130: interrupted.
 from __future__ import annotations
 
 import json
+import math
 import os
 import re
 import sys
+import time
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -32,6 +34,8 @@ def launch(
     address: Annotated[str | None, typer.Option(help="Join a running Ray cluster: auto, or its address.")] = None,
     only: Annotated[str | None, typer.Option(help="Cells to run, such as 'P=64,D=64' or 'P=64|128,K=2'.")] = None,
     max_concurrent: Annotated[int | None, typer.Option(min=1, help="Most cells at once.")] = None,
+    time_limit: Annotated[str | None, typer.Option(help="Stop after so long, such as 90s, 30m, 2h or 1d.")] = None,
+    tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Write TensorBoard files too.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the plan or the outcome as JSON.")] = False,
 ) -> None:
     """Run every cell of a grid, or what is missing of it."""
@@ -43,7 +47,9 @@ def launch(
         if plan:
             code = _plan(spec, cells, results, max_concurrent, as_json)
         else:
-            code = _launch(spec, cells, results, address, max_concurrent, as_json)
+            deadline = time.monotonic() + _seconds(time_limit)
+            limits = {"max_concurrent": max_concurrent, "deadline": deadline, "tensorboard": tensorboard}
+            code = _launch(spec, cells, results, address, limits, as_json)
     except UserError as error:
         print(error, file=sys.stderr)
         raise typer.Exit(2) from None
@@ -114,18 +120,20 @@ def _launch(
     cells: tuple[Any, ...],
     results: Path,
     address: str | None,
-    max_concurrent: int | None,
+    limits: dict[str, Any],
     as_json: bool,
 ) -> int:
     from mmcr_core.datasets import DatasetError, require_present
     from mmcr_core.spec import run_id
-    from sweeps.driver import Outcome, check_resources, cluster, run_cells
+    from sweeps.driver import Launch, Outcome, check_resources, cluster
     from sweeps.plan import plan as make_plan
     from sweeps.plan import this_machine
     from sweeps.show import LiveTable
     from sweeps.store import Store
 
     store = Store(results / spec.settings.name)
+    if store.root.is_symlink():
+        raise UserError(f"{store.root} is a link; a sweep's folder must lie in {results} itself")
     for damaged in store.set_aside_damaged_runs():
         print(f"{damaged} is damaged and was set aside; its cell is run again", file=sys.stderr)
     statuses = store.statuses()
@@ -147,10 +155,20 @@ def _launch(
             console = _console(stderr=True)
             console.print(note, highlight=False)
             with LiveTable(planned, console) as table:
-                outcome = run_cells(planned, spec.settings, store, table, ray.folder, max_concurrent)
+                outcome = Launch(spec.settings, store, table, ray.folder, **limits).run(planned)
     else:
         print(note, file=sys.stderr)
     return _summary(spec, cells, store, done, outcome, as_json)
+
+
+def _seconds(text: str | None) -> float:
+    """'90s', '30m', '2h' or '1d' in seconds."""
+    if text is None:
+        return math.inf
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)([smhd])", text)
+    if not match or float(match[1]) == 0:
+        raise UserError(f"--time-limit: '{text}' is not a time; use a number with s, m, h or d, such as 90s or 2h")
+    return float(match[1]) * {"s": 1, "m": 60, "h": 3600, "d": 86400}[match[2]]
 
 
 def _require_writable(results: Path) -> None:
@@ -165,7 +183,7 @@ def _require_writable(results: Path) -> None:
 def _summary(spec: Any, cells: tuple[Any, ...], store: Any, done: int, outcome: Any, as_json: bool) -> int:
     from mmcr_core.spec import run_id
 
-    code = 130 if outcome.interrupted else 1 if outcome.unfinished else 0
+    code = 130 if outcome.interrupted and not outcome.timed_out else 1 if outcome.unfinished or outcome.timed_out else 0
     if as_json:
         summary = {
             "name": spec.settings.name,
@@ -174,6 +192,7 @@ def _summary(spec: Any, cells: tuple[Any, ...], store: Any, done: int, outcome: 
             "finished": outcome.finished,
             "unfinished": outcome.unfinished,
             "interrupted": outcome.interrupted,
+            "timed_out": outcome.timed_out,
         }
         print(json.dumps(summary, indent=2))
         return code
@@ -181,11 +200,14 @@ def _summary(spec: Any, cells: tuple[Any, ...], store: Any, done: int, outcome: 
     for key, reason in outcome.unfinished.items():
         cell = by_id[key]
         print(f"{key} P={cell.P} D={cell.D} K={cell.K} seed={cell.seed}: {reason}", file=sys.stderr)
+    failed = sum(not reason.startswith("left") for reason in outcome.unfinished.values())
+    stopped = "stopped at the time limit" if outcome.timed_out else "interrupted"
     left = len(cells) - done - len(outcome.finished) - len(outcome.unfinished)
     print(
         f"{spec.settings.name}: {done + len(outcome.finished)} of {len(cells)} cells finished"
-        + (f", {len(outcome.unfinished)} failed (launch again to retry)" if outcome.unfinished else "")
-        + (f", interrupted with {left} to go (launch again to go on)" if outcome.interrupted else "")
+        + (f", {failed} failed (launch again to retry)" if failed else "")
+        + (f", {len(outcome.unfinished) - failed} left to another launch" if len(outcome.unfinished) > failed else "")
+        + (f", {stopped} with {left} to go (launch again to go on)" if outcome.interrupted else "")
         + f"; results in {store.root}"
     )
     return code

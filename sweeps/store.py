@@ -154,6 +154,10 @@ class Store:
             whole = hashlib.sha256(content[32:]).digest() == content[:32]
             yield file.name, content[32:] if whole else None
 
+    def checkpointed_step(self, run_id: str) -> int:
+        """Steps taken before the newest checkpoint; 0 where there is none."""
+        return max((int(file.stem) for file in self._checkpoints(run_id)), default=0)
+
     def drop_checkpoints(self, run_id: str) -> None:
         """Forget a run's checkpoints."""
         _remove_tree(self.root / "checkpoints" / run_id)

@@ -29,8 +29,10 @@ from mmcr_core.flops import flops_per_step
 from mmcr_core.pretrain import Diverged, Pretraining
 from mmcr_core.spec import RunSpec, canonical_json, run_id
 from sweeps.store import SCHEMA_VERSION, Store
+from sweeps.tensorboard import Board
 
 TAIL = 0.05  # `percent_error` of a run is the mean over this last share of its steps
+MAX_REASON = 4000  # characters of a run's reasons, the latest first
 CHECKPOINT_SHARE = 0.02  # of the time, at most, goes into checkpoints
 RECORDED_VERSIONS = ("torch", "torchvision", "numpy", "ray", "pyarrow")
 
@@ -66,6 +68,7 @@ class Trial:
         threads: int = 1,
         checkpoint_seconds: float = 60.0,
         keep_checkpoint: bool = False,
+        tensorboard: bool = False,
     ) -> None:
         self.spec, self.store, self.sweep = spec, store, sweep
         self.run_id = run_id(spec)
@@ -83,6 +86,8 @@ class Trial:
         self._claim = store.claim(self.run_id, launch or uuid.uuid4().hex)
         self._claimed = False
         self._notes: list[str] = []
+        self._tensorboard = tensorboard
+        self._board: Board | None = None
 
     def advance(self, seconds: float) -> Progress:
         """Train for about `seconds`; at the end, evaluate and write the run's row.
@@ -111,7 +116,9 @@ class Trial:
             if run.step < run.steps:
                 return self._progress(run, "running")
             self._finish(run)
-            return self._progress(run, "finished")
+            progress = self._progress(run, "finished")
+            self._let_go()
+            return progress
         except Diverged as error:
             return self._end("diverged", str(error))
         except Exception as error:  # whatever a cell raises is that cell's result
@@ -120,6 +127,13 @@ class Trial:
     def stop(self) -> None:
         """Leave the run where it is: a last checkpoint, and the claim given back."""
         self.save()
+        self._let_go()
+
+    def _let_go(self) -> None:
+        self._run = None
+        if self._board:
+            self._board.close()
+            self._board = None
         self._claim.release()
 
     def save(self) -> None:
@@ -148,6 +162,8 @@ class Trial:
         run = Pretraining(self.spec, self.device)
         if state is not None:
             run.load_state_dict(state["run"])
+        if self._tensorboard:
+            self._board = Board(self.store.root / "tensorboard" / self.run_id, run.step)
         return run
 
     def _newest_state(self) -> dict[str, Any] | None:
@@ -167,6 +183,8 @@ class Trial:
         began, first = time.monotonic(), run.step
         for chunk in run.run(until=run.step + self._slice):
             self.store.write_chunk(self.run_id, chunk.step_first, chunk.step_last, chunk.columns)
+            if self._board:
+                self._board.add(chunk)
         taken = time.monotonic() - began
         self._trained_seconds += taken
         per_step = taken / max(1, run.step - first)
@@ -185,18 +203,18 @@ class Trial:
         self._write_row(run, "finished", None, means | evaluation)
         if not self._keep:
             self.store.drop_checkpoints(self.run_id)
-        self._claim.release()
 
     def _end(self, status: str, reason: str) -> Progress:
         try:
             if status == "diverged":  # it would diverge again from there
                 self.store.drop_checkpoints(self.run_id)
-            self._write_row(self._run, status, reason, {})
+            earlier = self.store.read_run(self.run_id)["error"] if self.store.status(self.run_id) else None
+            kept = f"{reason} | earlier: {earlier}"[:MAX_REASON] if earlier else reason
+            self._write_row(self._run, status, kept, {})
         except OSError as error:  # a full or read-only disk: what is there stays, the next launch goes on from it
             reason = f"the store cannot be written ({error.strerror or error}); {reason}"
         progress = self._progress(self._run, status, reason)
-        self._run = None
-        self._claim.release()
+        self._let_go()
         return progress
 
     def _write_row(self, run: Pretraining | None, status: str, error: str | None, outcome: dict[str, Any]) -> None:
