@@ -73,7 +73,8 @@ class Claim:
         """Give the claim back, if it is still ours."""
         self._released.set()
         if self._read(self._path) == self._owner:
-            self._path.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):  # a read-only disk: the claim lapses by itself
+                self._path.unlink(missing_ok=True)
 
     def _link(self) -> bool:
         temporary = self._path.with_name(f".{self._path.name}.{uuid.uuid4().hex}")
