@@ -1,0 +1,107 @@
+"""Two Ray nodes as separate processes on this machine."""
+
+import contextlib
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import pandas as pd
+import psutil
+import pytest
+
+from sweeps.grid import load_grid
+from sweeps.store import Store
+from sweeps.trial import Trial
+from tests.conftest import REPOSITORY
+
+
+@pytest.fixture
+def cluster(monkeypatch):
+    """Address of a head without cores, and a function that adds a node of one core: each a `ray start` of its
+    own, on the loopback address, with one token for all."""
+    folder = Path(tempfile.mkdtemp(prefix="ray-"))  # short: sockets lie in it
+    (folder / "token").write_text("0123456789abcdef" * 4)
+    monkeypatch.setenv("RAY_AUTH_MODE", "token")
+    monkeypatch.setenv("RAY_AUTH_TOKEN_PATH", str(folder / "token"))
+    monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{free.getsockname()[1]}"
+    started = []
+
+    def start(*options):
+        ray = str(Path(sys.executable).with_name("ray"))
+        command = [ray, "start", *options, "--block", "--disable-usage-stats", "--node-ip-address=127.0.0.1"]
+        started.append(subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
+        return started[-1]
+
+    port = address.split(":")[1]
+    start("--head", f"--port={port}", "--num-cpus=0", "--include-dashboard=false", f"--temp-dir={folder / 'ray'}")
+    until = time.monotonic() + 60
+    while time.monotonic() < until:
+        with contextlib.suppress(OSError):
+            socket.create_connection(("127.0.0.1", int(port)), 1).close()
+            break
+        time.sleep(0.1)
+    yield address, lambda: start(f"--address={address}", "--num-cpus=1")
+    for process in started:
+        family = [process, *psutil.Process(process.pid).children(recursive=True)] if process.poll() is None else []
+        for member in family:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                member.kill()
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def below(node, name):
+    """Processes below a `ray start` whose command begins with, or whose program is, `name`."""
+    found = []
+    for process in psutil.Process(node.pid).children(recursive=True):
+        with contextlib.suppress(psutil.Error, IndexError):
+            program = process.cmdline()[0]
+            if program.startswith(name) or program.endswith(f"/{name}"):
+                found.append(process)
+    return found
+
+
+def workers(node):
+    return below(node, "ray::ResourceTrainable")
+
+
+@pytest.mark.slow
+def test_cells_run_on_both_nodes_and_a_killed_node_loses_nothing(cluster, write_grid, tmp_path):
+    address, add_node = cluster
+    nodes = [add_node(), add_node()]
+    until = time.monotonic() + 60
+    while not all(below(node, "raylet") for node in nodes):
+        assert time.monotonic() < until
+        time.sleep(0.1)
+    grid = write_grid(D="[8, 16, 32, 64]", budget="{steps: 6000}", checkpoint="{every_seconds: 0.5}")
+    store = Store(tmp_path / "r/tiny")
+    command = [sys.executable, "sweeps/launch.py", str(grid), "--results", str(tmp_path / "r"), "--address", address]
+    driver = subprocess.Popen(command, cwd=REPOSITORY, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+    def wait_for(condition):
+        until = time.monotonic() + 120
+        while not condition():
+            assert driver.poll() is None, driver.communicate()
+            assert time.monotonic() < until, "nothing happened"
+            time.sleep(0.1)
+
+    wait_for(lambda: all(workers(node) for node in nodes))  # cells on both
+    wait_for(lambda: len(list((store.root / "checkpoints").glob("*/0*.ckpt"))) >= 4)
+    for process in [*workers(nodes[1]), *below(nodes[1], "raylet")]:
+        process.kill()
+    late = add_node()  # a node that joins later is used
+    wait_for(lambda: workers(late))
+    stdout, stderr = driver.communicate(timeout=300)
+    assert driver.returncode == 0, stderr
+    assert "4 of 4 cells finished" in stdout
+    alone = Store(tmp_path / "alone")
+    for cell in load_grid(grid).cells:
+        Trial(cell, alone, "tiny").advance(1e9)
+    for run_id in alone.statuses():
+        pd.testing.assert_frame_equal(store.read_trajectory(run_id), alone.read_trajectory(run_id), check_exact=True)
