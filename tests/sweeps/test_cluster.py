@@ -71,6 +71,19 @@ def workers(node):
     return below(node, "ray::ResourceTrainable")
 
 
+def test_cluster_files_are_what_ray_and_kubernetes_expect():
+    import ray
+    import yaml
+    from ray.autoscaler._private.util import prepare_config, validate_config
+
+    folder = REPOSITORY / "sweeps/cluster"
+    validate_config(prepare_config(yaml.safe_load((folder / "ssh.yaml").read_text())))
+    job = yaml.safe_load((folder / "kuberay.yaml").read_text())
+    assert (job["apiVersion"], job["kind"]) == ("ray.io/v1", "RayJob")
+    assert job["spec"]["rayClusterSpec"]["rayVersion"] == ray.__version__
+    subprocess.run(["bash", "-n", str(folder / "slurm.sh")], check=True)
+
+
 @pytest.mark.slow
 def test_cells_run_on_both_nodes_and_a_killed_node_loses_nothing(cluster, write_grid, tmp_path):
     address, add_node = cluster

@@ -1,12 +1,15 @@
 """The launch command as a user runs it: real Ray, real runs, real signals."""
 
+import contextlib
 import json
 import os
 import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 
+import numpy as np
 import pandas as pd
 import psutil
 import pytest
@@ -174,6 +177,47 @@ def test_interrupt_worker_kill_and_driver_kill_lose_nothing(whole, write_grid, t
     assert last.returncode == 0, last.stderr
     assert list(Store(results / "tiny").statuses().values()) == ["finished"] * 3
     pd.testing.assert_frame_equal(trajectories(results), whole, check_exact=True)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1500)
+def test_kills_of_worker_driver_and_all_of_ray_at_random_moments_lose_nothing(write_grid, tmp_path):
+    """Twenty-five SIGKILLs in all, each of a random kind at a random moment of the training."""
+    rng, kills, results = np.random.default_rng(0), Counter(), tmp_path / "results"
+    grid = write_grid(D="[8, 16, 32]", P="[16, 32]", budget="{steps: 9000}", checkpoint="{every_seconds: 0.3}")
+    driver = None
+    while sum(kills.values()) < 25:
+        if driver is None:
+            driver = start(grid, results)
+        until = time.monotonic() + 60
+        while not workers(driver) and driver.poll() is None and time.monotonic() < until:
+            time.sleep(0.05)
+        if driver.poll() is not None:  # all cells have ended, finished or killed too often: go on with what failed
+            driver.communicate()
+            assert any(status != "finished" for status in Store(results / "tiny").statuses().values()), kills
+            driver = None
+            continue
+        time.sleep(float(rng.uniform(0, 2)))
+        victim = str(rng.choice(["worker", "worker", "driver", "all"]))
+        family = psutil.Process(driver.pid).children(recursive=True) if victim == "all" else []
+        targets = [driver, *family] if victim != "worker" else workers(driver)[:1]
+        for target in targets:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                target.kill()
+        kills[victim] += bool(targets)
+        if victim != "worker":
+            driver.communicate()
+            driver = None
+    if driver is not None:
+        driver.communicate(timeout=600)
+    for _ in range(3):
+        last = launch(grid, results, timeout=600)
+    assert last.returncode == 0, last.stderr
+    for cell in load_grid(grid).cells:
+        trial = Trial(cell, Store(tmp_path / "whole/tiny"), "tiny")
+        assert trial.advance(1e9).status == "finished"
+    pd.testing.assert_frame_equal(trajectories(results), trajectories(tmp_path / "whole"), check_exact=True)
+    print(f"kills: {dict(kills)}")
 
 
 def workers(driver):

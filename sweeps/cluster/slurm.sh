@@ -1,0 +1,39 @@
+#!/usr/bin/env bash
+# One sweep on several Slurm nodes: a Ray head on the first, a worker on each other, the launch on the head.
+# Usage: sbatch --nodes=4 --gres=gpu:8 sweeps/cluster/slurm.sh GRID [options of launch.py]
+# The project and its .venv (make install) and --results must lie on a file system that all nodes share.
+#SBATCH --job-name=mmcr-sweep
+#SBATCH --ntasks-per-node=1
+#SBATCH --exclusive
+#SBATCH --signal=B:INT@120
+set -euo pipefail
+
+if [[ $# -lt 1 ]]; then
+    echo "usage: sbatch --nodes=N --gres=gpu:G $0 GRID [options of launch.py]" >&2
+    exit 2
+fi
+
+project=${SLURM_SUBMIT_DIR:-$PWD}
+bin=$project/.venv/bin
+port=${RAY_PORT:-6379}
+export RAY_USAGE_STATS_ENABLED=0 RAY_AUTH_MODE=token RAY_AUTH_TOKEN_PATH=$project/.ray-token-$SLURM_JOB_ID
+(umask 077 && od -An -N32 -tx1 /dev/urandom | tr -d ' \n' >"$RAY_AUTH_TOKEN_PATH")
+trap 'rm -f "$RAY_AUTH_TOKEN_PATH"' EXIT
+
+mapfile -t nodes < <(scontrol show hostnames "$SLURM_JOB_NODELIST")
+head=${nodes[0]}
+address=$(srun --nodes=1 --ntasks=1 -w "$head" hostname --ip-address | awk '{print $1}')
+
+srun --nodes=1 --ntasks=1 -w "$head" "$bin/ray" start --head --node-ip-address="$address" --port="$port" \
+    --include-dashboard=false --disable-usage-stats --block &
+until (exec 3<>"/dev/tcp/$address/$port") 2>/dev/null; do sleep 1; done
+
+for node in "${nodes[@]:1}"; do
+    srun --nodes=1 --ntasks=1 -w "$node" "$bin/ray" start --address="$address:$port" --disable-usage-stats --block &
+done
+
+# Slurm sends INT two minutes before the end (see --signal): running cells write a checkpoint, sbatch again goes on.
+"$bin/python" "$project/sweeps/launch.py" "$@" --address "$address:$port" &
+launch=$!
+trap 'kill -INT "$launch"' INT
+wait "$launch" || wait "$launch"
