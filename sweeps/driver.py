@@ -25,6 +25,7 @@ from ray import tune
 from ray.tune import Callback, FailureConfig
 
 from mmcr_core.spec import RunSpec
+from sweeps.calibrate import shape_key
 from sweeps.errors import UserError
 from sweeps.grid import GridSettings
 from sweeps.plan import Cell
@@ -153,6 +154,16 @@ class Launch:
         outcome.timed_out = outcome.interrupted and time.monotonic() > self.deadline
         return outcome
 
+    def calibrate(self, cells: list[Cell]) -> None:
+        """Measure the shapes of `cells` that were not measured before, alone on their GPU or core, and keep
+        what they cost for plans. Writes nothing to the store."""
+        shapes = {
+            shape_key(c.spec, "cuda" if c.gpus else "cpu", max(1, int(c.cpus))): c for c in cells if not c.measured
+        }
+        if shapes:
+            alone = [replace(cell, gpus=float(math.ceil(cell.gpus))) for cell in shapes.values()]
+            self._run_once(alone, calibrate=True)
+
     def _to_retry(self, cells: list[Cell], outcome: Outcome, attempt: int) -> list[Cell]:
         again = []
         for cell in cells:
@@ -163,10 +174,12 @@ class Launch:
                 again.append(cell)
         return again
 
-    def _run_once(self, cells: list[Cell]) -> Outcome:
+    def _run_once(self, cells: list[Cell], calibrate: bool = False) -> Outcome:
         by_id = {cell.run_id: cell for cell in cells}
         reporter = _Reporter(by_id, self.settings, self.store, self.watcher)
-        job = Job(by_id, self.settings, str(self.store.root.resolve()), self.id, self.tensorboard, code_version())
+        job = Job(
+            by_id, self.settings, str(self.store.root.resolve()), self.id, self.tensorboard, code_version(), calibrate
+        )
         trainable = tune.with_resources(
             tune.with_parameters(CellTrainable, job=job),
             lambda config: {"cpu": by_id[config["run_id"]].cpus, "gpu": by_id[config["run_id"]].gpus},

@@ -34,6 +34,9 @@ def launch(
     address: Annotated[str | None, typer.Option(help="Join a running Ray cluster: auto, or its address.")] = None,
     only: Annotated[str | None, typer.Option(help="Cells to run, such as 'P=64,D=64' or 'P=64|128,K=2'.")] = None,
     max_concurrent: Annotated[int | None, typer.Option(min=1, help="Most cells at once.")] = None,
+    calibrate: Annotated[
+        bool, typer.Option("--calibrate", help="Measure each cell's step and memory first; with --plan, then stop.")
+    ] = False,
     time_limit: Annotated[str | None, typer.Option(help="Stop after so long, such as 90s, 30m, 2h or 1d.")] = None,
     tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Write TensorBoard files too.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the plan or the outcome as JSON.")] = False,
@@ -44,12 +47,14 @@ def launch(
     try:
         spec = load_grid(grid)
         cells = _selected(spec.cells, only)
+        deadline = time.monotonic() + _seconds(time_limit)
+        limits = {"max_concurrent": max_concurrent, "deadline": deadline, "tensorboard": tensorboard}
+        if plan and calibrate:
+            _calibrate(spec, cells, results, address, limits)
         if plan:
             code = _plan(spec, cells, results, max_concurrent, as_json)
         else:
-            deadline = time.monotonic() + _seconds(time_limit)
-            limits = {"max_concurrent": max_concurrent, "deadline": deadline, "tensorboard": tensorboard}
-            code = _launch(spec, cells, results, address, limits, as_json)
+            code = _launch(spec, cells, results, address, limits, calibrate, as_json)
     except UserError as error:
         print(error, file=sys.stderr)
         raise typer.Exit(2) from None
@@ -110,9 +115,42 @@ def _plan(spec: Any, cells: tuple[Any, ...], results: Path, max_concurrent: int 
     packing = f", {round(1 / planned[0].gpus)} cells a GPU" if 0 < planned[0].gpus < 1 else ""
     print(
         f"{len(planned)} cells, {flops:.3e} FLOPs; {len(left)} to run, about {duration(seconds)} on this machine "
-        f"({kind}{packing}). Time and memory are estimates."
+        f"({kind}{packing}). {_basis(planned)}"
     )
     return 0
+
+
+def _basis(planned: list[Any]) -> str:
+    measured = sum(cell.measured for cell in planned)
+    if measured == len(planned):
+        return "Time and memory as measured on this kind of device."
+    return f"Time and memory are estimates ({measured} of {len(planned)} cells measured; --calibrate measures all)."
+
+
+def _calibrate(spec: Any, cells: tuple[Any, ...], results: Path, address: str | None, limits: dict[str, Any]) -> None:
+    """Measure what was not measured before; nothing is written but the user's cache."""
+    from mmcr_core.datasets import DatasetError, require_present
+    from sweeps.driver import cluster
+    from sweeps.plan import plan as make_plan
+    from sweeps.plan import this_machine
+    from sweeps.store import Store
+
+    try:
+        for dataset in {cell.dataset for cell in cells}:
+            require_present(dataset)
+    except DatasetError as error:
+        raise UserError(str(error)) from error
+    with cluster(address) as ray:
+        planned = make_plan(cells, spec.settings.resources, this_machine(ray.gpus, ray.cpus))
+        _measure(spec, planned, Store(results / spec.settings.name), ray, limits)
+
+
+def _measure(spec: Any, planned: list[Any], store: Any, ray: Any, limits: dict[str, Any]) -> None:
+    from sweeps.driver import Launch
+    from sweeps.show import LiveTable
+
+    with LiveTable([cell for cell in planned if not cell.measured], _console(stderr=True)) as table:
+        Launch(spec.settings, store, table, ray.folder, **limits).calibrate(planned)
 
 
 def _launch(
@@ -121,6 +159,7 @@ def _launch(
     results: Path,
     address: str | None,
     limits: dict[str, Any],
+    calibrate: bool,
     as_json: bool,
 ) -> int:
     from mmcr_core.datasets import DatasetError, require_present
@@ -149,11 +188,15 @@ def _launch(
             raise UserError(str(error)) from error
         _require_writable(results)
         with cluster(address) as ray:
-            planned = make_plan(missing, spec.settings.resources, this_machine(ray.gpus, ray.cpus))
+            machine = this_machine(ray.gpus, ray.cpus)
+            planned = make_plan(missing, spec.settings.resources, machine)
             check_resources(planned, ray.gpus, ray.cpus)
             store.write_grid(spec.text)
             console = _console(stderr=True)
             console.print(note, highlight=False)
+            if calibrate or (machine.gpu_memory_bytes and spec.settings.resources.gpus == "auto"):
+                _measure(spec, planned, store, ray, limits)
+                planned = make_plan(missing, spec.settings.resources, machine)
             with LiveTable(planned, console) as table:
                 outcome = Launch(spec.settings, store, table, ray.folder, **limits).run(planned)
     else:

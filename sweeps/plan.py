@@ -13,6 +13,7 @@ from mmcr_core import datasets
 from mmcr_core.encoders import Network
 from mmcr_core.flops import flops_per_step
 from mmcr_core.spec import EncoderSpec, ProjectorSpec, RunSpec, run_id
+from sweeps.calibrate import lookup
 from sweeps.grid import ResourceSettings
 
 CELLS_PER_GPU = 4  # more gain little: their kernels queue for the same units
@@ -22,7 +23,7 @@ CONTEXT_BYTES = 600 << 20  # CUDA context and libraries of one process
 # measured on 2 CPU cores (ResNet-18 at 64 px; convnet on digits). Estimates, labelled so wherever shown.
 STEP_EFFICIENCY = 0.45
 STEP_OVERHEAD_SECONDS = 0.004
-CELL_OVERHEAD_SECONDS = 1.0
+CELL_OVERHEAD_SECONDS = 0.5
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,8 @@ class Machine:
 
 @dataclass(frozen=True)
 class Cell:
-    """One run with its cost; `gpus` and `cpus` are what it asks of Ray."""
+    """One run with its cost, `measured` before on this kind of device or estimated from its FLOPs; `gpus` and
+    `cpus` are what it asks of Ray."""
 
     spec: RunSpec
     run_id: str
@@ -48,6 +50,7 @@ class Cell:
     seconds: float
     gpus: float
     cpus: float
+    measured: bool
 
 
 def plan(specs: tuple[RunSpec, ...], resources: ResourceSettings, machine: Machine) -> list[Cell]:
@@ -74,12 +77,16 @@ def _cell(spec: RunSpec, resources: ResourceSettings, machine: Machine, cells: i
     images, heldout = datasets.count(spec.dataset)
     steps = spec.budget.total_steps(spec.P, images)
     flops = steps * float(flops_per_step(spec))
-    memory = memory_bytes(spec, images + heldout)
+    device = "cuda" if machine.gpus and resources.gpus != 0 else "cpu"
+    cpus = _cpus(resources, machine, cells, device)
+    measured = lookup(spec, device, max(1, int(cpus)))
+    memory = measured.memory_bytes if measured else memory_bytes(spec, images + heldout)
     gpus = _gpus(resources, machine, memory)
-    cpus = _cpus(resources, machine, cells, gpus)
     rate = machine.flops_per_second * STEP_EFFICIENCY * (1 if gpus else cpus)
     seconds = CELL_OVERHEAD_SECONDS + steps * STEP_OVERHEAD_SECONDS + flops / rate
-    return Cell(spec, run_id(spec), steps, steps * spec.P, flops, memory, seconds, gpus, cpus)
+    if measured:
+        seconds = CELL_OVERHEAD_SECONDS + measured.other_seconds + steps * measured.seconds_per_step
+    return Cell(spec, run_id(spec), steps, steps * spec.P, flops, memory, seconds, gpus, cpus, measured is not None)
 
 
 def _gpus(resources: ResourceSettings, machine: Machine, memory: int) -> float:
@@ -93,13 +100,13 @@ def _gpus(resources: ResourceSettings, machine: Machine, memory: int) -> float:
     return 1.0 / max(1, min(CELLS_PER_GPU, fit))
 
 
-def _cpus(resources: ResourceSettings, machine: Machine, cells: int, gpus: float) -> float:
+def _cpus(resources: ResourceSettings, machine: Machine, cells: int, device: str) -> float:
     """One core a cell, which keeps two cells at once steadier than two threads each; all cores for one cell.
     Beside a GPU a cell's share of the cores only launches kernels."""
     if resources.cpus != "auto":
         return resources.cpus
-    if gpus:
-        return 1.0 if machine.cpus >= machine.gpus / min(gpus, 1) else 0.5
+    if device == "cuda":
+        return 1.0 if machine.cpus >= machine.gpus * CELLS_PER_GPU else 0.5
     return float(max(1, floor(machine.cpus / cells)))
 
 

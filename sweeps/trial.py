@@ -12,6 +12,7 @@ import json
 import math
 import platform
 import resource
+import socket
 import subprocess
 import sys
 import time
@@ -24,7 +25,7 @@ from typing import Any
 
 import torch
 
-from mmcr_core.datasets import describe_skipped
+from mmcr_core.datasets import DatasetError, describe_skipped
 from mmcr_core.flops import flops_per_step
 from mmcr_core.pretrain import Diverged, Pretraining
 from mmcr_core.spec import RunSpec, canonical_json, run_id
@@ -121,6 +122,8 @@ class Trial:
             return progress
         except Diverged as error:
             return self._end("diverged", str(error))
+        except DatasetError as error:  # data lies on each node
+            return self._end("failed", f"DatasetError on node {socket.gethostname()}: {error}")
         except Exception as error:  # whatever a cell raises is that cell's result
             return self._end("failed", f"{type(error).__name__}: {error}")
 
@@ -226,7 +229,7 @@ class Trial:
             "flops": float(step * flops_per_step(self.spec)),
             "wall_seconds": self._trained_seconds,
             "images_per_second": self._images_per_second(step),
-            "peak_memory_bytes": _peak_memory_bytes(self.device),
+            "peak_memory_bytes": peak_memory_bytes(self.device),
         }
         begun = {
             "device": device_name(self.device),
@@ -295,7 +298,7 @@ def installed_versions() -> dict[str, str]:
     return {"python": platform.python_version(), **{name: version(name) for name in RECORDED_VERSIONS}}
 
 
-def _peak_memory_bytes(device: str) -> int:
+def peak_memory_bytes(device: str) -> int:
     """Peak of the run on its GPU; on a CPU, peak resident memory of this process so far."""
     if device.startswith("cuda"):
         return torch.cuda.max_memory_allocated()
@@ -306,7 +309,7 @@ def _peak_memory_bytes(device: str) -> int:
 def device_name(device: str) -> str:
     """The GPU's or the processor's own name."""
     if device.startswith("cuda"):
-        return torch.cuda.get_device_name()
+        return torch.cuda.get_device_name() if torch.cuda.is_available() else "a GPU elsewhere"
     return _processor()
 
 

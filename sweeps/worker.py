@@ -10,6 +10,7 @@ from typing import Any
 
 from ray.tune import Trainable
 
+from sweeps.calibrate import Calibration
 from sweeps.grid import GridSettings
 from sweeps.plan import Cell
 from sweeps.store import Store
@@ -28,6 +29,7 @@ class Job:
     launch: str
     tensorboard: bool
     code: dict[str, str]
+    calibrate: bool = False
 
 
 class CellTrainable(Trainable):  # type: ignore[misc]
@@ -44,13 +46,17 @@ class CellTrainable(Trainable):  # type: ignore[misc]
 
     def _begin(self, run_id: str) -> None:
         job, cell = self._job, self._job.cells[run_id]
+        device, threads = "cuda" if cell.gpus > 0 else "cpu", max(1, int(cell.cpus))
+        if job.calibrate:
+            self._trial: Trial | Calibration = Calibration(cell.spec, device, threads)
+            return
         self._trial = Trial(
             cell.spec,
             Store(job.root),
             job.settings.name,
             launch=job.launch,
-            device="cuda" if cell.gpus > 0 else "cpu",
-            threads=max(1, int(cell.cpus)),
+            device=device,
+            threads=threads,
             checkpoint_seconds=job.settings.checkpoint.every_seconds,
             keep_checkpoint=job.settings.checkpoint.keep,
             tensorboard=job.tensorboard,
@@ -65,7 +71,8 @@ class CellTrainable(Trainable):  # type: ignore[misc]
 
     def save_checkpoint(self, checkpoint_dir: str) -> None:
         """Tune asks before it moves a trial; the store's own checkpoints are the ones that count."""
-        self._trial.save()
+        if isinstance(self._trial, Trial):
+            self._trial.save()
 
     def load_checkpoint(self, checkpoint: Any) -> None:
         """Nothing of Tune's to load: `Trial` starts from the store's newest checkpoint."""

@@ -4,11 +4,11 @@ import sys
 import time
 from importlib import import_module
 
-NAMES = ("nuclear_norm", "step_efficiency", "usual_way", "lightly_way", "paper_grid")
+NAMES = ("nuclear_norm", "step_efficiency", "usual_way", "lightly_way", "orchestration", "paper_grid")
 
 
 def main() -> None:
-    names = sys.argv[1:] or NAMES
+    names = [argument for argument in sys.argv[1:] if not argument.isdigit()] or NAMES
     if unknown := [name for name in names if name not in NAMES]:
         sys.exit(f"unknown benchmark {', '.join(unknown)}; use some of {', '.join(NAMES)}")
     for name in names:

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import textwrap
@@ -62,7 +63,7 @@ def test_a_run_that_raises_is_failed_with_its_reason(tmp_path, digits_spec):
     assert progress.status == "failed"
     row = Store(tmp_path).read_run(trial.run_id)
     assert row["status"] == "failed"
-    assert row["error"].startswith("DatasetError: dataset 'stl10' is not in")
+    assert row["error"].startswith(f"DatasetError on node {socket.gethostname()}: dataset 'stl10' is not in")
 
 
 def stl10_views():

@@ -1,0 +1,82 @@
+"""What Ray, store and claims cost a trivial cell, beside the bare loop: target below 0.5 s with actors reused.
+
+`python -m tests.benchmarks orchestration 1000` runs so many cells and reports the driver's memory on the way.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import psutil
+from rich.console import Console
+
+from mmcr_core.pretrain import Pretraining
+from mmcr_core.spec import (
+    VIEW_RECIPES,
+    BudgetSpec,
+    DatasetSpec,
+    EncoderSpec,
+    EvaluateSpec,
+    ObjectiveSpec,
+    OptimizerSpec,
+    ProjectorSpec,
+    RunSpec,
+)
+from sweeps.driver import Launch, cluster
+from sweeps.grid import GridSettings, ResourceSettings
+from sweeps.plan import plan, this_machine
+from sweeps.show import LiveTable
+from sweeps.store import Store
+from tests.benchmarks.measure import report
+
+TRIVIAL = RunSpec(
+    ObjectiveSpec(), DatasetSpec("digits"), EncoderSpec("convnet"), ProjectorSpec((32,)), 16, 8, 2, 0,
+    BudgetSpec(steps=3), OptimizerSpec(), VIEW_RECIPES["digits"], "fp32", EvaluateSpec(1, "none"),
+)  # fmt: skip
+
+
+class Watched(LiveTable):
+    """A live table that notes the driver's memory at each tenth of the cells."""
+
+    def __init__(self, cells, console):
+        super().__init__(cells, console)
+        self.total, self.ended_cells, self.memory = len(cells), 0, []
+
+    def ended(self, cell, progress):
+        super().ended(cell, progress)
+        self.ended_cells += 1
+        if self.ended_cells % max(1, self.total // 10) == 0:
+            self.memory.append(psutil.Process().memory_info().rss >> 20)
+
+
+def main() -> None:
+    count = next((int(argument) for argument in sys.argv[1:] if argument.isdigit()), 40)
+    specs = tuple(dataclasses.replace(TRIVIAL, seed=seed) for seed in range(count))
+    began = time.perf_counter()
+    for spec in specs[:40]:
+        run = Pretraining(spec)
+        for _ in run.run():
+            pass
+        run.evaluate()
+    bare = (time.perf_counter() - began) / min(40, count)
+    with tempfile.TemporaryDirectory() as folder, cluster(None) as ray:
+        cells = plan(specs, ResourceSettings(cpus=1.0), this_machine(ray.gpus, ray.cpus))
+        table = Watched(cells, Console(stderr=True))
+        began = time.perf_counter()
+        with table:
+            outcome = Launch(GridSettings(name="b"), Store(Path(folder) / "b"), table, ray.folder).run(cells)
+        taken = time.perf_counter() - began
+    assert len(outcome.finished) == count, outcome
+    slots = max(1, int(ray.cpus))
+    row = {
+        "cells": count,
+        "bare s a cell": bare,
+        "s a cell and slot": taken * slots / count,
+        "overhead s": taken * slots / count - bare,
+        "driver MiB at each tenth": " ".join(map(str, table.memory)),
+    }
+    report("orchestration", f"Overhead of orchestration, {slots} cells at once", [row])
