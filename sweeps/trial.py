@@ -204,7 +204,9 @@ class Trial:
         tail = trajectory.tail(max(1, round(TAIL * run.steps)))
         means = {name: float(tail[name].mean()) for name in ("percent_error", "reconstruction", "uniformity")}
         self._write_row(run, "finished", None, means | evaluation)
-        if not self._keep:
+        if self._keep:
+            self.save()
+        else:
             self.store.drop_checkpoints(self.run_id)
 
     def _end(self, status: str, reason: str) -> Progress:

@@ -73,7 +73,7 @@ def write_run(store: Store, run: RunSpec, curve: np.ndarray, *, status: str = "f
 
 def write_sweep(
     root: Path,
-    sizes: tuple[int, ...] = (64, 128, 256, 512),
+    sizes: tuple[int, ...] = (64, 128, 256),
     views: tuple[int, ...] = (2, 4),
     seeds: tuple[int, ...] = (0,),
     steps: int = 2000,

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
+from scipy import stats
 
 from analysis.plot_theory import simulate
 from analysis.scaling import binned_cells, fit_table, tail_errors
@@ -28,12 +29,12 @@ def test_query_prints_a_table_json_and_csv(sweep, tmp_path):
     sql = "SELECT P, D, percent_error FROM runs WHERE K = 2 ORDER BY D, P"
     table = run_script("analysis/query.py", sweep, sql)
     assert table.returncode == 0
-    assert "percent_error" in table.stdout and table.stdout.endswith("16 rows\n")
+    assert "percent_error" in table.stdout and table.stdout.endswith("9 rows\n")
     rows = json.loads(run_script("analysis/query.py", sweep, sql, "--json").stdout)
     assert [(row["P"], row["D"]) for row in rows[:2]] == [(64, 64), (128, 64)]
     saved = run_script("analysis/query.py", sweep, sql, "--csv", tmp_path / "out.csv")
     assert saved.returncode == 0
-    assert len(pd.read_csv(tmp_path / "out.csv")) == 16
+    assert len(pd.read_csv(tmp_path / "out.csv")) == 9
     assert pd.read_csv(tmp_path / "out.csv")["percent_error"][0] == pytest.approx(rows[0]["percent_error"], rel=1e-12)
 
 
@@ -72,8 +73,9 @@ def test_every_exponent_comes_back_inside_its_interval(sweep):
     plain = table[table["floor"] == "none"]
     truth = np.array([exponent(P, D) for P, D in zip(plain["P"], plain["D"], strict=True)])
     inside = (plain["alpha_low"] <= truth) & (truth <= plain["alpha_high"])
-    assert len(plain) == 32
-    assert inside.mean() >= 0.85
+    assert len(plain) == 18
+    # 18 draws of a 95 % interval; its coverage itself is measured in test_power_law, over 150 trajectories
+    assert stats.binomtest(int(inside.sum()), len(plain), 0.95, alternative="less").pvalue > 0.01
     assert plain["alpha"].to_numpy() == pytest.approx(truth, rel=0.05)
     assert plain["trusted"].mean() > 0.9
 
@@ -81,7 +83,7 @@ def test_every_exponent_comes_back_inside_its_interval(sweep):
 def test_tail_errors_are_those_of_the_last_twentieth(sweep):
     results = open_results(sweep)
     errors = tail_errors(results)
-    assert len(errors) == 32 and (errors > 0).all()
+    assert len(errors) == 18 and (errors > 0).all()
 
 
 def test_plot_scaling_draws_every_panel_and_writes_fits(own):
@@ -92,7 +94,7 @@ def test_plot_scaling_draws_every_panel_and_writes_fits(own):
         assert image.info["dpi"][0] == pytest.approx(200, abs=1)
         assert (own / "figures" / f"{name}.pdf").read_bytes().startswith(b"%PDF")
     fits = open_results(own).fits()
-    assert len(fits) == 32 * 3
+    assert len(fits) == 18 * 3
     assert set(fits["floor"]) == {"none", "free", "theory"}
     assert not list(own.rglob(".*"))
 
@@ -102,11 +104,11 @@ def test_plot_double_descent_marks_the_diagonal(own, tmp_path):
     assert ran.returncode == 0, ran.stderr
     assert (tmp_path / "out/double_descent.png").exists()
     peaks = open_results(own).peaks()
-    assert len(peaks) == 16
+    assert len(peaks) == 12
     assert (peaks["largest_at"] == 0).all()
-    inner = peaks[peaks["at"].isin([128, 256])]
+    inner = peaks[peaks["at"].isin([128])]
     assert inner["found"].all() and (inner["location"].abs() < 0.2).all()
-    assert not peaks[peaks["at"].isin([64, 512])]["found"].any()
+    assert not peaks[peaks["at"].isin([64, 256])]["found"].any()
 
 
 def test_a_report_holds_claims_figures_failures_and_no_network(own):

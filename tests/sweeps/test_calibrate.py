@@ -62,6 +62,7 @@ def test_a_shape_that_cannot_run_is_left_to_its_cell(tmp_path, digits_spec):
     assert lookup(spec, "cpu", 1) is None
 
 
+@pytest.mark.slow
 def test_plan_with_calibrate_measures_and_writes_no_results(write_grid, tmp_path):
     ran = run_script("sweeps/launch.py", write_grid(), "--plan", "--calibrate", "--json", "--results", tmp_path / "r")
     assert ran.returncode == 0, ran.stderr

@@ -132,7 +132,7 @@ def test_help_has_an_example():
     assert "python sweeps/launch.py sweeps/grids/quickstart.yaml" in " ".join(ran.stdout.split())
 
 
-LONG = {"D": "[8, 16, 32]", "budget": "{steps: 2500}", "checkpoint": "{every_seconds: 0.5}"}
+LONG = {"D": "[8, 16, 32]", "budget": "{steps: 1600}", "checkpoint": "{every_seconds: 0.5}"}
 
 
 @pytest.fixture
@@ -232,6 +232,7 @@ def is_worker(process):
         return False
 
 
+@pytest.mark.slow
 @pytest.mark.shared_data
 def test_real_photographs_from_parquet_run_the_same_road(shared_data, write_grid, tmp_path):
     path = shared_data / "cifar10-test.parquet"

@@ -27,7 +27,7 @@ def trajectories(store):
 
 
 def test_two_drivers_on_one_store_train_each_cell_once(write_grid, tmp_path):
-    grid = write_grid(D="[8, 16, 32]", budget="{steps: 1500}")
+    grid = write_grid(D="[8, 16, 32]", budget="{steps: 700}")
     command = [sys.executable, "sweeps/launch.py", str(grid), "--results", str(tmp_path / "r"), "--json"]
     both = [
         subprocess.Popen(command, cwd=REPOSITORY, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
@@ -102,6 +102,7 @@ def test_a_read_only_disk_is_named_by_trial_and_launch(small_disk, digits_spec, 
     remount("rw")
 
 
+@pytest.mark.slow
 def test_failed_cells_are_retried_as_often_as_the_grid_says_with_each_reason_kept(write_grid, tmp_path):
     grid = write_grid(optimizer="{learning_rate: [1.0e-3, 1.0e+30]}", retries="2")
     ran = run_script("sweeps/launch.py", grid, "--results", tmp_path / "r", "--json")
@@ -132,6 +133,13 @@ def test_a_cell_out_of_memory_is_retried_alone(monkeypatch, digits_spec):
     outcome, rounds = scripted(monkeypatch, [cell], [failed, Outcome(finished=[cell.run_id])])
     assert [given[0].gpus for given in rounds] == [0.25, 1.0]
     assert outcome.finished == [cell.run_id] and outcome.unfinished == {}
+
+
+def test_a_failed_cell_is_retried_as_often_as_asked_for(monkeypatch, digits_spec):
+    (cell,) = plan((digits_spec(),), ResourceSettings(), Machine(0, 2, 0, 1e11))
+    failed = [Outcome(unfinished={cell.run_id: f"failed: {n}"}) for n in range(3)]
+    outcome, rounds = scripted(monkeypatch, [cell], failed)
+    assert len(rounds) == 2 and outcome.unfinished == {cell.run_id: "failed: 1"}
 
 
 def test_a_cell_left_to_another_launch_is_not_retried(monkeypatch, digits_spec):
@@ -193,6 +201,7 @@ def test_a_node_with_other_code_is_refused_by_name():
         _require_same_code(here | {"torch": "1.0"})
 
 
+@pytest.mark.slow
 def test_a_damaged_row_is_set_aside_by_the_next_launch(write_grid, tmp_path):
     grid, store = write_grid(), Store(tmp_path / "r/tiny")
     (cell,) = load_grid(grid).cells

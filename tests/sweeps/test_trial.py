@@ -45,6 +45,18 @@ def test_a_finished_run_has_its_outcome_cost_and_provenance(tmp_path, digits_spe
     assert not (tmp_path / "checkpoints").exists() or not list((tmp_path / "checkpoints").iterdir())
 
 
+def test_the_trained_network_is_kept_where_asked_for(tmp_path, digits_spec):
+    import io
+
+    import torch
+
+    trial = Trial(digits_spec(), Store(tmp_path), "s", keep_checkpoint=True)
+    to_end(trial)
+    ((name, payload),) = Store(tmp_path).read_checkpoints(trial.run_id)
+    assert name == "00000012.ckpt"
+    assert torch.load(io.BytesIO(payload), weights_only=True)["run"]["step"] == 12
+
+
 def test_slices_of_any_length_give_the_same_trajectory(tmp_path, digits_spec):
     spec = digits_spec(budget=BudgetSpec(steps=60))
     trajectories = []
