@@ -5,14 +5,13 @@ from __future__ import annotations
 import functools
 import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from analysis.tables import ResultsError
 
-RESULTS = Annotated[Path, typer.Argument(help="A sweep's folder, such as results/quickstart.")]
+RESULTS = Annotated[str, typer.Argument(help="A sweep's folder or URL, such as results/quickstart.")]
 
 
 def app() -> typer.Typer:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import html
 import json
-import os
 import tempfile
 from pathlib import Path
 from typing import Annotated, Any
@@ -16,7 +15,7 @@ import typer
 
 from analysis import plot_double_descent, plot_scaling
 from analysis.command import RESULTS, app, user_errors
-from analysis.tables import Results, open_results
+from analysis.tables import Results, open_results, write_file
 
 EXAMPLE = "Example: python analysis/report.py results/quickstart"
 cli = app()
@@ -57,10 +56,7 @@ def main(
     opened = open_results(results)
     target = output or opened.root / "report.html"
     page = render(opened)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = target.with_name(f".{target.name}.{os.getpid()}")
-    temporary.write_text(page, encoding="utf-8")
-    temporary.rename(target)
+    write_file(target, page.encode())
     print(target)
 
 

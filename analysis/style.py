@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import os
+import io
 from collections.abc import Sequence
-from pathlib import Path
+from typing import Any
 
 import matplotlib
 
@@ -13,6 +13,8 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.figure import Figure
+
+from analysis.tables import write_file
 
 COLOURS = (
     "#0072B2",
@@ -51,19 +53,19 @@ def colours(values: Sequence[object]) -> dict[object, str]:
     return {value: COLOURS[i % len(COLOURS)] for i, value in enumerate(values)}
 
 
-def save(figure: Figure, folder: Path, name: str) -> Path:
-    """Write NAME.png and NAME.pdf into `folder`, whole or not at all; returns the PNG's path."""
-    folder.mkdir(parents=True, exist_ok=True)
+def save(figure: Figure, folder: Any, name: str) -> Any:
+    """Write NAME.png and NAME.pdf into `folder` (or URL), whole or not at all; returns the PNG's path."""
     for suffix in ("pdf", "png"):
-        temporary = folder / f".{name}.{os.getpid()}.{suffix}"
-        figure.savefig(temporary, bbox_inches="tight", metadata={"CreationDate": None} if suffix == "pdf" else None)
-        temporary.rename(folder / f"{name}.{suffix}")
+        stream = io.BytesIO()
+        metadata = {"CreationDate": None} if suffix == "pdf" else None
+        figure.savefig(stream, format=suffix, bbox_inches="tight", metadata=metadata)
+        write_file(folder / f"{name}.{suffix}", stream.getvalue())
     plt.close(figure)
     return folder / f"{name}.png"
 
 
-def write_table(frame: pd.DataFrame, path: Path) -> None:
+def write_table(frame: pd.DataFrame, path: Any) -> None:
     """Write a parquet file, whole or not at all."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    frame.to_parquet(temporary, index=False)
-    temporary.rename(path)
+    stream = io.BytesIO()
+    frame.to_parquet(stream, index=False)
+    write_file(path, stream.getvalue())

@@ -6,7 +6,9 @@ only these tables: no file or network access, and nothing it does reaches the st
 
 from __future__ import annotations
 
+import io
 import json
+import os
 import re
 import sys
 from pathlib import Path
@@ -17,6 +19,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.dataset as pds
 import pyarrow.parquet as pq
+from upath import UPath
 
 SCHEMA_VERSION = 1
 ATTEMPTS = 3  # to read a store that changes or has damaged files
@@ -30,8 +33,8 @@ class ResultsError(Exception):
 class Results:
     """The tables of one sweep's folder. Use `open_results`."""
 
-    def __init__(self, root: Path) -> None:
-        self.root = root
+    def __init__(self, root: Any) -> None:
+        self.root = root  # a Path, or for a URL the UPath that answers to the same names
         self._damaged: set[str] = set()
 
     def runs(self) -> pd.DataFrame:
@@ -86,11 +89,11 @@ class Results:
         for name in ("runs", "trajectories", "fits", "peaks"):
             for file in self._files(name):
                 try:
-                    pq.read_table(file)
+                    read_table(file)
                 except FileNotFoundError:
                     gone = True
                 except (pa.ArrowException, OSError):
-                    self._damaged.add(file)
+                    self._damaged.add(str(file))
                     print(
                         f"{file} is damaged and left out; see: python sweeps/store.py check {self.root}",
                         file=sys.stderr,
@@ -108,20 +111,22 @@ class Results:
         if not self._files(name):
             script = {"fits": "plot_scaling.py", "peaks": "plot_double_descent.py"}[name]
             raise ResultsError(f"{self.root} has no {name}.parquet; run: python analysis/{script} {self.root}")
-        frame: pd.DataFrame = pq.read_table(self.root / f"{name}.parquet").to_pandas()
+        frame: pd.DataFrame = read_table(self.root / f"{name}.parquet").to_pandas()
         return frame
 
     def _dataset(self, name: str) -> pds.Dataset:
         files = self._files(name)
         if not files:  # a sweep that has not reached its first chunk
             return pds.dataset(pa.table({"run_id": pa.array([], pa.string()), "step": pa.array([], pa.int64())}))
-        return pds.dataset(files, format="parquet")
+        if isinstance(self.root, Path):
+            return pds.dataset([str(file) for file in files], format="parquet")
+        return pds.dataset([file.path for file in files], format="parquet", filesystem=self.root.fs)
 
-    def _files(self, name: str) -> list[str]:
+    def _files(self, name: str) -> list[Any]:
         pattern = {"runs": "runs/*.parquet", "trajectories": "trajectories/*/*.parquet"}
         found = [file for file in self.root.glob(pattern.get(name, f"{name}.parquet")) if not file.name.startswith(".")]
         files = visible_chunks(found) if name == "trajectories" else sorted(found)
-        return [str(file) for file in files if str(file) not in self._damaged]
+        return [file for file in files if str(file) not in self._damaged]
 
 
 def visible_chunks(files: list[Path]) -> list[Path]:
@@ -139,12 +144,33 @@ def visible_chunks(files: list[Path]) -> list[Path]:
     return visible
 
 
+def at(place: str | Path) -> Any:
+    """The path of a folder or URL; listings of a URL are never cached."""
+    return UPath(str(place), use_listings_cache=False) if "://" in str(place) else Path(place)
+
+
+def read_table(file: Any) -> pa.Table:
+    """A parquet file, of this machine or at a URL."""
+    return pq.read_table(file if isinstance(file, Path) else io.BytesIO(file.read_bytes()))
+
+
+def write_file(path: Any, content: bytes) -> None:
+    """Write a file, whole or not at all."""
+    if not isinstance(path, Path):
+        path.write_bytes(content)
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary.write_bytes(content)
+    temporary.rename(path)
+
+
 def open_results(path: str | Path) -> Results:
-    """The tables of a sweep's folder, such as `results/quickstart`.
+    """The tables of a sweep's folder or URL, such as `results/quickstart` or `s3://bucket/results/NAME`.
 
     Raises: ResultsError where the folder is absent or holds no run that has ended.
     """
-    root = Path(path)
+    root = at(path)
     if not root.is_dir():
         raise ResultsError(f"{root} is not a folder; give a sweep's folder, such as results/quickstart")
     if not any(not file.name.startswith(".") for file in root.glob("runs/*.parquet")):

@@ -13,7 +13,7 @@ import torch
 
 from mmcr_core.pretrain import Pretraining
 from mmcr_core.spec import RunSpec, canonical_json, identity
-from sweeps.store import write_atomically
+from sweeps.places import write_atomically
 from sweeps.trial import Progress, device_name, peak_memory_bytes
 
 WARM_UP_STEPS = 5

@@ -19,6 +19,8 @@ from pathlib import Path
 
 import psutil
 
+from sweeps.places import create_exclusively, is_local, modified, touch
+
 CLAIM_SECONDS = 60.0
 TOUCH_SECONDS = 10.0
 
@@ -43,15 +45,15 @@ class Claim:
 
     def __init__(self, path: Path, launch: str) -> None:
         self._path, self._owner = path, Owner.here(launch)
+        self._content = json.dumps(asdict(self._owner)).encode()
         self._released = threading.Event()
         self._lost = False
 
     def take(self) -> Owner | None:
         """Take the claim and keep it alive; or return the owner that has it. A claim of the same launch is
         taken over: its scheduler never runs a cell twice at once, so the earlier process is gone."""
-        self._path.parent.mkdir(parents=True, exist_ok=True)
         while True:
-            if self._link():
+            if create_exclusively(self._path, self._content):
                 threading.Thread(target=self._keep_alive, daemon=True).start()
                 return None
             found = self._read(self._path)
@@ -76,19 +78,12 @@ class Claim:
             with contextlib.suppress(OSError):  # a read-only disk: the claim lapses by itself
                 self._path.unlink(missing_ok=True)
 
-    def _link(self) -> bool:
-        temporary = self._path.with_name(f".{self._path.name}.{uuid.uuid4().hex}")
-        temporary.write_text(json.dumps(asdict(self._owner)))
-        try:
-            os.link(temporary, self._path)
-        except FileExistsError:
-            return False
-        finally:
-            temporary.unlink()
-        return True
-
     def _set_aside(self, expected: Owner | None) -> None:
         """Remove a lapsed claim; one that has been renewed under our eyes is put back."""
+        if not is_local(self._path):
+            if self._read(self._path) == expected:
+                self._path.unlink(missing_ok=True)
+            return
         aside = self._path.with_name(f".{self._path.name}.{uuid.uuid4().hex}")
         with contextlib.suppress(FileNotFoundError):
             self._path.rename(aside)
@@ -104,7 +99,7 @@ class Claim:
             except psutil.NoSuchProcess:
                 return False
         with contextlib.suppress(FileNotFoundError):
-            return time.time() - self._path.stat().st_mtime < CLAIM_SECONDS
+            return time.time() - modified(self._path) < CLAIM_SECONDS
         return False
 
     def _read(self, path: Path) -> Owner | None:
@@ -119,7 +114,7 @@ class Claim:
                 self._lost = True
                 return
             with contextlib.suppress(OSError):
-                os.utime(self._path)
+                touch(self._path, self._content)
 
 
 def machine() -> str:

@@ -25,6 +25,7 @@ from ray import tune
 from ray.tune import Callback, FailureConfig
 
 from mmcr_core.spec import RunSpec
+from sweeps import places
 from sweeps.calibrate import shape_key
 from sweeps.errors import UserError
 from sweeps.grid import GridSettings
@@ -178,7 +179,7 @@ class Launch:
         by_id = {cell.run_id: cell for cell in cells}
         reporter = _Reporter(by_id, self.settings, self.store, self.watcher)
         job = Job(
-            by_id, self.settings, str(self.store.root.resolve()), self.id, self.tensorboard, code_version(), calibrate
+            by_id, self.settings, places.address(self.store.root), self.id, self.tensorboard, code_version(), calibrate
         )
         trainable = tune.with_resources(
             tune.with_parameters(CellTrainable, job=job),

@@ -33,6 +33,7 @@ from mmcr_core.spec import (
     run_id,
 )
 from sweeps.errors import UserError
+from sweeps.places import at
 from sweeps.yaml_lines import Lines, Marked, YamlError, dotted, expand, parse
 from sweeps.yaml_lines import Path as KeyPath
 
@@ -112,7 +113,7 @@ def load_grid(path: str | Path) -> GridSpec:
     Raises: GridError.
     """
     try:
-        text = Path(path).read_text(encoding="utf-8")
+        text = at(path).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
         raise GridError(f"{path}: cannot be read ({reason}); give the path of a grid file") from error

@@ -20,6 +20,7 @@ import typer
 from rich.console import Console
 
 from sweeps.errors import UserError
+from sweeps.places import at, is_local, write_atomically
 
 EXAMPLE = "Example: python sweeps/launch.py sweeps/grids/quickstart.yaml --only 'P=64,D=64'"
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
@@ -29,7 +30,7 @@ SELECTABLE = ("P", "D", "K", "seed", "run_id")
 @app.command(epilog=EXAMPLE)
 def launch(
     grid: Annotated[Path, typer.Argument(help="Grid file (YAML).")],
-    results: Annotated[Path, typer.Option(help="Folder that holds the sweeps' folders.")] = Path("results"),
+    results: Annotated[str, typer.Option(help="Folder or URL (s3://, gs://) of the sweeps' folders.")] = "results",
     plan: Annotated[bool, typer.Option("--plan", help="Print cells and costs, and stop.")] = False,
     address: Annotated[str | None, typer.Option(help="Join a running Ray cluster: auto, or its address.")] = None,
     only: Annotated[str | None, typer.Option(help="Cells to run, such as 'P=64,D=64' or 'P=64|128,K=2'.")] = None,
@@ -84,7 +85,7 @@ def _selected(cells: tuple[Any, ...], only: str | None) -> tuple[Any, ...]:
     return chosen
 
 
-def _plan(spec: Any, cells: tuple[Any, ...], results: Path, max_concurrent: int | None, as_json: bool) -> int:
+def _plan(spec: Any, cells: tuple[Any, ...], results: str, max_concurrent: int | None, as_json: bool) -> int:
     import torch
 
     from sweeps.plan import makespan_seconds, this_machine
@@ -95,7 +96,7 @@ def _plan(spec: Any, cells: tuple[Any, ...], results: Path, max_concurrent: int 
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     machine = this_machine(torch.cuda.device_count(), cores)
     planned = make_plan(cells, spec.settings.resources, machine)
-    statuses = Store(results / spec.settings.name).statuses()
+    statuses = Store(at(results) / spec.settings.name).statuses()
     left = [cell for cell in planned if statuses.get(cell.run_id) != "finished"]
     seconds = makespan_seconds(left, machine, max_concurrent)
     flops = sum(cell.flops for cell in planned)
@@ -127,7 +128,7 @@ def _basis(planned: list[Any]) -> str:
     return f"Time and memory are estimates ({measured} of {len(planned)} cells measured; --calibrate measures all)."
 
 
-def _calibrate(spec: Any, cells: tuple[Any, ...], results: Path, address: str | None, limits: dict[str, Any]) -> None:
+def _calibrate(spec: Any, cells: tuple[Any, ...], results: str, address: str | None, limits: dict[str, Any]) -> None:
     """Measure what was not measured before; nothing is written but the user's cache."""
     from mmcr_core.datasets import DatasetError, require_present
     from sweeps.driver import cluster
@@ -142,7 +143,7 @@ def _calibrate(spec: Any, cells: tuple[Any, ...], results: Path, address: str | 
         raise UserError(str(error)) from error
     with cluster(address) as ray:
         planned = make_plan(cells, spec.settings.resources, this_machine(ray.gpus, ray.cpus))
-        _measure(spec, planned, Store(results / spec.settings.name), ray, limits)
+        _measure(spec, planned, Store(at(results) / spec.settings.name), ray, limits)
 
 
 def _measure(spec: Any, planned: list[Any], store: Any, ray: Any, limits: dict[str, Any]) -> None:
@@ -156,7 +157,7 @@ def _measure(spec: Any, planned: list[Any], store: Any, ray: Any, limits: dict[s
 def _launch(
     spec: Any,
     cells: tuple[Any, ...],
-    results: Path,
+    results: str,
     address: str | None,
     limits: dict[str, Any],
     calibrate: bool,
@@ -170,8 +171,10 @@ def _launch(
     from sweeps.show import LiveTable
     from sweeps.store import Store
 
-    store = Store(results / spec.settings.name)
-    if store.root.is_symlink():
+    store = Store(at(results) / spec.settings.name)
+    if limits["tensorboard"] and not is_local(store.root):
+        raise UserError("--tensorboard: needs --results in a folder, not at a URL")
+    if is_local(store.root) and store.root.is_symlink():
         raise UserError(f"{store.root} is a link; a sweep's folder must lie in {results} itself")
     for damaged in store.set_aside_damaged_runs():
         print(f"{damaged} is damaged and was set aside; its cell is run again", file=sys.stderr)
@@ -214,9 +217,16 @@ def _seconds(text: str | None) -> float:
     return float(match[1]) * {"s": 1, "m": 60, "h": 3600, "d": 86400}[match[2]]
 
 
-def _require_writable(results: Path) -> None:
+def _require_writable(results: str) -> None:
     """Raises UserError unless `results`, or the nearest folder above it that exists, can be written to."""
-    folder = results.absolute()
+    if not is_local(at(results)):
+        try:
+            write_atomically(at(results) / ".writable", b"")
+            (at(results) / ".writable").unlink()
+        except (OSError, ValueError) as error:
+            raise UserError(f"--results: {results} cannot be written to ({error}); choose another") from error
+        return
+    folder = Path(results).absolute()
     while not folder.exists():
         folder = folder.parent
     if not folder.is_dir() or not os.access(folder, os.W_OK):

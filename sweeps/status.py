@@ -43,7 +43,7 @@ class CellStatus:
 
 @app.command(epilog=EXAMPLE)
 def status(
-    results: Annotated[Path, typer.Argument(help="A sweep's folder, such as results/quickstart.")],
+    results: Annotated[str, typer.Argument(help="A sweep's folder or URL, such as results/quickstart.")],
     watch: Annotated[bool, typer.Option("--watch", help="Refresh until every cell has ended.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print a list of objects.")] = False,
 ) -> None:
@@ -64,12 +64,12 @@ def status(
         raise typer.Exit(2) from None
 
 
-def survey(results: Path) -> list[CellStatus]:
+def survey(results: str | Path) -> list[CellStatus]:
     """Each cell of the sweep's grid and how it stands. Raises UserError where `results` is no sweep's folder."""
-    if not (results / "grid.yaml").is_file():
-        raise UserError(f"{results} has no grid.yaml; give a sweep's folder, such as results/quickstart")
     store = Store(results)
-    return [_cell(store, spec) for spec in load_grid(results / "grid.yaml").cells]
+    if not (store.root / "grid.yaml").is_file():
+        raise UserError(f"{results} has no grid.yaml; give a sweep's folder, such as results/quickstart")
+    return [_cell(store, spec) for spec in load_grid(store.root / "grid.yaml").cells]
 
 
 def _cell(store: Store, spec: RunSpec) -> CellStatus:
@@ -106,7 +106,7 @@ def _shown(cells: list[CellStatus]) -> Group:
     return Group(line, table) if table.row_count else Group(line)
 
 
-def _watch(results: Path) -> None:
+def _watch(results: str) -> None:
     with Live(console=Console(), refresh_per_second=1) as live:
         while True:
             cells = survey(results)

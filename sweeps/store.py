@@ -17,9 +17,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import os
-import shutil
-import uuid
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -30,6 +27,7 @@ import pyarrow.parquet as pq
 
 from sweeps.claims import Claim
 from sweeps.errors import UserError
+from sweeps.places import at, move, read_table, remove_tree, write_atomically
 
 SCHEMA_VERSION = 1
 KEPT_CHECKPOINTS = 2
@@ -73,10 +71,10 @@ TRAJECTORY_SCHEMA = pa.schema(
 
 
 class Store:
-    """The store of one sweep at `root`; folders are made when something is written."""
+    """The store of one sweep at `root`, a folder or a URL; folders are made when something is written."""
 
     def __init__(self, root: str | Path) -> None:
-        self.root = Path(root)
+        self.root = at(root)
 
     def write_grid(self, text: str) -> None:
         """Keep the grid file that is being launched."""
@@ -98,9 +96,7 @@ class Store:
 
     def set_aside(self, file: Path) -> Path:
         """Move a damaged file to the same place under `damaged/`."""
-        target = self.root / "damaged" / file.relative_to(self.root)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        return file.rename(target)
+        return move(file, self.root / "damaged" / file.relative_to(self.root))
 
     def _run_files(self) -> list[Path]:
         return [file for file in sorted((self.root / "runs").glob("*.parquet")) if not file.name.startswith(".")]
@@ -113,7 +109,7 @@ class Store:
 
     def read_run(self, run_id: str) -> dict[str, Any]:
         """The row of a run that has ended."""
-        row: dict[str, Any] = pq.read_table(self.root / "runs" / f"{run_id}.parquet").to_pylist()[0]
+        row: dict[str, Any] = read_table(self.root / "runs" / f"{run_id}.parquet").to_pylist()[0]
         return row
 
     def write_chunk(self, run_id: str, step_first: int, step_last: int, columns: dict[str, Any]) -> None:
@@ -124,7 +120,7 @@ class Store:
 
     def read_trajectory(self, run_id: str) -> pd.DataFrame:
         """All steps of one run, in order."""
-        tables = [pq.read_table(file, schema=TRAJECTORY_SCHEMA) for file in self.chunks(run_id)]
+        tables = [read_table(file, schema=TRAJECTORY_SCHEMA) for file in self.chunks(run_id)]
         return pa.concat_tables(tables or [TRAJECTORY_SCHEMA.empty_table()]).to_pandas()
 
     def chunks(self, run_id: str) -> list[Path]:
@@ -160,11 +156,11 @@ class Store:
 
     def drop_checkpoints(self, run_id: str) -> None:
         """Forget a run's checkpoints."""
-        _remove_tree(self.root / "checkpoints" / run_id)
+        remove_tree(self.root / "checkpoints" / run_id)
 
     def drop_trajectory(self, run_id: str) -> None:
         """Forget what an earlier attempt at a run left, before it starts from nothing."""
-        _remove_tree(self.root / "trajectories" / run_id)
+        remove_tree(self.root / "trajectories" / run_id)
 
     def _checkpoints(self, run_id: str) -> list[Path]:
         return sorted((self.root / "checkpoints" / run_id).glob("[0-9]*.ckpt"))
@@ -190,7 +186,7 @@ def visible_chunks(files: Iterable[Path]) -> list[Path]:
 def read_run_row(file: Path) -> dict[str, Any] | None:
     """The row of a run's file; None where it is damaged. Raises UserError for a newer schema."""
     try:
-        rows = pq.read_table(file, page_checksum_verification=True).to_pylist()
+        rows = read_table(file, page_checksum_verification=True).to_pylist()
     except (pa.ArrowException, OSError):
         return None
     if len(rows) != 1 or rows[0].get("run_id") != file.stem:
@@ -203,36 +199,11 @@ def read_run_row(file: Path) -> dict[str, Any] | None:
     return row
 
 
-def write_atomically(path: Path, content: bytes) -> None:
-    """Write `path` so that at any moment it has either its old content or all of the new, even after a crash."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
-    try:
-        with temporary.open("wb") as stream:
-            stream.write(content)
-            stream.flush()
-            os.fsync(stream.fileno())
-        temporary.rename(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
-
-
 def parquet_bytes(table: pa.Table) -> bytes:
     """A parquet file with a checksum on each page."""
     stream = io.BytesIO()
     pq.write_table(table, stream, compression="zstd", write_page_checksum=True)
     return stream.getvalue()
-
-
-def _remove_tree(folder: Path) -> None:
-    if folder.exists():
-        shutil.rmtree(folder)
 
 
 if __name__ == "__main__":

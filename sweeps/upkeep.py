@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Annotated
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 import typer
 from rich.console import Console
 from rich.progress import track
 
 from sweeps.errors import UserError
+from sweeps.places import at, modified, read_table, write_atomically
 from sweeps.store import (
     RUN_SCHEMA,
     TRAJECTORY_SCHEMA,
@@ -25,12 +25,11 @@ from sweeps.store import (
     parquet_bytes,
     read_run_row,
     visible_chunks,
-    write_atomically,
 )
 
 LEFTOVER_SECONDS = 3600.0  # a temporary file this old belongs to nobody
 EXAMPLE = "Example: python sweeps/store.py check results/quickstart"
-RESULTS = Annotated[Path, typer.Argument(help="A sweep's folder, such as results/quickstart.")]
+RESULTS = Annotated[str, typer.Argument(help="A sweep's folder or URL, such as results/quickstart.")]
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 
@@ -79,7 +78,7 @@ def compact_run(store: Store, run_id: str) -> int:
     if len(files) < 2:
         return 0
     visible = visible_chunks(files)
-    table = pa.concat_tables([pq.read_table(file, schema=TRAJECTORY_SCHEMA) for file in visible])
+    table = pa.concat_tables([read_table(file, schema=TRAJECTORY_SCHEMA) for file in visible])
     first, last = chunk_steps(visible[0])[0], chunk_steps(visible[-1])[1]
     whole = visible[0].with_name(f"{first:08d}-{last:08d}.parquet")
     if len(visible) > 1:
@@ -100,7 +99,7 @@ def examine(store: Store, repair: bool) -> Iterator[Finding]:
         row = read_run_row(file)
         if row is None:
             yield Finding(file, "row cannot be read", "left as it is")
-        elif not pq.read_schema(file).equals(RUN_SCHEMA):
+        elif not read_table(file).schema.equals(RUN_SCHEMA):
             yield Finding(file, "columns are not those of this version", "left as it is")
     folders = sorted(path for path in (store.root / "trajectories").glob("*") if path.is_dir())
     for folder in _tracked(folders, "checking"):
@@ -115,7 +114,7 @@ def examine(store: Store, repair: bool) -> Iterator[Finding]:
 
 def _leftovers(store: Store, repair: bool) -> Iterator[Finding]:
     for file in sorted(store.root.rglob(".*.tmp")):
-        if time.time() - file.stat().st_mtime > LEFTOVER_SECONDS:
+        if time.time() - modified(file) > LEFTOVER_SECONDS:
             if repair:
                 file.unlink()
             yield Finding(file, "temporary file of a process that died", "removed" if repair else "left as it is")
@@ -159,7 +158,7 @@ def _trajectory(store: Store, folder: Path, repair: bool) -> Iterator[Finding]:
 
 def _chunk_problem(file: Path, run_id: str) -> str:
     try:
-        table = pq.read_table(file, page_checksum_verification=True)
+        table = read_table(file, page_checksum_verification=True)
     except (pa.ArrowException, OSError):
         return "chunk cannot be read"
     if not table.schema.equals(TRAJECTORY_SCHEMA):
@@ -175,8 +174,8 @@ def _tracked(items: list, what: str) -> Iterator:  # type: ignore[type-arg]
     return iter(track(items, what, console=console, transient=True, disable=not console.is_terminal))
 
 
-def _opened(results: Path) -> Store:
-    if not (results / "runs").is_dir():
+def _opened(results: str) -> Store:
+    if not (at(results) / "runs").is_dir():
         print(f"{results} is not a sweep's folder; give one such as results/quickstart", file=sys.stderr)
         raise typer.Exit(2)
     return Store(results)

@@ -4,7 +4,8 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from sweeps.store import RUN_SCHEMA, TRAJECTORY_SCHEMA, Store, write_atomically
+from sweeps.places import write_atomically
+from sweeps.store import RUN_SCHEMA, TRAJECTORY_SCHEMA, Store
 
 ROW = {
     "run_id": "r1", "sweep": "s", "objective": "mmcr", "dataset": "digits", "encoder": "convnet", "P": 16, "D": 8,
