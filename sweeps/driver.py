@@ -22,6 +22,7 @@ from typing import Any, Protocol
 
 import ray
 from ray import tune
+from ray._private import ray_constants
 from ray.tune import Callback, FailureConfig
 
 from mmcr_core.spec import RunSpec
@@ -83,7 +84,11 @@ def cluster(address: str | None) -> Iterator[Cluster]:
         _require_answer(address)
     options: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
     if address is None:
-        options |= {"include_dashboard": False, "_node_ip_address": "127.0.0.1"}  # nothing listens to the outside
+        options |= {"include_dashboard": False}
+        # Nothing listens to the outside: Ray's processes then take the loopback address, as they do by default
+        # on macOS and Windows, and bind to that alone.
+        os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
+        ray_constants.ENABLE_RAY_CLUSTER = False
     try:
         ray.init(address=address or "local", **options)
     except (ConnectionError, ValueError, RuntimeError) as error:

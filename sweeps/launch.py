@@ -88,8 +88,8 @@ def _selected(cells: tuple[Any, ...], only: str | None) -> tuple[Any, ...]:
 def _plan(spec: Any, cells: tuple[Any, ...], results: str, max_concurrent: int | None, as_json: bool) -> int:
     import torch
 
-    from sweeps.plan import makespan_seconds, this_machine
     from sweeps.plan import plan as make_plan
+    from sweeps.plan import schedule, this_machine
     from sweeps.show import duration, plan_table
     from sweeps.store import Store
 
@@ -98,20 +98,21 @@ def _plan(spec: Any, cells: tuple[Any, ...], results: str, max_concurrent: int |
     planned = make_plan(cells, spec.settings.resources, machine)
     statuses = Store(at(results) / spec.settings.name).statuses()
     left = [cell for cell in planned if statuses.get(cell.run_id) != "finished"]
-    seconds = makespan_seconds(left, machine, max_concurrent)
+    times = {cell.run_id: time for cell, time in zip(left, schedule(left, machine, max_concurrent), strict=True)}
+    seconds = max((end for _, end in times.values()), default=0.0)
     flops = sum(cell.flops for cell in planned)
     if as_json:
         fields = ("run_id", "steps", "images", "flops", "memory_bytes", "seconds", "gpus", "cpus")
         rows = [
             {name: getattr(cell.spec, name) for name in ("P", "D", "K", "seed")}
             | {name: getattr(cell, name) for name in fields}
-            | {"status": statuses.get(cell.run_id, "to run")}
+            | {"status": statuses.get(cell.run_id, "to run"), "starts_at_seconds": times.get(cell.run_id, (None,))[0]}
             for cell in planned
         ]
         print(json.dumps({"name": spec.settings.name, "cells": rows, "makespan_seconds": seconds}, indent=2))
         return 0
     console = _console()
-    console.print(plan_table(planned, statuses))
+    console.print(plan_table(planned, statuses, {key: start for key, (start, _) in times.items()}))
     kind = f"{machine.gpus:g} GPUs" if machine.gpus else f"{machine.cpus:g} CPU cores, no GPU"
     packing = f", {round(1 / planned[0].gpus)} cells a GPU" if 0 < planned[0].gpus < 1 else ""
     print(

@@ -16,8 +16,8 @@ from sweeps.plan import Cell
 from sweeps.trial import Progress
 
 
-def plan_table(cells: Iterable[Cell], statuses: dict[str, str]) -> Table:
-    """One row a cell, in the order in which they start."""
+def plan_table(cells: Iterable[Cell], statuses: dict[str, str], starts: dict[str, float]) -> Table:
+    """One row a cell, in the order in which they start; `starts`: seconds from the launch, of those to run."""
     table = Table(title="Cells, the most expensive first", title_justify="left")
     for name in (
         "run_id",
@@ -30,7 +30,8 @@ def plan_table(cells: Iterable[Cell], statuses: dict[str, str]) -> Table:
         "memory",
         "GPUs",
         "cores",
-        "est. time",
+        "time",
+        "starts",
         "status",
     ):
         table.add_column(name, justify="left" if name in ("run_id", "status") else "right", no_wrap=True)
@@ -45,6 +46,7 @@ def plan_table(cells: Iterable[Cell], statuses: dict[str, str]) -> Table:
             f"{cell.gpus:g}",
             f"{cell.cpus:g}",
             duration(cell.seconds),
+            f"+{duration(starts[cell.run_id])}" if cell.run_id in starts else "",
             statuses.get(cell.run_id, "to run"),
         )
     return table

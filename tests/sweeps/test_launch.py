@@ -166,6 +166,7 @@ def test_interrupt_worker_kill_and_driver_kill_lose_nothing(whole, write_grid, t
 
     killed = start(grid, results)
     wait_for(lambda: workers(killed), killed)
+    assert listening(killed) and all("127.0.0.1" in address for address in listening(killed))
     os.kill(workers(killed)[0].pid, signal.SIGKILL)
     began = time.time()
     newest = lambda: max((f.stat().st_mtime for f in (results / "tiny").rglob("0*.ckpt")), default=0)  # noqa: E731
@@ -218,6 +219,16 @@ def test_kills_of_worker_driver_and_all_of_ray_at_random_moments_lose_nothing(wr
         assert trial.advance(1e9).status == "finished"
     pd.testing.assert_frame_equal(trajectories(results), trajectories(tmp_path / "whole"), check_exact=True)
     print(f"kills: {dict(kills)}")
+
+
+def listening(driver):
+    """Addresses at which a driver and its Ray listen."""
+    found = set()
+    for process in [psutil.Process(driver.pid), *psutil.Process(driver.pid).children(recursive=True)]:
+        with contextlib.suppress(psutil.Error):
+            connections = process.net_connections(kind="tcp")
+            found |= {c.laddr.ip for c in connections if c.status == psutil.CONN_LISTEN}
+    return found
 
 
 def workers(driver):

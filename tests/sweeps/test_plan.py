@@ -6,7 +6,7 @@ import pytest
 
 from mmcr_core.flops import flops_per_step
 from sweeps.grid import ResourceSettings, load_grid
-from sweeps.plan import Machine, makespan_seconds, memory_bytes, plan
+from sweeps.plan import Machine, makespan_seconds, memory_bytes, plan, schedule
 
 GRIDS = Path(__file__).parents[2] / "sweeps" / "grids"
 CPU = Machine(gpus=0, cpus=2, gpu_memory_bytes=0, flops_per_second=1e11)
@@ -56,6 +56,17 @@ def test_the_makespan_divides_by_the_slots(paper):
     assert makespan_seconds(cells, CPU) == pytest.approx(total / 2, rel=0.05)
     assert makespan_seconds(cells, CPU, max_concurrent=1) == pytest.approx(total)
     assert makespan_seconds([], CPU) == 0
+
+
+def test_the_schedule_fills_each_slot_without_gaps(paper):
+    cells = plan(paper, ResourceSettings(), CPU)
+    times = schedule(cells, CPU)
+    assert [start for start, _ in times[:2]] == [0, 0]
+    for (start, end), cell in zip(times, cells, strict=True):
+        assert end - start == pytest.approx(cell.seconds)
+        assert sum(other_start <= start < other_end for other_start, other_end in times) <= 2
+    shared = plan(paper[:8], ResourceSettings(gpus=0.5), GPU)
+    assert [start for start, _ in schedule(shared, GPU)].count(0) == 4
 
 
 def test_memory_grows_with_the_batch_and_is_halved_by_bf16(paper, digits_spec):
