@@ -37,6 +37,7 @@ from sweeps.worker import CellTrainable, Job, code_version
 
 CONNECT_SECONDS = 10
 OUT_OF_MEMORY = "OutOfMemoryError"
+WORKER_DIED = "the worker process died"
 WORKER_RESTARTS = 2  # times a cell whose process died is resumed before it counts as failed
 
 
@@ -143,15 +144,15 @@ class Launch:
     def run(self, cells: list[Cell]) -> Outcome:
         """Train `cells` in their order and say how each ended.
 
-        A cell that ran out of memory beside others is tried again alone; one that failed otherwise, as often
-        as `settings.retries` says.
+        A cell that ran out of memory, or whose process was killed as a system without memory does, is tried
+        again alone; one that failed otherwise, as often as `settings.retries` says.
         """
-        outcome = self._run_once(cells)
+        outcome = self._run_once(cells, alone=False)
         for attempt in range(1, self.settings.retries + 2):
             again = self._to_retry(cells, outcome, attempt)
             if not again or outcome.interrupted or time.monotonic() > self.deadline:
                 break
-            later = self._run_once(again)
+            later = self._run_once(again, alone=any(_exhausted(outcome, cell) for cell in again))
             for cell in again:
                 del outcome.unfinished[cell.run_id]
             outcome.finished += later.finished
@@ -174,13 +175,13 @@ class Launch:
         again = []
         for cell in cells:
             reason = outcome.unfinished.get(cell.run_id, "left")
-            if OUT_OF_MEMORY in reason and 0 < cell.gpus < 1 and attempt == 1:
-                again.append(replace(cell, gpus=1.0))
+            if attempt == 1 and _exhausted(outcome, cell):
+                again.append(replace(cell, gpus=float(math.ceil(cell.gpus))))
             elif not reason.startswith("left") and attempt <= self.settings.retries:
                 again.append(cell)
         return again
 
-    def _run_once(self, cells: list[Cell], calibrate: bool = False) -> Outcome:
+    def _run_once(self, cells: list[Cell], *, calibrate: bool = False, alone: bool = False) -> Outcome:
         by_id = {cell.run_id: cell for cell in cells}
         reporter = _Reporter(by_id, self.settings, self.store, self.watcher)
         job = Job(
@@ -196,7 +197,7 @@ class Launch:
             param_space={"run_id": tune.grid_search([cell.run_id for cell in cells])},
             tune_config=tune.TuneConfig(
                 reuse_actors=True,
-                max_concurrent_trials=self.max_concurrent,
+                max_concurrent_trials=1 if alone else self.max_concurrent,
                 time_budget_s=max(1.0, left) if math.isfinite(left) else None,
             ),
             run_config=tune.RunConfig(
@@ -214,6 +215,11 @@ class Launch:
         ended = {*reporter.outcome.finished, *reporter.outcome.unfinished}
         reporter.outcome.interrupted = ended != set(by_id)
         return reporter.outcome
+
+
+def _exhausted(outcome: Outcome, cell: Cell) -> bool:
+    reason = outcome.unfinished.get(cell.run_id, "")
+    return OUT_OF_MEMORY in reason or WORKER_DIED in reason
 
 
 class _Reporter(Callback):  # type: ignore[misc]
@@ -259,7 +265,7 @@ def _worker_reason(file: str | None) -> str:
     if mismatch := [line for line in lines if "install the same on every node" in line]:
         return mismatch[-1].removeprefix("RuntimeError: ").strip()
     last = lines[-1].strip() if lines else "no reason was reported"
-    return f"the worker process died {WORKER_RESTARTS + 1} times; last: {last}"
+    return f"{WORKER_DIED} {WORKER_RESTARTS + 1} times; last: {last}"
 
 
 @contextlib.contextmanager

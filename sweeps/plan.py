@@ -7,6 +7,7 @@ import time
 from dataclasses import dataclass
 from math import floor
 
+import psutil
 import torch
 
 from mmcr_core import datasets
@@ -17,8 +18,9 @@ from sweeps.calibrate import lookup
 from sweeps.grid import ResourceSettings
 
 CELLS_PER_GPU = 4  # more gain little: their kernels queue for the same units
-MEMORY_SHARE = 0.9  # of a GPU, for all cells that share it
+MEMORY_SHARE = 0.9  # of a GPU or machine, for all cells that share it
 CONTEXT_BYTES = 600 << 20  # CUDA context and libraries of one process
+PROCESS_BYTES = 500 << 20  # Python and torch, on a CPU
 # Achieved share of the matrix-product rate over a whole step, and time of a step beside its FLOPs, as measured
 # with the convnet on digits on 2 CPU cores (ResNet-18 comes nearer to the rate). Only for what was not measured.
 STEP_EFFICIENCY = 0.65
@@ -34,6 +36,7 @@ class Machine:
     cpus: float
     gpu_memory_bytes: int
     flops_per_second: float
+    memory_bytes: int = 0  # of the machine itself; 0 where it is not known
 
 
 @dataclass(frozen=True)
@@ -88,9 +91,10 @@ def _cell(spec: RunSpec, resources: ResourceSettings, machine: Machine, cells: i
     steps = spec.budget.total_steps(spec.P, images)
     flops = steps * float(flops_per_step(spec))
     device = "cuda" if machine.gpus and resources.gpus != 0 else "cpu"
-    cpus = _cpus(resources, machine, cells, device)
+    estimate = memory_bytes(spec, images + heldout)
+    cpus = _cpus(resources, machine, cells, device, estimate)
     measured = lookup(spec, device, max(1, int(cpus)))
-    memory = measured.memory_bytes if measured else memory_bytes(spec, images + heldout)
+    memory = measured.memory_bytes if measured else estimate
     gpus = _gpus(resources, machine, memory)
     rate = machine.flops_per_second * STEP_EFFICIENCY * (1 if gpus else cpus)
     seconds = CELL_OVERHEAD_SECONDS + steps * STEP_OVERHEAD_SECONDS + flops / rate
@@ -110,14 +114,15 @@ def _gpus(resources: ResourceSettings, machine: Machine, memory: int) -> float:
     return 1.0 / max(1, min(CELLS_PER_GPU, fit))
 
 
-def _cpus(resources: ResourceSettings, machine: Machine, cells: int, device: str) -> float:
-    """One core a cell, which keeps two cells at once steadier than two threads each; all cores for one cell.
-    Beside a GPU a cell's share of the cores only launches kernels."""
+def _cpus(resources: ResourceSettings, machine: Machine, cells: int, device: str, memory: int) -> float:
+    """One core a cell, which keeps two cells at once steadier than two threads each; more where fewer cells fit
+    into memory than there are cores, and all cores for one cell. Beside a GPU a cell only launches kernels."""
     if resources.cpus != "auto":
         return resources.cpus
     if device == "cuda":
         return 1.0 if machine.cpus >= machine.gpus * CELLS_PER_GPU else 0.5
-    return float(max(1, floor(machine.cpus / cells)))
+    fit = floor(MEMORY_SHARE * machine.memory_bytes / (memory + PROCESS_BYTES)) if machine.memory_bytes else cells
+    return float(max(1, floor(machine.cpus / max(1, min(cells, fit)))))
 
 
 def memory_bytes(spec: RunSpec, images: int) -> int:
@@ -169,7 +174,7 @@ def this_machine(gpus: float, cpus: float) -> Machine:
         rate = _matmul_rate(device)
     finally:
         torch.set_num_threads(threads)
-    return Machine(gpus, cpus, memory, rate)
+    return Machine(gpus, cpus, memory, rate, psutil.virtual_memory().total)
 
 
 def _matmul_rate(device: str) -> float:

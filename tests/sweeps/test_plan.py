@@ -45,6 +45,20 @@ def test_automatic_resources_fill_the_machine(paper):
     assert by_share[1024, 8] == 1
 
 
+def test_on_a_cpu_fewer_cells_run_at_once_where_memory_is_short(paper):
+    big = max(paper, key=lambda cell: cell.P * cell.K)
+    cells = (big, *(cell for cell in paper[:9] if cell != big))
+
+    def cores(memory):
+        planned = plan(cells, ResourceSettings(), Machine(0, 8, 0, 1e11, memory))
+        return next(cell.cpus for cell in planned if cell.spec == big)
+
+    need = memory_bytes(big, 113_000)
+    assert cores(100 * need) == 1
+    assert cores(3 * need) == 4  # two at once
+    assert cores(need) == 8
+
+
 def test_given_resources_are_kept(paper):
     (cell,) = plan(paper[:1], ResourceSettings(gpus=0.25, cpus=3.0), GPU)
     assert (cell.gpus, cell.cpus) == (0.25, 3)

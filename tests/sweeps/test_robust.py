@@ -116,35 +116,39 @@ def test_failed_cells_are_retried_as_often_as_the_grid_says_with_each_reason_kep
 def scripted(monkeypatch, cells, outcomes):
     """A launch whose rounds end as scripted; and the cells that each round was given."""
     launch = Launch(GridSettings(name="s", retries=1), Store("unused"), None, None)
-    rounds = []
+    rounds, limits = [], []
 
-    def run_once(self, given):
+    def run_once(self, given, alone):
         rounds.append(given)
+        limits.append(alone)
         return outcomes[len(rounds) - 1]
 
     monkeypatch.setattr(Launch, "_run_once", run_once)
-    return launch.run(cells), rounds
+    outcome = launch.run(cells)
+    return outcome, rounds, limits
 
 
 def test_a_cell_out_of_memory_is_retried_alone(monkeypatch, digits_spec):
     machine = Machine(1, 8, 80 << 30, 1e14)
     (cell,) = plan((digits_spec(),), ResourceSettings(gpus=0.25), machine)
     failed = Outcome(unfinished={cell.run_id: "failed: OutOfMemoryError: CUDA out of memory"})
-    outcome, rounds = scripted(monkeypatch, [cell], [failed, Outcome(finished=[cell.run_id])])
+    outcome, rounds, alone = scripted(monkeypatch, [cell], [failed, Outcome(finished=[cell.run_id])])
     assert [given[0].gpus for given in rounds] == [0.25, 1.0]
+    assert alone == [False, True]
     assert outcome.finished == [cell.run_id] and outcome.unfinished == {}
 
 
 def test_a_failed_cell_is_retried_as_often_as_asked_for(monkeypatch, digits_spec):
     (cell,) = plan((digits_spec(),), ResourceSettings(), Machine(0, 2, 0, 1e11))
     failed = [Outcome(unfinished={cell.run_id: f"failed: {n}"}) for n in range(3)]
-    outcome, rounds = scripted(monkeypatch, [cell], failed)
+    outcome, rounds, alone = scripted(monkeypatch, [cell], failed)
+    assert alone == [False, False]
     assert len(rounds) == 2 and outcome.unfinished == {cell.run_id: "failed: 1"}
 
 
 def test_a_cell_left_to_another_launch_is_not_retried(monkeypatch, digits_spec):
     (cell,) = plan((digits_spec(),), ResourceSettings(), Machine(0, 2, 0, 1e11))
-    outcome, rounds = scripted(monkeypatch, [cell], [Outcome(unfinished={cell.run_id: "left: left to"})])
+    outcome, rounds, _ = scripted(monkeypatch, [cell], [Outcome(unfinished={cell.run_id: "left: left to"})])
     assert len(rounds) == 1 and outcome.unfinished
 
 
