@@ -95,7 +95,7 @@ def _plan(spec: Any, cells: tuple[Any, ...], results: str, max_concurrent: int |
 
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     machine = this_machine(torch.cuda.device_count(), cores)
-    planned = make_plan(cells, spec.settings.resources, machine)
+    planned = make_plan(cells, spec.settings.resources, machine, len(spec.cells))
     statuses = Store(at(results) / spec.settings.name).statuses()
     left = [cell for cell in planned if statuses.get(cell.run_id) != "finished"]
     times = {cell.run_id: time for cell, time in zip(left, schedule(left, machine, max_concurrent), strict=True)}
@@ -143,7 +143,8 @@ def _calibrate(spec: Any, cells: tuple[Any, ...], results: str, address: str | N
     except DatasetError as error:
         raise UserError(str(error)) from error
     with cluster(address) as ray:
-        planned = make_plan(cells, spec.settings.resources, this_machine(ray.gpus, ray.cpus))
+        machine = this_machine(ray.gpus, ray.cpus)
+        planned = make_plan(cells, spec.settings.resources, machine, len(spec.cells))
         _measure(spec, planned, Store(at(results) / spec.settings.name), ray, limits)
 
 
@@ -193,14 +194,14 @@ def _launch(
         _require_writable(results)
         with cluster(address) as ray:
             machine = this_machine(ray.gpus, ray.cpus)
-            planned = make_plan(missing, spec.settings.resources, machine)
+            planned = make_plan(missing, spec.settings.resources, machine, len(spec.cells))
             check_resources(planned, ray.gpus, ray.cpus)
             store.write_grid(spec.text)
             console = _console(stderr=True)
             console.print(note, highlight=False)
             if calibrate or (machine.gpu_memory_bytes and spec.settings.resources.gpus == "auto"):
                 _measure(spec, planned, store, ray, limits)
-                planned = make_plan(missing, spec.settings.resources, machine)
+                planned = make_plan(missing, spec.settings.resources, machine, len(spec.cells))
             with LiveTable(planned, console) as table:
                 outcome = Launch(spec.settings, store, table, ray.folder, **limits).run(planned)
     else:

@@ -56,9 +56,12 @@ class Cell:
     measured: bool
 
 
-def plan(specs: tuple[RunSpec, ...], resources: ResourceSettings, machine: Machine) -> list[Cell]:
-    """Cells with their costs, the most expensive first."""
-    cells = [_cell(spec, resources, machine, len(specs)) for spec in specs]
+def plan(
+    specs: tuple[RunSpec, ...], resources: ResourceSettings, machine: Machine, grid_cells: int | None = None
+) -> list[Cell]:
+    """Cells with their costs, the most expensive first. `grid_cells`: how many the whole grid has, so that a
+    cell which is launched again by itself gets the cores, and so the floating-point sums, that it had before."""
+    cells = [_cell(spec, resources, machine, grid_cells or len(specs)) for spec in specs]
     return sorted(cells, key=lambda cell: -cell.seconds)
 
 

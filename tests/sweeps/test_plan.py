@@ -59,6 +59,10 @@ def test_on_a_cpu_fewer_cells_run_at_once_where_memory_is_short(paper):
     assert cores(need) == 8
 
 
+def test_a_cell_launched_again_by_itself_gets_the_cores_it_had(paper):
+    assert plan(paper[:1], ResourceSettings(), CPU, grid_cells=75)[0].cpus == 1
+
+
 def test_given_resources_are_kept(paper):
     (cell,) = plan(paper[:1], ResourceSettings(gpus=0.25, cpus=3.0), GPU)
     assert (cell.gpus, cell.cpus) == (0.25, 3)
