@@ -27,7 +27,7 @@ def trajectories(store):
 
 
 def test_two_drivers_on_one_store_train_each_cell_once(write_grid, tmp_path):
-    grid = write_grid(D="[8, 16, 32]", budget="{steps: 700}")
+    grid = write_grid(D="[8, 16, 32]", budget="{steps: 500}")
     command = [sys.executable, "sweeps/launch.py", str(grid), "--results", str(tmp_path / "r"), "--json"]
     both = [
         subprocess.Popen(command, cwd=REPOSITORY, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
