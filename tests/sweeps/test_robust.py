@@ -11,7 +11,6 @@ import pytest
 
 from mmcr_core.spec import BudgetSpec, OptimizerSpec
 from sweeps.driver import Launch, Outcome
-from sweeps.errors import UserError
 from sweeps.grid import GridSettings, ResourceSettings, load_grid
 from sweeps.plan import Machine, plan
 from sweeps.status import survey
@@ -227,13 +226,6 @@ def test_checkpoints_take_at_most_a_fiftieth_of_the_time(tmp_path, digits_spec, 
     trial.save()
     assert trial._next_checkpoint - time.monotonic() == pytest.approx(5, rel=0.3)
     trial.stop()
-
-
-def test_errors_of_users_are_one_kind():
-    from sweeps.driver import ClusterError
-    from sweeps.grid import GridError
-
-    assert issubclass(GridError, UserError) and issubclass(ClusterError, UserError)
 
 
 def test_diverged_runs_stay_diverged_when_retried(tmp_path, digits_spec):

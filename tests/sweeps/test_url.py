@@ -12,7 +12,6 @@ import pandas as pd
 import pytest
 
 from sweeps.claims import Claim
-from sweeps.errors import UserError
 from sweeps.places import at, create_exclusively
 from sweeps.store import Store
 from sweeps.trial import Trial
@@ -114,11 +113,8 @@ def test_upkeep_works_at_a_url(bucket, digits_spec):
     assert store.steps_stored(trial.run_id) == 1100
     (chunk,) = store.chunks(trial.run_id)
     chunk.write_bytes(chunk.read_bytes()[:100])
-    assert [finding.problem for finding in examine(store, repair=True)] == [
-        "chunk cannot be read",
-        "holds 0 steps, its row says 1100",
-        "trajectory is not whole",
-    ] or store.statuses() == {}
+    found = [finding.problem for finding in examine(store, repair=True)]
+    assert found == ["chunk cannot be read", "trajectory is not whole"]
     assert store.statuses() == {}
 
 
@@ -128,4 +124,3 @@ def test_a_bucket_that_is_not_there_is_named(bucket, write_grid):
     assert "--results: s3://no-such-bucket/r cannot be written to" in ran.stderr and "Traceback" not in ran.stderr
     board = run_script("sweeps/launch.py", write_grid(), "--results", f"{bucket}/r", "--tensorboard")
     assert board.returncode == 2 and "--tensorboard: needs" in board.stderr
-    assert issubclass(UserError, Exception)
