@@ -10,7 +10,9 @@ from numpy.typing import ArrayLike, NDArray
 
 Array = NDArray[np.float64]
 LEVEL = 0.95
-CLEAR = 2.0  # a peak stands out where its prominence exceeds so many standard errors
+CHANCE = 0.001  # a flat line with the same noise may look as peaked so often: a grid has dozens of lines
+BATCHES_FREEDOM = 7  # degrees of freedom of a standard error by batch means
+FLAT = 20_000  # simulated flat lines behind `chance`
 
 
 @dataclass(frozen=True)
@@ -19,8 +21,9 @@ class Peak:
 
     `largest_at`: log2(P / D) of the largest measured error; `location`: the peak by a parabola through it and
     its neighbours, with `interval`; `height`: the largest error; `prominence`: its height above the higher of
-    the lowest errors on its two sides. `found` is False, with the `reason`, where there is no peak between
-    the ends of what was measured; location, interval and prominence are then NaN.
+    the lowest errors on its two sides; `chance`: how often a flat line with the same noise has a peak of such
+    prominence. `found` is False, with the `reason`, where there is no peak between the ends of what was
+    measured, or noise explains it; location, interval, prominence and chance are then NaN.
     """
 
     largest_at: float
@@ -28,6 +31,7 @@ class Peak:
     interval: tuple[float, float]
     height: float
     prominence: float
+    chance: float
     found: bool
     reason: str
 
@@ -46,7 +50,7 @@ def find_peak(
     Args:
         points, dims, error: (n,) P, D and percent error of each run (one value for a P or D that all share);
             runs of one P / D are replicates.
-        error_std: (n,) standard error of each value; without it, the spread of replicates is used.
+        error_std: (n,) standard error of each value; where there are replicates, their pooled spread is used.
         bootstrap: draws behind the interval: each mean moved by its standard error.
         seed: of the bootstrap.
 
@@ -61,38 +65,53 @@ def find_peak(
     frame = pd.DataFrame({"position": np.log2(P / D) + 0 * e, "error": e, "spread": spread}).groupby("position")
     means = frame["error"].mean()
     position, height = means.index.to_numpy(float), means.to_numpy(float)
-    noise = _standard_errors(frame)
+    noise, freedom = _standard_errors(frame)
     top = int(height.argmax())
     none = (float("nan"), float("nan"))
 
     def absent(reason: str) -> Peak:
-        return Peak(float(position[top]), float("nan"), none, float(height[top]), float("nan"), False, reason)
+        nan = float("nan")
+        return Peak(float(position[top]), nan, none, float(height[top]), nan, nan, False, reason)
 
     if len(position) < 3:
         return absent(f"{len(position)} values of P / D were measured; at least 3 are needed")
-    if top in (0, len(position) - 1):
+    prominence = float(_prominence(height[None])[0])
+    if np.isnan(prominence):
         return absent("largest at an end of the range; a peak needs both sides")
-    low_left, low_right = int(height[:top].argmin()), top + 1 + int(height[top + 1 :].argmin())
-    higher = low_left if height[low_left] >= height[low_right] else low_right
-    prominence = float(height[top] - height[higher])
-    doubt = float(np.hypot(noise[top], noise[higher]))
-    if prominence <= CLEAR * doubt:
-        return absent(f"the rise of {prominence:.4f} is within the noise of {doubt:.4f}")
-    draws = height + noise * np.random.default_rng(seed).standard_normal((bootstrap, len(height)))
-    locations = [_vertex(position, draw) for draw in draws]
-    low, high = np.quantile(locations, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    location = _vertex(position, height)
-    return Peak(float(position[top]), location, (float(low), float(high)), float(height[top]), prominence, True, "")
+    rng = np.random.default_rng(seed)
+    flat = _prominence(noise * rng.standard_t(freedom, (FLAT, len(noise))))
+    chance = float((1 + np.sum(flat >= prominence)) / (1 + FLAT)) if prominence > 0 else 1.0
+    if chance > CHANCE:
+        return absent(f"the rise of {prominence:.4f} is within the noise (flat lines show it with p = {chance:.2g})")
+    draws = height + noise * rng.standard_t(freedom, (bootstrap, len(height)))
+    low, high = np.quantile([_vertex(position, draw) for draw in draws], [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    location, tallest = _vertex(position, height), float(height[top])
+    return Peak(float(position[top]), location, (float(low), float(high)), tallest, prominence, chance, True, "")
 
 
-def _standard_errors(frame: pd.api.typing.DataFrameGroupBy) -> Array:
-    """Of each mean: from replicates where all have some, else from the given spreads; 0 where neither is known."""
+def _prominence(heights: Array) -> Array:
+    """Of the largest of each row (B, n), above the higher of the lowest on its two sides; NaN at an end."""
+    rows, n = np.arange(len(heights)), heights.shape[1]
+    top = heights.argmax(axis=1)
+    lowest_left = np.minimum.accumulate(heights, axis=1)
+    lowest_right = np.minimum.accumulate(heights[:, ::-1], axis=1)[:, ::-1]
+    inside = (top > 0) & (top < n - 1)
+    left, right = lowest_left[rows, np.maximum(top - 1, 0)], lowest_right[rows, np.minimum(top + 1, n - 1)]
+    prominence: Array = np.where(inside, heights[rows, top] - np.maximum(left, right), np.nan)
+    return prominence
+
+
+def _standard_errors(frame: pd.api.typing.DataFrameGroupBy) -> tuple[Array, float]:
+    """Of each mean, and their degrees of freedom: pooled over all replicates where there are any, else the given
+    ones; 0 where neither is known."""
     count = frame.size().to_numpy()
-    if np.all(count > 1):
-        replicates: Array = frame["error"].std().to_numpy() / np.sqrt(count)
-        return replicates
+    freedom = int((count - 1).sum())
+    if freedom > 0:
+        within = float((frame["error"].var(ddof=0).to_numpy() * count).sum()) / freedom
+        pooled: Array = np.sqrt(within / count)
+        return pooled, freedom
     given: Array = np.sqrt((frame["spread"].agg(lambda s: float((s**2).sum()))).to_numpy()) / count
-    return np.nan_to_num(given)
+    return np.nan_to_num(given), BATCHES_FREEDOM
 
 
 def _vertex(position: Array, height: Array) -> float:
@@ -110,7 +129,7 @@ def peak_table(runs: pd.DataFrame, spread: pd.Series | None = None) -> pd.DataFr
     Args: runs: finished runs as `Results.runs()` gives them; spread: standard error of each run's
         percent_error, indexed by run_id.
     Returns: variant, K, along (`P` or `D`), at (the value of the other), runs, largest_at, location,
-        location_low, location_high, height, prominence, found, reason. Positions are in log2(P / D).
+        location_low, location_high, height, prominence, chance, found, reason. Positions are in log2(P / D).
     """
     rows = []
     for along, other in (("P", "D"), ("D", "P")):
@@ -130,6 +149,7 @@ def peak_table(runs: pd.DataFrame, spread: pd.Series | None = None) -> pd.DataFr
                     "location_high": peak.interval[1],
                     "height": peak.height,
                     "prominence": peak.prominence,
+                    "chance": peak.chance,
                     "found": peak.found,
                     "reason": peak.reason,
                 }

@@ -1,6 +1,7 @@
 """Percent error against compute: a panel for each P x D, a curve for each K, with fitted power laws.
 
-Writes figures/scaling.{png,pdf}, figures/exponents.{png,pdf} and fits.parquet.
+Writes figures/scaling.{png,pdf}, figures/exponents.{png,pdf} and fits.parquet. `--law trajectory` fits the error
+along each run, `--law budget` the final errors of runs that differ in their budget.
 """
 
 from __future__ import annotations
@@ -16,25 +17,29 @@ from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.patches import Rectangle
 
 from analysis.command import RESULTS, app, user_errors
-from analysis.power_law import PowerLawFit
-from analysis.scaling import AXES, Cell, Key, binned_cells, fit_table
+from analysis.heat_map import draw_heat_map
+from analysis.scaling import AXES, Cell, Fits, Key, fit_table, measured_cells
 from analysis.style import THEORY, colours, save, write_table
 from analysis.tables import Results, ResultsError, open_results
 from mmcr_core.theory import expected_percent_error
 
 EXAMPLE = "Example: python analysis/plot_scaling.py results/quickstart --floor theory"
 Cells = dict[Key, Cell]
-Fits = dict[tuple[str, int, int, int, str], PowerLawFit]
 cli = app()
 
 
 class Axis(StrEnum):
     flops = "flops"
+    seconds = "seconds"
     images = "images"
     steps = "steps"
+
+
+class Law(StrEnum):
+    trajectory = "trajectory"
+    budget = "budget"
 
 
 class Floor(StrEnum):
@@ -50,10 +55,11 @@ def main(
     output: Annotated[Path | None, typer.Option("-o", "--output", help="Folder of the figures.")] = None,
     axis: Annotated[Axis, typer.Option(help="What is plotted as compute.")] = Axis.flops,
     floor: Annotated[Floor, typer.Option(help="Floor E of the laws that are drawn.")] = Floor.none,
+    law: Annotated[Law, typer.Option(help="Along each run, or over the budgets of finished runs.")] = Law.trajectory,
 ) -> None:
-    """Fit y = E + A x^(-alpha) along each cell's trajectory and draw it."""
+    """Fit y = E + A x^(-alpha) for each cell and draw it."""
     opened = open_results(results)
-    paths, table = figures(opened, output or opened.root / "figures", axis.value, floor.value)
+    paths, table = figures(opened, output or opened.root / "figures", axis.value, floor.value, law.value)
     write_table(table, opened.root / "fits.parquet")
     drawn = table[table["floor"] == floor.value]
     print(f"{int(drawn['trusted'].sum())} of {len(drawn)} laws are trusted; fits.parquet says why not")
@@ -62,20 +68,21 @@ def main(
 
 
 def figures(
-    results: Results, folder: Path, axis: str = "flops", floor: str = "none"
+    results: Results, folder: Path, axis: str = "flops", floor: str = "none", law: str = "trajectory"
 ) -> tuple[list[Path], pd.DataFrame]:
     """Fit, draw and save; the PNGs' paths and the table of fits."""
     runs = results.runs()
-    cells = binned_cells(results, axis)
+    cells = measured_cells(results, law, axis)
     if not cells:
         raise ResultsError(f"{results.root} holds no finished run with a trajectory")
-    table, fits = fit_table(cells, axis)
+    table, fits = fit_table(cells, axis, law)
     paths = []
     names = sorted({cell[0] for cell in cells})
     for i, variant in enumerate(names):
         suffix = "" if len(names) == 1 else f"_{i}"
         mine = {cell: points for cell, points in cells.items() if cell[0] == variant}
-        scaling = draw_scaling(mine, fits, runs[runs["variant"] == variant], axis, floor)
+        own = runs if law == "budget" else runs[runs["variant"] == variant]
+        scaling = draw_scaling(mine, fits, own, axis, floor)
         exponents = draw_exponents(table[(table["variant"] == variant) & (table["floor"] == floor)])
         for name, figure in (("scaling", scaling), ("exponents", exponents)):
             if suffix:
@@ -98,7 +105,7 @@ def draw_scaling(cells: Cells, fits: Fits, runs: pd.DataFrame, axis: str, floor:
             _panel(ax, {key: points for key, points in cells.items() if key[1:3] == (P, D)}, fits, colour, floor)
             level = float(expected_percent_error(P, D))
             ax.axhline(level, color=THEORY, lw=0.6, ls="--", zorder=0)
-            _failures(ax, runs[(runs["P"] == P) & (runs["D"] == D)])
+            _failures(ax, runs[(runs["P"] == P) & (runs["D"] == D)], sorted(runs["K"].unique()))
             ax.set_title(f"P = {P}, D = {D}", fontweight="bold" if P == D else "normal", fontsize=7, pad=3)
             if P == D:
                 for spine in ax.spines.values():
@@ -130,11 +137,13 @@ def _panel(ax: Axes, cells: Cells, fits: Fits, colour: dict[object, str], floor:
                     ha="right", va="top", color=mine, fontsize=6)  # fmt: skip
 
 
-def _failures(ax: Axes, runs: pd.DataFrame) -> None:
-    bad = runs[runs["status"] != "finished"]
-    lines = [f"K = {run.K}: {run.status}" for run in bad.itertuples()]
-    if runs.empty:
-        lines = ["not run"]
+def _failures(ax: Axes, runs: pd.DataFrame, views: list[int]) -> None:
+    """Name what became of each K that has no finished run in this panel."""
+    lines = []
+    for K in views:
+        status = runs.loc[runs["K"] == K, "status"]
+        if not (status == "finished").any():
+            lines.append(f"K = {K}: {status.iloc[0] if len(status) else 'not run'}")
     ax.annotate("\n".join(lines), (0.05, 0.05), xycoords="axes fraction", color="#B00020", fontsize=6)
 
 
@@ -152,32 +161,8 @@ def _label_log_axis(axes: np.ndarray, cells: Cells) -> None:
 
 def draw_exponents(table: pd.DataFrame) -> Figure:
     """Heat map of alpha over P x D for each K, the diagonal outlined; `?` marks a law that is not trusted."""
-    views = sorted(table["K"].unique())
-    rows, columns = sorted(table["P"].unique()), sorted(table["D"].unique())
-    figure, axes = plt.subplots(
-        1, len(views), figsize=(1.2 + (0.55 * len(columns) + 0.5) * len(views), 0.5 * len(rows) + 1.1),
-        squeeze=False, sharey=True, layout="constrained",
-    )  # fmt: skip
-    spread = table["alpha"].dropna()
-    low, high = (spread.min(), spread.max()) if len(spread) else (0.0, 1.0)
-    for ax, K in zip(axes[0], views, strict=True):
-        part = table[table["K"] == K]
-        grid = part.pivot(index="P", columns="D", values="alpha").reindex(index=rows, columns=columns)
-        image = ax.imshow(grid.to_numpy(float), cmap="viridis", vmin=low, vmax=high, aspect="auto")
-        for cell in part.itertuples():
-            i, j = rows.index(cell.P), columns.index(cell.D)
-            if np.isfinite(cell.alpha):
-                dark = cell.alpha < (low + high) / 2
-                text = f"{cell.alpha:.2f}" + ("" if cell.trusted else "?")
-                ax.text(j, i, text, ha="center", va="center", fontsize=6, color="white" if dark else "black")
-            if cell.P == cell.D:
-                ax.add_patch(Rectangle((j - 0.5, i - 0.5), 1, 1, fill=False, ec="#D55E00", lw=1.6, clip_on=False))
-        ax.set_xticks(range(len(columns)), [str(v) for v in columns])
-        ax.set_yticks(range(len(rows)), [str(v) for v in rows])
-        ax.set(xlabel="D", title=f"K = {K}")
-    axes[0, 0].set_ylabel("P")
-    figure.colorbar(image, ax=axes, label="exponent $\\alpha$")
-    return figure
+    marked = table.assign(note=np.where(table["alpha"].isna(), "no fit", np.where(table["trusted"], "", "?")))
+    return draw_heat_map(marked, "alpha", "exponent $\\alpha$")
 
 
 if __name__ == "__main__":

@@ -1,8 +1,7 @@
 """Power laws y = E + A x^(-alpha), fitted so that the numbers can be trusted, or saying why not.
 
-Huber loss on the residuals of log y, as Hoffmann et al. 2022 (arXiv 2203.15556, appendix D.3). All starts and
-all bootstrap replicates are solved at once by Levenberg-Marquardt with analytic derivatives. x is centred in
-log space, so that compute of 1e9 and of 1e20 FLOPs are the same problem.
+Huber loss on the residuals of log y, as Hoffmann et al. 2022 (arXiv 2203.15556, appendix D.3). x is centred in
+log space, so that compute of 1e9 and of 1e20 FLOPs are the same problem. Laws of several variables: `fit_joint`.
 """
 
 from __future__ import annotations
@@ -13,11 +12,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
-Array = NDArray[np.float64]
+from analysis.joint_law import JointFit, fit_joint
+from analysis.robust import LEVEL, Array, huber_fits, information_criterion, log_floor, percentiles, product_law
+
+__all__ = ["JointFit", "PowerLawFit", "difference", "fit_joint", "fit_power_law"]
 MIN_POINTS = 6
 MIN_DECADES = 1.0
-HUBER = 1.345  # in units of the residuals' scale: 95 % efficient where they are normal
-LEVEL = 0.95
 
 
 @dataclass(frozen=True)
@@ -51,21 +51,33 @@ class PowerLawFit:
         """Pointwise bootstrap interval of the law at x (of the curve, not of new measurements)."""
         u = np.log(np.asarray(x, float)) - self._centre
         E, a, alpha = (column[:, None] for column in self._replicates.T)
-        low, high = _percentiles(E + np.exp(a - alpha * u), level)
-        return low, high
+        return percentiles(E + np.exp(a - alpha * u), level)
 
     def interval(self, name: str, level: float = LEVEL) -> tuple[float, float]:
         """Bootstrap interval of `E`, `A` or `alpha`."""
-        low, high = _percentiles(self.draws(name), level)
+        low, high = percentiles(self.draws(name), level)
         return float(low), float(high)
 
     def draws(self, name: str) -> Array:
-        """Bootstrap replicates of `E`, `A` or `alpha`; differences of two fits' draws give intervals."""
+        """Bootstrap replicates of `E`, `A` or `alpha`; for the difference of two fits see `difference`."""
         E, a, alpha = self._replicates.T
         if name not in ("E", "A", "alpha"):
             raise ValueError(f"'{name}' is not a parameter; use E, A or alpha")
-        draws: dict[str, Array] = {"E": E, "A": np.exp(a + alpha * self._centre), "alpha": alpha}
+        with np.errstate(over="ignore"):  # an amplitude that two runs leave open has no upper end
+            draws: dict[str, Array] = {"E": E, "A": np.exp(a + alpha * self._centre), "alpha": alpha}
         return draws[name]
+
+
+def difference(
+    one: PowerLawFit, other: PowerLawFit, name: str = "alpha", level: float = LEVEL
+) -> tuple[float, float, float]:
+    """`one` less `other` in a parameter, with its bootstrap interval: (difference, low, high).
+
+    The replicates of `other` are shuffled: two fits with the same seed drew the same random numbers.
+    """
+    shuffled = np.random.default_rng(1).permutation(other.draws(name))
+    low, high = percentiles(one.draws(name)[: len(shuffled)] - shuffled[: len(one.draws(name))], level)
+    return getattr(one, name) - getattr(other, name), float(low), float(high)
 
 
 def fit_power_law(
@@ -74,6 +86,7 @@ def fit_power_law(
     *,
     floor: str | float = "none",
     covariance: ArrayLike | None = None,
+    runs: ArrayLike | None = None,
     holdout: float = 0.0,
     bootstrap: int = 400,
     seed: int = 0,
@@ -86,6 +99,9 @@ def fit_power_law(
         covariance: (n, n) of log y. Points then count by their variances, and the bootstrap draws noise of this
             covariance, enlarged where the points scatter more than it says. Without it, all points count
             alike and residuals are resampled in blocks of neighbours.
+        runs: (n,) label of the run (seed) that a point comes from. With two runs or more the intervals are those
+            of the mean run, by Student's t over runs, whatever it is that differs between them; with one they
+            count the noise within that run only.
         holdout: fraction of the points, those with the largest x, kept out of the fit and used for
             `extrapolation_error`.
         bootstrap: replicates behind the intervals.
@@ -97,6 +113,79 @@ def fit_power_law(
         an unknown floor, or holdout outside [0, 1).
     """
     x, y = np.asarray(x, float), np.asarray(y, float)
+    _check(x, y, floor, holdout)
+    order = np.argsort(x, kind="stable")
+    x, y = x[order], y[order]
+    labels = np.zeros(len(x), int) if runs is None else np.unique(np.asarray(runs)[order], return_inverse=True)[1]
+    known = None if covariance is None else _ordered(np.asarray(covariance, float), order)
+    kept = len(x) - round(holdout * len(x))
+    if kept < 3:
+        raise ValueError(f"{kept} points are left to fit; at least 3 are needed")
+    known = None if known is None else known[:kept, :kept]
+    labels = labels[:kept]
+    spread = np.ones(kept) if known is None else np.sqrt(np.diag(known))
+    weight = np.exp(np.log(spread).mean()) / spread  # 1 on geometric average
+    centre = float(np.log(x[:kept]).mean())
+    u, log_y = np.log(x[:kept]) - centre, np.log(y[:kept])
+    fixed = None if floor == "free" else 0.0 if floor == "none" else float(floor)
+
+    def fit(targets: Array, starts: Array, counts: Array | None = None) -> Array:
+        edge = np.inf if several else None  # a robust loss would call a whole run an outlier
+        return huber_fits(
+            law, targets, starts, weight=weight, counts=counts, threshold=edge, fixed_floor=fixed is not None
+        )[0]
+
+    law = product_law(u[:, None], None if fixed is None else log_floor(fixed, kept))
+    count = int(labels.max()) + 1
+    several = count > 1
+    best = fit(log_y[None], _starts(u, log_y, fixed))[0]
+    fitted = law(best[None])[0][0]
+    residuals = (log_y - fitted) * weight
+    free = 3 if fixed is None else 2
+    degrees = max(1, kept - free)
+    scale = float(np.sqrt((residuals**2).sum() / degrees))
+    # Student's t for the few degrees of freedom that resampled residuals cannot know of.
+    wide = stats.t.ppf(0.975, degrees) / stats.norm.ppf(0.975)
+    rng = np.random.default_rng(seed)
+    if several:
+        without = (labels[None] != np.arange(count)[:, None]).astype(float)
+        one_out = fit(np.repeat(log_y[None], count, axis=0), best[None], without)
+        replicates = _jackknife_draws(best, one_out, bootstrap, rng)
+    elif known is None:
+        noise = _block_resample(residuals * np.sqrt(kept / degrees), bootstrap, rng)
+        replicates = best + wide * (fit(fitted + noise, best[None]) - best)
+    else:
+        excess = max(1.0, scale * float(np.exp(-np.log(spread).mean())))
+        noise = excess * rng.standard_normal((bootstrap, kept)) @ _square_root(known)
+        replicates = best + (wide if excess > 1 else 1.0) * (fit(fitted + noise, best[None]) - best)
+    whitened = _whitened(log_y - fitted, u, known, weight, labels)
+
+    decades = float(np.log10(x[kept - 1] / x[0]))
+    E = float(np.exp(best[0])) if fixed is None else fixed
+    held = (E + np.exp(best[1] - best[2] * (np.log(x[kept:]) - centre))) / y[kept:] - 1
+    replicates[:, 0] = np.exp(np.minimum(replicates[:, 0], log_y.min() + 1)) if fixed is None else fixed
+    aicc = information_criterion(residuals, free)
+    level = np.average(log_y, weights=weight**2)
+    constant = information_criterion((log_y - level) * weight, 1)
+    reason = _doubt(whitened, decades, best[2], replicates[:, 2], aicc, constant)
+    return PowerLawFit(
+        E=E,
+        A=float(np.exp(best[1] + best[2] * centre)),
+        alpha=float(best[2]),
+        floor=floor if isinstance(floor, str) else "fixed",
+        scale=scale,
+        aicc=aicc,
+        points=kept,
+        decades=decades,
+        extrapolation_error=float(np.sqrt((held**2).mean())) if len(held) else float("nan"),
+        trusted=reason == "",
+        reason=reason,
+        _centre=centre,
+        _replicates=replicates,
+    )
+
+
+def _check(x: Array, y: Array, floor: str | float, holdout: float) -> None:
     if x.ndim != 1 or x.shape != y.shape:
         raise ValueError(f"x and y must be lists of one length; they have shapes {x.shape} and {y.shape}")
     if not (np.all(np.isfinite(x) & (x > 0)) and np.all(np.isfinite(y) & (y > 0))):
@@ -105,73 +194,6 @@ def fit_power_law(
         raise ValueError(f"holdout is {holdout}; it must lie in [0, 1)")
     if isinstance(floor, str) and floor not in ("none", "free"):
         raise ValueError(f"floor '{floor}' is unknown; use none, free, or a number")
-    order = np.argsort(x, kind="stable")
-    x, y = x[order], y[order]
-    known = None if covariance is None else _ordered(np.asarray(covariance, float), order)
-    kept = len(x) - round(holdout * len(x))
-    if kept < 3:
-        raise ValueError(f"{kept} points are left to fit; at least 3 are needed")
-    known = None if known is None else known[:kept, :kept]
-    spread = np.ones(kept) if known is None else np.sqrt(np.diag(known))
-    weight = np.exp(np.log(spread).mean()) / spread  # 1 on geometric average
-    centre = float(np.log(x[:kept]).mean())
-    u, log_y = np.log(x[:kept]) - centre, np.log(y[:kept])
-    fixed = None if floor == "free" else 0.0 if floor == "none" else float(floor)
-
-    best = _solve(u, log_y[None], _starts(u, log_y, fixed), fixed, weight)[0]
-    fitted = _log_model(best[None], u)[0]
-    residuals = (log_y - fitted) * weight
-    free = 3 if fixed is None else 2
-    degrees = max(1, kept - free)
-    scale = float(np.sqrt((residuals**2).sum() / degrees))
-    rng = np.random.default_rng(seed)
-    if known is None:
-        noise = _block_resample(residuals * np.sqrt(kept / degrees), bootstrap, rng)
-        whitened = residuals
-    else:
-        excess = max(1.0, scale * float(np.exp(-np.log(spread).mean())))
-        root = _square_root(known)
-        noise = excess * rng.standard_normal((bootstrap, kept)) @ root
-        whitened = np.linalg.lstsq(root, log_y - fitted, rcond=1e-6)[0]
-    replicates = _solve(u, fitted + noise, best[None], fixed, weight)
-    # Student's t for the few degrees of freedom that percentiles of resampled residuals cannot know of.
-    widen = stats.t.ppf(0.975, degrees) / stats.norm.ppf(0.975)
-    replicates[:, 1:] = best[1:] + widen * (replicates[:, 1:] - best[1:])
-
-    E, amplitude, alpha = _exp_floor(best), best[1], best[2]
-    decades = float(np.log10(x[kept - 1] / x[0]))
-    held = np.exp(_log_model(best[None], np.log(x[kept:]) - centre)[0]) / y[kept:] - 1
-    error = float(np.sqrt((held**2).mean())) if len(held) else float("nan")
-    replicates[:, 0] = np.exp(replicates[:, 0])
-    aicc = _aicc(residuals, free)
-    level = np.average(log_y, weights=weight**2)
-    constant = _aicc((log_y - level) * weight, 1)
-    reason = _doubt(whitened, decades, alpha, replicates[:, 2], aicc, constant)
-    return PowerLawFit(
-        E=E,
-        A=float(np.exp(amplitude + alpha * centre)),
-        alpha=float(alpha),
-        floor=floor if isinstance(floor, str) else "fixed",
-        scale=scale,
-        aicc=aicc,
-        points=kept,
-        decades=decades,
-        extrapolation_error=error,
-        trusted=reason == "",
-        reason=reason,
-        _centre=centre,
-        _replicates=replicates,
-    )
-
-
-def _exp_floor(theta: Array) -> float:
-    return float(np.exp(theta[0]))
-
-
-def _log_model(theta: Array, u: Array) -> Array:
-    """theta (B, 3) = (log E, log amplitude, alpha), u (n,) -> log y (B, n)."""
-    values: Array = np.logaddexp(theta[:, :1], theta[:, 1:2] - theta[:, 2:] * u)
-    return values
 
 
 def _starts(u: Array, log_y: Array, fixed: float | None) -> Array:
@@ -182,7 +204,7 @@ def _starts(u: Array, log_y: Array, fixed: float | None) -> Array:
     for level in floors:
         above = np.log(np.maximum(np.exp(log_y) - level, 1e-3 * lowest))
         slope, amplitude = np.polyfit(u, above, 1)
-        starts.append((np.log(level) if level > 0 else -np.inf, amplitude, -slope))
+        starts.append((np.log(level) if fixed is None else 0.0, amplitude, -slope))
     return np.array(starts)
 
 
@@ -200,64 +222,32 @@ def _square_root(covariance: Array) -> Array:
     return root
 
 
-def _solve(u: Array, log_y: Array, starts: Array, fixed: float | None, weight: Array) -> Array:
-    """Huber fits (B, 3) of each row of log_y (B, n) from each of `starts` (S, 3); the best start counts.
-
-    The Huber threshold follows from the spread around a least-squares fit of the same row.
-    """
-    rows, count = len(log_y), len(starts)
-    theta = np.repeat(starts[None], rows, axis=0).reshape(rows * count, 3)
-    target = np.repeat(log_y, count, axis=0)
-    theta, _ = _levenberg_marquardt(u, target, theta, np.full(len(theta), np.inf), fixed, weight)
-    residuals = (target - _log_model(theta, u)) * weight
-    spread = 1.4826 * np.median(np.abs(residuals), axis=1)
-    threshold = HUBER * np.maximum(np.min(spread.reshape(rows, count), axis=1), 1e-9).repeat(count)
-    theta, loss = _levenberg_marquardt(u, target, theta, threshold, fixed, weight)
-    best = loss.reshape(rows, count).argmin(axis=1)
-    chosen: Array = theta.reshape(rows, count, 3)[np.arange(rows), best]
-    return chosen
+def _jackknife_draws(best: Array, one_out: Array, count: int, rng: np.random.Generator) -> Array:
+    """Draws (count, 3) whose percentiles are Student's t intervals of the mean run, from the fits that leave
+    out one run each (the delete-one-group jackknife; between runs everything may differ)."""
+    runs = len(one_out)
+    deviations = (runs - 1) * (best - one_out)
+    root = (deviations - deviations.mean(axis=0)) / np.sqrt(runs * (runs - 1))
+    even = rng.permuted(np.tile((np.arange(count) + 0.5) / count, (runs + 1, 1)), axis=1).T  # evenly spread draws
+    t = stats.norm.ppf(even[:, :-1]) / np.sqrt(stats.chi2.ppf(even[:, -1:], runs - 1) / (runs - 1))
+    draws: Array = best + t @ root
+    return draws
 
 
-def _levenberg_marquardt(
-    u: Array, target: Array, theta: Array, threshold: Array, fixed: float | None, weight: Array, iterations: int = 60
-) -> tuple[Array, Array]:
-    damping = np.full(len(theta), 1e-3)
-    loss = _huber((target - _log_model(theta, u)) * weight, threshold)
-    free = slice(1, 3) if fixed is not None else slice(0, 3)
-    width = free.stop - free.start
-    for _ in range(iterations):
-        model = _log_model(theta, u)
-        residual = (target - model) * weight
-        share = np.exp(theta[:, :1] - model)  # of the floor in y
-        jacobian = (np.stack([share, 1 - share, -u * (1 - share)], axis=-1) * weight[:, None])[..., free]
-        trust = np.minimum(1.0, threshold[:, None] / np.maximum(np.abs(residual), 1e-300))
-        normal = np.einsum("bni,bn,bnj->bij", jacobian, trust, jacobian)
-        gradient = np.einsum("bni,bn,bn->bi", jacobian, trust, residual)
-        ridge = damping[:, None] * np.einsum("bii->bi", normal) + 1e-12
-        step = np.linalg.solve(normal + ridge[:, :, None] * np.eye(width), gradient[..., None])[..., 0]
-        trial = theta.copy()
-        trial[:, free] += np.clip(step, -5, 5)
-        trial[:, 0] = np.minimum(trial[:, 0], target.min(axis=1) + 1)
-        trial_loss = _huber((target - _log_model(trial, u)) * weight, threshold)
-        better = trial_loss < loss
-        done = np.all(np.abs(trial_loss - loss) <= 1e-13 * (1e-12 + loss))
-        theta[better], loss[better] = trial[better], trial_loss[better]
-        damping = np.where(better, damping * 0.3, np.minimum(damping * 5, 1e12))
-        if done:
-            break
-    return theta, loss
-
-
-def _huber(residual: Array, threshold: Array) -> Array:
-    size, edge = np.abs(residual), threshold[:, None]
-    inner = 0.5 * residual**2
-    outer = np.where(
-        np.isfinite(edge),
-        np.nan_to_num(edge, posinf=0.0) * size - 0.5 * np.nan_to_num(edge, posinf=0.0) ** 2,
-        inner,
-    )
-    total: Array = np.where(size <= edge, inner, outer).sum(axis=1)
-    return total
+def _whitened(residuals: Array, u: Array, known: Array | None, weight: Array, labels: NDArray[np.int64]) -> Array:
+    """Residuals of log y made independent, run after run; where runs are replicates, about each run's own line."""
+    count = labels.max() + 1
+    parts: list[Array] = []
+    for run in range(count):
+        mine = np.flatnonzero(labels == run)
+        part = residuals[mine]
+        if count > 1 and len(mine) > 2:
+            line = np.polyval(np.polyfit(u[mine], part, 1, w=weight[mine]), u[mine])
+            part = part - np.asarray(line, float)
+        if known is not None:
+            part = np.linalg.lstsq(_square_root(known[np.ix_(mine, mine)]), part, rcond=1e-6)[0]
+        parts.append(np.asarray(part, float))
+    return np.concatenate(parts)
 
 
 def _block_resample(residuals: Array, count: int, rng: np.random.Generator) -> Array:
@@ -271,14 +261,6 @@ def _block_resample(residuals: Array, count: int, rng: np.random.Generator) -> A
     return drawn
 
 
-def _aicc(residuals: Array, free: int) -> float:
-    n, k = len(residuals), free + 1  # and the residuals' variance
-    if n <= k + 1:
-        return float("inf")
-    variance = max(float((residuals**2).mean()), 1e-300)
-    return float(n * np.log(variance) + 2 * k + 2 * k * (k + 1) / (n - k - 1))
-
-
 def _doubt(residuals: Array, decades: float, alpha: float, draws: Array, aicc: float, constant: float) -> str:
     """Why a fit should not be trusted; empty where it may be."""
     if len(residuals) < MIN_POINTS:
@@ -287,7 +269,7 @@ def _doubt(residuals: Array, decades: float, alpha: float, draws: Array, aicc: f
         return f"x spans {decades:.2f} decades; at least {MIN_DECADES:g} is needed"
     if aicc >= constant:
         return "a constant describes the points as well"
-    low, high = _percentiles(draws, LEVEL)
+    low, high = percentiles(draws)
     if low <= 0 <= high:
         return f"the interval of alpha, {low:.3f} to {high:.3f}, holds 0"
     if alpha < 0:
@@ -310,11 +292,3 @@ def _runs_test(residuals: Array) -> float:
     mean = 2 * p * q / n + 1
     variance = (mean - 1) * (mean - 2) / (n - 1)
     return float(stats.norm.cdf((runs + 0.5 - mean) / np.sqrt(variance))) if variance > 0 else 1.0
-
-
-def _percentiles(draws: Array, level: float) -> tuple[Array, Array]:
-    if len(draws) == 0:
-        empty = np.full(draws.shape[1:], np.nan)
-        return empty, empty
-    low, high = np.quantile(draws, [(1 - level) / 2, (1 + level) / 2], axis=0)
-    return low, high

@@ -1,8 +1,15 @@
-"""The power law of the percent error against compute, along the trajectory of each cell of a sweep."""
+"""The power law of the percent error against compute, for each cell of a sweep.
+
+Two laws are told apart. `trajectory`: the error along each run, in bins even in log compute, from the end of
+warm-up on. `budget`: the final error of runs of several budgets, each a run that ended, learning-rate decay
+included. With a constant learning rate the two should agree; with a decay only `budget` is a law.
+"""
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -10,93 +17,142 @@ from scipy.linalg import block_diag
 
 from analysis.binning import Array, Bins, batch_means_error, decays, log_bins, settled
 from analysis.power_law import PowerLawFit, fit_power_law
-from analysis.tables import Results
+from analysis.tables import Results, variants
 from mmcr_core.theory import expected_percent_error
 
 CELL = ["variant", "P", "D", "K"]
 FLOORS = ("none", "free", "theory")
-AXES = {"flops": "compute (FLOPs)", "images": "images shown", "steps": "optimiser steps"}
-
-
+LAWS = ("trajectory", "budget")
+HOLDOUT = 0.25  # of the points, those of largest compute, to compare floors by extrapolation
+AXES = {
+    "flops": "compute (FLOPs)",
+    "seconds": "device-seconds, at the run's mean speed",
+    "images": "images shown",
+    "steps": "optimiser steps",
+}
+NUMBERS = ("E", "A", "alpha", "scale", "aicc", "points", "decades")
 Key = tuple[str, int, int, int]  # variant, P, D, K
+Fits = dict[tuple[str, int, int, int, str], PowerLawFit]
 
 
 @dataclass(frozen=True)
 class Cell:
-    """Binned trajectories of one cell, one seed after another: percent error at compute x, its standard error,
-    the covariance of its logarithm, and whether the learning rate decays."""
+    """Percent errors of one cell at compute x: their standard errors, the covariance of their logarithms, the
+    seed of the run that each comes from, and whether the learning rate decays along a trajectory."""
 
     x: Array
     error: Array
     error_se: Array
     covariance: Array
+    seeds: list[int]
     decays: bool
 
 
+def measured_cells(results: Results, law: str = "trajectory", axis: str = "flops") -> dict[Key, Cell]:
+    """The finished runs of each cell, as points of one of LAWS over one of AXES (each cumulative)."""
+    return {"trajectory": binned_cells, "budget": budget_cells}[law](results, axis)
+
+
 def binned_cells(results: Results, axis: str = "flops") -> dict[Key, Cell]:
-    """The finished runs of each cell, binned. `axis`: flops, images or steps, each cumulative."""
-    runs = results.runs()
-    runs = runs[runs["status"] == "finished"]
-    cells: dict[Key, list[tuple[Bins, bool]]] = {}
-    for run in runs.itertuples():
+    """Points along the trajectories of each cell."""
+    cells: dict[Key, list[tuple[int, Bins, bool]]] = {}
+    for run in _finished(results).itertuples():
         trajectory = results.trajectories(f"run_id = '{run.run_id}'")
         if trajectory.empty:
             continue
         steps = settled(trajectory)
-        x = (steps["step"] + 1 if axis == "steps" else steps[axis]).to_numpy(float)
-        bins = log_bins(x, steps["percent_error"].to_numpy(float))
-        cells.setdefault((run.variant, run.P, run.D, run.K), []).append((bins, decays(trajectory)))
+        bins = log_bins(_cumulative(steps, run, axis), steps["percent_error"].to_numpy(float))
+        cells.setdefault((run.variant, run.P, run.D, run.K), []).append((run.seed, bins, decays(trajectory)))
     return {
         key: Cell(
-            x=np.concatenate([bins.x for bins, _ in runs]),
-            error=np.concatenate([bins.y for bins, _ in runs]),
-            error_se=np.concatenate([bins.error for bins, _ in runs]),
-            covariance=block_diag(*(bins.covariance for bins, _ in runs)),
-            decays=any(decaying for _, decaying in runs),
+            x=np.concatenate([bins.x for _, bins, _ in runs]),
+            error=np.concatenate([bins.y for _, bins, _ in runs]),
+            error_se=np.concatenate([bins.error for _, bins, _ in runs]),
+            covariance=block_diag(*(bins.covariance for _, bins, _ in runs)),
+            seeds=[seed for seed, bins, _ in runs for _ in bins.x],
+            decays=any(decaying for _, _, decaying in runs),
         )
         for key, runs in cells.items()
     }
 
 
-def fit_cell(cell: Cell, P: int, D: int, floor: str) -> PowerLawFit | None:
+def budget_cells(results: Results, axis: str = "flops") -> dict[Key, Cell]:
+    """Final errors of runs that differ in their budget only; seeds are replicates across budgets."""
+    runs = _finished(results)
+    specs = [json.loads(spec) for spec in runs["spec"]]
+    runs["variant"] = variants([{key: value for key, value in spec.items() if key != "budget"} for spec in specs])
+    runs["noise"] = tail_errors(results).reindex(runs["run_id"]).to_numpy()
+    cells = {}
+    for key, group in runs.groupby(CELL):
+        part = group.sort_values(axis if axis != "seconds" else "wall_seconds")
+        error = part["percent_error"].to_numpy(float)
+        spread = part["noise"].fillna(0).to_numpy(float)
+        cells[key] = Cell(
+            x=part["wall_seconds" if axis == "seconds" else axis].to_numpy(float),
+            error=error,
+            error_se=spread,
+            covariance=np.diag((spread / error) ** 2),
+            seeds=part["seed"].tolist(),
+            decays=False,
+        )
+    return cells
+
+
+def _finished(results: Results) -> pd.DataFrame:
+    runs = results.runs()
+    return runs[runs["status"] == "finished"].copy()
+
+
+def _cumulative(steps: pd.DataFrame, run: Any, axis: str) -> Array:
+    """Steps, or seconds at the run's mean speed, or a column of the trajectory, up to and with each step."""
+    done: Array = (steps["step"] + 1).to_numpy(float)
+    seconds: Array = done * float(run.wall_seconds) / float(run.steps)
+    column: Array = steps[axis].to_numpy(float) if axis in steps else done
+    return seconds if axis == "seconds" else column
+
+
+def fit_cell(cell: Cell, P: int, D: int, floor: str, holdout: float = 0.0, bootstrap: int = 400) -> PowerLawFit | None:
     """The law of one cell; None where fewer than three points were measured. `floor` `theory` is the
     Marchenko-Pastur level e_inf(P / D): a reference, not a bound, so a cell below it has no such fit."""
     level = float(expected_percent_error(P, D)) if floor == "theory" else floor
-    if len(cell.x) < 3 or (floor == "theory" and cell.error.min() <= float(level)):
+    kept = len(cell.x) - round(holdout * len(cell.x))
+    if kept < 3 or (floor == "theory" and cell.error.min() <= float(level)):
         return None
     known = cell.covariance if np.all(np.diag(cell.covariance) > 0) else None
-    return fit_power_law(cell.x, cell.error, floor=level, covariance=known)
+    return fit_power_law(
+        cell.x, cell.error, floor=level, covariance=known, runs=cell.seeds, holdout=holdout, bootstrap=bootstrap
+    )
 
 
-def fit_table(
-    cells: dict[Key, Cell], axis: str
-) -> tuple[pd.DataFrame, dict[tuple[str, int, int, int, str], PowerLawFit]]:
+def fit_table(cells: dict[Key, Cell], axis: str, law: str = "trajectory") -> tuple[pd.DataFrame, Fits]:
     """One row for each cell and floor (none, free, theory), and the fits themselves by (*cell, floor).
 
-    Columns: variant, P, D, K, axis, floor, E, A, alpha, alpha_low, alpha_high, scale, aicc, points, decades,
+    Columns: variant, P, D, K, law, axis, floor, seeds, E, A, alpha and A, E, alpha's 95 % intervals (_low,
+    _high), scale, aicc, extrapolation_error (of a fit without the quarter of largest compute), points, decades,
     trusted, reason.
     """
     rows, fits = [], {}
     for key, cell in cells.items():
         for floor in FLOORS:
-            row = {**dict(zip(CELL, key, strict=True)), "axis": axis, "floor": floor}
+            row = {**dict(zip(CELL, key, strict=True)), "law": law, "axis": axis, "floor": floor}
+            row |= {"seeds": len(set(cell.seeds)), "points": len(cell.x)}
             fit = fit_cell(cell, key[1], key[2], floor)
             if fit is None:
                 low = floor == "theory" and len(cell.x) >= 3
-                reason = "errors fall below e_inf" if low else "fewer than 3 points"
-                rows.append({**row, "points": len(cell.x), "trusted": False, "reason": reason})
+                reason = "errors fall below e_inf" if low else f"only {len(cell.x)} points; at least 3 are needed"
+                rows.append({**row, "trusted": False, "reason": reason})
                 continue
             fits[(*key, floor)] = fit
-            low_alpha, high_alpha = fit.interval("alpha")
+            early = fit_cell(cell, key[1], key[2], floor, HOLDOUT, bootstrap=0)
             note = "the learning rate decays, which bends the trajectory" if cell.decays else fit.reason
-            rows.append(
-                row
-                | {name: getattr(fit, name) for name in ("E", "A", "alpha", "scale", "aicc", "points", "decades")}
-                | {"alpha_low": low_alpha, "alpha_high": high_alpha}
-                | {"trusted": fit.trusted and not cell.decays, "reason": note}
-            )
-    columns = [*CELL, "axis", "floor", "E", "A", "alpha", "alpha_low", "alpha_high"]
-    columns += ["scale", "aicc", "points", "decades", "trusted", "reason"]
+            row |= {name: getattr(fit, name) for name in NUMBERS}
+            for name in ("E", "A", "alpha"):
+                row[f"{name}_low"], row[f"{name}_high"] = fit.interval(name)
+            row["extrapolation_error"] = early.extrapolation_error if early else float("nan")
+            rows.append(row | {"trusted": fit.trusted and not cell.decays, "reason": note})
+    columns = [*CELL, "law", "axis", "floor", "seeds", "E", "E_low", "E_high", "A", "A_low", "A_high"]
+    columns += ["alpha", "alpha_low", "alpha_high", "scale", "aicc", "extrapolation_error"]
+    columns += ["points", "decades", "trusted", "reason"]
     return pd.DataFrame(rows).reindex(columns=columns), fits
 
 

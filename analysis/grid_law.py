@@ -1,0 +1,103 @@
+"""One law of steps, P, D and K for the whole grid, and how well it foretells cells it has not seen.
+
+e = E + A steps^-a P^-b D^-c K^-d aspect^-f with aspect = max(P, D) / min(P, D). The last factor is the peak: no
+product of powers of P and D alone has one. The floor E is none, free, or e_inf(P / D) cell by cell.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from analysis.joint_law import JointFit, fit_joint
+from analysis.robust import Array
+from analysis.scaling import Cell, Key
+from mmcr_core.theory import expected_percent_error
+
+COLUMNS = ("steps", "P", "D", "K", "aspect")
+FLOORS = ("none", "free", "theory")
+HELD_OUT = 0.3  # of the cells, the most expensive
+
+
+@dataclass(frozen=True)
+class GridLaw:
+    """The joint law of one variant's cells with one kind of floor, and its test on the most expensive cells:
+    `error`, root mean square relative error of their last points; `coverage`, share of these inside the 95 %
+    forecast; `tested`, their number (NaN and 0 where too few cells were left to fit)."""
+
+    floor: str
+    fit: JointFit
+    error: float
+    coverage: float
+    tested: int
+
+    def inputs(self, steps: Any, P: Any, D: Any, K: Any) -> dict[str, Any]:
+        """Arguments of the fit's predict, band and forecast for given steps (optimiser), P, D and K."""
+        return _inputs(self.fit, self.floor, steps, P, D, K)
+
+
+def grid_points(cells: dict[Key, Cell]) -> pd.DataFrame:
+    """Cells measured over `steps` as rows variant, P, D, K, seed, run, steps, error."""
+    frames = [
+        pd.DataFrame(
+            {"variant": variant, "P": P, "D": D, "K": K, "seed": cell.seeds, "steps": cell.x, "error": cell.error}
+        )
+        for (variant, P, D, K), cell in cells.items()
+    ]
+    points = pd.concat(frames, ignore_index=True)
+    points["run"] = points.groupby(["variant", "P", "D", "K", "seed"]).ngroup()
+    return points
+
+
+def fit_grid_laws(points: pd.DataFrame) -> list[GridLaw]:
+    """The law with each kind of floor, the best by AICc first. Raises ValueError where the cells are too few, or
+    vary too little, for any."""
+    laws = [_law(points, floor) for floor in FLOORS]
+    return sorted(laws, key=lambda law: law.fit.aicc)
+
+
+def _law(points: pd.DataFrame, floor: str) -> GridLaw:
+    fit = _fit(points, floor)
+    cells = points.assign(images=points["steps"] * points["P"] * points["K"], size=points["P"] * points["D"])
+    cost = cells.groupby(["P", "D", "K"])[["images", "size"]].max().round({"images": -2})
+    held = cost.sort_values(["images", "size"]).index[round((1 - HELD_OUT) * len(cost)) :]
+    dear = points.set_index(["P", "D", "K"]).index.isin(held)
+    try:
+        early = _fit(points[~dear], floor, list(fit.alpha))
+    except ValueError:
+        return GridLaw(floor, fit, float("nan"), float("nan"), 0)
+    last = points[dear].sort_values("steps").groupby("run").tail(1)
+    known = _inputs(early, floor, last["steps"], last["P"], last["D"], last["K"])
+    measured = last["error"].to_numpy(float)
+    relative = early.predict(**known) / measured - 1
+    low, high = early.forecast(**known)
+    inside = (low <= measured) & (measured <= high)
+    return GridLaw(floor, fit, float(np.sqrt((relative**2).mean())), float(inside.mean()), len(last))
+
+
+def _fit(points: pd.DataFrame, floor: str, names: list[str] | None = None) -> JointFit:
+    columns = _columns(points["steps"], points["P"], points["D"], points["K"])
+    varying = names or [name for name, values in columns.items() if len(np.unique(values)) > 1]
+    level = _level(floor, points["P"], points["D"])
+    return fit_joint({name: columns[name] for name in varying}, points["error"], form="multiplicative",
+                     floor=floor if level is None else level, groups=points["run"])  # fmt: skip
+
+
+def _columns(steps: Any, P: Any, D: Any, K: Any) -> dict[str, Array]:
+    steps, P, D, K = (np.asarray(values, float) for values in np.broadcast_arrays(steps, P, D, K))
+    return dict(zip(COLUMNS, (steps, P, D, K, np.maximum(P, D) / np.minimum(P, D)), strict=True))
+
+
+def _level(floor: str, P: Any, D: Any) -> Array | None:
+    return np.atleast_1d(expected_percent_error(P, D)) if floor == "theory" else None
+
+
+def _inputs(fit: JointFit, floor: str, steps: Any, P: Any, D: Any, K: Any) -> dict[str, Any]:
+    columns = _columns(steps, P, D, K)
+    return {
+        "columns": {name: np.atleast_1d(columns[name]) for name in fit.alpha},
+        "floor": _level(floor, columns["P"], columns["D"]),
+    }
