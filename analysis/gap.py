@@ -9,13 +9,19 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 from matplotlib import pyplot as plt
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from mmcr_core.theory import expected_percent_error
 
-PARTS = {"reference": "e_inf(P, D)", "reconstruction": "reconstruction", "uniformity": "uniformity"}
+PARTS = {
+    "reference": "$e_\\infty$(P, D), uniform embeddings",
+    "reconstruction": "imperfect reconstruction",
+    "uniformity": "uniformity beyond $e_\\infty$",
+}
 COLOURS = {"reference": "#BBBBBB", "reconstruction": "#0072B2", "uniformity": "#E69F00"}
 
 
@@ -48,9 +54,10 @@ def draw_gap(table: pd.DataFrame) -> Figure:
             ax.set_xticks(range(len(points)), [str(P) for P in points], rotation=90 if len(points) > 4 else 0)
             ax.set_title(f"D = {D}, K = {K}", fontsize=7, pad=3)
     figure.supxlabel("P, images a batch", fontsize=8)
-    figure.supylabel("share of the percent error", fontsize=8)
-    handles = [Patch(color=COLOURS[part], label=label) for part, label in PARTS.items()]
-    figure.legend(handles=handles, loc="outside upper center", ncols=3)
+    figure.supylabel("percent error, split", fontsize=8)
+    handles: list[Artist] = [Patch(color=COLOURS[part], label=label) for part, label in PARTS.items()]
+    handles.append(Line2D([], [], color="black", marker="_", ms=8, ls="none", label="percent error"))
+    figure.legend(handles=handles, loc="outside upper center", ncols=2 if len(dims) < 4 else 4)
     return figure
 
 

@@ -60,30 +60,47 @@ def fit_grid_laws(points: pd.DataFrame) -> list[GridLaw]:
 
 
 def _law(points: pd.DataFrame, floor: str) -> GridLaw:
-    fit = _fit(points, floor)
+    fit = _fit(points, floor, _varying(points))
+    try:
+        table = forecasts(points, floor)
+    except ValueError:
+        return GridLaw(floor, fit, float("nan"), float("nan"), 0)
+    held = table[table["held_out"]]
+    relative = held["foretold"] / held["error"] - 1
+    inside = (held["low"] <= held["error"]) & (held["error"] <= held["high"])
+    return GridLaw(floor, fit, float(np.sqrt((relative**2).mean())), float(inside.mean()), len(held))
+
+
+def forecasts(points: pd.DataFrame, floor: str) -> pd.DataFrame:
+    """The last point of each run beside what the law of the cheaper cells says of it: the columns of
+    `grid_points`, held_out (the most expensive cells, by images shown, then by P D), foretold, and low and high of
+    its 95 % forecast. Raises ValueError where the cheaper cells are too few to fit."""
     cells = points.assign(images=points["steps"] * points["P"] * points["K"], size=points["P"] * points["D"])
     cost = cells.groupby(["P", "D", "K"])[["images", "size"]].max().round({"images": -2})
     held = cost.sort_values(["images", "size"]).index[round((1 - HELD_OUT) * len(cost)) :]
     dear = points.set_index(["P", "D", "K"]).index.isin(held)
-    try:
-        early = _fit(points[~dear], floor, list(fit.alpha))
-    except ValueError:
-        return GridLaw(floor, fit, float("nan"), float("nan"), 0)
-    last = points[dear].sort_values("steps").groupby("run").tail(1)
+    early = _fit(points[~dear], floor, _varying(points))
+    last = points.assign(held_out=dear).sort_values("steps").groupby("run").tail(1)
     known = _inputs(early, floor, last["steps"], last["P"], last["D"], last["K"])
-    measured = last["error"].to_numpy(float)
-    relative = early.predict(**known) / measured - 1
     low, high = early.forecast(**known)
-    inside = (low <= measured) & (measured <= high)
-    return GridLaw(floor, fit, float(np.sqrt((relative**2).mean())), float(inside.mean()), len(last))
+    return last.assign(foretold=early.predict(**known), low=low, high=high)
 
 
-def _fit(points: pd.DataFrame, floor: str, names: list[str] | None = None) -> JointFit:
+def _varying(points: pd.DataFrame) -> list[str]:
     columns = _columns(points["steps"], points["P"], points["D"], points["K"])
-    varying = names or [name for name, values in columns.items() if len(np.unique(values)) > 1]
+    return [name for name, values in columns.items() if len(np.unique(values)) > 1]
+
+
+def _fit(points: pd.DataFrame, floor: str, names: list[str]) -> JointFit:
+    columns = _columns(points["steps"], points["P"], points["D"], points["K"])
     level = _level(floor, points["P"], points["D"])
-    return fit_joint({name: columns[name] for name in varying}, points["error"], form="multiplicative",
-                     floor=floor if level is None else level, groups=points["run"])  # fmt: skip
+    return fit_joint(
+        {name: columns[name] for name in names},
+        points["error"],
+        form="multiplicative",
+        floor=floor if level is None else level,
+        groups=points["run"],
+    )
 
 
 def _columns(steps: Any, P: Any, D: Any, K: Any) -> dict[str, Array]:

@@ -244,9 +244,8 @@ def _whitened(residuals: Array, u: Array, known: Array | None, weight: Array, la
         if count > 1 and len(mine) > 2:
             line = np.polyval(np.polyfit(u[mine], part, 1, w=weight[mine]), u[mine])
             part = part - np.asarray(line, float)
-        if known is not None:
-            part = np.linalg.lstsq(_square_root(known[np.ix_(mine, mine)]), part, rcond=1e-6)[0]
-        parts.append(np.asarray(part, float))
+        root = np.eye(len(mine)) if known is None else _square_root(known[np.ix_(mine, mine)])
+        parts.append(np.asarray(np.linalg.lstsq(root, part, rcond=1e-6)[0], float))
     return np.concatenate(parts)
 
 
