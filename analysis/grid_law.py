@@ -40,10 +40,19 @@ class GridLaw:
 
 
 def grid_points(cells: dict[Key, Cell]) -> pd.DataFrame:
-    """Cells measured over `steps` as rows variant, P, D, K, seed, run, steps, error."""
+    """Cells measured over `steps` as rows variant, P, D, K, seed, run, steps, error, noise (relative)."""
     frames = [
         pd.DataFrame(
-            {"variant": variant, "P": P, "D": D, "K": K, "seed": cell.seeds, "steps": cell.x, "error": cell.error}
+            {
+                "variant": variant,
+                "P": P,
+                "D": D,
+                "K": K,
+                "seed": cell.seeds,
+                "steps": cell.x,
+                "error": cell.error,
+                "noise": cell.error_se / cell.error,
+            }
         )
         for (variant, P, D, K), cell in cells.items()
     ]
@@ -55,11 +64,12 @@ def grid_points(cells: dict[Key, Cell]) -> pd.DataFrame:
 def fit_grid_laws(points: pd.DataFrame) -> list[GridLaw]:
     """The law with each kind of floor, the best by AICc first. Raises ValueError where the cells are too few, or
     vary too little, for any."""
-    laws = [_law(points, floor) for floor in FLOORS]
+    laws = [fit_grid_law(points, floor) for floor in FLOORS]
     return sorted(laws, key=lambda law: law.fit.aicc)
 
 
-def _law(points: pd.DataFrame, floor: str) -> GridLaw:
+def fit_grid_law(points: pd.DataFrame, floor: str) -> GridLaw:
+    """The law with one of FLOORS, fitted to all cells and tested on the most expensive ones."""
     fit = _fit(points, floor, _varying(points))
     try:
         table = forecasts(points, floor)
