@@ -19,7 +19,7 @@ from analysis.command import RESULTS, app, user_errors
 from analysis.grid_law import GridLaw, fit_grid_laws, forecasts, grid_points
 from analysis.query import print_table
 from analysis.scaling import measured_cells
-from analysis.style import THEORY, colours, save
+from analysis.style import THEORY, colours, plain_ticks, save
 from analysis.tables import Results, ResultsError, open_results, write_file
 
 EXAMPLE = "Example: python analysis/plot_grid_law.py results/quickstart"
@@ -105,10 +105,8 @@ def draw(points: pd.DataFrame, laws: list[GridLaw]) -> Figure:
         ax.set(xscale="log", yscale="log", xlabel="measured percent error")
         name = {"none": "no floor", "free": "free floor", "theory": "floor $e_\\infty$(P, D)"}[law.floor]
         ax.set_title(f"{name}: {100 * law.error:.1f} % r.m.s.")
-        ticks = [tick for tick in (0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7) if ends[0] <= tick <= ends[1]]
-        ax.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
-        ax.set_yticks(ticks, [f"{tick:g}" for tick in ticks])
-        ax.minorticks_off()
+        plain_ticks([ax], "x", *ends)
+        plain_ticks([ax], "y", *ends)
     axes[0, 0].set_ylabel("foretold percent error")
     handles = [Line2D([], [], color=c, marker="o", ms=3, ls="none", label=f"K = {K}") for K, c in colour.items()]
     handles.append(Line2D([], [], color="0.3", marker="o", mfc="none", ms=3, ls="none", label="cells fitted"))

@@ -21,7 +21,7 @@ from matplotlib.lines import Line2D
 from analysis.command import RESULTS, app, user_errors
 from analysis.heat_map import draw_heat_map
 from analysis.scaling import AXES, Cell, Fits, Key, fit_table, measured_cells
-from analysis.style import THEORY, colours, save, write_table
+from analysis.style import THEORY, colours, plain_ticks, save, write_table
 from analysis.tables import Results, ResultsError, open_results
 from mmcr_core.theory import expected_percent_error
 
@@ -110,7 +110,8 @@ def draw_scaling(cells: Cells, fits: Fits, runs: pd.DataFrame, axis: str, floor:
             if P == D:
                 for spine in ax.spines.values():
                     spine.set(visible=True, linewidth=1.4)
-    _label_log_axis(axes, cells)
+    errors = np.concatenate([cell.error for cell in cells.values()])
+    plain_ticks(axes.flat, "y", 0.85 * errors.min(), min(1.0, 1.25 * errors.max()))
     figure.supxlabel(AXES[axis], fontsize=8)
     figure.supylabel("pretraining percent error", fontsize=8)
     handles = [Line2D([], [], color=colour[K], marker="o", ms=3, label=f"K = {K}") for K in colour]
@@ -145,18 +146,6 @@ def _failures(ax: Axes, runs: pd.DataFrame, views: list[int]) -> None:
         if not (status == "finished").any():
             lines.append(f"K = {K}: {status.iloc[0] if len(status) else 'not run'}")
     ax.annotate("\n".join(lines), (0.05, 0.05), xycoords="axes fraction", color="#B00020", fontsize=6)
-
-
-def _label_log_axis(axes: np.ndarray, cells: Cells) -> None:
-    """Plain numbers on an error axis that spans less than two decades."""
-    everything = np.concatenate([cell.error for cell in cells.values()])
-    low, high = everything.min() * 0.85, min(1.0, everything.max() * 1.25)
-    steps = [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 1.0]
-    ticks = [tick for tick in steps if low <= tick <= high]
-    for ax in axes.flat:
-        ax.set_ylim(low, high)
-        ax.set_yticks(ticks, [f"{tick:g}" for tick in ticks])
-        ax.minorticks_off()
 
 
 def draw_exponents(table: pd.DataFrame) -> Figure:

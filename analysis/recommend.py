@@ -18,7 +18,6 @@ import pandas as pd
 import typer
 from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogFormatter
 
 from analysis.anchored import Forecaster, end_test, forecaster
 from analysis.command import RESULTS, app, user_errors
@@ -27,7 +26,7 @@ from analysis.plot_grid_law import grid_laws
 from analysis.query import print_table
 from analysis.robust import Array
 from analysis.scaling import CELL, Cell, Key, binned_cells
-from analysis.style import COLOURS, save
+from analysis.style import COLOURS, plain_ticks, save
 from analysis.tables import Results, ResultsError, open_results
 from mmcr_core.theory import expected_percent_error
 
@@ -192,7 +191,8 @@ def warnings(shown: pd.DataFrame, laws: dict[str, Forecaster], budget: Budget, r
         elif error > TOLERATED or coverage < 0.8:
             found.append(
                 f"from the first quarter of the runs of {variant} their ends are foretold with "
-                f"{100 * error:.0f} % error, {100 * coverage:.0f} % inside the 95 % forecast: trust the ranking no further than that."
+                f"{100 * error:.0f} % error, {100 * coverage:.0f} % inside the 95 % forecast: trust the ranking no "
+                "further than that."
             )
     return found
 
@@ -229,8 +229,8 @@ def draw(
     unit = "compute of one run (FLOPs)" if budget.unit == "flops" else "GPU-hours of one run"
     what = "gap to $e_\\infty$(P, D)" if value == "gap" else "percent error"
     ax.set(xscale="log", yscale="log", xlabel=unit, ylabel=f"foretold {what}")
-    ax.yaxis.set_major_formatter("{x:g}")
-    ax.yaxis.set_minor_formatter(LogFormatter(labelOnlyBase=False, minor_thresholds=(2, 0.5)))
+    low, high = ax.get_ylim()
+    plain_ticks([ax], "y", max(low, 1e-4), min(high, 1.0))
     ax.legend(title="points: measured; dotted: longer than trained", title_fontsize=6, fontsize=6)
     return figure
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import matplotlib
@@ -11,7 +11,9 @@ import matplotlib
 matplotlib.use("Agg")
 
 import matplotlib.pyplot as plt
+import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from analysis.tables import write_file
@@ -51,6 +53,18 @@ plt.rcParams.update(
 def colours(values: Sequence[object]) -> dict[object, str]:
     """A colour for each value, in order; the same for the same list."""
     return {value: COLOURS[i % len(COLOURS)] for i, value in enumerate(values)}
+
+
+def plain_ticks(axes: Iterable[Axes], axis: str, low: float, high: float) -> None:
+    """Limits of a logarithmic axis that spans few decades (`x` or `y`), with ticks as plain numbers."""
+    decades = range(int(np.floor(np.log10(low))), int(np.ceil(np.log10(high))) + 1)
+    steps = (1, 2, 3, 5, 7) if high / low < 20 else (1, 2, 5) if high / low < 200 else (1,)
+    ticks = [step * 10.0**decade for decade in decades for step in steps if low <= step * 10.0**decade <= high]
+    for ax in axes:
+        chosen = ax.xaxis if axis == "x" else ax.yaxis
+        (ax.set_xlim if axis == "x" else ax.set_ylim)(low, high)
+        chosen.set_ticks(ticks, [f"{tick:g}" for tick in ticks])
+        chosen.minorticks_off()
 
 
 def save(figure: Figure, folder: Any, name: str) -> Any:
