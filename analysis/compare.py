@@ -218,9 +218,7 @@ def _panels(rows: int, columns: int) -> tuple[Figure, np.ndarray[Any, np.dtype[A
 
 def _legend(figure: Figure, colour: dict[object, str]) -> Figure:
     figure.supylabel("pretraining percent error", fontsize=8)
-    handles: list[Axes | Line2D] = [
-        Line2D([], [], color=c, marker="o", ms=3, label=str(name)) for name, c in colour.items()
-    ]
+    handles = [Line2D([], [], color=c, marker="o", ms=3, label=str(name)) for name, c in colour.items()]
     handles.append(Line2D([], [], color=THEORY, lw=0.5, ls="--", label="$e_\\infty$(P, D)"))
     figure.legend(handles=handles, loc="outside upper center", ncols=min(3, len(handles)))
     return figure

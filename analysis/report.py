@@ -119,9 +119,7 @@ def overview(runs: pd.DataFrame) -> str:
 def _claims(claims: list[Claim], pictures: list[str]) -> str:
     items = []
     for claim in claims:
-        names = [
-            stem for stem in pictures for figure in claim.figures if stem == figure or stem.startswith(figure + "_")
-        ]
+        names = [stem for stem in pictures for figure in claim.figures if re.fullmatch(rf"{figure}(_\d+)?", stem)]
         links = ", ".join(f"<a href='#{name}'>{name}</a>" for name in names)
         items.append(
             f"<dt>{html.escape(claim.statement)}: <span class={claim.verdict}>{claim.verdict}</span></dt>"
