@@ -26,13 +26,14 @@ HELD_OUT = 0.3  # of the cells, the most expensive
 class GridLaw:
     """The joint law of one variant's cells with one kind of floor, and its test on the most expensive cells:
     `error`, root mean square relative error of their last points; `coverage`, share of these inside the 95 %
-    forecast; `tested`, their number (NaN and 0 where too few cells were left to fit)."""
+    forecast; `tested`, their number (NaN and 0 where too few cells were left to fit); `test`, as `forecasts`."""
 
     floor: str
     fit: JointFit
     error: float
     coverage: float
     tested: int
+    test: pd.DataFrame | None
 
     def inputs(self, steps: Any, P: Any, D: Any, K: Any) -> dict[str, Any]:
         """Arguments of the fit's predict, band and forecast for given steps (optimiser), P, D and K."""
@@ -74,11 +75,11 @@ def fit_grid_law(points: pd.DataFrame, floor: str) -> GridLaw:
     try:
         table = forecasts(points, floor)
     except ValueError:
-        return GridLaw(floor, fit, float("nan"), float("nan"), 0)
+        return GridLaw(floor, fit, float("nan"), float("nan"), 0, None)
     held = table[table["held_out"]]
     relative = held["foretold"] / held["error"] - 1
     inside = (held["low"] <= held["error"]) & (held["error"] <= held["high"])
-    return GridLaw(floor, fit, float(np.sqrt((relative**2).mean())), float(inside.mean()), len(held))
+    return GridLaw(floor, fit, float(np.sqrt((relative**2).mean())), float(inside.mean()), len(held), table)
 
 
 def forecasts(points: pd.DataFrame, floor: str) -> pd.DataFrame:

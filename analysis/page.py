@@ -36,6 +36,8 @@ return t!==''&&!isNaN(n)?n:t};[...body.rows].sort((a,b)=>{const x=key(a),y=key(b
 return (x>y?1:x<y?-1:0)*(up?1:-1)}).forEach(r=>body.appendChild(r))};
 th.onclick=go;th.onkeydown=e=>{if(e.key==='Enter')go()}});
 """
+DPI = 200  # of the figures
+READABLE = 600  # pixels below which a figure of many panels is scrolled instead of shrunk
 LONG = 40  # characters beyond which a cell's text may wrap
 
 
@@ -58,8 +60,11 @@ def images(paths: list[Path]) -> str:
     """PNG files, embedded; each can be linked to by the stem of its name."""
     tags = []
     for path in paths:
-        encoded = base64.b64encode(path.read_bytes()).decode()
-        tags.append(f"<p id='{path.stem}'><img alt='{path.stem}' src='data:image/png;base64,{encoded}'></p>")
+        content = path.read_bytes()
+        width = int.from_bytes(content[16:20], "big") * 96 * 4 // (3 * DPI)  # 8-point labels as 11-point text
+        style = f"width:{width}px;min-width:{min(width, READABLE)}px"
+        source = f"data:image/png;base64,{base64.b64encode(content).decode()}"
+        tags.append(f"<div class=scroll id='{path.stem}'><img alt='{path.stem}' style='{style}' src='{source}'></div>")
     return "".join(tags)
 
 

@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from analysis.command import RESULTS, app, user_errors
-from analysis.grid_law import GridLaw, fit_grid_laws, forecasts, grid_points
+from analysis.grid_law import GridLaw, fit_grid_laws, grid_points
 from analysis.query import print_table
 from analysis.scaling import measured_cells
 from analysis.style import THEORY, colours, plain_ticks, save
@@ -38,7 +38,7 @@ def main(
     table = law_table(laws)
     write_file(opened.root / "grid_law.csv", table.to_csv(index=False).encode())
     print_table(table, "e = E + A prod x^-alpha; floors in order of AICc")
-    for path in figures(opened, output or opened.root / "figures"):
+    for path in figures(laws, output or opened.root / "figures"):
         print(path)
 
 
@@ -72,12 +72,14 @@ def law_table(laws: dict[str, list[GridLaw]]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def figures(results: Results, folder: Path) -> list[Path]:
-    """Draw and save one figure a variant; the paths of the PNGs."""
-    points, laws = grid_points(measured_cells(results, axis="steps")), grid_laws(results)
+def figures(laws: dict[str, list[GridLaw]], folder: Path) -> list[Path]:
+    """Draw and save one figure for each variant whose law was tested; the paths of the PNGs."""
     paths = []
     for i, (variant, kinds) in enumerate(laws.items()):
-        figure = draw(points[points["variant"] == variant], kinds)
+        tested = [law for law in kinds if law.test is not None]
+        if not tested:
+            continue
+        figure = draw(tested)
         name = "forecast" if len(laws) == 1 else f"forecast_{i}"
         if len(laws) > 1:
             figure.suptitle(variant, fontsize=8)
@@ -85,13 +87,13 @@ def figures(results: Results, folder: Path) -> list[Path]:
     return paths
 
 
-def draw(points: pd.DataFrame, laws: list[GridLaw]) -> Figure:
+def draw(laws: list[GridLaw]) -> Figure:
     """A panel for each floor: foretold against measured final errors; held-out cells filled, with forecasts."""
+    tables = [law.test for law in laws if law.test is not None]
     figure, axes = plt.subplots(1, len(laws), figsize=(2.3 * len(laws), 2.7), sharex=True, sharey=True,
                                 squeeze=False, layout="constrained")  # fmt: skip
-    colour = colours(sorted(points["K"].unique()))
-    for ax, law in zip(axes[0], laws, strict=True):
-        table = forecasts(points, law.floor)
+    colour = colours(sorted(tables[0]["K"].unique()))
+    for ax, law, table in zip(axes[0], laws, tables, strict=True):
         for part, held in ((table[~table["held_out"]], False), (table[table["held_out"]], True)):
             for K, cells in part.groupby("K"):
                 ax.plot(

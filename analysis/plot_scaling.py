@@ -99,19 +99,23 @@ def draw_scaling(cells: Cells, fits: Fits, runs: pd.DataFrame, axis: str, floor:
     figure, axes = plt.subplots(
         len(rows), len(columns), figsize=size, squeeze=False, sharex=True, sharey=True, layout="constrained"
     )
+    errors = np.concatenate([cell.error for cell in cells.values()])
+    low, high = 0.85 * float(errors.min()), min(1.0, 1.25 * float(errors.max()))
     for i, P in enumerate(rows):
         for j, D in enumerate(columns):
             ax = axes[i, j]
-            _panel(ax, {key: points for key, points in cells.items() if key[1:3] == (P, D)}, fits, colour, floor)
+            mine = {key: points for key, points in cells.items() if key[1:3] == (P, D)}
+            notes = _panel(ax, mine, fits, colour, floor)
+            notes += _failures(runs[(runs["P"] == P) & (runs["D"] == D)], sorted(runs["K"].unique()))
+            ends = [points.error[points.x.argmax()] for points in mine.values()]
+            _write(ax, notes, low=bool(ends) and max(ends) > np.sqrt(low * high))
             level = float(expected_percent_error(P, D))
             ax.axhline(level, color=THEORY, lw=0.6, ls="--", zorder=0)
-            _failures(ax, runs[(runs["P"] == P) & (runs["D"] == D)], sorted(runs["K"].unique()))
             ax.set_title(f"P = {P}, D = {D}", fontweight="bold" if P == D else "normal", fontsize=7, pad=3)
             if P == D:
                 for spine in ax.spines.values():
                     spine.set(visible=True, linewidth=1.4)
-    errors = np.concatenate([cell.error for cell in cells.values()])
-    plain_ticks(axes.flat, "y", 0.85 * errors.min(), min(1.0, 1.25 * errors.max()))
+    plain_ticks(axes.flat, "y", low, high)
     figure.supxlabel(AXES[axis], fontsize=8)
     figure.supylabel("pretraining percent error", fontsize=8)
     handles = [Line2D([], [], color=colour[K], marker="o", ms=3, label=f"K = {K}") for K in colour]
@@ -120,9 +124,11 @@ def draw_scaling(cells: Cells, fits: Fits, runs: pd.DataFrame, axis: str, floor:
     return figure
 
 
-def _panel(ax: Axes, cells: Cells, fits: Fits, colour: dict[object, str], floor: str) -> None:
+def _panel(ax: Axes, cells: Cells, fits: Fits, colour: dict[object, str], floor: str) -> list[tuple[str, str]]:
+    """Draw points and laws; what to write into the panel, with its colours."""
     ax.set(xscale="log", yscale="log")
-    for i, (key, points) in enumerate(sorted(cells.items(), key=lambda item: item[0][3])):
+    notes = []
+    for key, points in sorted(cells.items(), key=lambda item: item[0][3]):
         mine = colour[key[3]]
         ax.errorbar(points.x, points.error, yerr=points.error_se, fmt="o", ms=1.8, lw=0.5, color=mine)
         fit = fits.get((*key, floor))
@@ -133,19 +139,26 @@ def _panel(ax: Axes, cells: Cells, fits: Fits, colour: dict[object, str], floor:
         ax.plot(inside, fit.predict(inside), color=mine, lw=1)
         ax.fill_between(inside, *fit.band(inside), color=mine, alpha=0.2, lw=0)
         ax.plot(beyond, fit.predict(beyond), color=mine, lw=1, ls=":")
-        mark = "" if fit.trusted else " ?"
-        ax.annotate(f"$\\alpha$ = {fit.alpha:.2f}{mark}", (0.97, 0.95 - 0.13 * i), xycoords="axes fraction",
-                    ha="right", va="top", color=mine, fontsize=6)  # fmt: skip
+        notes.append((f"$\\alpha$ = {fit.alpha:.2f}{'' if fit.trusted else ' ?'}", mine))
+    return notes
 
 
-def _failures(ax: Axes, runs: pd.DataFrame, views: list[int]) -> None:
-    """Name what became of each K that has no finished run in this panel."""
-    lines = []
+def _failures(runs: pd.DataFrame, views: list[int]) -> list[tuple[str, str]]:
+    """What became of each K that has no finished run in this panel."""
+    notes = []
     for K in views:
         status = runs.loc[runs["K"] == K, "status"]
         if not (status == "finished").any():
-            lines.append(f"K = {K}: {status.iloc[0] if len(status) else 'not run'}")
-    ax.annotate("\n".join(lines), (0.05, 0.05), xycoords="axes fraction", color="#B00020", fontsize=6)
+            notes.append((f"K = {K}: {status.iloc[0] if len(status) else 'not run'}", "#B00020"))
+    return notes
+
+
+def _write(ax: Axes, notes: list[tuple[str, str]], low: bool) -> None:
+    """Notes in the corner that falling curves leave free: upper right, or lower left where they stay high."""
+    for i, (text, colour) in enumerate(notes):
+        at = (0.04, 0.05 + 0.12 * (len(notes) - 1 - i)) if low else (0.97, 0.95 - 0.12 * i)
+        ax.annotate(text, at, xycoords="axes fraction", ha="left" if low else "right", va="bottom" if low else "top",
+                    color=colour, fontsize=6)  # fmt: skip
 
 
 def draw_exponents(table: pd.DataFrame) -> Figure:

@@ -78,7 +78,7 @@ def _analysis(results: Results, finished: pd.DataFrame, folder: Path) -> list[st
     claims = [peak_claim(finished, peaks), law_claim(fits), slope_claim(exponents)]
     try:
         laws = plot_grid_law.grid_laws(results)
-        forecast = plot_grid_law.figures(results, folder)
+        forecast = plot_grid_law.figures(laws, folder)
         claims += [grid_claim(kinds) for kinds in laws.values()]
         grid = images(forecast) + table(plot_grid_law.law_table(laws))
     except ResultsError as error:

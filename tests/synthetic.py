@@ -1,15 +1,21 @@
-"""A result store with known power laws and a known peak, written through the product's own store."""
+"""A result store with known power laws and a known peak, written through the product's own store.
+
+`python -m tests.synthetic FOLDER` writes the paper's 75 cells, to look at figures and reports.
+"""
 
 from __future__ import annotations
 
 import dataclasses
 import hashlib
 import json
+import sys
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from scipy.signal import lfilter
 
 from mmcr_core.spec import (
     VIEW_RECIPES,
@@ -25,6 +31,9 @@ from mmcr_core.spec import (
     run_id,
 )
 from sweeps.store import Store
+
+PAPER = (64, 128, 256, 512, 1024)
+FLOPS = 1e9  # of a step
 
 
 def spec(P: int, D: int, K: int, seed: int = 0, learning_rate: float = 1e-3, steps: int = 2000) -> RunSpec:
@@ -42,7 +51,14 @@ def exponent(P: int, D: int) -> float:
 def law(P: int, D: int, K: int, flops: np.ndarray) -> np.ndarray:
     """e = A x^(-alpha) with a peak at P = D: A falls with the distance from the diagonal."""
     height = 0.9 * 2.0 ** (-0.3 * abs(np.log2(P / D))) * (2 / K) ** 0.2
-    return height * (flops / 1e9) ** -exponent(P, D)
+    return height * (flops / FLOPS) ** -exponent(P, D)
+
+
+def noise(rng: np.random.Generator, steps: int, scale: float, correlation: float = 0.6) -> np.ndarray:
+    """Autoregressive, of standard deviation `scale`."""
+    white = rng.standard_normal(steps + 100)
+    red: np.ndarray = lfilter([scale * np.sqrt(1 - correlation**2)], [1, -correlation], white)[100:]
+    return red
 
 
 def write_run(store: Store, run: RunSpec, curve: np.ndarray, *, status: str = "finished", **row: Any) -> str:
@@ -50,7 +66,7 @@ def write_run(store: Store, run: RunSpec, curve: np.ndarray, *, status: str = "f
     key, steps, error = run_id(run), len(curve), curve
     step = np.arange(steps)
     columns = {
-        "step": step, "images": (step + 1) * run.P, "flops": (step + 1) * 1e9, "percent_error": error,
+        "step": step, "images": (step + 1) * run.P, "flops": (step + 1) * FLOPS, "percent_error": error,
         "nuclear_norm": (1 - error) * np.sqrt(run.P * min(run.P, run.D)), "loss": error - 1,
         "reconstruction": np.sqrt(1 - error), "uniformity": np.sqrt(1 - error), "learning_rate": np.full(steps, 1e-3),
     }  # fmt: skip
@@ -58,12 +74,14 @@ def write_run(store: Store, run: RunSpec, curve: np.ndarray, *, status: str = "f
         last = min(first + 500, steps) - 1
         store.write_chunk(key, first, last, {name: column[first : last + 1] for name, column in columns.items()})
     tail = float(error[-max(1, round(0.05 * steps)) :].mean()) if status == "finished" else None
+    factor = None if tail is None else float(np.sqrt(1 - tail))
     now = datetime(2026, 1, 1, tzinfo=UTC)
     described = {
         "run_id": key, "sweep": store.root.name, "objective": "mmcr", "dataset": "stl10", "encoder": "resnet18",
         "P": run.P, "D": run.D, "K": run.K, "seed": run.seed, "precision": "fp32", "steps": steps,
-        "images": steps * run.P, "flops_per_step": 1e9, "flops": steps * 1e9, "status": status, "percent_error": tail,
-        "heldout_percent_error": tail, "probe_accuracy": 0.5, "wall_seconds": 10.0, "images_per_second": 100.0,
+        "images": steps * run.P, "flops_per_step": FLOPS, "flops": steps * FLOPS, "status": status,
+        "percent_error": tail, "heldout_percent_error": tail, "reconstruction": factor, "uniformity": factor,
+        "probe_accuracy": 0.5, "wall_seconds": 10.0, "images_per_second": steps * run.P / 10.0,
         "device": "synthetic", "started_at": now, "finished_at": now, "git_commit": hashlib.sha1(b"x").hexdigest(),
         "versions": json.dumps({"torch": "2"}), "spec": canonical_json(dataclasses.asdict(run)), "schema_version": 1,
     }  # fmt: skip
@@ -77,16 +95,22 @@ def write_sweep(
     views: tuple[int, ...] = (2, 4),
     seeds: tuple[int, ...] = (0,),
     steps: int = 2000,
-    noise: float = 0.01,
+    scale: float = 0.0125,
+    curve: Callable[[int, int, int, np.ndarray], np.ndarray] = law,
+    between: float = 0.0,
 ) -> Store:
-    """A grid of runs that follow `law` with multiplicative, autocorrelated noise."""
+    """A grid of runs that follow `curve` with multiplicative, autocorrelated noise of standard deviation `scale`.
+    `between`: how much the levels of seeds differ, in logs."""
     store, rng = Store(root), np.random.default_rng(0)
     for P in sizes:
         for D in sizes:
             for K in views:
                 for seed in seeds:
-                    white = rng.standard_normal(steps)
-                    red = np.convolve(white, 0.6 ** np.arange(min(10, steps)), mode="same") * noise
-                    error = law(P, D, K, np.arange(1, steps + 1) * 1e9) * np.exp(red)
+                    level = between * rng.standard_normal()
+                    error = curve(P, D, K, np.arange(1, steps + 1) * FLOPS) * np.exp(level + noise(rng, steps, scale))
                     write_run(store, spec(P, D, K, seed, steps=steps), error)
     return store
+
+
+if __name__ == "__main__":
+    write_sweep(Path(sys.argv[1]), PAPER, (2, 4, 8))
