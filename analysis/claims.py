@@ -14,7 +14,7 @@ from scipy import stats
 
 from analysis.double_descent import find_peak
 from analysis.grid_law import GridLaw
-from analysis.robust import LEVEL
+from analysis.robust import LEVEL, Array
 from analysis.scaling import CELL, Cell, Key, fit_cell
 
 HALF_STEP = 0.5  # octaves of P / D: half of the usual spacing of a grid
@@ -23,20 +23,27 @@ FOUND_LAW = 0.1  # relative error below which a law of the grid foretells cells 
 
 @dataclass(frozen=True)
 class Contrast:
-    """A mean difference with its 95 % interval over `over` (`seeds` or `cells`); `effect`: the mean in standard
+    """A mean difference with 95 % intervals: `low`, `high` over `over` (`seeds`, for this grid; with one seed,
+    `cells`), `cells_low`, `cells_high` over cells (for other grids like it); `effect`: the mean in standard
     deviations between cells (Hedges' g); `cells` and `seeds`: how many there were."""
 
     mean: float
     low: float
     high: float
+    cells_low: float
+    cells_high: float
     effect: float
     cells: int
     seeds: int
     over: str
 
     def __str__(self) -> str:
-        spread = f", g = {self.effect:+.1f}" if np.isfinite(self.effect) else ""
-        return f"{self.mean:+.3f} (95 % interval over {self.over} {self.low:+.3f} to {self.high:+.3f}{spread})"
+        text = f"95 % interval over {self.over} {self.low:+.3f} to {self.high:+.3f}"
+        if self.over == "seeds" and np.isfinite(self.cells_low):
+            text += f", over cells {self.cells_low:+.3f} to {self.cells_high:+.3f}"
+        if np.isfinite(self.effect):
+            text += f"; g = {self.effect:+.1f}"
+        return f"{self.mean:+.3f} ({text})"
 
 
 @dataclass(frozen=True)
@@ -55,16 +62,24 @@ def contrast(units: pd.DataFrame) -> Contrast:
     complete = table.dropna(axis=1) if len(table) > 1 else table
     values = complete.to_numpy(float)
     seeds, cells = values.shape if values.size else (0, 0)
-    by_cell = values.mean(axis=0) if cells else np.empty(0)
-    sample, over = (values.mean(axis=1), "seeds") if seeds > 1 and cells else (by_cell, "cells")
-    mean = float(by_cell.mean()) if cells else float("nan")
-    effect = low = high = float("nan")
-    if len(sample) > 1:
-        half = stats.t.ppf((1 + LEVEL) / 2, len(sample) - 1) * float(sample.std(ddof=1)) / np.sqrt(len(sample))
-        low, high = mean - half, mean + half
+    if cells == 0:
+        nan = float("nan")
+        return Contrast(nan, nan, nan, nan, nan, nan, 0, seeds, "cells")
+    by_cell, effect = values.mean(axis=0), float("nan")
+    over_cells = _t_interval(by_cell)
+    interval = _t_interval(values.mean(axis=1)) if seeds > 1 else over_cells
+    mean = float(by_cell.mean())
     if cells > 2 and (deviation := float(by_cell.std(ddof=1))) > 0:
         effect = mean / deviation * (1 - 3 / (4 * cells - 5))
-    return Contrast(mean, low, high, effect, cells, seeds, over)
+    return Contrast(mean, *interval, *over_cells, effect, cells, seeds, "seeds" if seeds > 1 else "cells")
+
+
+def _t_interval(sample: Array) -> tuple[float, float]:
+    """Student's t interval of the mean; NaN for a single value."""
+    if len(sample) < 2:
+        return float("nan"), float("nan")
+    half = stats.t.ppf((1 + LEVEL) / 2, len(sample) - 1) * float(sample.std(ddof=1)) / np.sqrt(len(sample))
+    return float(sample.mean() - half), float(sample.mean() + half)
 
 
 def rise_at_diagonal(runs: pd.DataFrame) -> Contrast:
@@ -203,10 +218,14 @@ def slope_claim(exponents: pd.DataFrame) -> Claim:
         return Claim(statement, "undecided", "too few cells on or off the diagonal.", ("exponents",))
     reason = f"exponent at P = D less that of its row and column, without a floor: {plain}"
     if np.isfinite(above.low):
-        verdict = "still are" if above.high < 0 else "are no longer" if above.low > 0 else "cannot be told to be"
+        verdict = "they still are shallower there" if above.high < 0 else "they no longer are there"
+        if above.low <= 0 <= above.high:
+            verdict = "it cannot be told whether they still are there"
+        elif above.high < 0 < above.cells_high:
+            verdict += " in this grid, though by less than cells differ among themselves"
         change = survival(exponents)
         reason += (
-            f"; above e_inf(P, D): {above}, so that there they {verdict} shallower. In units of the mean exponent "
+            f"; above e_inf(P, D): {above}: {verdict}. In units of the mean exponent "
             f"off the diagonal the subtraction changes the contrast by {change}"
         )
     verdict = "confirmed" if plain.high < 0 else "refuted" if plain.low > 0 else "undecided"

@@ -98,10 +98,11 @@ def write_sweep(
     scale: float = 0.0125,
     curve: Callable[[int, int, int, np.ndarray], np.ndarray] = law,
     between: float = 0.0,
+    draw: int = 0,
 ) -> Store:
     """A grid of runs that follow `curve` with multiplicative, autocorrelated noise of standard deviation `scale`.
-    `between`: how much the levels of seeds differ, in logs."""
-    store, rng = Store(root), np.random.default_rng(0)
+    `between`: how much the levels of seeds differ, in logs; `draw`: seed of all this noise."""
+    store, rng = Store(root), np.random.default_rng(draw)
     for P in sizes:
         for D in sizes:
             for K in views:

@@ -4,7 +4,8 @@ import sys
 import time
 from importlib import import_module
 
-NAMES = ("nuclear_norm", "step_efficiency", "usual_way", "lightly_way", "orchestration", "paper_grid")
+NAMES = ("nuclear_norm", "step_efficiency", "usual_way", "lightly_way", "orchestration", "paper_grid", "fits",
+         "coverage", "recovery")  # fmt: skip
 
 
 def main() -> None:
