@@ -140,9 +140,8 @@ def fit_joint(
         floor, fewer groups than parameters, or columns whose logarithms depend on each other linearly.
     """
     names = list(columns)
-    values = np.array([np.asarray(columns[name], float) for name in names]).T
     y = np.asarray(y, float)
-    _check(names, values, y, form)
+    values = _checked([np.asarray(columns[name], float) for name in names], names, y, form)
     labels = np.arange(len(y)) if groups is None else np.unique(np.asarray(groups), return_inverse=True)[1]
     fixed = _fixed_floor(floor, y)
     log_x = np.log(values)
@@ -187,11 +186,13 @@ def fit_joint(
     )
 
 
-def _check(names: list[str], values: Array, y: Array, form: str) -> None:
+def _checked(columns: list[Array], names: list[str], y: Array, form: str) -> Array:
+    """The columns as (n, k)."""
     if form not in LAWS:
         raise ValueError(f"form '{form}' is unknown; use additive or multiplicative")
-    if not names or y.ndim != 1 or values.shape != (len(y), len(names)):
+    if not names or y.ndim != 1 or any(column.shape != y.shape for column in columns):
         raise ValueError(f"columns must be lists as long as y, which has shape {y.shape}")
+    values = np.stack(columns, axis=1)
     if not (np.all(np.isfinite(values) & (values > 0)) and np.all(np.isfinite(y) & (y > 0))):
         raise ValueError("columns and y must be positive and finite")
     design = np.column_stack([np.ones(len(y)), np.log(values)])
@@ -200,6 +201,7 @@ def _check(names: list[str], values: Array, y: Array, form: str) -> None:
             f"the logarithms of {', '.join(names)} depend on each other linearly (one is constant, or they vary "
             "together), so their exponents cannot be told apart; leave one out"
         )
+    return values
 
 
 def _fixed_floor(floor: str | ArrayLike, y: Array) -> Array | None:

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy.signal import lfilter
 
 from analysis.binning import log_bins
-from analysis.power_law import fit_power_law
+from analysis.power_law import difference, fit_power_law
 
 
 def points(E=0.0, A=20.0, alpha=0.2, noise=0.02, n=30, seed=0, low=9, high=13):
@@ -58,6 +58,62 @@ def test_intervals_hold_the_truth_for_binned_autocorrelated_trajectories():
         alphas.append(fit.alpha)
     assert 0.91 <= held / 150 <= 0.99
     assert np.mean(alphas) == pytest.approx(0.2, rel=0.02)
+
+
+@pytest.mark.parametrize(("floor", "E"), [("free", 0.15), (0.15, 0.15)])
+def test_so_do_intervals_of_laws_with_a_floor(floor, E):
+    rng, x, held, alphas = np.random.default_rng(0), np.arange(50.0, 2001) * 1e9, 0, []
+    for _ in range(100):
+        noise = lfilter([1], [1, -0.6], rng.standard_normal(len(x))) * 0.015
+        bins = log_bins(x, (E + 0.3 * (x / x[0]) ** -0.25) * np.exp(noise))
+        fit = fit_power_law(bins.x, bins.y, floor=floor, covariance=bins.covariance, bootstrap=200)
+        low, high = fit.interval("alpha")
+        held += low <= 0.25 <= high
+        alphas.append(fit.alpha)
+    assert 0.90 <= held / 100 <= 1.0
+    assert np.mean(alphas) == pytest.approx(0.25, rel=0.02)
+
+
+def replicates(rng, seeds, slopes=0.01):
+    """Noisy laws of several seeds whose slopes differ: x, y, labels."""
+    runs = [
+        points(alpha=0.2 + slopes * rng.standard_normal(), noise=0.01, seed=rng.integers(1 << 30)) for _ in range(seeds)
+    ]
+    x, y = (np.concatenate(part) for part in zip(*runs, strict=True))
+    return x, y, np.repeat(range(seeds), 30)
+
+
+@pytest.mark.parametrize("seeds", [2, 3, 6])
+def test_intervals_over_seeds_hold_the_mean_law(seeds):
+    rng, held, alone = np.random.default_rng(seeds), 0, 0
+    for _ in range(120):
+        x, y, labels = replicates(rng, seeds)
+        low, high = fit_power_law(x, y, runs=labels).interval("alpha")
+        held += low <= 0.2 <= high
+        low, high = fit_power_law(x, y, bootstrap=100).interval("alpha")
+        alone += low <= 0.2 <= high
+    assert 0.89 <= held / 120 <= 0.99
+    assert alone < held  # points of one run deviate together
+
+
+def test_a_single_label_is_no_replicate():
+    x, y = points()
+    assert fit_power_law(x, y, runs=["a"] * 30).interval("alpha") == fit_power_law(x, y).interval("alpha")
+
+
+def test_the_difference_of_two_exponents_has_an_interval_of_its_own():
+    one, other = fit_power_law(*points(alpha=0.25, seed=1)), fit_power_law(*points(alpha=0.2, seed=2))
+    value, low, high = difference(one, other)
+    assert value == one.alpha - other.alpha
+    assert low < 0.05 < high
+    apart = np.hypot(np.ptp(one.interval("alpha")), np.ptp(other.interval("alpha")))
+    assert high - low == pytest.approx(apart, rel=0.15)
+
+
+def test_equal_laws_with_equal_bootstrap_seeds_do_not_cancel():
+    one = fit_power_law(*points(seed=1))
+    _, low, high = difference(one, one)
+    assert high - low > np.ptp(one.interval("alpha"))
 
 
 def test_precise_points_count_for_more():
