@@ -30,10 +30,8 @@ class Forecaster:
     def foretell(self, cells: pd.DataFrame, steps: Array) -> tuple[Array, Array, Array]:
         """Percent error of each cell (rows with P, D, K that are among the points) after so many steps (n,), and
         the ends of its 95 % forecast. Within the steps that were trained, what was measured."""
-        curves = [
-            self.points[(self.points[["P", "D", "K"]] == (cell.P, cell.D, cell.K)).all(axis=1)].sort_values("steps")
-            for cell in cells.itertuples()
-        ]
+        by_cell = self.points.sort_values("steps").groupby(["P", "D", "K"])
+        curves = [by_cell.get_group((cell.P, cell.D, cell.K)) for cell in cells.itertuples()]
         ends = np.array([(curve["steps"].min(), curve["steps"].max()) for curve in curves])
         anchor = np.clip(steps, ends[:, 0], ends[:, 1])
         pairs = [_interpolate(curve, at) for curve, at in zip(curves, anchor, strict=True)]
