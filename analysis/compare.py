@@ -17,6 +17,7 @@ from scipy import stats
 
 from analysis.page import images, page, paragraph, section, table
 from analysis.power_law import difference
+from analysis.provenance import provenance
 from analysis.scaling import CELL, Cell, Fits, Key, fit_table, measured_cells, tail_errors
 from analysis.style import THEORY, colours, plain_ticks, save
 from analysis.tables import Results, ResultsError, flatten
@@ -50,6 +51,7 @@ def render(sweeps: list[Results]) -> str:
         section("Overlaid", shown),
         section("Cell by cell", table(compared)),
         section("Power laws, error = E + A x^-alpha", table(fits.drop(columns=["axis", "scale"]))),
+        section("Provenance", provenance(runs)),
     ]
     return page(" against ".join(names), parts)
 
@@ -111,6 +113,7 @@ def differences(runs: pd.DataFrame, laws: Fits) -> pd.DataFrame:
         for cell in sorted(set(pairs[0].groups) & set(pairs[1].groups)):
             a, b = (pair.get_group(cell) for pair in pairs)
             row: dict[str, Any] = {"pair": f"{second} less {first}"} | dict(zip(CELL[1:], cell, strict=True))
+            row["seeds"] = min(len(a), len(b))
             for measure in MEASURES:
                 row[measure], row[f"{measure}_low"], row[f"{measure}_high"] = _welch(
                     a[measure], b[measure], a["noise"] if measure == "percent_error" else None,
@@ -129,8 +132,10 @@ def _welch(
     """Difference b - a of means and its interval: Welch's t over seeds; with one seed, the noise within the runs."""
     mean = float(b.mean() - a.mean())
     if len(a) > 1 and len(b) > 1:
-        interval = stats.ttest_ind(b, a, equal_var=False).confidence_interval(0.95)
-        return mean, float(interval.low), float(interval.high)
+        parts = np.array([part.var(ddof=1) / len(part) for part in (a, b)])
+        freedom = parts.sum() ** 2 / max((parts**2 / [len(a) - 1, len(b) - 1]).sum(), 1e-300)
+        half = float(stats.t.ppf(0.975, max(freedom, 1.0)) * np.sqrt(parts.sum()))
+        return mean, mean - half, mean + half
     if noise_a is None or noise_b is None:
         return mean, float("nan"), float("nan")
     half = 1.96 * float(np.hypot(noise_a.mean() / np.sqrt(len(a)), noise_b.mean() / np.sqrt(len(b))))
@@ -158,6 +163,10 @@ def sentences(compared: pd.DataFrame) -> list[str]:
                 higher, lower = int((part[f"{name}_low"] > 0).sum()), int((part[f"{name}_high"] < 0).sum())
                 text += f"; clearly higher in {higher}, clearly lower in {lower} of them"
             found.append(text + ".")
+    if compared["seeds"].min() == 1:
+        found.append(
+            "Where a cell has one seed, its interval counts the noise within the runs, not what seeds differ by."
+        )
     return found
 
 

@@ -7,7 +7,6 @@ python analysis/report.py results/A results/B      # two sweeps (or more) laid o
 from __future__ import annotations
 
 import html
-import json
 import re
 import tempfile
 from pathlib import Path
@@ -28,6 +27,7 @@ from analysis.claims import (
 )
 from analysis.command import app, user_errors
 from analysis.page import images, page, paragraph, section, table
+from analysis.provenance import provenance
 from analysis.scaling import measured_cells
 from analysis.tables import Results, ResultsError, open_results, write_file
 
@@ -126,26 +126,6 @@ def _claims(claims: list[Claim], pictures: list[str]) -> str:
             f"<dd>{html.escape(claim.reason)} {f'Figures: {links}.' if links else ''}</dd>"
         )
     return f"<dl>{''.join(items)}</dl>"
-
-
-def provenance(runs: pd.DataFrame) -> str:
-    """Code, versions, devices and seeds, with a warning where they are mixed."""
-    commits, versions = sorted(runs["git_commit"].unique()), sorted(runs["versions"].dropna().unique())
-    mixed = len(commits) > 1 or len(versions) > 1
-    warning = paragraph("Runs of different code or library versions are mixed here.", "warning") if mixed else ""
-    rows = pd.DataFrame(
-        [
-            ("git commit", ", ".join(commits)),
-            ("devices", ", ".join(sorted(runs["device"].dropna().unique()))),
-            ("seeds", ", ".join(map(str, sorted(runs["seed"].unique())))),
-            ("precision", ", ".join(sorted(runs["precision"].unique()))),
-            ("first start", str(runs["started_at"].min())),
-            ("last end", str(runs["finished_at"].max())),
-        ],
-        columns=["what", "value"],
-    )
-    listed = "".join(f"<pre>{html.escape(json.dumps(json.loads(version), indent=2))}</pre>" for version in versions)
-    return warning + table(rows) + listed
 
 
 def _reproduce(results: Results) -> str:

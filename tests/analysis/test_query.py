@@ -1,0 +1,76 @@
+"""SQL from the command line: tables, files, schema, examples, and mistakes."""
+
+import json
+
+import pandas as pd
+import pytest
+
+from analysis.double_descent import peak_table
+from analysis.query import EXAMPLES
+from analysis.scaling import fit_table, measured_cells
+from analysis.style import write_table
+from analysis.tables import open_results
+from tests.conftest import run_script
+
+SQL = "SELECT P, D, percent_error FROM runs WHERE K = 2 ORDER BY D, P"
+
+
+def test_a_table_json_csv_and_parquet_say_the_same(sweep, tmp_path):
+    table = run_script("analysis/query.py", sweep, SQL)
+    assert table.returncode == 0
+    assert "percent_error" in table.stdout and table.stdout.endswith("9 rows\n")
+    rows = json.loads(run_script("analysis/query.py", sweep, SQL, "--json").stdout)
+    assert [(row["P"], row["D"]) for row in rows[:2]] == [(64, 64), (128, 64)]
+    for kind, read in (("csv", pd.read_csv), ("parquet", pd.read_parquet)):
+        file = tmp_path / f"out.{kind}"
+        assert run_script("analysis/query.py", sweep, SQL, f"--{kind}", file).stdout == f"9 rows in {file}\n"
+        assert read(file)["percent_error"].tolist() == pytest.approx([row["percent_error"] for row in rows], rel=1e-12)
+
+
+def test_the_schema_names_columns_and_types(sweep):
+    rows = json.loads(run_script("analysis/query.py", sweep, "--schema", "--json").stdout)
+    types = {(row["table"], row["column"]): row["type"] for row in rows}
+    assert types["runs", "P"] == "BIGINT" and types["runs", "percent_error"] == "DOUBLE"
+    assert types["trajectories", "step"] == "BIGINT"
+
+
+def test_every_example_is_printed_and_can_be_answered(own):
+    printed = run_script("analysis/query.py", own, "--examples").stdout
+    results = open_results(own)
+    fits, _ = fit_table(measured_cells(results), "flops")
+    write_table(fits, own / "fits.parquet")
+    write_table(peak_table(results.runs()), own / "peaks.parquet")
+    for title, text in EXAMPLES.items():
+        assert text in printed
+        assert len(open_results(own).sql(text)) > 0 or "did not finish" in title
+
+
+@pytest.mark.parametrize(
+    ("sql", "says"),
+    [
+        ("SELECT percent_eror FROM runs", "percent_error"),
+        ("SELECT * FROM trajectory", "trajectories"),
+        ("SELECT alpha FROM fits", "plot_scaling.py"),
+    ],
+)
+def test_a_wrong_name_is_answered_with_the_nearest(sweep, sql, says):
+    ran = run_script("analysis/query.py", sweep, sql)
+    assert ran.returncode == 2 and says in ran.stderr and "Traceback" not in ran.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["SELEC"], "syntax"),
+        ([""], "empty"),
+        ([], "--schema"),
+        (["SELECT 1", "--schema"], "--schema"),
+        (["SELECT 1", "--json", "--csv", "x.csv"], "one of"),
+        (["SELECT 1", "--csv", "nowhere/x.csv"], "no folder"),
+        (["SELECT 1", "--parquet", "nowhere/x.parquet"], "no folder"),
+    ],
+)
+def test_mistakes_are_one_sentence(sweep, arguments, says):
+    ran = run_script("analysis/query.py", sweep, *arguments)
+    assert ran.returncode == 2
+    assert says in ran.stderr and "Traceback" not in ran.stderr
