@@ -18,31 +18,35 @@ from analysis.robust import Array, percentiles
 EARLY = 0.25  # of each run's steps, from which its end is foretold as a test
 
 
+Curve = tuple[Array, Array, Array]  # log steps, log error, its standard error
+
+
 @dataclass(frozen=True)
 class Forecaster:
-    """A law of the grid with its points; `drift`: standard deviation of the change of a cell's deviation in log
-    error, for each unit of log steps."""
+    """A law of the grid with the measured curves by P, D, K; `drift`: standard deviation of the change of a cell's
+    deviation in log error, for each unit of log steps; `points`, what all this comes from."""
 
     law: GridLaw
     points: pd.DataFrame
+    curves: dict[tuple[int, int, int], Curve]
     drift: float
 
     def foretell(self, cells: pd.DataFrame, steps: Array) -> tuple[Array, Array, Array]:
         """Percent error of each cell (rows with P, D, K that are among the points) after so many steps (n,), and
         the ends of its 95 % forecast. Within the steps that were trained, what was measured."""
-        by_cell = self.points.sort_values("steps").groupby(["P", "D", "K"])
-        curves = [by_cell.get_group((cell.P, cell.D, cell.K)) for cell in cells.itertuples()]
-        ends = np.array([(curve["steps"].min(), curve["steps"].max()) for curve in curves])
-        anchor = np.clip(steps, ends[:, 0], ends[:, 1])
-        pairs = [_interpolate(curve, at) for curve, at in zip(curves, anchor, strict=True)]
-        measured, noise = np.array(pairs).T
-        there, here = (self.law.inputs(at, cells["P"], cells["D"], cells["K"]) for at in (steps, anchor))
+        curves = [self.curves[cell.P, cell.D, cell.K] for cell in cells.itertuples()]
+        wanted = np.log(steps)
+        at = np.clip(wanted, [curve[0][0] for curve in curves], [curve[0][-1] for curve in curves])
+        log_error, noise = np.array(
+            [[np.interp(x, curve[0], column) for column in curve[1:]] for x, curve in zip(at, curves, strict=True)]
+        ).T
+        there, here = (self.law.inputs(x, cells["P"], cells["D"], cells["K"]) for x in (steps, np.exp(at)))
         fit = self.law.fit
         change = fit.curves(**there) / fit.curves(**here)
-        spread = np.hypot(self.drift * np.abs(np.log(steps / anchor)), noise)
+        spread = np.hypot(self.drift * np.abs(wanted - at), noise)
         normal = np.random.default_rng(0).standard_normal((len(change), 1))
-        low, high = percentiles(measured * change * np.exp(spread * normal))
-        return measured * fit.predict(**there) / fit.predict(**here), low, high
+        low, high = percentiles(np.exp(log_error + spread * normal) * change)
+        return np.exp(log_error) * fit.predict(**there) / fit.predict(**here), low, high
 
 
 def forecaster(points: pd.DataFrame, law: GridLaw) -> Forecaster:
@@ -55,7 +59,9 @@ def forecaster(points: pd.DataFrame, law: GridLaw) -> Forecaster:
     distance = table["run"].map(last["at"]) - table["at"]
     change = table["run"].map(last["deviation"]) - table["deviation"]
     far = distance > np.log(2)
-    return Forecaster(law, points, float(np.sqrt(((change / distance)[far] ** 2).mean())))
+    drift = float(np.sqrt(((change / distance)[far] ** 2).mean()))
+    curves = {cell: _curve(part) for cell, part in table.groupby(["P", "D", "K"])}
+    return Forecaster(law, points, curves, drift)
 
 
 def end_test(points: pd.DataFrame, floor: str) -> tuple[float, float, int]:
@@ -74,13 +80,9 @@ def end_test(points: pd.DataFrame, floor: str) -> tuple[float, float, int]:
     return float(np.sqrt(((error / measured - 1) ** 2).mean())), float(inside.mean()), len(last)
 
 
-def _interpolate(curve: pd.DataFrame, steps: float) -> tuple[float, float]:
-    """Error at so many steps and its relative standard error, linear in logs; seeds averaged."""
-    logs = curve.assign(at=np.log(curve["steps"]), log_error=np.log(curve["error"])).groupby("at")
+def _curve(points: pd.DataFrame) -> Curve:
+    """Mean over seeds; its standard error is the larger of the noise within runs and what seeds say."""
+    logs = points.assign(log_error=np.log(points["error"])).groupby("at")
     means, count = logs[["log_error", "noise"]].mean(), logs.size()
-    means["noise"] = np.fmax(means["noise"], logs["log_error"].std()) / np.sqrt(count)
-    at = np.log(steps)
-    return (
-        float(np.exp(np.interp(at, means.index, means["log_error"]))),
-        float(np.interp(at, means.index, means["noise"])),
-    )
+    noise = np.fmax(means["noise"], logs["log_error"].std()) / np.sqrt(count)
+    return means.index.to_numpy(float), means["log_error"].to_numpy(float), noise.to_numpy(float)

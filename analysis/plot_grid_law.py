@@ -34,7 +34,7 @@ def main(
 ) -> None:
     """Fit one law to all cells, and test it on the most expensive ones."""
     opened = open_results(results)
-    laws = grid_laws(opened)
+    laws = grid_laws(measured_points(opened))
     table = law_table(laws)
     write_file(opened.root / "grid_law.csv", table.to_csv(index=False).encode())
     print_table(table, "e = E + A prod x^-alpha; floors in order of AICc")
@@ -42,19 +42,25 @@ def main(
         print(path)
 
 
-def grid_laws(results: Results) -> dict[str, list[GridLaw]]:
-    """The laws of each variant, best floor first. Raises ResultsError where there are too few cells for any."""
+def measured_points(results: Results) -> pd.DataFrame:
+    """`grid_points` of the trajectories of all finished runs. Raises ResultsError where there are none."""
     cells = measured_cells(results, axis="steps")
     if not cells:
         raise ResultsError(f"{results.root} holds no finished run with a trajectory")
+    return grid_points(cells)
+
+
+def grid_laws(points: pd.DataFrame) -> dict[str, list[GridLaw]]:
+    """The laws of each variant among `grid_points`, best floor first. Raises ResultsError where there are too few
+    cells for any."""
     laws, reason = {}, ""
-    for variant, points in grid_points(cells).groupby("variant"):
+    for variant, mine in points.groupby("variant"):
         try:
-            laws[str(variant)] = fit_grid_laws(points)
+            laws[str(variant)] = fit_grid_laws(mine)
         except ValueError as error:
             reason = str(error)
     if not laws:
-        raise ResultsError(f"{results.root} has no law of the grid: {reason}")
+        raise ResultsError(f"no law of the grid: {reason}")
     return laws
 
 

@@ -21,11 +21,10 @@ from matplotlib.figure import Figure
 
 from analysis.anchored import Forecaster, end_test, forecaster
 from analysis.command import RESULTS, app, user_errors
-from analysis.grid_law import grid_points
-from analysis.plot_grid_law import grid_laws
+from analysis.plot_grid_law import grid_laws, measured_points
 from analysis.query import print_table
 from analysis.robust import Array
-from analysis.scaling import CELL, Cell, Key, binned_cells
+from analysis.scaling import CELL
 from analysis.style import COLOURS, plain_ticks, save
 from analysis.tables import Results, ResultsError, open_results
 from mmcr_core.theory import expected_percent_error
@@ -38,7 +37,6 @@ FLOORS = (
 )
 TOLERATED = 0.2  # relative error of the test forecast beyond which a warning says so
 SHOWN_LINES = 4  # of the frontier's figure
-Measured = dict[Key, Cell]
 cli = app()
 
 
@@ -87,10 +85,10 @@ def main(
     if not (np.isfinite(budget.amount) and budget.amount > 0):
         raise ResultsError(f"the compute is {budget.amount:g}; it must be positive")
     opened = open_results(results)
-    points = grid_points(binned_cells(opened, "steps"))
+    points = measured_points(opened)
     laws = {
         variant: forecaster(points[points["variant"] == variant], kinds[0])
-        for variant, kinds in grid_laws(opened).items()
+        for variant, kinds in grid_laws(points).items()
     }
     cells = measured_cells(opened, laws)
     table = recommend(cells, laws, budget, rank.value)
@@ -101,8 +99,7 @@ def main(
     print(FLOORS)
     for warning in warnings(table.head(top), laws, budget, rank.value):
         print(f"Warning: {warning}")
-    measured = binned_cells(opened, budget.unit)
-    path = save(draw(cells, laws, budget, table, rank.value, measured), output or opened.root / "figures", "frontier")
+    path = save(draw(cells, laws, budget, table, rank.value), output or opened.root / "figures", "frontier")
     print(path)
 
 
@@ -197,9 +194,7 @@ def warnings(shown: pd.DataFrame, laws: dict[str, Forecaster], budget: Budget, r
     return found
 
 
-def draw(
-    cells: pd.DataFrame, laws: dict[str, Forecaster], budget: Budget, table: pd.DataFrame, rank: str, measured: Measured
-) -> Figure:
+def draw(cells: pd.DataFrame, laws: dict[str, Forecaster], budget: Budget, table: pd.DataFrame, rank: str) -> Figure:
     """The compute frontier: the least error (or gap) of any cell at each compute with its forecast, and the cells
     that lead somewhere or are best at the budget, with what was measured along their runs."""
     value = "gap" if rank == "gap" else "error"
@@ -216,13 +211,15 @@ def draw(
     best = [key for key in table[CELL].itertuples(index=False, name=None) if key not in leaders]
     for colour, key in zip(COLOURS, leaders + best[: SHOWN_LINES - len(leaders)], strict=False):
         line = pd.concat([part[(part[CELL] == list(key)).all(axis=1)] for part in at])[value].to_numpy()
-        until = amounts <= trained[(cells[CELL] == list(key)).all(axis=1)].iloc[0]
+        own = (cells[CELL] == list(key)).all(axis=1)
+        until = amounts <= trained[own].iloc[0]
         label = f"P = {key[1]}, D = {key[2]}, K = {key[3]}" + (f", {key[0]}" if len(laws) > 1 else "")
         ax.plot(amounts[until] / scale, line[until], color=colour, lw=1.2, label=label)
         ax.plot(amounts[~until] / scale, line[~until], color=colour, lw=1.2, ls=":")
-        seen = measured[key]
+        log_steps, log_error, _ = laws[key[0]].curves[key[1:]]
+        spent = np.exp(log_steps) / budget.steps(cells[own], 1.0)
         level = float(expected_percent_error(key[1], key[2])) if value == "gap" else 0.0
-        ax.plot(seen.x / scale, seen.error - level, "o", ms=2.5, color=colour)
+        ax.plot(spent / scale, np.exp(log_error) - level, "o", ms=2.5, color=colour)
     ax.axvline(budget.amount / scale, color="black", lw=0.6, ls="--")
     ax.annotate(f"{budget} ", (budget.amount / scale, 1), xycoords=("data", "axes fraction"), va="top", ha="right",
                 fontsize=7)  # fmt: skip

@@ -77,7 +77,7 @@ def _analysis(results: Results, finished: pd.DataFrame, folder: Path) -> list[st
     exponents = exponents_by_seed(measured_cells(results))
     claims = [peak_claim(finished, peaks), law_claim(fits), slope_claim(exponents)]
     try:
-        laws = plot_grid_law.grid_laws(results)
+        laws = plot_grid_law.grid_laws(plot_grid_law.measured_points(results))
         forecast = plot_grid_law.figures(laws, folder)
         claims += [grid_claim(kinds) for kinds in laws.values()]
         grid = images(forecast) + table(plot_grid_law.law_table(laws))

@@ -8,6 +8,7 @@ included. With a constant learning rate the two should agree; with a decay only 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +24,7 @@ from mmcr_core.theory import expected_percent_error
 CELL = ["variant", "P", "D", "K"]
 FLOORS = ("none", "free", "theory")
 LAWS = ("trajectory", "budget")
+TOGETHER = 25  # runs whose trajectories are read at once
 HOLDOUT = 0.25  # of the points, those of largest compute, to compare floors by extrapolation
 AXES = {
     "flops": "compute (FLOPs)",
@@ -56,10 +58,8 @@ def measured_cells(results: Results, law: str = "trajectory", axis: str = "flops
 def binned_cells(results: Results, axis: str = "flops") -> dict[Key, Cell]:
     """Points along the trajectories of each cell."""
     cells: dict[Key, list[tuple[int, Bins, bool]]] = {}
-    for run in _finished(results).itertuples():
-        trajectory = results.trajectories(f"run_id = '{run.run_id}'")
-        if trajectory.empty:
-            continue
+    runs = _finished(results)
+    for run, trajectory in _trajectories(results, runs):
         steps = settled(trajectory)
         bins = log_bins(_cumulative(steps, run, axis), steps["percent_error"].to_numpy(float))
         cells.setdefault((run.variant, run.P, run.D, run.K), []).append((run.seed, bins, decays(trajectory)))
@@ -101,6 +101,19 @@ def budget_cells(results: Results, axis: str = "flops") -> dict[Key, Cell]:
 def _finished(results: Results) -> pd.DataFrame:
     runs = results.runs()
     return runs[runs["status"] == "finished"].copy()
+
+
+def _trajectories(results: Results, runs: pd.DataFrame) -> Iterator[tuple[Any, pd.DataFrame]]:
+    """Each run that has a trajectory, with it; read some runs at a time, to be quick and small."""
+    for first in range(0, len(runs), TOGETHER):
+        part = runs.iloc[first : first + TOGETHER]
+        names = ", ".join(f"'{run_id}'" for run_id in part["run_id"])
+        steps = results.sql(
+            "SELECT run_id, step, images, flops, percent_error, learning_rate FROM trajectories "
+            f"WHERE run_id IN ({names}) ORDER BY run_id, step"
+        )
+        by_run = dict(iter(steps.groupby("run_id")))
+        yield from ((run, by_run[run.run_id]) for run in part.itertuples() if run.run_id in by_run)
 
 
 def _cumulative(steps: pd.DataFrame, run: Any, axis: str) -> Array:
