@@ -30,6 +30,8 @@ quickstart: $(RUN)
 	$(BIN)/python sweeps/launch.py sweeps/grids/quickstart.yaml
 	$(BIN)/python analysis/plot_scaling.py results/quickstart
 	$(BIN)/python analysis/plot_double_descent.py results/quickstart
+	$(BIN)/python analysis/plot_grid_law.py results/quickstart
+	$(BIN)/python analysis/recommend.py results/quickstart --flops 1e12
 	$(BIN)/python analysis/report.py results/quickstart
 	$(BIN)/python analysis/query.py results/quickstart \
 		"SELECT P, D, K, steps, percent_error, heldout_percent_error, probe_accuracy FROM runs ORDER BY D, P"

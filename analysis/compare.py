@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from scipy import stats
 
+from analysis.command import track
 from analysis.page import images, page, paragraph, section, table
 from analysis.power_law import difference
 from analysis.provenance import provenance
@@ -34,7 +35,7 @@ def render(sweeps: list[Results]) -> str:
     for results, own in zip(sweeps, _labels(sweeps), strict=True):
         for (variant, P, D, K), cell in measured_cells(results).items():
             cells[(own[variant], P, D, K)] = cell
-    fits, laws = fit_table(cells, "flops")
+    fits, laws = fit_table(cells, "flops", track=track)
     differing = settings(sweeps)
     compared = differences(runs, laws)
     if compared.empty:
@@ -185,7 +186,7 @@ def draw_errors(runs: pd.DataFrame, names: list[str]) -> Figure:
                 ax.errorbar(mean.index, mean, yerr=bars, color=colour[name], marker="o", ms=3)
             points = sorted(runs["P"].unique())
             fine = np.geomspace(points[0], points[-1], 100)
-            ax.plot(fine, expected_percent_error(fine, D), color=THEORY, lw=0.5, ls="--", zorder=0)
+            ax.plot(fine, expected_percent_error(fine, D), color=THEORY, lw=0.5, zorder=0)
             ax.axvline(D, color="0.8", lw=0.8, zorder=0)
             ax.set_xscale("log", base=2)
             ax.set_xticks(points, [str(P) for P in points], rotation=90 if len(points) > 4 else 0)
@@ -210,7 +211,7 @@ def draw_trajectories(cells: dict[Key, Cell], names: list[str]) -> Figure:
     for (i, P), (j, D) in itertools.product(enumerate(rows), enumerate(columns)):
         axes[i, j].set(xscale="log", yscale="log")
         axes[i, j].set_title(f"P = {P}, D = {D}, K = {K}", fontsize=7, pad=3)
-        axes[i, j].axhline(float(expected_percent_error(P, D)), color=THEORY, lw=0.5, ls="--", zorder=0)
+        axes[i, j].axhline(float(expected_percent_error(P, D)), color=THEORY, lw=0.5, zorder=0)
     errors = np.concatenate([cell.error for cell in mine.values()])
     plain_ticks(axes.flat, "y", 0.85 * errors.min(), min(1.0, 1.2 * errors.max()))
     figure.supxlabel("compute (FLOPs)", fontsize=8)
@@ -228,6 +229,6 @@ def _panels(rows: int, columns: int) -> tuple[Figure, np.ndarray[Any, np.dtype[A
 def _legend(figure: Figure, colour: dict[object, str]) -> Figure:
     figure.supylabel("pretraining percent error", fontsize=8)
     handles = [Line2D([], [], color=c, marker="o", ms=3, label=str(name)) for name, c in colour.items()]
-    handles.append(Line2D([], [], color=THEORY, lw=0.5, ls="--", label="$e_\\infty$(P, D)"))
+    handles.append(Line2D([], [], color=THEORY, lw=0.5, label="$e_\\infty$(P, D)"))
     figure.legend(handles=handles, loc="outside upper center", ncols=min(3, len(handles)))
     return figure

@@ -130,7 +130,7 @@ def draw(runs: pd.DataFrame, peaks: pd.DataFrame, noise: pd.Series, simulated: p
     handles = [
         Line2D([], [], marker="*", ms=8, label="peak", **star),
         Line2D([], [], marker="v", ms=6, label="largest, at an end of the range", **star),
-        Line2D([], [], color=THEORY, lw=0.6, ls="--", label="$e_\\infty$(P, D), uniform embeddings"),
+        Line2D([], [], color=THEORY, lw=0.5, label="$e_\\infty$(P, D), uniform embeddings"),
         Line2D([], [], color=THEORY, marker="x", ms=3, mew=0.6, ls="none", label="the same, simulated at this size"),
     ]
     figure.legend(handles=handles, loc="outside upper center", ncols=2)
@@ -151,7 +151,7 @@ def _panel(
                     label=f"{value}")  # fmt: skip
         x = np.geomspace(min(runs[along].min(), runs[other].min()), runs[along].max(), 200)
         theory = expected_percent_error(x, value)
-        ax.plot(x, theory, color=THEORY, lw=0.5, ls="--", zorder=0)
+        ax.plot(x, theory, color=THEORY, lw=0.5, zorder=0)
         finite = simulated.xs(value, level=other).reindex(mean.index)
         ax.plot(finite.index, finite, "x", color=THEORY, ms=3, mew=0.6, zorder=1)
         peak = peaks[peaks["at"] == value].iloc[0]

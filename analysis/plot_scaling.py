@@ -18,7 +18,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from analysis.command import RESULTS, app, user_errors
+from analysis.command import RESULTS, app, track, user_errors
 from analysis.heat_map import draw_heat_map
 from analysis.scaling import AXES, Cell, Fits, Key, fit_table, measured_cells
 from analysis.style import THEORY, colours, plain_ticks, save, write_table
@@ -75,7 +75,7 @@ def figures(
     cells = measured_cells(results, law, axis)
     if not cells:
         raise ResultsError(f"{results.root} holds no finished run with a trajectory")
-    table, fits = fit_table(cells, axis, law)
+    table, fits = fit_table(cells, axis, law, track)
     paths = []
     names = sorted({cell[0] for cell in cells})
     for i, variant in enumerate(names):
@@ -110,7 +110,7 @@ def draw_scaling(cells: Cells, fits: Fits, runs: pd.DataFrame, axis: str, floor:
             ends = [points.error[points.x.argmax()] for points in mine.values()]
             _write(ax, notes, low=bool(ends) and max(ends) > np.sqrt(low * high))
             level = float(expected_percent_error(P, D))
-            ax.axhline(level, color=THEORY, lw=0.6, ls="--", zorder=0)
+            ax.axhline(level, color=THEORY, lw=0.5, zorder=0)
             ax.set_title(f"P = {P}, D = {D}", fontweight="bold" if P == D else "normal", fontsize=7, pad=3)
             if P == D:
                 for spine in ax.spines.values():
@@ -119,7 +119,8 @@ def draw_scaling(cells: Cells, fits: Fits, runs: pd.DataFrame, axis: str, floor:
     figure.supxlabel(AXES[axis], fontsize=8)
     figure.supylabel("pretraining percent error", fontsize=8)
     handles = [Line2D([], [], color=colour[K], marker="o", ms=3, label=f"K = {K}") for K in colour]
-    handles.append(Line2D([], [], color=THEORY, lw=0.6, ls="--", label="$e_\\infty$(P, D)"))
+    handles.append(Line2D([], [], color="0.3", lw=1, ls="--", label="extrapolated"))
+    handles.append(Line2D([], [], color=THEORY, lw=0.5, label="$e_\\infty$(P, D), uniform embeddings"))
     figure.legend(handles=handles, loc="outside upper center", ncols=len(handles))
     return figure
 
@@ -138,7 +139,7 @@ def _panel(ax: Axes, cells: Cells, fits: Fits, colour: dict[object, str], floor:
         inside, beyond = np.geomspace(low, high, 60), np.geomspace(high, 3 * high, 20)
         ax.plot(inside, fit.predict(inside), color=mine, lw=1)
         ax.fill_between(inside, *fit.band(inside), color=mine, alpha=0.2, lw=0)
-        ax.plot(beyond, fit.predict(beyond), color=mine, lw=1, ls=":")
+        ax.plot(beyond, fit.predict(beyond), color=mine, lw=1, ls="--")
         notes.append((f"$\\alpha$ = {fit.alpha:.2f}{'' if fit.trusted else ' ?'}", mine))
     return notes
 

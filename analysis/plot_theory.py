@@ -6,6 +6,7 @@ Needs no sweep. Writes theory.{png,pdf} and theory.csv.
 
 from __future__ import annotations
 
+import itertools
 import os
 from pathlib import Path
 from typing import Annotated, Any
@@ -17,10 +18,8 @@ from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from analysis.command import app, user_errors
+from analysis.command import app, track, user_errors
 from analysis.style import THEORY, save
 from analysis.tables import ResultsError
 from mmcr_core.theory import expected_percent_error, nuclear_norm_bound, simulate_uniform
@@ -57,14 +56,9 @@ def simulate(sizes: list[int], repeats: int, seed: int) -> pd.DataFrame:
     """N, D, mean, std, expected for each pair of `sizes`: percent errors of uniform unit rows."""
     rng = np.random.default_rng(seed)
     rows = []
-    with Progress(TextColumn("simulating"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
-                  console=Console(stderr=True), transient=True) as progress:  # fmt: skip
-        task = progress.add_task("", total=len(sizes) ** 2)
-        for N in sizes:
-            for D in sizes:
-                draws = [simulate_uniform(N, D, rng) for _ in range(repeats)]
-                rows.append((N, D, np.mean(draws), np.std(draws, ddof=1), expected_percent_error(N, D)))
-                progress.advance(task)
+    for N, D in track(list(itertools.product(sizes, sizes)), "simulating"):
+        draws = [simulate_uniform(N, D, rng) for _ in range(repeats)]
+        rows.append((N, D, np.mean(draws), np.std(draws, ddof=1), expected_percent_error(N, D)))
     return pd.DataFrame(rows, columns=["N", "D", "mean", "std", "expected"])
 
 

@@ -97,6 +97,8 @@ def main(
         return
     print_table(readable(table.head(top)), f"Best of {len(table)} cells for {budget}, by {rank.value}")
     print(FLOORS)
+    if budget.unit == "seconds":
+        print(f"Speeds are those measured on: {'; '.join(sorted(set(cells['device'])))}.")
     for warning in warnings(table.head(top), laws, budget, rank.value):
         print(f"Warning: {warning}")
     path = save(draw(cells, laws, budget, table, rank.value), output or opened.root / "figures", "frontier")
@@ -215,7 +217,7 @@ def draw(cells: pd.DataFrame, laws: dict[str, Forecaster], budget: Budget, table
         until = amounts <= trained[own].iloc[0]
         label = f"P = {key[1]}, D = {key[2]}, K = {key[3]}" + (f", {key[0]}" if len(laws) > 1 else "")
         ax.plot(amounts[until] / scale, line[until], color=colour, lw=1.2, label=label)
-        ax.plot(amounts[~until] / scale, line[~until], color=colour, lw=1.2, ls=":")
+        ax.plot(amounts[~until] / scale, line[~until], color=colour, lw=1.2, ls="--")
         log_steps, log_error, _ = laws[key[0]].curves[key[1:]]
         spent = np.exp(log_steps) / budget.steps(cells[own], 1.0)
         level = float(expected_percent_error(key[1], key[2])) if value == "gap" else 0.0
@@ -228,7 +230,7 @@ def draw(cells: pd.DataFrame, laws: dict[str, Forecaster], budget: Budget, table
     ax.set(xscale="log", yscale="log", xlabel=unit, ylabel=f"foretold {what}")
     low, high = ax.get_ylim()
     plain_ticks([ax], "y", max(low, 1e-4), min(high, 1.0))
-    ax.legend(title="points: measured; dotted: longer than trained", title_fontsize=6, fontsize=6)
+    ax.legend(title="points: measured; dashed: longer than trained", title_fontsize=6, fontsize=6)
     return figure
 
 

@@ -8,7 +8,7 @@ included. With a constant learning rate the two should agree; with a decay only 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -137,15 +137,21 @@ def fit_cell(cell: Cell, P: int, D: int, floor: str, holdout: float = 0.0, boots
     )
 
 
-def fit_table(cells: dict[Key, Cell], axis: str, law: str = "trajectory") -> tuple[pd.DataFrame, Fits]:
-    """One row for each cell and floor (none, free, theory), and the fits themselves by (*cell, floor).
+def fit_table(
+    cells: dict[Key, Cell],
+    axis: str,
+    law: str = "trajectory",
+    track: Callable[[Sequence[tuple[Key, Cell]], str], Iterable[tuple[Key, Cell]]] = lambda items, _: items,
+) -> tuple[pd.DataFrame, Fits]:
+    """One row for each cell and floor (none, free, theory), and the fits themselves by (*cell, floor). `track` may
+    show progress.
 
     Columns: variant, P, D, K, law, axis, floor, seeds, E, A, alpha and A, E, alpha's 95 % intervals (_low,
     _high), scale, aicc, extrapolation_error (of a fit without the quarter of largest compute), points, decades,
     trusted, reason.
     """
     rows, fits = [], {}
-    for key, cell in cells.items():
+    for key, cell in track(list(cells.items()), "fitting"):
         for floor in FLOORS:
             row = {**dict(zip(CELL, key, strict=True)), "law": law, "axis": axis, "floor": floor}
             row |= {"seeds": len(set(cell.seeds)), "points": len(cell.x)}
