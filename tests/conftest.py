@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from typer.testing import CliRunner
 
 from mmcr_core.spec import (
     VIEW_RECIPES,
@@ -94,3 +96,12 @@ def run_script(*arguments: object, timeout: float = 240) -> subprocess.Completed
     """Run a script of the repository as a user would; returns its exit code and output."""
     command = [sys.executable, *map(str, arguments)]
     return subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, timeout=timeout, check=False)
+
+
+def invoke(script: str, *arguments: object) -> subprocess.CompletedProcess[str]:
+    """An analysis command within this process: the same exit code and output, without a second of imports."""
+    cli = importlib.import_module(f"analysis.{script}").cli
+    ran = CliRunner().invoke(cli, list(map(str, arguments)))
+    if ran.exception and not isinstance(ran.exception, SystemExit):
+        raise ran.exception
+    return subprocess.CompletedProcess([script], ran.exit_code, ran.stdout, ran.stderr)

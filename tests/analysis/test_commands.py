@@ -11,27 +11,27 @@ from analysis.scaling import fit_table, measured_cells, tail_errors
 from analysis.tables import open_results
 from mmcr_core.theory import expected_percent_error
 from sweeps.store import Store
-from tests.conftest import run_script
+from tests.conftest import invoke, run_script
 from tests.synthetic import exponent, law, spec, write_run, write_sweep
 
 
 @pytest.mark.parametrize(
     "arguments",
     [
-        ["analysis/query.py", "{tmp}/none", "SELECT 1"],
-        ["analysis/plot_scaling.py", "{tmp}"],
-        ["analysis/plot_scaling.py", "{sweep}", "--axis", "dollars"],
-        ["analysis/plot_double_descent.py", "{tmp}/none"],
-        ["analysis/plot_scaling.py", "{sweep}", "--law", "moral"],
-        ["analysis/plot_grid_law.py", "{tmp}"],
-        ["analysis/recommend.py", "{tmp}", "--flops", "1e12"],
-        ["analysis/report.py", "{tmp}"],
-        ["analysis/report.py", "{sweep}", "{tmp}"],
-        ["analysis/plot_theory.py", "--largest", "5"],
+        ["query", "{tmp}/none", "SELECT 1"],
+        ["plot_scaling", "{tmp}"],
+        ["plot_scaling", "{sweep}", "--axis", "dollars"],
+        ["plot_double_descent", "{tmp}/none"],
+        ["plot_scaling", "{sweep}", "--law", "moral"],
+        ["plot_grid_law", "{tmp}"],
+        ["recommend", "{tmp}", "--flops", "1e12"],
+        ["report", "{tmp}"],
+        ["report", "{sweep}", "{tmp}"],
+        ["plot_theory", "--largest", "5"],
     ],
 )
 def test_bad_input_is_exit_code_2_without_a_traceback(sweep, tmp_path, arguments):
-    ran = run_script(*(argument.format(sweep=sweep, tmp=tmp_path) for argument in arguments))
+    ran = invoke(*(argument.format(sweep=sweep, tmp=tmp_path) for argument in arguments))
     assert ran.returncode == 2
     assert ran.stderr and "Traceback" not in ran.stderr
     assert list(tmp_path.glob("*.csv")) == []
@@ -68,7 +68,7 @@ def test_tail_errors_are_those_of_the_last_twentieth(sweep):
 
 
 def test_plot_scaling_draws_every_panel_and_writes_fits(own):
-    ran = run_script("analysis/plot_scaling.py", own)
+    ran = invoke("plot_scaling", own)
     assert ran.returncode == 0, ran.stderr
     for name in ("scaling", "exponents"):
         image = Image.open(own / "figures" / f"{name}.png")
@@ -81,7 +81,7 @@ def test_plot_scaling_draws_every_panel_and_writes_fits(own):
 
 
 def test_plot_double_descent_marks_the_diagonal(own, tmp_path):
-    ran = run_script("analysis/plot_double_descent.py", own, "-o", tmp_path / "out")
+    ran = invoke("plot_double_descent", own, "-o", tmp_path / "out")
     assert ran.returncode == 0, ran.stderr
     assert {file.stem for file in (tmp_path / "out").glob("*.png")} == {"double_descent", "error_map", "gap"}
     peaks = open_results(own).peaks()
@@ -98,8 +98,8 @@ def test_sweeps_of_two_variants_get_a_figure_each(tmp_path):
         for P in (64, 128):
             error = law(P, 64, 2, np.arange(1, 401) * 1e9) * np.exp(0.01 * rng.standard_normal(400))
             write_run(store, spec(P, 64, 2, learning_rate=rate, steps=400), error)
-    assert run_script("analysis/plot_scaling.py", store.root).returncode == 0
-    assert run_script("analysis/plot_double_descent.py", store.root).returncode == 0
+    assert invoke("plot_scaling", store.root).returncode == 0
+    assert invoke("plot_double_descent", store.root).returncode == 0
     names = {file.name for file in (store.root / "figures").glob("*.png")}
     assert names == {f"{kind}_{i}.png" for kind in KINDS for i in (0, 1)}
     assert set(open_results(store.root).fits()["variant"]) == {
@@ -111,19 +111,19 @@ def test_sweeps_of_two_variants_get_a_figure_each(tmp_path):
 def test_sweeps_of_one_cell_of_short_runs_or_of_failures_only_are_reported_too(tmp_path):
     one = write_sweep(tmp_path / "one", sizes=(64,), views=(2,), steps=3)
     for script in ("plot_scaling", "plot_double_descent", "report"):
-        ran = run_script(f"analysis/{script}.py", one.root)
+        ran = invoke(script, one.root)
         assert ran.returncode == 0, ran.stderr
     assert not open_results(one.root).fits()["trusted"].any()
     failed = Store(tmp_path / "failed")
     write_run(failed, spec(64, 64, 2), np.full(3, 0.5), status="failed", error="out of memory")
-    assert run_script("analysis/report.py", failed.root).returncode == 0
+    assert invoke("report", failed.root).returncode == 0
     assert "out of memory" in (failed.root / "report.html").read_text()
-    ran = run_script("analysis/plot_scaling.py", failed.root)
+    ran = invoke("plot_scaling", failed.root)
     assert ran.returncode == 2 and "no finished run" in ran.stderr
 
 
 def test_plot_theory_needs_no_sweep(tmp_path):
-    ran = run_script("analysis/plot_theory.py", "-o", tmp_path / "theory", "--largest", "100", "--repeats", "2")
+    ran = invoke("plot_theory", "-o", tmp_path / "theory", "--largest", "100", "--repeats", "2")
     assert ran.returncode == 0, ran.stderr
     table = pd.read_csv(tmp_path / "theory/theory.csv")
     assert len(table) == 16
@@ -140,8 +140,8 @@ def test_all_noise_yields_no_trusted_law_and_no_peak(tmp_path):
     for P in (64, 128, 256):
         for D in (64, 128, 256):
             write_run(store, spec(P, D, 2, steps=800), 0.3 * np.exp(0.05 * rng.standard_normal(800)))
-    assert run_script("analysis/plot_scaling.py", store.root).returncode == 0
+    assert invoke("plot_scaling", store.root).returncode == 0
     fits = open_results(store.root).fits()
     assert not fits["trusted"].any()
-    assert run_script("analysis/plot_double_descent.py", store.root).returncode == 0
+    assert invoke("plot_double_descent", store.root).returncode == 0
     assert not open_results(store.root).peaks()["found"].any()

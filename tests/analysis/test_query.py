@@ -10,32 +10,32 @@ from analysis.query import EXAMPLES
 from analysis.scaling import fit_table, measured_cells
 from analysis.style import write_table
 from analysis.tables import open_results
-from tests.conftest import run_script
+from tests.conftest import invoke
 
 SQL = "SELECT P, D, percent_error FROM runs WHERE K = 2 ORDER BY D, P"
 
 
 def test_a_table_json_csv_and_parquet_say_the_same(sweep, tmp_path):
-    table = run_script("analysis/query.py", sweep, SQL)
+    table = invoke("query", sweep, SQL)
     assert table.returncode == 0
     assert "percent_error" in table.stdout and table.stdout.endswith("9 rows\n")
-    rows = json.loads(run_script("analysis/query.py", sweep, SQL, "--json").stdout)
+    rows = json.loads(invoke("query", sweep, SQL, "--json").stdout)
     assert [(row["P"], row["D"]) for row in rows[:2]] == [(64, 64), (128, 64)]
     for kind, read in (("csv", pd.read_csv), ("parquet", pd.read_parquet)):
         file = tmp_path / f"out.{kind}"
-        assert run_script("analysis/query.py", sweep, SQL, f"--{kind}", file).stdout == f"9 rows in {file}\n"
+        assert invoke("query", sweep, SQL, f"--{kind}", file).stdout == f"9 rows in {file}\n"
         assert read(file)["percent_error"].tolist() == pytest.approx([row["percent_error"] for row in rows], rel=1e-12)
 
 
 def test_the_schema_names_columns_and_types(sweep):
-    rows = json.loads(run_script("analysis/query.py", sweep, "--schema", "--json").stdout)
+    rows = json.loads(invoke("query", sweep, "--schema", "--json").stdout)
     types = {(row["table"], row["column"]): row["type"] for row in rows}
     assert types["runs", "P"] == "BIGINT" and types["runs", "percent_error"] == "DOUBLE"
     assert types["trajectories", "step"] == "BIGINT"
 
 
 def test_every_example_is_printed_and_can_be_answered(own):
-    printed = run_script("analysis/query.py", own, "--examples").stdout
+    printed = invoke("query", own, "--examples").stdout
     results = open_results(own)
     fits, _ = fit_table(measured_cells(results), "flops")
     write_table(fits, own / "fits.parquet")
@@ -54,7 +54,7 @@ def test_every_example_is_printed_and_can_be_answered(own):
     ],
 )
 def test_a_wrong_name_is_answered_with_the_nearest(sweep, sql, says):
-    ran = run_script("analysis/query.py", sweep, sql)
+    ran = invoke("query", sweep, sql)
     assert ran.returncode == 2 and says in ran.stderr and "Traceback" not in ran.stderr
 
 
@@ -71,6 +71,6 @@ def test_a_wrong_name_is_answered_with_the_nearest(sweep, sql, says):
     ],
 )
 def test_mistakes_are_one_sentence(sweep, arguments, says):
-    ran = run_script("analysis/query.py", sweep, *arguments)
+    ran = invoke("query", sweep, *arguments)
     assert ran.returncode == 2
     assert says in ran.stderr and "Traceback" not in ran.stderr

@@ -7,7 +7,7 @@ import pytest
 
 from mmcr_core.theory import expected_percent_error
 from sweeps.store import Store
-from tests.conftest import run_script
+from tests.conftest import invoke
 from tests.synthetic import FLOPS, noise, spec, write_run
 
 SIZES = (32, 64, 128, 256)
@@ -33,7 +33,7 @@ def known(tmp_path_factory):
 
 
 def ask(known, *arguments):
-    ran = run_script("analysis/recommend.py", known, *arguments, "--json", "--top", "32")
+    ran = invoke("recommend", known, *arguments, "--json", "--top", "32")
     assert ran.returncode == 0, ran.stderr
     return json.loads(ran.stdout)
 
@@ -69,12 +69,12 @@ def test_probe_accuracy_ranks_by_what_was_measured(known):
 
 
 def test_people_are_told_of_floors_and_extrapolation(known, tmp_path):
-    ran = run_script("analysis/recommend.py", known, "--flops", 1e14, "-o", tmp_path)
+    ran = invoke("recommend", known, "--flops", 1e14, "-o", tmp_path)
     assert ran.returncode == 0, ran.stderr
     assert "different floors" in ran.stdout and "--rank gap" in ran.stdout
     assert "Warning" in ran.stdout and "extrapolate" in ran.stdout
     assert (tmp_path / "frontier.png").exists() and (tmp_path / "frontier.pdf").exists()
-    inside = run_script("analysis/recommend.py", known, "--flops", 0.5 * STEPS * FLOPS, "-o", tmp_path).stdout
+    inside = invoke("recommend", known, "--flops", 0.5 * STEPS * FLOPS, "-o", tmp_path).stdout
     assert "extrapolate" not in inside
 
 
@@ -89,7 +89,7 @@ def test_people_are_told_of_floors_and_extrapolation(known, tmp_path):
     ],
 )
 def test_mistakes_are_one_sentence(known, arguments, says):
-    ran = run_script("analysis/recommend.py", known, *arguments)
+    ran = invoke("recommend", known, *arguments)
     assert ran.returncode == 2
     assert says in ran.stderr and "Traceback" not in ran.stderr
 
@@ -97,5 +97,5 @@ def test_mistakes_are_one_sentence(known, arguments, says):
 def test_too_few_cells_have_no_answer(tmp_path):
     store = Store(tmp_path / "one")
     write_run(store, spec(64, 64, 2, steps=200), 0.3 * np.arange(1.0, 201) ** -0.1)
-    ran = run_script("analysis/recommend.py", store.root, "--flops", 1e12)
+    ran = invoke("recommend", store.root, "--flops", 1e12)
     assert ran.returncode == 2 and "no law of the grid" in ran.stderr

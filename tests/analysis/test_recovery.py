@@ -5,7 +5,6 @@ import pytest
 from tests.benchmarks.recovery import recovered
 
 
-@pytest.mark.slow
 def test_known_exponents_and_peaks_come_back():
     found = recovered(draw=0, flat=False)
     assert found["cells"] == 75

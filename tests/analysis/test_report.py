@@ -12,7 +12,7 @@ from PIL import Image
 from analysis.provenance import provenance
 from analysis.tables import open_results
 from sweeps.store import Store
-from tests.conftest import run_script
+from tests.conftest import invoke
 from tests.synthetic import law, spec, write_run, write_sweep
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -34,7 +34,7 @@ def page(tmp_path_factory):
     store = write_sweep(tmp_path_factory.mktemp("report") / "known")
     curve = law(64, 64, 8, np.arange(1, 50) * 1e9)
     write_run(store, spec(64, 64, 8), curve, status="diverged", error="<script>x</script>")
-    ran = run_script("analysis/report.py", store.root)
+    ran = invoke("report", store.root)
     assert ran.returncode == 0, ran.stderr
     return store.root / "report.html"
 
@@ -103,7 +103,7 @@ def other(tmp_path_factory):
 
 def test_two_sweeps_are_laid_over_each_other(sweep, other, tmp_path):
     target = tmp_path / "both.html"
-    ran = run_script("analysis/report.py", sweep, other, "-o", target)
+    ran = invoke("report", sweep, other, "-o", target)
     assert ran.returncode == 0, ran.stderr
     text = target.read_text()
     assert text.count("data:image/png;base64,") == 2
@@ -114,8 +114,8 @@ def test_two_sweeps_are_laid_over_each_other(sweep, other, tmp_path):
 
 def test_a_comparison_needs_shared_cells_and_two_different_sweeps(sweep, tmp_path):
     far = write_sweep(tmp_path / "far", sizes=(512,), views=(8,), steps=50)
-    ran = run_script("analysis/report.py", sweep, far.root)
+    ran = invoke("report", sweep, far.root)
     assert ran.returncode == 2 and "share no cell" in ran.stderr
-    ran = run_script("analysis/report.py", sweep, sweep)
+    ran = invoke("report", sweep, sweep)
     assert ran.returncode == 2 and "given twice" in ran.stderr
     assert not (sweep / "comparison.html").exists()
