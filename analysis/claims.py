@@ -18,7 +18,7 @@ from analysis.robust import LEVEL, Array
 from analysis.scaling import CELL, Cell, Key, fit_cell
 
 HALF_STEP = 0.5  # octaves of P / D: half of the usual spacing of a grid
-FOUND_LAW = 0.1  # relative error below which a law of the grid foretells cells it has not seen
+CLOSE, FAR = 0.1, 0.3  # relative errors within, and beyond, which a law foretells cells it has not seen, or does not
 
 
 @dataclass(frozen=True)
@@ -198,16 +198,21 @@ def peak_claim(runs: pd.DataFrame, peaks: pd.DataFrame) -> Claim:
 
 
 def law_claim(fits: pd.DataFrame) -> Claim:
-    """The percent error falls as a power law in compute, in every cell."""
+    """The percent error falls as a power law in compute, in every cell. Cells that bend away, rise or stay constant
+    speak against it; cells with too few points, too little range or too wide an interval do not speak."""
     plain = fits[fits["floor"] == "none"]
     trusted = int(plain["trusted"].sum())
-    reason = f"{trusted} of {len(plain)} cells have a pure power law that passes every check."
+    reason = f"{trusted} of {len(plain)} cells have a pure power law that passes every check"
+    if plain["scale"].notna().any():
+        reason += f"; points scatter about the laws by {100 * plain['scale'].median():.1f} % (median)"
     doubts = plain.loc[~plain["trusted"].astype(bool), "reason"]
+    against = int(doubts.str.contains("bend away|rises|constant").sum())
     if len(doubts):
-        kinds = doubts.str.replace(r"[\d.]+", "#", regex=True)
-        reason += f" The commonest doubt: {doubts[kinds == kinds.mode().iloc[0]].iloc[0]}."
-    verdict = "confirmed" if trusted == len(plain) else "undecided"
-    return Claim("The percent error falls as a power law in compute, in every cell", verdict, reason, ("scaling",))
+        kinds = doubts.str.replace(r"[\d.e-]+", "#", regex=True)
+        reason += f". The commonest doubt: {doubts[kinds == kinds.mode().iloc[0]].iloc[0]}"
+    verdict = "confirmed" if trusted == len(plain) else "refuted" if against > len(plain) / 2 else "undecided"
+    statement = "The percent error falls as a pure power law in compute, in every cell"
+    return Claim(statement, verdict, reason + ".", ("scaling",))
 
 
 def slope_claim(exponents: pd.DataFrame) -> Claim:
@@ -249,5 +254,6 @@ def grid_claim(laws: list[GridLaw]) -> Claim:
         f"the {best.tested} most expensive runs, of which {100 * best.coverage:.0f} % lie in its 95 % forecast. "
         f"Exponents on all cells: {exponents}."
     )
-    verdict = "confirmed" if best.error <= FOUND_LAW and best.coverage >= 0.75 else "undecided"
+    good, bad = best.error <= CLOSE and best.coverage >= 0.75, best.error > FAR or best.coverage < 0.5
+    verdict = "confirmed" if good else "refuted" if bad else "undecided"
     return Claim(statement, verdict, reason, ("forecast",))

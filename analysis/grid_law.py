@@ -41,7 +41,7 @@ class GridLaw:
 
 
 def grid_points(cells: dict[Key, Cell]) -> pd.DataFrame:
-    """Cells measured over `steps` as rows variant, P, D, K, seed, run, steps, error, noise (relative)."""
+    """Cells measured over `steps` as rows variant, P, D, K, seed, run, steps, error, noise (relative), decays."""
     frames = [
         pd.DataFrame(
             {
@@ -53,6 +53,7 @@ def grid_points(cells: dict[Key, Cell]) -> pd.DataFrame:
                 "steps": cell.x,
                 "error": cell.error,
                 "noise": cell.error_se / cell.error,
+                "decays": cell.decays,
             }
         )
         for (variant, P, D, K), cell in cells.items()

@@ -134,6 +134,7 @@ def _panel(ax: Axes, cells: Cells, fits: Fits, colour: dict[object, str], floor:
         ax.errorbar(points.x, points.error, yerr=points.error_se, fmt="o", ms=1.8, lw=0.5, color=mine)
         fit = fits.get((*key, floor))
         if fit is None:
+            notes.append(("below $e_\\infty$" if floor == "theory" else "too few points", mine))
             continue
         low, high = points.x.min(), points.x.max()
         inside, beyond = np.geomspace(low, high, 60), np.geomspace(high, 3 * high, 20)

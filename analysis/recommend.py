@@ -184,6 +184,11 @@ def warnings(shown: pd.DataFrame, laws: dict[str, Forecaster], budget: Budget, r
     if rank == "probe":
         found.append("accuracies are those measured at the end of each run, not at the compute asked for.")
     for variant in shown["variant"].unique():
+        if laws[variant].points["decays"].any():
+            found.append(
+                f"the learning rate of {variant} decays, so errors along its runs are not those of shorter runs, nor "
+                "do they lead on to longer ones: sweep the budget, and compare final errors."
+            )
         error, coverage, runs = end_test(laws[variant].points, laws[variant].law.floor)
         if runs == 0:
             found.append(f"the runs of {variant} are too short to test the forecast on their own ends.")

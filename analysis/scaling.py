@@ -61,6 +61,9 @@ def binned_cells(results: Results, axis: str = "flops") -> dict[Key, Cell]:
     runs = _finished(results)
     for run, trajectory in _trajectories(results, runs):
         steps = settled(trajectory)
+        steps = steps[steps["percent_error"] > 0]  # laws are fitted in logs
+        if steps.empty:
+            continue
         bins = log_bins(_cumulative(steps, run, axis), steps["percent_error"].to_numpy(float))
         cells.setdefault((run.variant, run.P, run.D, run.K), []).append((run.seed, bins, decays(trajectory)))
     return {

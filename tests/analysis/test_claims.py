@@ -130,12 +130,15 @@ def test_floors_are_counted_on_and_off_the_diagonal():
     assert table.loc[("P = D", "extrapolation"), "free"] == 2
 
 
-def test_power_laws_are_confirmed_only_where_all_are_trusted():
-    fits = pd.DataFrame({"floor": "none", "trusted": [True, True], "reason": ""})
+def test_power_laws_are_confirmed_where_all_hold_and_refuted_where_most_bend():
+    fits = pd.DataFrame({"floor": "none", "trusted": [True] * 3, "reason": "", "scale": 0.02})
     assert law_claim(fits).verdict == "confirmed"
-    fits.loc[0, ["trusted", "reason"]] = [False, "only 3 points; at least 6 are needed"]
+    fits.loc[0, "trusted"], fits.loc[0, "reason"] = False, "only 3 points; at least 6 are needed"
     claim = law_claim(fits)
     assert claim.verdict == "undecided" and "only 3 points" in claim.reason
+    fits["trusted"] = False
+    fits["reason"] = "the residuals have structure (runs test, p = 3e-06): the points bend away from the law"
+    assert law_claim(fits).verdict == "refuted"
 
 
 def test_no_law_of_the_grid_is_undecided():

@@ -7,7 +7,7 @@ from PIL import Image
 from scipy import stats
 
 from analysis.plot_theory import simulate
-from analysis.scaling import fit_table, measured_cells, tail_errors
+from analysis.scaling import fit_table, measured_cells
 from analysis.tables import open_results
 from mmcr_core.theory import expected_percent_error
 from sweeps.store import Store
@@ -59,12 +59,6 @@ def test_every_exponent_comes_back_inside_its_interval(sweep):
     assert stats.binomtest(int(inside.sum()), len(plain), 0.95, alternative="less").pvalue > 0.01
     assert plain["alpha"].to_numpy() == pytest.approx(truth, rel=0.05)
     assert plain["trusted"].mean() > 0.9
-
-
-def test_tail_errors_are_those_of_the_last_twentieth(sweep):
-    results = open_results(sweep)
-    errors = tail_errors(results)
-    assert len(errors) == 18 and (errors > 0).all()
 
 
 def test_plot_scaling_draws_every_panel_and_writes_fits(own):

@@ -5,6 +5,11 @@ import json
 import numpy as np
 import pytest
 
+from analysis.anchored import forecaster
+from analysis.grid_law import fit_grid_law
+from analysis.plot_grid_law import measured_points
+from analysis.recommend import Budget, measured_cells, recommend, warnings
+from analysis.tables import open_results
 from mmcr_core.theory import expected_percent_error
 from sweeps.store import Store
 from tests.conftest import invoke
@@ -76,6 +81,14 @@ def test_people_are_told_of_floors_and_extrapolation(known, tmp_path):
     assert (tmp_path / "frontier.png").exists() and (tmp_path / "frontier.pdf").exists()
     inside = invoke("recommend", known, "--flops", 0.5 * STEPS * FLOPS, "-o", tmp_path).stdout
     assert "extrapolate" not in inside
+
+
+def test_runs_whose_learning_rate_decays_are_a_warning(known):
+    points = measured_points(open_results(known)).assign(decays=True)
+    law = forecaster(points, fit_grid_law(points, "theory"))
+    laws, budget = {"mmcr": law}, Budget("flops", STEPS * FLOPS)
+    table = recommend(measured_cells(open_results(known), laws), laws, budget, "error")
+    assert any("sweep the budget" in warning for warning in warnings(table, laws, budget, "error"))
 
 
 @pytest.mark.parametrize(
