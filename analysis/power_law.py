@@ -6,18 +6,19 @@ log space, so that compute of 1e9 and of 1e20 FLOPs are the same problem. Laws o
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import stats
 
 from analysis.joint_law import JointFit, fit_joint
+from analysis.resampling import block_resample, jackknife_draws, square_root, student_factor, whitened
 from analysis.robust import LEVEL, Array, huber_fits, information_criterion, log_floor, percentiles, product_law
+from analysis.trust import doubt
 
 __all__ = ["JointFit", "PowerLawFit", "difference", "fit_joint", "fit_power_law"]
-MIN_POINTS = 6
-MIN_DECADES = 1.0
+NO_FLOOR = 1e-6  # of the smallest y: a fitted floor below it is 0
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,7 @@ class PowerLawFit:
     extrapolation_error: float
     trusted: bool
     reason: str
+    _floor_open: bool  # the floor is at 0, and replicate runs do not say how much higher it may be
     _centre: float
     _replicates: Array  # (bootstrap, 3): E, log amplitude at the centre, alpha
 
@@ -54,7 +56,10 @@ class PowerLawFit:
         return percentiles(E + np.exp(a - alpha * u), level)
 
     def interval(self, name: str, level: float = LEVEL) -> tuple[float, float]:
-        """Bootstrap interval of `E`, `A` or `alpha`."""
+        """Bootstrap interval of `E`, `A` or `alpha`; NaN for a floor that is 0 in a fit of several runs, which do
+        not say how much higher it may be."""
+        if name == "E" and self._floor_open:
+            return float("nan"), float("nan")
         low, high = percentiles(self.draws(name), level)
         return float(low), float(high)
 
@@ -116,18 +121,18 @@ def fit_power_law(
     _check(x, y, floor, holdout)
     order = np.argsort(x, kind="stable")
     x, y = x[order], y[order]
-    labels = np.zeros(len(x), int) if runs is None else np.unique(np.asarray(runs)[order], return_inverse=True)[1]
-    known = None if covariance is None else _ordered(np.asarray(covariance, float), order)
     kept = len(x) - round(holdout * len(x))
     if kept < 3:
         raise ValueError(f"{kept} points are left to fit; at least 3 are needed")
-    known = None if known is None else known[:kept, :kept]
-    labels = labels[:kept]
+    known = None if covariance is None else _ordered(np.asarray(covariance, float), order)[:kept, :kept]
+    labels = np.unique(np.zeros(kept) if runs is None else np.asarray(runs)[order][:kept], return_inverse=True)[1]
     spread = np.ones(kept) if known is None else np.sqrt(np.diag(known))
     weight = np.exp(np.log(spread).mean()) / spread  # 1 on geometric average
     centre = float(np.log(x[:kept]).mean())
     u, log_y = np.log(x[:kept]) - centre, np.log(y[:kept])
     fixed = None if floor == "free" else 0.0 if floor == "none" else float(floor)
+    several = int(labels.max()) > 0
+    law = product_law(u[:, None], None if fixed is None else log_floor(fixed, kept))
 
     def fit(targets: Array, starts: Array, counts: Array | None = None) -> Array:
         edge = np.inf if several else None  # a robust loss would call a whole run an outlier
@@ -135,54 +140,74 @@ def fit_power_law(
             law, targets, starts, weight=weight, counts=counts, threshold=edge, fixed_floor=fixed is not None
         )[0]
 
-    law = product_law(u[:, None], None if fixed is None else log_floor(fixed, kept))
-    count = int(labels.max()) + 1
-    several = count > 1
     best = fit(log_y[None], _starts(u, log_y, fixed))[0]
     fitted = law(best[None])[0][0]
-    residuals = (log_y - fitted) * weight
     free = 3 if fixed is None else 2
-    degrees = max(1, kept - free)
-    scale = float(np.sqrt((residuals**2).sum() / degrees))
-    # Student's t for the few degrees of freedom that resampled residuals cannot know of.
-    wide = stats.t.ppf(0.975, degrees) / stats.norm.ppf(0.975)
-    rng = np.random.default_rng(seed)
-    if several:
-        without = (labels[None] != np.arange(count)[:, None]).astype(float)
-        one_out = fit(np.repeat(log_y[None], count, axis=0), best[None], without)
-        replicates = _jackknife_draws(best, one_out, bootstrap, rng)
-    elif known is None:
-        noise = _block_resample(residuals * np.sqrt(kept / degrees), bootstrap, rng)
-        replicates = best + wide * (fit(fitted + noise, best[None]) - best)
+    replicates = _replicates(fit, best, fitted, log_y, weight, known, labels, max(1, kept - free), bootstrap, seed)
+    if fixed is None:
+        E, replicates[:, 0] = float(_floor(best[0], log_y)), _floor(replicates[:, 0], log_y)
     else:
-        excess = max(1.0, scale * float(np.exp(-np.log(spread).mean())))
-        noise = excess * rng.standard_normal((bootstrap, kept)) @ _square_root(known)
-        replicates = best + (wide if excess > 1 else 1.0) * (fit(fitted + noise, best[None]) - best)
-    whitened = _whitened(log_y - fitted, u, known, weight, labels)
+        E, replicates[:, 0] = fixed, fixed
 
+    residuals = (log_y - fitted) * weight
     decades = float(np.log10(x[kept - 1] / x[0]))
-    E = float(np.exp(best[0])) if fixed is None else fixed
-    held = (E + np.exp(best[1] - best[2] * (np.log(x[kept:]) - centre))) / y[kept:] - 1
-    replicates[:, 0] = np.exp(np.minimum(replicates[:, 0], log_y.min() + 1)) if fixed is None else fixed
     aicc = information_criterion(residuals, free)
-    level = np.average(log_y, weights=weight**2)
-    constant = information_criterion((log_y - level) * weight, 1)
-    reason = _doubt(whitened, decades, best[2], replicates[:, 2], aicc, constant)
+    constant = information_criterion((log_y - np.average(log_y, weights=weight**2)) * weight, 1)
+    independent = whitened(log_y - fitted, u, known, weight, labels)
+    reason = doubt(independent, decades, best[2], replicates[:, 2], aicc, constant)
+    held = (E + np.exp(best[1] - best[2] * (np.log(x[kept:]) - centre))) / y[kept:] - 1
     return PowerLawFit(
         E=E,
         A=float(np.exp(best[1] + best[2] * centre)),
         alpha=float(best[2]),
         floor=floor if isinstance(floor, str) else "fixed",
-        scale=scale,
+        scale=float(np.sqrt((residuals**2).sum() / max(1, kept - free))),
         aicc=aicc,
         points=kept,
         decades=decades,
         extrapolation_error=float(np.sqrt((held**2).mean())) if len(held) else float("nan"),
         trusted=reason == "",
         reason=reason,
+        _floor_open=several and fixed is None and E == 0,
         _centre=centre,
         _replicates=replicates,
     )
+
+
+def _replicates(
+    fit: Callable[..., Array],
+    best: Array,
+    fitted: Array,
+    log_y: Array,
+    weight: Array,
+    known: Array | None,
+    labels: NDArray[np.int64],
+    degrees: int,
+    bootstrap: int,
+    seed: int,
+) -> Array:
+    """Bootstrap replicates (bootstrap, 3) of the parameters, by what is known of the noise."""
+    rng, kept = np.random.default_rng(seed), len(log_y)
+    if (count := int(labels.max()) + 1) > 1:
+        without = (labels[None] != np.arange(count)[:, None]).astype(float)
+        one_out = fit(np.repeat(log_y[None], count, axis=0), best[None], without)
+        return jackknife_draws(best, one_out, bootstrap, rng)
+    residuals = (log_y - fitted) * weight
+    if known is None:
+        noise, wide = block_resample(residuals * np.sqrt(kept / degrees), bootstrap, rng), student_factor(degrees)
+    else:  # the points' own scatter counts only where it exceeds what their covariance says
+        scatter = np.sqrt((residuals**2).sum() / degrees) / np.exp(np.log(np.diag(known)).mean() / 2)
+        noise = max(1.0, scatter) * rng.standard_normal((bootstrap, kept)) @ square_root(known)
+        wide = student_factor(degrees) if scatter > 1 else 1.0
+    replicates: Array = best + wide * (fit(fitted + noise, best[None]) - best)
+    return replicates
+
+
+def _floor(log_E: Array, log_y: Array) -> Array:
+    """E of its logarithm; one far below all points is none."""
+    level = np.exp(np.minimum(log_E, log_y.min() + 1))
+    floor: Array = np.where(level < NO_FLOOR * np.exp(log_y.min()), 0.0, level)
+    return floor
 
 
 def _check(x: Array, y: Array, floor: str | float, holdout: float) -> None:
@@ -213,81 +238,3 @@ def _ordered(covariance: Array, order: NDArray[np.int64]) -> Array:
         raise ValueError(f"covariance must be ({len(order)}, {len(order)}) with positive variances")
     ordered: Array = covariance[np.ix_(order, order)]
     return ordered
-
-
-def _square_root(covariance: Array) -> Array:
-    """Symmetric square root; estimated covariances may be slightly indefinite."""
-    values, vectors = np.linalg.eigh(covariance)
-    root: Array = (vectors * np.sqrt(np.maximum(values, 0))) @ vectors.T
-    return root
-
-
-def _jackknife_draws(best: Array, one_out: Array, count: int, rng: np.random.Generator) -> Array:
-    """Draws (count, 3) whose percentiles are Student's t intervals of the mean run, from the fits that leave
-    out one run each (the delete-one-group jackknife; between runs everything may differ)."""
-    runs = len(one_out)
-    deviations = (runs - 1) * (best - one_out)
-    root = (deviations - deviations.mean(axis=0)) / np.sqrt(runs * (runs - 1))
-    even = rng.permuted(np.tile((np.arange(count) + 0.5) / count, (runs + 1, 1)), axis=1).T  # evenly spread draws
-    t = stats.norm.ppf(even[:, :-1]) / np.sqrt(stats.chi2.ppf(even[:, -1:], runs - 1) / (runs - 1))
-    draws: Array = best + t @ root
-    return draws
-
-
-def _whitened(residuals: Array, u: Array, known: Array | None, weight: Array, labels: NDArray[np.int64]) -> Array:
-    """Residuals of log y made independent, run after run; where runs are replicates, about each run's own line."""
-    count = labels.max() + 1
-    parts: list[Array] = []
-    for run in range(count):
-        mine = np.flatnonzero(labels == run)
-        part = residuals[mine]
-        if count > 1 and len(mine) > 2:
-            line = np.polyval(np.polyfit(u[mine], part, 1, w=weight[mine]), u[mine])
-            part = part - np.asarray(line, float)
-        root = np.eye(len(mine)) if known is None else _square_root(known[np.ix_(mine, mine)])
-        parts.append(np.asarray(np.linalg.lstsq(root, part, rcond=1e-6)[0], float))
-    return np.concatenate(parts)
-
-
-def _block_resample(residuals: Array, count: int, rng: np.random.Generator) -> Array:
-    """(count, n) residuals drawn in circular blocks of about n^(1/3) neighbours."""
-    n = len(residuals)
-    length = max(1, round(n ** (1 / 3)))
-    blocks = -(-n // length)
-    first = rng.integers(0, n, (count, blocks, 1))
-    index = (first + np.arange(length)).reshape(count, blocks * length)[:, :n] % n
-    drawn: Array = (residuals - residuals.mean())[index]
-    return drawn
-
-
-def _doubt(residuals: Array, decades: float, alpha: float, draws: Array, aicc: float, constant: float) -> str:
-    """Why a fit should not be trusted; empty where it may be."""
-    if len(residuals) < MIN_POINTS:
-        return f"only {len(residuals)} points; at least {MIN_POINTS} are needed"
-    if decades < MIN_DECADES:
-        return f"x spans {decades:.2f} decades; at least {MIN_DECADES:g} is needed"
-    if aicc >= constant:
-        return "a constant describes the points as well"
-    low, high = percentiles(draws)
-    if low <= 0 <= high:
-        return f"the interval of alpha, {low:.3f} to {high:.3f}, holds 0"
-    if alpha < 0:
-        return "y rises with x"
-    if high - low > alpha:
-        return f"the interval of alpha, {low:.3f} to {high:.3f}, is wider than alpha"
-    if (chance := _runs_test(residuals)) < 0.01:
-        return f"the residuals have structure (runs test, p = {chance:.1g}): the points bend away from the law"
-    return ""
-
-
-def _runs_test(residuals: Array) -> float:
-    """Probability of as few runs of one sign among independent residuals (Wald and Wolfowitz 1940)."""
-    positive = residuals > 0
-    n, p = len(residuals), int(positive.sum())
-    q = n - p
-    if min(p, q) < 2:
-        return 1.0
-    runs = 1 + int((positive[1:] != positive[:-1]).sum())
-    mean = 2 * p * q / n + 1
-    variance = (mean - 1) * (mean - 2) / (n - 1)
-    return float(stats.norm.cdf((runs + 0.5 - mean) / np.sqrt(variance))) if variance > 0 else 1.0

@@ -96,6 +96,15 @@ def test_intervals_over_seeds_hold_the_mean_law(seeds):
     assert alone < held  # points of one run deviate together
 
 
+def test_a_floor_that_is_not_there_is_zero_and_seeds_leave_its_upper_end_open():
+    fit = fit_power_law(*points(noise=0.005), floor="free")
+    assert fit.E == 0 or fit.interval("E")[0] == 0
+    x, y, labels = replicates(np.random.default_rng(0), 3, slopes=0.0)
+    steeper = fit_power_law(x, y * np.where(x > 1e12, 0.9, 1.0), floor="free", runs=labels)
+    assert steeper.E == 0
+    assert np.isnan(steeper.interval("E")).all() and np.isfinite(steeper.interval("alpha")).all()
+
+
 def test_a_single_label_is_no_replicate():
     x, y = points()
     assert fit_power_law(x, y, runs=["a"] * 30).interval("alpha") == fit_power_law(x, y).interval("alpha")
