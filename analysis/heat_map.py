@@ -19,7 +19,7 @@ def draw_heat_map(table: pd.DataFrame, value: str, label: str, digits: int = 2) 
     figure, axes = plt.subplots(
         1,
         len(views),
-        figsize=(1.2 + (0.55 * len(columns) + 0.5) * len(views), 0.5 * len(rows) + 1.1),
+        figsize=(1.1 + max(0.4 * len(columns) + 0.3, 1.3) * len(views), 0.4 * len(rows) + 0.9),
         squeeze=False,
         sharey=True,
         layout="constrained",
@@ -36,13 +36,13 @@ def draw_heat_map(table: pd.DataFrame, value: str, label: str, digits: int = 2) 
             known = bool(np.isfinite(number))
             text = f"{number:.{digits}f}{note}" if known else str(note).replace(" ", "\n")
             colour = "#B00020" if not known else "white" if number < (low + high) / 2 else "black"
-            ax.text(j, i, text, ha="center", va="center", fontsize=6, color=colour)
+            ax.text(j, i, text, ha="center", va="center", fontsize=5.5, color=colour)
         for size in set(rows) & set(columns):
             corner = (columns.index(size) - 0.5, rows.index(size) - 0.5)
             ax.add_patch(Rectangle(corner, 1, 1, fill=False, ec=DIAGONAL, lw=1.6, clip_on=False))
         ax.set_xticks(range(len(columns)), [str(v) for v in columns])
         ax.set_yticks(range(len(rows)), [str(v) for v in rows])
-        ax.set(xlabel="D, embedding dimensions", title=f"K = {K} views")
-    axes[0, 0].set_ylabel("P, images a batch")
+        ax.set(xlabel="D, dimensions", title=f"K = {K} views")
+    axes[0, 0].set_ylabel("P, images")
     figure.colorbar(image, ax=axes, label=label)
     return figure

@@ -95,7 +95,7 @@ def draw_scaling(cells: Cells, fits: Fits, runs: pd.DataFrame, axis: str, floor:
     """Rows P, columns D, log-log; the panels with P = D framed; a cell with no result says what became of it."""
     rows, columns = sorted(runs["P"].unique()), sorted(runs["D"].unique())
     colour = colours(sorted(runs["K"].unique()))
-    size = (1.5 * len(columns) + 1.0, 1.35 * len(rows) + 0.6)
+    size = (1.28 * len(columns) + 0.8, 1.2 * len(rows) + 0.7)
     figure, axes = plt.subplots(
         len(rows), len(columns), figsize=size, squeeze=False, sharex=True, sharey=True, layout="constrained"
     )
@@ -160,7 +160,7 @@ def _write(ax: Axes, notes: list[tuple[str, str]], low: bool) -> None:
     for i, (text, colour) in enumerate(notes):
         at = (0.04, 0.05 + 0.12 * (len(notes) - 1 - i)) if low else (0.97, 0.95 - 0.12 * i)
         ax.annotate(text, at, xycoords="axes fraction", ha="left" if low else "right", va="bottom" if low else "top",
-                    color=colour, fontsize=6)  # fmt: skip
+                    color=colour, fontsize=6, bbox={"fc": "white", "ec": "none", "pad": 0.3, "alpha": 0.8})  # fmt: skip
 
 
 def draw_exponents(table: pd.DataFrame) -> Figure:

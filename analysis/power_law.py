@@ -18,6 +18,7 @@ from analysis.robust import LEVEL, Array, huber_fits, information_criterion, log
 from analysis.trust import doubt
 
 __all__ = ["JointFit", "PowerLawFit", "difference", "fit_joint", "fit_power_law"]
+EXACT = 1e-6  # residuals of log y that are all below it are the solver's
 NO_FLOOR = 1e-6  # of the smallest y: a fitted floor below it is 0
 
 
@@ -153,7 +154,8 @@ def fit_power_law(
     decades = float(np.log10(x[kept - 1] / x[0]))
     aicc = information_criterion(residuals, free)
     constant = information_criterion((log_y - np.average(log_y, weights=weight**2)) * weight, 1)
-    independent = whitened(log_y - fitted, u, known, weight, labels)
+    rest = log_y - fitted if np.abs(log_y - fitted).max() > EXACT else np.zeros(kept)
+    independent = whitened(rest, u, known, weight, labels)
     reason = doubt(independent, decades, best[2], replicates[:, 2], aicc, constant)
     held = (E + np.exp(best[1] - best[2] * (np.log(x[kept:]) - centre))) / y[kept:] - 1
     return PowerLawFit(

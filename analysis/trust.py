@@ -24,6 +24,8 @@ def doubt(residuals: Array, decades: float, alpha: float, draws: Array, aicc: fl
         return f"x spans {decades:.2f} decades; at least {MIN_DECADES:g} is needed"
     if aicc >= constant:
         return "a constant describes the points as well"
+    if len(draws) == 0:
+        return "no bootstrap replicates, so alpha has no interval"
     low, high = percentiles(draws)
     if low <= 0 <= high:
         return f"the interval of alpha, {low:.3f} to {high:.3f}, holds 0"

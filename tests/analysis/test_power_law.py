@@ -19,6 +19,7 @@ def points(E=0.0, A=20.0, alpha=0.2, noise=0.02, n=30, seed=0, low=9, high=13):
 @pytest.mark.parametrize(("floor", "E"), [("none", 0.0), ("free", 0.15), (0.15, 0.15)])
 def test_exact_laws_are_recovered(floor, E):
     fit = fit_power_law(*points(E=E, noise=0), floor=floor, bootstrap=10)
+    assert fit.trusted, fit.reason
     assert (fit.E, fit.A, fit.alpha) == pytest.approx((E, 20, 0.2), rel=1e-4)
     assert fit.scale < 1e-6
 

@@ -39,6 +39,7 @@ def test_a_clean_fit_is_not_doubted_and_each_doubt_is_named():
         ({"residuals": np.ones(5)}, "only 5 points"),
         ({"decades": 0.5}, "decades"),
         ({"aicc": -5.0}, "constant"),
+        ({"draws": np.empty(0)}, "no bootstrap"),
         ({"draws": 0.1 * rng.standard_normal(99)}, "holds 0"),
         ({"alpha": -0.2, "draws": good["draws"] - 0.4}, "rises"),
         ({"draws": 0.2 + 0.08 * np.linspace(-2, 2, 99)}, "wider than alpha"),
