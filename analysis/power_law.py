@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy import stats
 
 from analysis.joint_law import JointFit, fit_joint
 from analysis.resampling import block_resample, jackknife_draws, square_root, student_factor, whitened
@@ -19,6 +20,7 @@ from analysis.trust import doubt
 
 __all__ = ["JointFit", "PowerLawFit", "difference", "fit_joint", "fit_power_law"]
 EXACT = 1e-6  # residuals of log y that are all below it are the solver's
+MANY = 10**6  # degrees of freedom, of a fit whose interval is not over runs
 NO_FLOOR = 1e-6  # of the smallest y: a fitted floor below it is 0
 
 
@@ -39,7 +41,7 @@ class PowerLawFit:
     extrapolation_error: float
     trusted: bool
     reason: str
-    _floor_open: bool  # the floor is at 0, and replicate runs do not say how much higher it may be
+    _runs: int
     _centre: float
     _replicates: Array  # (bootstrap, 3): E, log amplitude at the centre, alpha
 
@@ -59,7 +61,7 @@ class PowerLawFit:
     def interval(self, name: str, level: float = LEVEL) -> tuple[float, float]:
         """Bootstrap interval of `E`, `A` or `alpha`; NaN for a floor that is 0 in a fit of several runs, which do
         not say how much higher it may be."""
-        if name == "E" and self._floor_open:
+        if name == "E" and self.floor == "free" and self.E == 0 and self._runs > 1:
             return float("nan"), float("nan")
         low, high = percentiles(self.draws(name), level)
         return float(low), float(high)
@@ -77,13 +79,23 @@ class PowerLawFit:
 def difference(
     one: PowerLawFit, other: PowerLawFit, name: str = "alpha", level: float = LEVEL
 ) -> tuple[float, float, float]:
-    """`one` less `other` in a parameter, with its bootstrap interval: (difference, low, high).
+    """`one` less `other` in a parameter, with its interval: (difference, low, high).
 
-    The replicates of `other` are shuffled: two fits with the same seed drew the same random numbers.
+    From bootstrap replicates, those of `other` shuffled: two fits with the same seed drew the same random numbers.
+    Where a fit is of several runs, Welch's t: the sum of two draws of t would be too wide.
     """
-    shuffled = np.random.default_rng(1).permutation(other.draws(name))
-    low, high = percentiles(one.draws(name)[: len(shuffled)] - shuffled[: len(one.draws(name))], level)
-    return getattr(one, name) - getattr(other, name), float(low), float(high)
+    value = getattr(one, name) - getattr(other, name)
+    freedoms = [fit._runs - 1 if fit._runs > 1 else MANY for fit in (one, other)]
+    if min(freedoms) == MANY:
+        shuffled = np.random.default_rng(1).permutation(other.draws(name))
+        low, high = percentiles(one.draws(name)[: len(shuffled)] - shuffled[: len(one.draws(name))], level)
+        return value, float(low), float(high)
+    halves = [np.ptp(fit.interval(name, level)) / 2 for fit in (one, other)]
+    quantile = (1 + level) / 2
+    variances = np.array([half / stats.t.ppf(quantile, free) for half, free in zip(halves, freedoms, strict=True)]) ** 2
+    freedom = variances.sum() ** 2 / max((variances**2 / freedoms).sum(), 1e-300)
+    half = float(stats.t.ppf(quantile, freedom) * np.sqrt(variances.sum()))
+    return value, value - half, value + half
 
 
 def fit_power_law(
@@ -170,7 +182,7 @@ def fit_power_law(
         extrapolation_error=float(np.sqrt((held**2).mean())) if len(held) else float("nan"),
         trusted=reason == "",
         reason=reason,
-        _floor_open=several and fixed is None and E == 0,
+        _runs=int(labels.max()) + 1,
         _centre=centre,
         _replicates=replicates,
     )
