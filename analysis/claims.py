@@ -103,14 +103,16 @@ def _sides(values: np.ndarray, middle: int) -> list[int] | None:
     return [int(below.max()), int(above.min())] if len(below) and len(above) else None
 
 
-def peak_locations(runs: pd.DataFrame) -> Contrast:
-    """log2(P / D) of the largest error between the ends of each column (over P) and row (over D) of the grid."""
+def peak_locations(runs: pd.DataFrame, peaks: pd.DataFrame) -> Contrast:
+    """log2(P / D) of each seed's largest error along the columns (over P) and rows (over D) that have a peak."""
     rows = []
-    for along, other in (("P", "D"), ("D", "P")):
-        for (variant, K, seed, at), line in runs.groupby(["variant", "K", "seed", other]):
-            peak = find_peak(line["P"], line["D"], line["percent_error"], bootstrap=1)
-            value = peak.location if peak.found else np.nan
-            rows.append({"cell": (variant, K, along, at), "seed": seed, "value": value})
+    for line in peaks[peaks["found"]].itertuples():
+        other = "D" if line.along == "P" else "P"
+        mine = runs[(runs["variant"] == line.variant) & (runs["K"] == line.K) & (runs[other] == line.at)]
+        for seed, part in mine.groupby("seed"):
+            peak = find_peak(part["P"], part["D"], part["percent_error"], bootstrap=1)
+            value = peak.location if peak.found else peak.largest_at
+            rows.append({"cell": (line.variant, line.K, line.along, line.at), "seed": seed, "value": value})
     return contrast(pd.DataFrame(rows, columns=["cell", "seed", "value"]))
 
 
@@ -179,7 +181,7 @@ def floor_winners(fits: pd.DataFrame) -> pd.DataFrame:
 
 def peak_claim(runs: pd.DataFrame, peaks: pd.DataFrame) -> Claim:
     """The percent error peaks at P = D."""
-    rise, place = rise_at_diagonal(runs), peak_locations(runs)
+    rise, place = rise_at_diagonal(runs), peak_locations(runs, peaks)
     largest, found = int((peaks["largest_at"] == 0).sum()), int(peaks["found"].sum())
     reason = (
         f"the largest error is at P = D in {largest} of {len(peaks)} rows and columns of the grid; {found} have a "

@@ -30,7 +30,7 @@ MEASURES = ("percent_error", "heldout_percent_error", "probe_accuracy")
 def render(sweeps: list[Results]) -> str:
     """The page of two sweeps or more. Raises ResultsError where they share no P, D, K."""
     runs = gather(sweeps)
-    names = sorted(runs["variant"].unique(), key=list(runs["variant"]).index)
+    names = list(dict.fromkeys(runs["variant"]))
     cells: dict[Key, Cell] = {}
     for results, own in zip(sweeps, _labels(sweeps), strict=True):
         for (variant, P, D, K), cell in measured_cells(results).items():

@@ -87,8 +87,9 @@ def forecasts(points: pd.DataFrame, floor: str) -> pd.DataFrame:
     """The last point of each run beside what the law of the cheaper cells says of it: the columns of
     `grid_points`, held_out (the most expensive cells, by images shown, then by P D), foretold, and low and high of
     its 95 % forecast. Raises ValueError where the cheaper cells are too few to fit."""
-    cells = points.assign(images=points["steps"] * points["P"] * points["K"], size=points["P"] * points["D"])
-    cost = cells.groupby(["P", "D", "K"])[["images", "size"]].max().round({"images": -2})
+    images = np.log(points["steps"] * points["P"] * points["K"])  # within 5 % is the same: bins end unevenly
+    cells = points.assign(images=images, size=points["P"] * points["D"]).groupby(["P", "D", "K"])
+    cost = (20 * cells[["images", "size"]].max()).round()
     held = cost.sort_values(["images", "size"]).index[round((1 - HELD_OUT) * len(cost)) :]
     dear = points.set_index(["P", "D", "K"]).index.isin(held)
     early = _fit(points[~dear], floor, _varying(points))
@@ -106,12 +107,13 @@ def _varying(points: pd.DataFrame) -> list[str]:
 def _fit(points: pd.DataFrame, floor: str, names: list[str]) -> JointFit:
     columns = _columns(points["steps"], points["P"], points["D"], points["K"])
     level = _level(floor, points["P"], points["D"])
+    cells = points.groupby(["P", "D", "K"]).ngroup()  # seeds of a cell deviate from the law together
     return fit_joint(
         {name: columns[name] for name in names},
         points["error"],
         form="multiplicative",
         floor=floor if level is None else level,
-        groups=points["run"],
+        groups=cells,
     )
 
 

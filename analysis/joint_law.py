@@ -1,8 +1,8 @@
 """Power laws of several variables: y = E + sum_i A_i x_i^(-alpha_i), and y = E + A prod_i x_i^(-alpha_i).
 
 The first is Hoffmann et al. 2022 (arXiv 2203.15556, eq. 2), the second one law of steps, P, D and K for a whole
-grid. Intervals come from resampling groups of points (runs) with replacement, so that they hold although the
-points of one run share its deviations, and although the law is only an approximation.
+grid. Intervals come from resampling groups of points (cells) with replacement, so that they hold although the
+points of one cell share its deviations, and although the law is only an approximation.
 """
 
 from __future__ import annotations

@@ -8,6 +8,7 @@ Writes figures/frontier.{png,pdf}.
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -90,22 +91,23 @@ def main(
         variant: forecaster(points[points["variant"] == variant], kinds[0])
         for variant, kinds in grid_laws(points).items()
     }
-    cells = measured_cells(opened, laws)
+    cells = priced_cells(opened, laws)
     table = recommend(cells, laws, budget, rank.value)
+    remarks = [FLOORS]
+    if budget.unit == "seconds":
+        remarks.append(f"Speeds are those measured on: {'; '.join(sorted(set(cells['device'])))}.")
+    remarks += [f"Warning: {text}" for text in warnings(table.head(top), laws, budget, rank.value)]
     if as_json:
         print(table.head(top).to_json(orient="records", indent=2))
+        print("\n".join(remarks), file=sys.stderr)
         return
     print_table(readable(table.head(top)), f"Best of {len(table)} cells for {budget}, by {rank.value}")
-    print(FLOORS)
-    if budget.unit == "seconds":
-        print(f"Speeds are those measured on: {'; '.join(sorted(set(cells['device'])))}.")
-    for warning in warnings(table.head(top), laws, budget, rank.value):
-        print(f"Warning: {warning}")
+    print("\n".join(remarks))
     path = save(draw(cells, laws, budget, table, rank.value), output or opened.root / "figures", "frontier")
     print(path)
 
 
-def measured_cells(results: Results, laws: dict[str, Forecaster]) -> pd.DataFrame:
+def priced_cells(results: Results, laws: dict[str, Forecaster]) -> pd.DataFrame:
     """Means over seeds of the finished runs of each cell of a variant that has a law: variant, P, D, K, steps,
     flops_per_step, images_per_second, flops, wall_seconds, probe_accuracy, its standard error over seeds, device."""
     runs = results.runs()

@@ -8,7 +8,7 @@ import pytest
 from analysis.anchored import forecaster
 from analysis.grid_law import fit_grid_law
 from analysis.plot_grid_law import measured_points
-from analysis.recommend import Budget, measured_cells, recommend, warnings
+from analysis.recommend import Budget, priced_cells, recommend, warnings
 from analysis.tables import open_results
 from mmcr_core.theory import expected_percent_error
 from sweeps.store import Store
@@ -40,6 +40,7 @@ def known(tmp_path_factory):
 def ask(known, *arguments):
     ran = invoke("recommend", known, *arguments, "--json", "--top", "32")
     assert ran.returncode == 0, ran.stderr
+    assert "different floors" in ran.stderr
     return json.loads(ran.stdout)
 
 
@@ -87,7 +88,7 @@ def test_runs_whose_learning_rate_decays_are_a_warning(known):
     points = measured_points(open_results(known)).assign(decays=True)
     law = forecaster(points, fit_grid_law(points, "theory"))
     laws, budget = {"mmcr": law}, Budget("flops", STEPS * FLOPS)
-    table = recommend(measured_cells(open_results(known), laws), laws, budget, "error")
+    table = recommend(priced_cells(open_results(known), laws), laws, budget, "error")
     assert any("sweep the budget" in warning for warning in warnings(table, laws, budget, "error"))
 
 
