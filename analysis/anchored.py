@@ -1,8 +1,9 @@
 """What a cell that was trained will reach with more or less compute: the law of the grid, moved to where the cell is.
 
-The law of the grid is off by several per cent in each cell, but a cell's deviation is known where it was
-trained, and drifts slowly from there on. So the law's change from the last measured point is applied to what was
-measured, and the forecast widens with log(steps / steps trained) as fast as deviations were seen to drift.
+The law of the grid is off by several per cent in each cell, but a cell's deviation is known where it was trained,
+and drifts slowly from there on. So the law's change from the last measured point, above the floor, is applied to
+what was measured, and the forecast widens with log(steps / steps trained) as fast as such forecasts were seen to
+miss.
 """
 
 from __future__ import annotations
@@ -23,8 +24,8 @@ Curve = tuple[Array, Array, Array]  # log steps, log error, its standard error
 
 @dataclass(frozen=True)
 class Forecaster:
-    """A law of the grid with the measured curves by P, D, K; `drift`: standard deviation of the change of a cell's
-    deviation in log error, for each unit of log steps; `points`, what all this comes from."""
+    """A law of the grid with the measured curves by P, D, K; `drift`: by how much log error misses its forecast for
+    each unit of log steps, root mean square over the runs; `points`: what all this comes from."""
 
     law: GridLaw
     points: pd.DataFrame
@@ -42,24 +43,37 @@ class Forecaster:
         ).T
         there, here = (self.law.inputs(x, cells["P"], cells["D"], cells["K"]) for x in (steps, np.exp(at)))
         fit = self.law.fit
-        change = fit.curves(**there) / fit.curves(**here)
+        floor, floors = self.law.floors(cells["P"], cells["D"])
+        error = _carried(np.exp(log_error), fit.predict(**here), fit.predict(**there), floor)
         spread = np.hypot(self.drift * np.abs(wanted - at), noise)
-        normal = np.random.default_rng(0).standard_normal((len(change), 1))
-        low, high = percentiles(np.exp(log_error + spread * normal) * change)
-        return np.exp(log_error) * fit.predict(**there) / fit.predict(**here), low, high
+        normal = np.random.default_rng(0).standard_normal((len(floors), 1))
+        draws = _carried(np.exp(log_error), fit.curves(**here), fit.curves(**there), floors) * np.exp(spread * normal)
+        low, high = percentiles(draws)
+        return error, low, high
+
+
+def _carried(measured: Array, here: Array, there: Array, floor: Array) -> Array:
+    """What was measured where the law says `here`, carried to where it says `there`: what lies above the floor
+    changes as the law does above it, and an error below the floor as the law does in all."""
+    above = np.maximum(here - floor, 1e-12)
+    carried: Array = np.where(
+        measured > floor, floor + (measured - floor) * (there - floor) / above, measured * there / here
+    )
+    return carried
 
 
 def forecaster(points: pd.DataFrame, law: GridLaw) -> Forecaster:
     """Of one variant's points, as `grid_points` gives them, and its law."""
     known = law.inputs(points["steps"], points["P"], points["D"], points["K"])
-    table = points.assign(
-        at=np.log(points["steps"]), deviation=np.log(points["error"]) - np.log(law.fit.predict(**known))
-    )
-    last = table.sort_values("steps").groupby("run").tail(1).set_index("run")
-    distance = table["run"].map(last["at"]) - table["at"]
-    change = table["run"].map(last["deviation"]) - table["deviation"]
+    table = points.assign(at=np.log(points["steps"]), law=law.fit.predict(**known))
+    last = table.sort_values("steps").groupby("run").tail(1).set_index("run").loc[table["run"]]
+    floor, _ = law.floors(points["P"], points["D"])
+    error, here, there = (column.to_numpy(float) for column in (table["error"], table["law"], last["law"]))
+    foretold = _carried(error, here, there, floor)
+    distance = last["at"].to_numpy(float) - table["at"].to_numpy(float)
     far = distance > np.log(2)
-    drift = float(np.sqrt(((change / distance)[far] ** 2).mean()))
+    missed = np.log(last["error"].to_numpy(float) / foretold)
+    drift = float(np.sqrt(((missed[far] / distance[far]) ** 2).mean()))
     curves = {cell: _curve(part) for cell, part in table.groupby(["P", "D", "K"])}
     return Forecaster(law, points, curves, drift)
 

@@ -39,6 +39,15 @@ class GridLaw:
         """Arguments of the fit's predict, band and forecast for given steps (optimiser), P, D and K."""
         return _inputs(self.fit, self.floor, steps, P, D, K)
 
+    def floors(self, P: Any, D: Any) -> tuple[Array, Array]:
+        """The floor of cells P, D, (n,), and that of each bootstrap replicate, (bootstrap, n)."""
+        if self.floor == "theory":
+            level = np.atleast_1d(expected_percent_error(P, D))
+            return level, np.broadcast_to(level, (len(self.fit.draws("E")), len(level)))
+        count = len(np.atleast_1d(P))
+        draws = self.fit.draws("E")[:, None]
+        return np.full(count, self.fit.E), np.broadcast_to(draws, (len(draws), count))
+
 
 def grid_points(cells: dict[Key, Cell]) -> pd.DataFrame:
     """Cells measured over `steps` as rows variant, P, D, K, seed, run, steps, error, noise (relative), decays."""
