@@ -1,6 +1,6 @@
 """One law of steps, P, D and K for the whole grid: its exponents, and how it foretells the most expensive cells.
 
-Writes figures/forecast.{png,pdf} and grid_law.csv.
+Writes figures/forecast.{png,pdf} and grid_law.parquet.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from analysis.command import RESULTS, app, user_errors
 from analysis.grid_law import GridLaw, fit_grid_laws, grid_points
 from analysis.query import print_table
 from analysis.scaling import measured_cells
-from analysis.style import THEORY, colours, plain_ticks, save
-from analysis.tables import Results, ResultsError, open_results, write_file
+from analysis.style import THEORY, colours, plain_ticks, save, write_table
+from analysis.tables import Results, ResultsError, open_results
 
 EXAMPLE = "Example: python analysis/plot_grid_law.py results/quickstart"
 cli = app()
@@ -36,7 +36,7 @@ def main(
     opened = open_results(results)
     laws = grid_laws(measured_points(opened))
     table = law_table(laws)
-    write_file(opened.root / "grid_law.csv", table.to_csv(index=False).encode())
+    write_table(table, opened.root / "grid_law.parquet")
     print_table(table, "e = E + A prod x^-alpha; floors in order of AICc")
     for path in figures(laws, output or opened.root / "figures"):
         print(path)

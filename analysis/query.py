@@ -1,4 +1,4 @@
-"""SQL over a sweep's tables `runs`, `trajectories`, `fits`, `peaks`.
+"""SQL over a sweep's tables `runs`, `trajectories`, `fits`, `peaks`, `grid_law`.
 
 python analysis/query.py results/quickstart "SELECT P, D, percent_error FROM runs ORDER BY D, P"
 python analysis/query.py results/quickstart --schema
@@ -43,6 +43,9 @@ EXAMPLES = {
     ),
     "Laws that are trusted (after plot_scaling.py)": (
         "SELECT P, D, K, floor, alpha, alpha_low, alpha_high FROM fits WHERE trusted ORDER BY K, D, P, floor"
+    ),
+    "The law of the grid, best floor first (after plot_grid_law.py)": (
+        'SELECT floor, "column", alpha, alpha_low, alpha_high, test_error, test_coverage FROM grid_law ORDER BY aicc'
     ),
     "Peaks (after plot_double_descent.py)": (
         'SELECT along, "at", K, location, location_low, location_high, prominence FROM peaks WHERE found'

@@ -1,4 +1,4 @@
-"""A sweep's tables as pandas frames and as SQL: `runs`, `trajectories`, `fits`, `peaks`.
+"""A sweep's tables as pandas frames and as SQL: `runs`, `trajectories`, `fits`, `peaks`, `grid_law`.
 
 Files that are being written have hidden names and are not seen. SQL runs in an in-memory DuckDB that knows
 only these tables: no file or network access, and nothing it does reaches the store.
@@ -22,6 +22,8 @@ import pyarrow.parquet as pq
 from upath import UPath
 
 SCHEMA_VERSION = 1
+WRITTEN = {"fits": "plot_scaling.py", "peaks": "plot_double_descent.py", "grid_law": "plot_grid_law.py"}  # and by what
+TABLES = ("runs", "trajectories", *WRITTEN)
 ATTEMPTS = 3  # to read a store that changes or has damaged files
 NOT_VARIANT = ("P", "D", "K", "seed")  # the axes of the paper's figures, and the replicates
 
@@ -70,7 +72,7 @@ class Results:
     def _answer(self, query: str) -> pd.DataFrame:
         connection = duckdb.connect(config={"enable_external_access": "false"})
         try:
-            for name in ("runs", "trajectories", "fits", "peaks"):
+            for name in TABLES:
                 if self._files(name) or name in ("runs", "trajectories"):
                     connection.register(name, self._dataset(name))
             connection.execute("SET python_enable_replacements = false; SET lock_configuration = true")
@@ -86,7 +88,7 @@ class Results:
         """Name damaged files and read on without them. Whether there is now anything else to try."""
         known = len(self._damaged)
         gone = False
-        for name in ("runs", "trajectories", "fits", "peaks"):
+        for name in TABLES:
             for file in self._files(name):
                 try:
                     read_table(file)
@@ -102,15 +104,14 @@ class Results:
 
     def _explained(self, reason: str) -> str:
         reason = " ".join(reason.split("LINE ")[0].split())
-        for name, script in (("fits", "plot_scaling.py"), ("peaks", "plot_double_descent.py")):
+        for name, script in WRITTEN.items():
             if re.search(rf"Table with name {name} ", reason):
                 return f"there is no table {name} yet; run: python analysis/{script} {self.root}"
         return reason
 
     def _written(self, name: str) -> pd.DataFrame:
         if not self._files(name):
-            script = {"fits": "plot_scaling.py", "peaks": "plot_double_descent.py"}[name]
-            raise ResultsError(f"{self.root} has no {name}.parquet; run: python analysis/{script} {self.root}")
+            raise ResultsError(f"{self.root} has no {name}.parquet; run: python analysis/{WRITTEN[name]} {self.root}")
         frame: pd.DataFrame = read_table(self.root / f"{name}.parquet").to_pandas()
         return frame
 

@@ -40,6 +40,7 @@ def test_every_example_is_printed_and_can_be_answered(own):
     fits, _ = fit_table(measured_cells(results), "flops")
     write_table(fits, own / "fits.parquet")
     write_table(peak_table(results.runs()), own / "peaks.parquet")
+    assert invoke("plot_grid_law", own).returncode == 0
     for title, text in EXAMPLES.items():
         assert text in printed
         assert len(open_results(own).sql(text)) > 0 or "did not finish" in title
