@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from analysis.power_law import fit_joint
 
-DATA = Path(__file__).parents[1] / "data"
+DATA = Path(__file__).with_name("chinchilla.csv")
 
 
 def grid(form, E=0.0, noise=0.0, seed=0, n=120):
@@ -23,7 +23,7 @@ def grid(form, E=0.0, noise=0.0, seed=0, n=120):
 @pytest.fixture(scope="module")
 def chinchilla():
     """The 240 runs that Besiroglu et al. fit: they leave out the five of highest loss."""
-    runs = pd.read_csv(DATA / "chinchilla.csv", comment="#").sort_values("loss").iloc[:-5]
+    runs = pd.read_csv(DATA, comment="#").sort_values("loss").iloc[:-5]
     assert len(runs) == 240
     tokens = runs["training_flop"] / (6 * runs["model_size"])
     return {"N": runs["model_size"], "D": tokens}, runs["loss"]

@@ -1,12 +1,14 @@
 """Which P, D and K for this much compute: right on a grid whose law is known, and plain about its limits."""
 
+import dataclasses
 import json
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from analysis.anchored import forecaster
-from analysis.grid_law import fit_grid_law
+from analysis.grid_law import fit_grid_laws
 from analysis.plot_grid_law import measured_points
 from analysis.recommend import Budget, priced_cells, recommend, warnings
 from analysis.tables import open_results
@@ -37,15 +39,21 @@ def known(tmp_path_factory):
     return store.root
 
 
-def ask(known, *arguments):
-    ran = invoke("recommend", known, *arguments, "--json", "--top", "32")
-    assert ran.returncode == 0, ran.stderr
-    assert "different floors" in ran.stderr
-    return json.loads(ran.stdout)
+@pytest.fixture(scope="module")
+def laws(known):
+    points = measured_points(open_results(known))
+    return {"mmcr": forecaster(points, fit_grid_laws(points)[0])}
 
 
-def test_the_best_cells_are_those_of_the_law_with_intervals(known):
-    rows = ask(known, "--flops", 5 * STEPS * FLOPS)
+@pytest.fixture(scope="module")
+def ask(known, laws):
+    """Rows of the answer for a budget and a rank, best first."""
+    cells = priced_cells(open_results(known), laws)
+    return lambda budget, rank="error": recommend(cells, laws, budget, rank).to_dict("records")
+
+
+def test_the_best_cells_are_those_of_the_law_with_intervals(ask):
+    rows = ask(Budget("flops", 5 * STEPS * FLOPS))
     expected = {(P, D, K): float(truth(P, D, K, 5 * STEPS)) for P in SIZES for D in SIZES for K in (2, 4)}
     assert rows[0]["K"] == 4 and {rows[0]["P"], rows[0]["D"]} == {32, 256}
     inside = [row["low"] <= expected[row["P"], row["D"], row["K"]] <= row["high"] for row in rows]
@@ -55,23 +63,32 @@ def test_the_best_cells_are_those_of_the_law_with_intervals(known):
         assert row["steps"] == 5 * STEPS and row["times"] == pytest.approx(5)
 
 
-def test_the_gap_to_the_floor_ranks_otherwise(known):
-    rows = ask(known, "--flops", STEPS * FLOPS, "--rank", "gap")
+def test_the_gap_to_the_floor_ranks_otherwise(ask):
+    rows = ask(Budget("flops", STEPS * FLOPS), "gap")
     gaps = [row["gap"] for row in rows]
     assert gaps == sorted(gaps)
     assert {row["K"] for row in rows[:16]} == {4}  # the floor no longer favours cells far from P = D
     assert any(row["P"] == row["D"] for row in rows[:8])
 
 
-def test_hours_count_the_measured_speeds(known):
-    rows = ask(known, "--gpu-hours", 10 / 3600)
+def test_hours_count_the_measured_speeds(ask):
+    rows = ask(Budget("seconds", 10.0))
     steps = {row["P"]: row["steps"] for row in rows}
     assert steps[256] == 4 * STEPS and steps[64] == STEPS
 
 
-def test_probe_accuracy_ranks_by_what_was_measured(known):
-    best = ask(known, "--flops", 1e12, "--rank", "probe")[0]
+def test_probe_accuracy_ranks_by_what_was_measured(ask):
+    best = ask(Budget("flops", 1e12), "probe")[0]
     assert (best["P"], best["D"], best["K"]) == (64, 64, 4)
+
+
+def test_json_is_the_same_answer_with_the_remarks_beside_it(known, ask):
+    ran = invoke("recommend", known, "--gpu-hours", 10 / 3600, "--rank", "gap", "--json", "--top", 3)
+    assert ran.returncode == 0, ran.stderr
+    rows = json.loads(ran.stdout)
+    best = ask(Budget("seconds", 10.0), "gap")[:3]
+    assert [(row["P"], row["D"], row["K"]) for row in rows] == [(row["P"], row["D"], row["K"]) for row in best]
+    assert "different floors" in ran.stderr and "Speeds are those measured on: synthetic" in ran.stderr
 
 
 def test_people_are_told_of_floors_and_extrapolation(known, tmp_path):
@@ -80,16 +97,18 @@ def test_people_are_told_of_floors_and_extrapolation(known, tmp_path):
     assert "different floors" in ran.stdout and "--rank gap" in ran.stdout
     assert "Warning" in ran.stdout and "extrapolate" in ran.stdout
     assert (tmp_path / "frontier.png").exists() and (tmp_path / "frontier.pdf").exists()
-    inside = invoke("recommend", known, "--flops", 0.5 * STEPS * FLOPS, "-o", tmp_path).stdout
-    assert "extrapolate" not in inside
 
 
-def test_runs_whose_learning_rate_decays_are_a_warning(known):
-    points = measured_points(open_results(known)).assign(decays=True)
-    law = forecaster(points, fit_grid_law(points, "theory"))
-    laws, budget = {"mmcr": law}, Budget("flops", STEPS * FLOPS)
-    table = recommend(priced_cells(open_results(known), laws), laws, budget, "error")
-    assert any("sweep the budget" in warning for warning in warnings(table, laws, budget, "error"))
+def test_within_what_was_trained_nothing_is_extrapolated(ask, laws):
+    budget = Budget("flops", 0.5 * STEPS * FLOPS)
+    assert not any("extrapolate" in warning for warning in warnings(pd.DataFrame(ask(budget)), laws, budget, "error"))
+
+
+def test_runs_whose_learning_rate_decays_are_a_warning(known, laws):
+    decaying = {"mmcr": dataclasses.replace(laws["mmcr"], points=laws["mmcr"].points.assign(decays=True))}
+    budget = Budget("flops", STEPS * FLOPS)
+    table = recommend(priced_cells(open_results(known), decaying), decaying, budget, "error")
+    assert any("sweep the budget" in warning for warning in warnings(table, decaying, budget, "error"))
 
 
 @pytest.mark.parametrize(
