@@ -114,7 +114,8 @@ def draw(laws: list[GridLaw]) -> Figure:
         name = {"none": "no floor", "free": "free floor", "theory": "floor $e_\\infty$(P, D)"}[law.floor]
         ax.set_title(f"{name}: {100 * law.error:.1f} % r.m.s.")
         plain_ticks([ax], "x", *ends)
-        plain_ticks([ax], "y", *ends)
+        forecast = table.loc[table["held_out"], ["low", "high"]]
+        plain_ticks([ax], "y", min(ends[0], forecast["low"].min() * 0.9), max(ends[1], forecast["high"].max() * 1.1))
     axes[0, 0].set_ylabel("foretold percent error")
     handles = [Line2D([], [], color=c, marker="o", ms=3, ls="none", label=f"K = {K}") for K, c in colour.items()]
     handles.append(Line2D([], [], color="0.3", marker="o", mfc="none", ms=3, ls="none", label="cells fitted"))
