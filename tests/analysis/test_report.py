@@ -22,9 +22,9 @@ const heads = [...document.querySelectorAll('th')].filter(th => th.textContent =
 const column = () => [...th.closest('table').tBodies[0].rows].map(
     r => Number(r.cells[[...th.parentNode.children].indexOf(th)].dataset.value));
 th.click(); const up = column(); th.click(); const down = column();
-document.title = JSON.stringify({up, down, wide: document.documentElement.scrollWidth > innerWidth,
-    broken: [...document.images].filter(i => !i.naturalWidth).length, links: [...document.querySelectorAll('dd a')]
-    .filter(a => !document.querySelector(a.getAttribute('href'))).length});
+parent.postMessage(JSON.stringify({up, down, wide: document.documentElement.scrollWidth > innerWidth,
+    inner: innerWidth, broken: [...document.images].filter(i => !i.naturalWidth).length,
+    links: [...document.querySelectorAll('dd a')].filter(a => !document.querySelector(a.getAttribute('href'))).length}), '*');
 });</script>"""
 
 
@@ -68,14 +68,19 @@ def test_mixed_code_versions_are_a_warning(own):
 def test_a_browser_draws_it_sorts_its_tables_and_scrolls_down_only(page, tmp_path, width):
     probed = tmp_path / "probed.html"
     probed.write_text(page.read_text().replace("</body>", PROBE + "</body>"))
+    frame = tmp_path / "frame.html"  # a window is never narrower than 500 pixels, a frame is
+    frame.write_text(
+        f"<iframe src=probed.html style='width:{width}px;height:900px;border:0'></iframe>"
+        "<script>onmessage = event => document.title = event.data</script>"
+    )
     shot = tmp_path / "shot.png"
-    ran = browse(tmp_path, f"--window-size={max(width, 500)},900", "--dump-dom", f"file://{probed}")
+    ran = browse(tmp_path, "--window-size=1400,900", "--virtual-time-budget=5000", "--dump-dom", f"file://{frame}")
     found = re.search(r"<title>(\{.*?\})</title>", ran.stdout)
     assert found, ran.stderr
     seen = json.loads(found.group(1).replace("&quot;", '"'))
     assert seen["up"] == sorted(seen["up"]) and seen["down"] == sorted(seen["up"], reverse=True)
     assert len(seen["up"]) > 10
-    assert (seen["wide"], seen["broken"], seen["links"]) == (False, 0, 0)
+    assert (seen["inner"], seen["wide"], seen["broken"], seen["links"]) == (width, False, 0, 0)
     browse(tmp_path, f"--window-size={width},1400", f"--screenshot={shot}", f"file://{page}")
     image = np.asarray(Image.open(shot).convert("L"))
     assert image.shape[1] == width
