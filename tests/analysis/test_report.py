@@ -24,7 +24,8 @@ const column = () => [...th.closest('table').tBodies[0].rows].map(
 th.click(); const up = column(); th.click(); const down = column();
 parent.postMessage(JSON.stringify({up, down, wide: document.documentElement.scrollWidth > innerWidth,
     inner: innerWidth, broken: [...document.images].filter(i => !i.naturalWidth).length,
-    links: [...document.querySelectorAll('dd a')].filter(a => !document.querySelector(a.getAttribute('href'))).length}), '*');
+    links: [...document.querySelectorAll('dd a')].filter(a => !document.querySelector(a.getAttribute('href'))).length
+}), '*');
 });</script>"""
 
 
