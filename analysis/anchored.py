@@ -63,7 +63,8 @@ def _carried(measured: Array, here: Array, there: Array, floor: Array) -> Array:
 
 
 def forecaster(points: pd.DataFrame, law: GridLaw) -> Forecaster:
-    """Of one variant's points, as `grid_points` gives them, and its law."""
+    """Of one variant's points, as `grid_points` gives them, and its law. Raises ValueError where no run spans a factor
+    of two in steps, so that nothing is known of how forecasts miss."""
     known = law.inputs(points["steps"], points["P"], points["D"], points["K"])
     table = points.assign(at=np.log(points["steps"]), law=law.fit.predict(**known))
     last = table.sort_values("steps").groupby("run").tail(1).set_index("run").loc[table["run"]]
@@ -72,6 +73,8 @@ def forecaster(points: pd.DataFrame, law: GridLaw) -> Forecaster:
     foretold = _carried(error, here, there, floor)
     distance = last["at"].to_numpy(float) - table["at"].to_numpy(float)
     far = distance > np.log(2)
+    if not far.any():
+        raise ValueError("no run spans a factor of two in steps")
     missed = np.log(last["error"].to_numpy(float) / foretold)
     drift = float(np.sqrt(((missed[far] / distance[far]) ** 2).mean()))
     curves = {cell: _curve(part) for cell, part in table.groupby(["P", "D", "K"])}

@@ -16,6 +16,7 @@ from matplotlib.lines import Line2D
 from scipy import stats
 
 from analysis.command import track
+from analysis.double_descent import BATCHES_FREEDOM
 from analysis.page import images, page, paragraph, section, table
 from analysis.power_law import difference
 from analysis.provenance import provenance
@@ -139,7 +140,8 @@ def _welch(
         return mean, mean - half, mean + half
     if noise_a is None or noise_b is None:
         return mean, float("nan"), float("nan")
-    half = 1.96 * float(np.hypot(noise_a.mean() / np.sqrt(len(a)), noise_b.mean() / np.sqrt(len(b))))
+    spread = float(np.hypot(noise_a.mean() / np.sqrt(len(a)), noise_b.mean() / np.sqrt(len(b))))
+    half = float(stats.t.ppf(0.975, BATCHES_FREEDOM)) * spread
     return mean, mean - half, mean + half
 
 

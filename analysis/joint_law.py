@@ -48,7 +48,6 @@ class JointFit:
     aicc: float
     points: int
     groups: int
-    ranges: dict[str, tuple[float, float]]  # of each column, in what was fitted
     _centre: Array
     _theta: Array
     _replicates: Array  # (bootstrap, parameters), as theta
@@ -75,15 +74,6 @@ class JointFit:
         """(bootstrap, n): the law of each replicate."""
         values: Array = np.exp(self._law(columns, floor)(self._replicates)[0])
         return values
-
-    def outside(self, columns: Columns) -> list[str]:
-        """Names of the columns that leave, somewhere, the range that was fitted: there the law extrapolates."""
-        return [
-            name
-            for name, (low, high) in self.ranges.items()
-            if np.min(np.asarray(columns[name], float)) < low * (1 - 1e-9)
-            or np.max(np.asarray(columns[name], float)) > high * (1 + 1e-9)
-        ]
 
     def interval(self, name: str, column: str | None = None, level: float = LEVEL) -> tuple[float, float]:
         """Bootstrap interval of `E`, or of `A` or `alpha` of a column."""
@@ -177,7 +167,6 @@ def fit_joint(
         aicc=information_criterion(residuals, parameters),
         points=len(y),
         groups=count,
-        ranges={name: (float(column.min()), float(column.max())) for name, column in zip(names, values.T, strict=True)},
         _centre=centre,
         _theta=best,
         _replicates=replicates,

@@ -87,10 +87,11 @@ def main(
         raise ResultsError(f"the compute is {budget.amount:g}; it must be positive")
     opened = open_results(results)
     points = measured_points(opened)
-    laws = {
-        variant: forecaster(points[points["variant"] == variant], kinds[0])
-        for variant, kinds in grid_laws(points).items()
-    }
+    kinds = grid_laws(points)
+    try:
+        laws = {name: forecaster(points[points["variant"] == name], floors[0]) for name, floors in kinds.items()}
+    except ValueError as error:
+        raise ResultsError(f"{opened.root} allows no forecast: {error}") from error
     cells = priced_cells(opened, laws)
     table = recommend(cells, laws, budget, rank.value)
     remarks = [FLOORS]
@@ -164,7 +165,10 @@ def readable(table: pd.DataFrame) -> pd.DataFrame:
             "percent error (95 %)": forecast("error", "low", "high"),
             "e_inf": table["e_inf"].round(4),
             "gap (95 %)": forecast("gap", "gap_low", "gap_high"),
-            "probe accuracy": table["probe_accuracy"].round(4),
+            "probe accuracy (± s.e.)": [
+                f"{value:.4f}" + (f" ± {spread:.4f}" if np.isfinite(spread) else "") if np.isfinite(value) else ""
+                for value, spread in zip(table["probe_accuracy"], table["probe_error"], strict=True)
+            ],
         }
     )
 

@@ -114,3 +114,10 @@ def test_seeds_are_averaged():
     error, low, high = known.foretell(cell, STEPS[-1:])
     assert error[0] == pytest.approx(np.exp(np.log(own["error"]).mean()))
     assert low[0] < error[0] < high[0]
+
+
+def test_runs_too_short_to_know_how_forecasts_miss_are_refused():
+    table = points()
+    short = table[table["steps"] < 1.5 * STEPS[0]]
+    with pytest.raises(ValueError, match="factor of two"):
+        forecaster(short, fit_grid_law(table, "theory"))

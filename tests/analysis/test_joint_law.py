@@ -125,13 +125,6 @@ def test_forecasts_hold_new_measurements_and_are_wider_than_the_law():
     assert ((thick - thin) < (high - low)).mean() > 0.95
 
 
-def test_leaving_the_range_is_named():
-    columns, y = grid("multiplicative", noise=0.01)
-    joint = fit_joint(columns, y, form="multiplicative", bootstrap=0)
-    assert joint.outside(columns) == []
-    assert joint.outside({"N": [1e12], "D": [1e10]}) == ["N"]
-
-
 @pytest.mark.parametrize(
     ("change", "options", "says"),
     [
