@@ -19,8 +19,8 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from sweeps.errors import UserError
-from sweeps.places import at, is_local, write_atomically
+from sweeps.storage.errors import UserError
+from sweeps.storage.files_and_urls import at, is_local, write_atomically
 
 EXAMPLE = "Example: python sweeps/launch.py sweeps/grids/quickstart.yaml --only 'P=64,D=64'"
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
@@ -43,7 +43,7 @@ def launch(
     as_json: Annotated[bool, typer.Option("--json", help="Print the plan or the outcome as JSON.")] = False,
 ) -> None:
     """Run every cell of a grid, or what is missing of it."""
-    from sweeps.grid import load_grid
+    from sweeps.grid.grid_file import load_grid
 
     try:
         spec = load_grid(grid)
@@ -88,10 +88,10 @@ def _selected(cells: tuple[Any, ...], only: str | None) -> tuple[Any, ...]:
 def _plan(spec: Any, cells: tuple[Any, ...], results: str, max_concurrent: int | None, as_json: bool) -> int:
     import torch
 
-    from sweeps.plan import plan as make_plan
-    from sweeps.plan import schedule, this_machine
-    from sweeps.show import duration, plan_table
-    from sweeps.store import Store
+    from sweeps.running.plan import plan as make_plan
+    from sweeps.running.plan import schedule, this_machine
+    from sweeps.running.live_table import duration, plan_table
+    from sweeps.storage.sweep_store import Store
 
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     machine = this_machine(torch.cuda.device_count(), cores)
@@ -131,11 +131,11 @@ def _basis(planned: list[Any]) -> str:
 
 def _calibrate(spec: Any, cells: tuple[Any, ...], results: str, address: str | None, limits: dict[str, Any]) -> None:
     """Measure what was not measured before; nothing is written but the user's cache."""
-    from mmcr_core.datasets import DatasetError, require_present
-    from sweeps.driver import cluster
-    from sweeps.plan import plan as make_plan
-    from sweeps.plan import this_machine
-    from sweeps.store import Store
+    from mmcr_core.images.datasets import DatasetError, require_present
+    from sweeps.running.driver import cluster
+    from sweeps.running.plan import plan as make_plan
+    from sweeps.running.plan import this_machine
+    from sweeps.storage.sweep_store import Store
 
     try:
         for dataset in {cell.dataset for cell in cells}:
@@ -149,8 +149,8 @@ def _calibrate(spec: Any, cells: tuple[Any, ...], results: str, address: str | N
 
 
 def _measure(spec: Any, planned: list[Any], store: Any, ray: Any, limits: dict[str, Any]) -> None:
-    from sweeps.driver import Launch
-    from sweeps.show import LiveTable
+    from sweeps.running.driver import Launch
+    from sweeps.running.live_table import LiveTable
 
     with LiveTable([cell for cell in planned if not cell.measured], _console(stderr=True)) as table:
         Launch(spec.settings, store, table, ray.folder, **limits).calibrate(planned)
@@ -165,13 +165,13 @@ def _launch(
     calibrate: bool,
     as_json: bool,
 ) -> int:
-    from mmcr_core.datasets import DatasetError, require_present
+    from mmcr_core.images.datasets import DatasetError, require_present
     from mmcr_core.spec import run_id
-    from sweeps.driver import Launch, Outcome, check_resources, cluster
-    from sweeps.plan import plan as make_plan
-    from sweeps.plan import this_machine
-    from sweeps.show import LiveTable
-    from sweeps.store import Store
+    from sweeps.running.driver import Launch, Outcome, check_resources, cluster
+    from sweeps.running.plan import plan as make_plan
+    from sweeps.running.plan import this_machine
+    from sweeps.running.live_table import LiveTable
+    from sweeps.storage.sweep_store import Store
 
     store = Store(at(results) / spec.settings.name)
     if limits["tensorboard"] and not is_local(store.root):

@@ -16,11 +16,11 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from mmcr_core import datasets
+from mmcr_core.images import datasets
 from mmcr_core.spec import RunSpec, run_id
-from sweeps.errors import UserError
-from sweeps.grid import load_grid
-from sweeps.store import Store
+from sweeps.storage.errors import UserError
+from sweeps.grid.grid_file import load_grid
+from sweeps.storage.sweep_store import Store
 
 REFRESH_SECONDS = 5.0
 EXAMPLE = "Example: python sweeps/status.py results/quickstart --watch"

@@ -1,212 +1,65 @@
-"""The result store, `results/NAME/`: the truth about a sweep, in parquet files that appear whole or not at all.
-
-    grid.yaml                            what was launched last
-    runs/RUN_ID.parquet                  one row: spec, status, outcome, cost, provenance
-    trajectories/RUN_ID/STEPS.parquet    a chunk of consecutive steps, named by them
-    checkpoints/RUN_ID/STEP.ckpt         the newest two of an unfinished run
-    claims/RUN_ID.json                   who is training a cell now
-    damaged/...                          files that could not be read, set aside
-
-`python sweeps/store.py check RESULTS` verifies all of it, `compact RESULTS` merges the chunks of finished runs.
-
-One writer a run. Each file is written under a temporary name in its folder, synced, then renamed. A chunk is
-written before the checkpoint that follows it, so a replay after a crash overwrites it with the same bytes.
-"""
+"""Check and compact a result store: `python sweeps/store.py check|compact RESULTS`."""
 
 from __future__ import annotations
 
-import hashlib
-import io
-from collections.abc import Iterable, Iterator
-from pathlib import Path
-from typing import Any
+import sys
+from collections.abc import Iterator, Sequence
+from typing import Annotated, TypeVar
 
-import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
+import typer
+from rich.console import Console
+from rich.progress import track
 
-from sweeps.claims import Claim
-from sweeps.errors import UserError
-from sweeps.places import at, move, read_table, remove_tree, write_atomically
+from sweeps.storage.check import examine
+from sweeps.storage.compact import compact_run
+from sweeps.storage.errors import UserError
+from sweeps.storage.files_and_urls import at
+from sweeps.storage.sweep_store import Store
 
-SCHEMA_VERSION = 1
-KEPT_CHECKPOINTS = 2
-
-_TEXT, _INT, _FLOAT, _TIME = pa.string(), pa.int64(), pa.float64(), pa.timestamp("us", tz="UTC")
-RUN_SCHEMA = pa.schema(
-    [
-        pa.field("run_id", _TEXT, nullable=False),
-        pa.field("sweep", _TEXT, nullable=False),
-        *(pa.field(name, _TEXT, nullable=False) for name in ("objective", "dataset", "encoder")),
-        *(pa.field(name, _INT, nullable=False) for name in ("P", "D", "K", "seed")),
-        pa.field("precision", _TEXT, nullable=False),
-        ("steps", _INT),
-        ("images", _INT),
-        ("flops_per_step", _FLOAT),
-        ("flops", _FLOAT),
-        pa.field("status", _TEXT, nullable=False),
-        ("error", _TEXT),
-        *((name, _FLOAT) for name in ("percent_error", "heldout_percent_error", "heldout_percent_error_std")),
-        *((name, _FLOAT) for name in ("probe_accuracy", "reconstruction", "uniformity")),
-        *((name, _FLOAT) for name in ("wall_seconds", "images_per_second")),
-        ("peak_memory_bytes", _INT),
-        ("device", _TEXT),
-        ("started_at", _TIME),
-        ("finished_at", _TIME),
-        *((name, _TEXT) for name in ("git_commit", "versions", "spec")),
-        pa.field("schema_version", _INT, nullable=False),
-    ]
-)
-TRAJECTORY_SCHEMA = pa.schema(
-    [
-        pa.field("run_id", _TEXT, nullable=False),
-        *(pa.field(name, _INT, nullable=False) for name in ("step", "images")),
-        *(
-            pa.field(name, _FLOAT, nullable=False)
-            for name in ("flops", "percent_error", "nuclear_norm", "loss", "reconstruction", "uniformity")
-        ),
-        pa.field("learning_rate", _FLOAT, nullable=False),
-    ]
-)
+T = TypeVar("T")
+EXAMPLE = "Example: python sweeps/store.py check results/quickstart"
+RESULTS = Annotated[str, typer.Argument(help="A sweep's folder or URL, such as results/quickstart.")]
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 
-class Store:
-    """The store of one sweep at `root`, a folder or a URL; folders are made when something is written."""
-
-    def __init__(self, root: str | Path) -> None:
-        self.root = at(root)
-
-    def write_grid(self, text: str) -> None:
-        """Keep the grid file that is being launched."""
-        write_atomically(self.root / "grid.yaml", text.encode())
-
-    def write_run(self, row: dict[str, Any]) -> None:
-        """The one row of a run that has ended; columns that are absent become null."""
-        table = pa.Table.from_pylist([{name: row.get(name) for name in RUN_SCHEMA.names}], RUN_SCHEMA)
-        write_atomically(self.root / "runs" / f"{row['run_id']}.parquet", parquet_bytes(table))
-
-    def statuses(self) -> dict[str, str]:
-        """run_id -> status of each run that has ended; damaged rows are left out (see `set_aside_damaged_runs`)."""
-        rows = [read_run_row(file) for file in self._run_files()]
-        return {row["run_id"]: row["status"] for row in rows if row is not None}
-
-    def set_aside_damaged_runs(self) -> list[Path]:
-        """Move rows that cannot be read to `damaged/`, so that their cells are run again; their new paths."""
-        return [self.set_aside(file) for file in self._run_files() if read_run_row(file) is None]
-
-    def set_aside(self, file: Path) -> Path:
-        """Move a damaged file to the same place under `damaged/`."""
-        return move(file, self.root / "damaged" / file.relative_to(self.root))
-
-    def _run_files(self) -> list[Path]:
-        return [file for file in sorted((self.root / "runs").glob("*.parquet")) if not file.name.startswith(".")]
-
-    def status(self, run_id: str) -> str | None:
-        """How a run has ended; None where it has not."""
-        path = self.root / "runs" / f"{run_id}.parquet"
-        row = read_run_row(path) if path.exists() else None
-        return row["status"] if row else None
-
-    def read_run(self, run_id: str) -> dict[str, Any]:
-        """The row of a run that has ended."""
-        row: dict[str, Any] = read_table(self.root / "runs" / f"{run_id}.parquet").to_pylist()[0]
-        return row
-
-    def write_chunk(self, run_id: str, step_first: int, step_last: int, columns: dict[str, Any]) -> None:
-        """Consecutive steps step_first..step_last of a run's trajectory, a value a step in each column."""
-        table = pa.table({"run_id": [run_id] * (step_last - step_first + 1), **columns}, schema=TRAJECTORY_SCHEMA)
-        path = self.root / "trajectories" / run_id / f"{step_first:08d}-{step_last:08d}.parquet"
-        write_atomically(path, parquet_bytes(table))
-
-    def read_trajectory(self, run_id: str) -> pd.DataFrame:
-        """All steps of one run, in order."""
-        tables = [read_table(file, schema=TRAJECTORY_SCHEMA) for file in self.chunks(run_id)]
-        return pa.concat_tables(tables or [TRAJECTORY_SCHEMA.empty_table()]).to_pandas()
-
-    def chunks(self, run_id: str) -> list[Path]:
-        """The chunks of a run's trajectory in order, each step in one of them: a chunk whose steps all stand in
-        a longer one is what compaction was about to delete."""
-        return visible_chunks((self.root / "trajectories" / run_id).glob("[0-9]*.parquet"))
-
-    def steps_stored(self, run_id: str) -> int:
-        """Number of steps in a run's trajectory."""
-        return sum(last - first + 1 for first, last in map(chunk_steps, self.chunks(run_id)))
-
-    def claim(self, run_id: str, launch: str) -> Claim:
-        """The claim that a process of `launch` takes before it writes anything of a run."""
-        return Claim(self.root / "claims" / f"{run_id}.json", launch)
-
-    def write_checkpoint(self, run_id: str, step: int, payload: bytes) -> None:
-        """Keep `payload` with its checksum as the checkpoint after `step` steps, and the one before it."""
-        folder = self.root / "checkpoints" / run_id
-        write_atomically(folder / f"{step:08d}.ckpt", hashlib.sha256(payload).digest() + payload)
-        for old in self._checkpoints(run_id)[:-KEPT_CHECKPOINTS]:
-            old.unlink()
-
-    def read_checkpoints(self, run_id: str) -> Iterator[tuple[str, bytes | None]]:
-        """Name and payload of a run's checkpoints, newest first; None for one whose checksum does not hold."""
-        for file in reversed(self._checkpoints(run_id)):
-            content = file.read_bytes()
-            whole = hashlib.sha256(content[32:]).digest() == content[:32]
-            yield file.name, content[32:] if whole else None
-
-    def checkpointed_step(self, run_id: str) -> int:
-        """Steps taken before the newest checkpoint; 0 where there is none."""
-        return max((int(file.stem) for file in self._checkpoints(run_id)), default=0)
-
-    def drop_checkpoints(self, run_id: str) -> None:
-        """Forget a run's checkpoints."""
-        remove_tree(self.root / "checkpoints" / run_id)
-
-    def drop_trajectory(self, run_id: str) -> None:
-        """Forget what an earlier attempt at a run left, before it starts from nothing."""
-        remove_tree(self.root / "trajectories" / run_id)
-
-    def _checkpoints(self, run_id: str) -> list[Path]:
-        return sorted((self.root / "checkpoints" / run_id).glob("[0-9]*.ckpt"))
-
-
-def chunk_steps(file: Path) -> tuple[int, int]:
-    """First and last step of a chunk, from its name."""
-    first, last = file.stem.split("-")
-    return int(first), int(last)
-
-
-def visible_chunks(files: Iterable[Path]) -> list[Path]:
-    """Chunks in order of their steps, without those that lie inside another."""
-    visible: list[Path] = []
-    reached = -1
-    for file in sorted(files, key=lambda file: (chunk_steps(file)[0], -chunk_steps(file)[1])):
-        if chunk_steps(file)[1] > reached:
-            visible.append(file)
-            reached = chunk_steps(file)[1]
-    return visible
-
-
-def read_run_row(file: Path) -> dict[str, Any] | None:
-    """The row of a run's file; None where it is damaged. Raises UserError for a newer schema."""
+@app.command(epilog=EXAMPLE)
+def check(
+    results: RESULTS, repair: Annotated[bool, typer.Option(help="Repair what can be repaired safely.")] = True
+) -> None:
+    """Verify every file; exit code 1 where something is wrong, repaired or not."""
+    store = _opened(results)
     try:
-        rows = read_table(file, page_checksum_verification=True).to_pylist()
-    except (pa.ArrowException, OSError):
-        return None
-    if len(rows) != 1 or rows[0].get("run_id") != file.stem:
-        return None
-    row: dict[str, Any] = rows[0]
-    if row["schema_version"] > SCHEMA_VERSION:
-        raise UserError(
-            f"{file} has schema_version {row['schema_version']}; this code reads up to {SCHEMA_VERSION}: update it"
-        )
-    return row
+        findings = list(examine(store, repair, lambda folders: _tracked(folders, "checking")))
+    except UserError as error:
+        print(error, file=sys.stderr)
+        raise typer.Exit(2) from None
+    for finding in findings:
+        print(f"{finding.file}: {finding.problem}; {finding.remedy}")
+    runs = len(list((store.root / "runs").glob("*.parquet")))
+    print(f"{runs} runs checked, {len(findings)} problems")
+    raise typer.Exit(1 if findings else 0)
 
 
-def parquet_bytes(table: pa.Table) -> bytes:
-    """A parquet file with a checksum on each page."""
-    stream = io.BytesIO()
-    pq.write_table(table, stream, compression="zstd", write_page_checksum=True)
-    return stream.getvalue()
+@app.command(epilog="Example: python sweeps/store.py compact results/quickstart")
+def compact(results: RESULTS) -> None:
+    """Merge the chunks of each finished run into one file; readers see each step once at every moment."""
+    store = _opened(results)
+    finished = [run_id for run_id, status in store.statuses().items() if status == "finished"]
+    merged = sum(compact_run(store, run_id) for run_id in _tracked(finished, "compacting"))
+    print(f"{merged} files merged into {len(finished)}")
+
+
+def _tracked(items: Sequence[T], what: str) -> Iterator[T]:
+    console = Console(stderr=True)
+    return iter(track(items, what, console=console, transient=True, disable=not console.is_terminal))
+
+
+def _opened(results: str) -> Store:
+    if not (at(results) / "runs").is_dir():
+        print(f"{results} is not a sweep's folder; give one such as results/quickstart", file=sys.stderr)
+        raise typer.Exit(2)
+    return Store(results)
 
 
 if __name__ == "__main__":
-    from sweeps.upkeep import app
-
     app()

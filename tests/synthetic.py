@@ -30,7 +30,7 @@ from mmcr_core.spec import (
     canonical_json,
     run_id,
 )
-from sweeps.store import Store
+from sweeps.storage.sweep_store import Store
 
 PAPER = (64, 128, 256, 512, 1024)
 FLOPS = 1e9  # of a step

@@ -11,7 +11,7 @@ from typing import Protocol
 
 from torch import Tensor
 
-from mmcr_core.objectives.loss import Loss
+from mmcr_core.objectives.base import Loss
 
 OBJECTIVES = {"mmcr": "mmcr_core.objectives.mmcr"}
 

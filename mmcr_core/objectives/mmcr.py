@@ -11,7 +11,7 @@ from collections.abc import Callable
 from torch import Tensor
 
 from mmcr_core.nuclear_norm import nuclear_norm
-from mmcr_core.objectives.loss import Loss, centroids, measure, normalised
+from mmcr_core.objectives.base import Loss, centroids, measure, normalised
 
 
 def make(local_weight: float = 0.0) -> Callable[[Tensor], Loss]:

@@ -10,7 +10,7 @@ from analysis.plot_theory import simulate
 from analysis.scaling import fit_table, measured_cells
 from analysis.tables import open_results
 from mmcr_core.theory import expected_percent_error
-from sweeps.store import Store
+from sweeps.storage.sweep_store import Store
 from tests.conftest import invoke, run_script
 from tests.synthetic import exponent, law, spec, write_run, write_sweep
 

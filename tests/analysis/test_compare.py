@@ -6,7 +6,7 @@ import pytest
 from analysis.compare import differences, gather, sentences, settings
 from analysis.scaling import fit_table, measured_cells
 from analysis.tables import open_results
-from sweeps.store import Store
+from sweeps.storage.sweep_store import Store
 from tests.synthetic import FLOPS, law, spec, write_run
 
 

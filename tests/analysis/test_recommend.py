@@ -13,7 +13,7 @@ from analysis.plot_grid_law import measured_points
 from analysis.recommend import Budget, priced_cells, recommend, warnings
 from analysis.tables import open_results
 from mmcr_core.theory import expected_percent_error
-from sweeps.store import Store
+from sweeps.storage.sweep_store import Store
 from tests.conftest import invoke
 from tests.synthetic import FLOPS, noise, spec, write_run
 

@@ -11,7 +11,7 @@ from PIL import Image
 
 from analysis.provenance import provenance
 from analysis.tables import open_results
-from sweeps.store import Store
+from sweeps.storage.sweep_store import Store
 from tests.conftest import invoke
 from tests.synthetic import law, spec, write_run, write_sweep
 

@@ -7,7 +7,7 @@ import pytest
 from analysis.scaling import Cell, fit_table, measured_cells, tail_errors
 from analysis.tables import open_results
 from mmcr_core.theory import expected_percent_error
-from sweeps.store import Store
+from sweeps.storage.sweep_store import Store
 from tests.synthetic import FLOPS, noise, spec, write_run, write_sweep
 
 

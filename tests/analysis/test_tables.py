@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from analysis.tables import ResultsError, open_results, variants
-from sweeps.store import Store
+from sweeps.storage.sweep_store import Store
 from tests.synthetic import spec, write_run, write_sweep
 
 

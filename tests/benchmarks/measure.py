@@ -15,7 +15,7 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from mmcr_core.datasets import Images
+from mmcr_core.images.datasets import Images
 from mmcr_core.spec import (
     VIEW_RECIPES,
     BudgetSpec,
@@ -27,7 +27,7 @@ from mmcr_core.spec import (
     ProjectorSpec,
     RunSpec,
 )
-from sweeps.trial import device_name, git_commit, installed_versions
+from sweeps.running.resumable_trial import device_name, git_commit, installed_versions
 
 FOLDER = Path(__file__).parents[2] / "results" / "benchmarks"
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"

@@ -14,7 +14,7 @@ from pathlib import Path
 import psutil
 from rich.console import Console
 
-from mmcr_core.pretrain import Pretraining
+from mmcr_core.training.pretraining import Pretraining
 from mmcr_core.spec import (
     VIEW_RECIPES,
     BudgetSpec,
@@ -26,11 +26,11 @@ from mmcr_core.spec import (
     ProjectorSpec,
     RunSpec,
 )
-from sweeps.driver import Launch, cluster
-from sweeps.grid import GridSettings, ResourceSettings
-from sweeps.plan import plan, this_machine
-from sweeps.show import LiveTable
-from sweeps.store import Store
+from sweeps.running.driver import Launch, cluster
+from sweeps.grid.grid_file import GridSettings, ResourceSettings
+from sweeps.running.plan import plan, this_machine
+from sweeps.running.live_table import LiveTable
+from sweeps.storage.sweep_store import Store
 from tests.benchmarks.measure import report
 
 TRIVIAL = RunSpec(

@@ -5,8 +5,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from mmcr_core.pretrain import Pretraining
-from sweeps.grid import load_grid
+from mmcr_core.training.pretraining import Pretraining
+from sweeps.grid.grid_file import load_grid
 from tests.benchmarks.measure import DEVICE, report, seconds_in_turn, stl10_images
 
 GRID = Path(__file__).parents[2] / "sweeps" / "grids" / "paper-stl10.yaml"

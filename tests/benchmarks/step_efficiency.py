@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import torch
 
-from mmcr_core.pretrain import Pretraining
+from mmcr_core.training.pretraining import Pretraining
 from tests.benchmarks.measure import DEVICE, report, seconds_in_turn, stl10_cell, stl10_images
 
 SIZES = (64, 128, 256, 512, 1024)
@@ -35,7 +35,7 @@ def measured(spec, images):
         bare.optimizer.step()
 
     if DEVICE == "cuda":  # the bare step, too, is replayed as a graph: the ratio is of work, not of launches
-        from mmcr_core.graphs import StepGraphs
+        from mmcr_core.training.cuda_graphs import StepGraphs
 
         bare_step = StepGraphs(bare_step, torch.Generator(DEVICE))
     for _ in range(60 if DEVICE == "cuda" else 2):  # past warm-up and the capture of most orders

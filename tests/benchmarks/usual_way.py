@@ -15,9 +15,9 @@ from typing import Any
 import torch
 from PIL import Image
 
-from mmcr_core._torchvision import torchvision
-from mmcr_core.encoders import build_network
-from mmcr_core.pretrain import Pretraining
+from mmcr_core.images._torchvision import torchvision
+from mmcr_core.images.encoders import build_network
+from mmcr_core.training.pretraining import Pretraining
 from mmcr_core.spec import EncoderSpec, ProjectorSpec
 from tests.benchmarks.measure import DEVICE, report, stl10_cell, stl10_images, synchronize
 

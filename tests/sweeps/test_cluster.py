@@ -13,9 +13,9 @@ import pandas as pd
 import psutil
 import pytest
 
-from sweeps.grid import load_grid
-from sweeps.store import Store
-from sweeps.trial import Trial
+from sweeps.grid.grid_file import load_grid
+from sweeps.storage.sweep_store import Store
+from sweeps.running.resumable_trial import Trial
 from tests.conftest import REPOSITORY
 
 

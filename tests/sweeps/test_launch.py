@@ -14,11 +14,11 @@ import pandas as pd
 import psutil
 import pytest
 
-from sweeps.driver import ClusterError, check_resources
-from sweeps.grid import ResourceSettings, load_grid
-from sweeps.plan import Machine, plan
-from sweeps.store import Store
-from sweeps.trial import Trial
+from sweeps.running.driver import ClusterError, check_resources
+from sweeps.grid.grid_file import ResourceSettings, load_grid
+from sweeps.running.plan import Machine, plan
+from sweeps.storage.sweep_store import Store
+from sweeps.running.resumable_trial import Trial
 from tests.conftest import REPOSITORY, run_script
 
 

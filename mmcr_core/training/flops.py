@@ -1,0 +1,42 @@
+"""Exact FLOPs of one training step, counted once on meta tensors: no data, no memory, no arithmetic.
+
+A multiply-add counts as two. Counted: every matrix product and convolution of encoder and projector, forward
+and backward, by torch's own counter, and the matrix products of the loss by formula. Not counted:
+element-wise work, batch norm, the views, the optimiser.
+"""
+
+from __future__ import annotations
+
+import functools
+
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from mmcr_core.images.encoders import Network
+from mmcr_core.spec import EncoderSpec, ProjectorSpec, RunSpec
+
+
+def flops_per_step(spec: RunSpec) -> int:
+    """FLOPs of one optimiser step on P images with K views each."""
+    per_view = network_flops(spec.encoder, spec.projector, spec.D, len(spec.views.mean), spec.views.size)
+    return per_view * spec.P * spec.K + loss_flops(spec.P, spec.D)
+
+
+@functools.cache
+def network_flops(encoder: EncoderSpec, projector: ProjectorSpec, dims: int, channels: int, size: int) -> int:
+    """FLOPs of forward and backward through encoder and projector for one view."""
+    batch = 2  # batch norm refuses one value per channel
+    with torch.device("meta"):
+        network = Network(encoder, projector, dims, channels)
+        images = torch.empty(batch, channels, size, size)
+    with FlopCounterMode(display=False) as counter:
+        network(images).sum().backward()
+    return int(counter.get_total_flops()) // batch
+
+
+def loss_flops(points: int, dims: int) -> int:
+    """Matrix products of value and gradient of the nuclear norm through the Gram matrix of the smaller side,
+    m = min(P, D): the Gram matrix 2 P D m, its inverse square root from eigenvectors 2 m^3, their product
+    with M 2 P D m. The same for every method of `nuclear_norm`, so compute does not depend on the device."""
+    m = min(points, dims)
+    return 4 * points * dims * m + 2 * m**3

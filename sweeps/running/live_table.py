@@ -1,0 +1,132 @@
+"""A sweep as a person sees it: the plan as a table, a live table while it runs, a summary at the end."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterable
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from sweeps.running.plan import Cell
+from sweeps.running.resumable_trial import Progress
+
+
+def plan_table(cells: Iterable[Cell], statuses: dict[str, str], starts: dict[str, float]) -> Table:
+    """One row a cell, in the order in which they start; `starts`: seconds from the launch, of those to run."""
+    table = Table(title="Cells, the most expensive first", title_justify="left")
+    for name in (
+        "run_id",
+        "P",
+        "D",
+        "K",
+        "seed",
+        "steps",
+        "FLOPs",
+        "memory",
+        "GPUs",
+        "cores",
+        "time",
+        "starts",
+        "status",
+    ):
+        table.add_column(name, justify="left" if name in ("run_id", "status") else "right", no_wrap=True)
+    for cell in cells:
+        spec = cell.spec
+        table.add_row(
+            cell.run_id,
+            *(str(value) for value in (spec.P, spec.D, spec.K, spec.seed)),
+            f"{cell.steps:,}",
+            f"{cell.flops:.2e}",
+            memory(cell.memory_bytes),
+            f"{cell.gpus:g}",
+            f"{cell.cpus:g}",
+            duration(cell.seconds),
+            f"+{duration(starts[cell.run_id])}" if cell.run_id in starts else "",
+            statuses.get(cell.run_id, "to run"),
+        )
+    return table
+
+
+def duration(seconds: float) -> str:
+    """Seconds in the largest two units that matter."""
+    if not math.isfinite(seconds):
+        return "?"
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    minutes, hours = seconds / 60, seconds / 3600
+    if minutes < 60:
+        return f"{int(minutes)} min {int(seconds % 60)} s"
+    return f"{int(hours)} h {int(minutes % 60)} min" if hours < 48 else f"{hours / 24:.1f} days"
+
+
+def memory(count: float) -> str:
+    """Bytes as MiB or GiB."""
+    return f"{count / 2**20:.0f} MiB" if count < 2**30 else f"{count / 2**30:.1f} GiB"
+
+
+class LiveTable:
+    """The sweep on a terminal: done, running and failed cells, with an ETA. Without a terminal it is quiet."""
+
+    def __init__(self, cells: list[Cell], console: Console) -> None:
+        self._console = console
+        self._work = {cell.run_id: cell.seconds for cell in cells}
+        self._done: dict[str, str] = {}
+        self._running: dict[str, tuple[Cell, Progress | None]] = {}
+        self._notes: set[str] = set()
+        self._began = time.monotonic()
+        self._live = Live(get_renderable=self._render, console=console, refresh_per_second=2, transient=True)
+
+    def __enter__(self) -> LiveTable:
+        if self._console.is_terminal:
+            self._live.start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        if self._console.is_terminal:
+            self._live.stop()
+
+    def started(self, cell: Cell) -> None:
+        self._running[cell.run_id] = (cell, None)
+
+    def progressed(self, cell: Cell, progress: Progress) -> None:
+        self._running[cell.run_id] = (cell, progress)
+        for note in progress.notes:
+            if note not in self._notes:
+                self._notes.add(note)
+                self._console.print(note, markup=False, highlight=False)
+
+    def ended(self, cell: Cell, progress: Progress) -> None:
+        self._running.pop(cell.run_id, None)
+        self._done[cell.run_id] = progress.status
+
+    def eta_seconds(self) -> float:
+        """Remaining work over the rate so far, with work in units of the plan's estimate."""
+        done = sum(self._work[key] for key in self._done)
+        for key, (_, progress) in self._running.items():
+            done += self._work[key] * (progress.step / max(1, progress.steps) if progress else 0.0)
+        total, elapsed = sum(self._work.values()), time.monotonic() - self._began
+        return elapsed * (total - done) / done if done else math.nan
+
+    def _render(self) -> RenderableType:
+        failed = sum(status != "finished" for status in self._done.values())
+        finished, total = len(self._done) - failed, len(self._work)
+        line = Text(f"{finished} of {total} done, {len(self._running)} running, {failed} failed")
+        line.append(f", {duration(time.monotonic() - self._began)} so far, ETA {duration(self.eta_seconds())}")
+        table = Table()
+        for name in ("run_id", "P", "D", "K", "seed", "step", "percent error", "images/s", "progress"):
+            table.add_column(name, justify="right", no_wrap=True)
+        for cell, progress in self._running.values():
+            spec = cell.spec
+            shown = ["", "", ""]
+            step = progress.step if progress else 0
+            if progress:
+                shown = [f"{step:,} / {progress.steps:,}", f"{progress.percent_error:.4f}"]
+                shown.append(f"{progress.images_per_second:,.0f}")
+            bar = ProgressBar(total=cell.steps, completed=step, width=20)
+            table.add_row(cell.run_id, *map(str, (spec.P, spec.D, spec.K, spec.seed)), *shown, bar)
+        return Group(line, table) if self._running else line

@@ -1,0 +1,94 @@
+"""What runs on a node: Tune's view of a `Trial`, and the check that the node has the driver's code."""
+
+from __future__ import annotations
+
+import hashlib
+import socket
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ray.tune import Trainable
+
+from sweeps.running.calibrate import Calibration
+from sweeps.grid.grid_file import GridSettings
+from sweeps.running.plan import Cell
+from sweeps.storage.sweep_store import Store
+from sweeps.running.resumable_trial import Trial, installed_versions
+
+SLICE_SECONDS = 1.0  # of training between two reports of a trial
+
+
+@dataclass(frozen=True)
+class Job:
+    """What the driver tells every worker of a launch."""
+
+    cells: dict[str, Cell]
+    settings: GridSettings
+    root: str
+    launch: str
+    tensorboard: bool
+    code: dict[str, str]
+    calibrate: bool = False
+
+
+class CellTrainable(Trainable):  # type: ignore[misc]
+    """Tune's view of one `Trial`: each `step` trains for a slice of time and reports where it stands."""
+
+    def setup(self, config: dict[str, Any], job: Any = None) -> None:
+        _require_same_code(job.code)
+        self._job: Job = job
+        self._begin(config["run_id"])
+
+    def reset_config(self, config: dict[str, Any]) -> bool:
+        self._begin(config["run_id"])
+        return True
+
+    def _begin(self, run_id: str) -> None:
+        job, cell = self._job, self._job.cells[run_id]
+        device, threads = "cuda" if cell.gpus > 0 else "cpu", max(1, int(cell.cpus))
+        if job.calibrate:
+            self._trial: Trial | Calibration = Calibration(cell.spec, device, threads)
+            return
+        self._trial = Trial(
+            cell.spec,
+            Store(job.root),
+            job.settings.name,
+            launch=job.launch,
+            device=device,
+            threads=threads,
+            checkpoint_seconds=job.settings.checkpoint.every_seconds,
+            keep_checkpoint=job.settings.checkpoint.keep,
+            tensorboard=job.tensorboard,
+        )
+
+    def step(self) -> dict[str, Any]:
+        progress = self._trial.advance(SLICE_SECONDS)
+        return {"progress": progress, "done": progress.status != "running"}
+
+    def cleanup(self) -> None:
+        self._trial.stop()
+
+    def save_checkpoint(self, checkpoint_dir: str) -> None:
+        """Tune asks before it moves a trial; the store's own checkpoints are the ones that count."""
+        if isinstance(self._trial, Trial):
+            self._trial.save()
+
+    def load_checkpoint(self, checkpoint: Any) -> None:
+        """Nothing of Tune's to load: `Trial` starts from the store's newest checkpoint."""
+
+
+def code_version() -> dict[str, str]:
+    """What must be the same on every node: library versions, and a digest of this project's own code."""
+    root, digest = Path(__file__).parents[1], hashlib.sha256()
+    for package in ("mmcr_core", "sweeps"):
+        for file in sorted((root / package).rglob("*.py")):
+            digest.update(file.relative_to(root).as_posix().encode() + file.read_bytes())
+    return {**installed_versions(), "mmcr-sweeps code": digest.hexdigest()[:12]}
+
+
+def _require_same_code(driver: dict[str, str]) -> None:
+    """Raises RuntimeError where this node has other code than the driver: the sweep would mix results."""
+    here = code_version()
+    if differing := [f"{name} {here[name]} (driver: {driver[name]})" for name in driver if here[name] != driver[name]]:
+        raise RuntimeError(f"node {socket.gethostname()} has {', '.join(differing)}; install the same on every node")

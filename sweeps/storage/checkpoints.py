@@ -1,0 +1,40 @@
+"""Checkpoint files, `checkpoints/RUN_ID/STEP.ckpt`: a SHA-256 of the payload, then the payload; the newest two stay."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+
+from sweeps.storage.files_and_urls import write_atomically
+
+KEPT_CHECKPOINTS = 2
+
+
+def write_checkpoint(folder: Path, step: int, payload: bytes) -> None:
+    """Keep `payload` with its checksum as the checkpoint after `step` steps, and the one before it."""
+    write_atomically(folder / f"{step:08d}.ckpt", hashlib.sha256(payload).digest() + payload)
+    for old in checkpoint_files(folder)[:-KEPT_CHECKPOINTS]:
+        old.unlink()
+
+
+def read_checkpoints(folder: Path) -> Iterator[tuple[str, bytes | None]]:
+    """Name and payload of the checkpoints in `folder`, newest first; None for one that is damaged."""
+    for file in reversed(checkpoint_files(folder)):
+        yield file.name, checkpoint_payload(file)
+
+
+def checkpoint_payload(file: Path) -> bytes | None:
+    """What a checkpoint holds; None where its checksum does not hold."""
+    content = file.read_bytes()
+    return content[32:] if hashlib.sha256(content[32:]).digest() == content[:32] else None
+
+
+def checkpointed_step(folder: Path) -> int:
+    """Steps taken before the newest checkpoint; 0 where there is none."""
+    return max((int(file.stem) for file in checkpoint_files(folder)), default=0)
+
+
+def checkpoint_files(folder: Path) -> list[Path]:
+    """The checkpoints in `folder`, oldest first."""
+    return sorted(folder.glob("[0-9]*.ckpt"))

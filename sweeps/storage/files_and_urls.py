@@ -1,0 +1,121 @@
+"""Where results lie: a folder of this machine or its network, or a URL that fsspec knows (s3://, gs://).
+
+Paths of both kinds answer to pathlib's names. What differs is here: on object stores an upload appears whole
+or not at all, and there are no folders to make.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import shutil
+import uuid
+from pathlib import Path
+from typing import Any, cast
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from upath import UPath
+
+
+def at(place: str | Path) -> Path:
+    """The path of a folder or URL. Listings of a URL are never cached: others write there too."""
+    if "://" in str(place):
+        return cast(Path, UPath(str(place), use_listings_cache=False))
+    return Path(place)
+
+
+def is_local(path: Path) -> bool:
+    """Whether `path` lies in a file system of this machine."""
+    return isinstance(path, Path)
+
+
+def file_system(path: Path) -> Any:
+    """fsspec's file system of a URL's path."""
+    return cast(Any, path).fs
+
+
+def resolved(path: Path) -> str:
+    """What a worker, elsewhere, needs to find `path`."""
+    return str(path.resolve()) if is_local(path) else str(path)
+
+
+def read_table(file: Path, **options: Any) -> pa.Table:
+    """A parquet file as a table. Raises ArrowException or OSError where it cannot be read."""
+    return pq.read_table(file if is_local(file) else io.BytesIO(file.read_bytes()), **options)
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Write `path` so that at any moment it has either its old content or all of the new, even after a crash."""
+    if not is_local(path):
+        path.write_bytes(content)
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
+    try:
+        with temporary.open("wb") as stream:
+            stream.write(content)
+            stream.flush()
+            os.fsync(stream.fileno())
+        temporary.rename(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def create_exclusively(path: Path, content: bytes) -> bool:
+    """Write `path` whole if nothing has that name; whether it was written. One of several processes succeeds."""
+    if not is_local(path):
+        try:
+            file_system(path).pipe_file(str(path), content, mode="create")
+        except FileExistsError:
+            return False
+        return True
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
+    temporary.write_bytes(content)
+    try:
+        os.link(temporary, path)
+    except FileExistsError:
+        return False
+    finally:
+        temporary.unlink()
+    return True
+
+
+def move(file: Path, target: Path) -> Path:
+    """Move a file; its new path."""
+    if is_local(file):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        return file.rename(target)
+    target.write_bytes(file.read_bytes())
+    file.unlink()
+    return target
+
+
+def remove_tree(folder: Path) -> None:
+    """Remove a folder with all that lies in it, if it is there."""
+    if not folder.exists():
+        return
+    if is_local(folder):
+        shutil.rmtree(folder)
+    else:
+        file_system(folder).rm(str(folder), recursive=True)
+
+
+def modified(path: Path) -> float:
+    """When a file was last written, in seconds of time.time()."""
+    return path.stat().st_mtime if is_local(path) else float(file_system(path).modified(str(path)).timestamp())
+
+
+def touch(path: Path, content: bytes) -> None:
+    """Renew the time at which a file of this `content` was last written."""
+    if is_local(path):
+        os.utime(path)
+    else:
+        path.write_bytes(content)

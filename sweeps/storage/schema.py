@@ -1,0 +1,54 @@
+"""Columns of the store's tables. `SCHEMA_VERSION` rises where old code could not read what new code writes."""
+
+from __future__ import annotations
+
+import io
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+SCHEMA_VERSION = 1
+
+_TEXT, _INT, _FLOAT, _TIME = pa.string(), pa.int64(), pa.float64(), pa.timestamp("us", tz="UTC")
+RUN_SCHEMA = pa.schema(
+    [
+        pa.field("run_id", _TEXT, nullable=False),
+        pa.field("sweep", _TEXT, nullable=False),
+        *(pa.field(name, _TEXT, nullable=False) for name in ("objective", "dataset", "encoder")),
+        *(pa.field(name, _INT, nullable=False) for name in ("P", "D", "K", "seed")),
+        pa.field("precision", _TEXT, nullable=False),
+        ("steps", _INT),
+        ("images", _INT),
+        ("flops_per_step", _FLOAT),
+        ("flops", _FLOAT),
+        pa.field("status", _TEXT, nullable=False),
+        ("error", _TEXT),
+        *((name, _FLOAT) for name in ("percent_error", "heldout_percent_error", "heldout_percent_error_std")),
+        *((name, _FLOAT) for name in ("probe_accuracy", "reconstruction", "uniformity")),
+        *((name, _FLOAT) for name in ("wall_seconds", "images_per_second")),
+        ("peak_memory_bytes", _INT),
+        ("device", _TEXT),
+        ("started_at", _TIME),
+        ("finished_at", _TIME),
+        *((name, _TEXT) for name in ("git_commit", "versions", "spec")),
+        pa.field("schema_version", _INT, nullable=False),
+    ]
+)
+TRAJECTORY_SCHEMA = pa.schema(
+    [
+        pa.field("run_id", _TEXT, nullable=False),
+        *(pa.field(name, _INT, nullable=False) for name in ("step", "images")),
+        *(
+            pa.field(name, _FLOAT, nullable=False)
+            for name in ("flops", "percent_error", "nuclear_norm", "loss", "reconstruction", "uniformity")
+        ),
+        pa.field("learning_rate", _FLOAT, nullable=False),
+    ]
+)
+
+
+def parquet_bytes(table: pa.Table) -> bytes:
+    """A parquet file with a checksum on each page."""
+    stream = io.BytesIO()
+    pq.write_table(table, stream, compression="zstd", write_page_checksum=True)
+    return stream.getvalue()

@@ -1,0 +1,134 @@
+"""The result store, `results/NAME/`: the truth about a sweep, in parquet files that appear whole or not at all.
+
+    grid.yaml                            what was launched last
+    runs/RUN_ID.parquet                  one row: spec, status, outcome, cost, provenance
+    trajectories/RUN_ID/STEPS.parquet    a chunk of consecutive steps, named by them
+    checkpoints/RUN_ID/STEP.ckpt         the newest two of an unfinished run
+    claims/RUN_ID.json                   who is training a cell now
+    damaged/...                          files that could not be read, set aside
+
+One writer a run. Each file is written under a temporary name in its folder, synced, then renamed. A chunk is
+written before the checkpoint that follows it, so a replay after a crash overwrites it with the same bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+
+from sweeps.storage import checkpoints
+from sweeps.storage.cell_claims import Claim
+from sweeps.storage.chunks import chunk_name, chunk_steps, visible_chunks
+from sweeps.storage.errors import UserError
+from sweeps.storage.files_and_urls import at, move, read_table, remove_tree, write_atomically
+from sweeps.storage.schema import RUN_SCHEMA, SCHEMA_VERSION, TRAJECTORY_SCHEMA, parquet_bytes
+
+
+class Store:
+    """The store of one sweep at `root`, a folder or a URL; folders are made when something is written."""
+
+    def __init__(self, root: str | Path) -> None:
+        self.root = at(root)
+
+    def write_grid(self, text: str) -> None:
+        """Keep the grid file that is being launched."""
+        write_atomically(self.root / "grid.yaml", text.encode())
+
+    def write_run(self, row: dict[str, Any]) -> None:
+        """The one row of a run that has ended; columns that are absent become null."""
+        table = pa.Table.from_pylist([{name: row.get(name) for name in RUN_SCHEMA.names}], RUN_SCHEMA)
+        write_atomically(self.root / "runs" / f"{row['run_id']}.parquet", parquet_bytes(table))
+
+    def statuses(self) -> dict[str, str]:
+        """run_id -> status of each run that has ended; damaged rows are left out (see `set_aside_damaged_runs`)."""
+        rows = [read_run_row(file) for file in self._run_files()]
+        return {row["run_id"]: row["status"] for row in rows if row is not None}
+
+    def set_aside_damaged_runs(self) -> list[Path]:
+        """Move rows that cannot be read to `damaged/`, so that their cells are run again; their new paths."""
+        return [self.set_aside(file) for file in self._run_files() if read_run_row(file) is None]
+
+    def set_aside(self, file: Path) -> Path:
+        """Move a damaged file to the same place under `damaged/`."""
+        return move(file, self.root / "damaged" / file.relative_to(self.root))
+
+    def _run_files(self) -> list[Path]:
+        return [file for file in sorted((self.root / "runs").glob("*.parquet")) if not file.name.startswith(".")]
+
+    def status(self, run_id: str) -> str | None:
+        """How a run has ended; None where it has not."""
+        path = self.root / "runs" / f"{run_id}.parquet"
+        row = read_run_row(path) if path.exists() else None
+        return row["status"] if row else None
+
+    def read_run(self, run_id: str) -> dict[str, Any]:
+        """The row of a run that has ended."""
+        row: dict[str, Any] = read_table(self.root / "runs" / f"{run_id}.parquet").to_pylist()[0]
+        return row
+
+    def write_chunk(self, run_id: str, step_first: int, step_last: int, columns: dict[str, Any]) -> None:
+        """Consecutive steps step_first..step_last of a run's trajectory, a value a step in each column."""
+        table = pa.table({"run_id": [run_id] * (step_last - step_first + 1), **columns}, schema=TRAJECTORY_SCHEMA)
+        path = self.root / "trajectories" / run_id / chunk_name(step_first, step_last)
+        write_atomically(path, parquet_bytes(table))
+
+    def read_trajectory(self, run_id: str) -> pd.DataFrame:
+        """All steps of one run, in order."""
+        tables = [read_table(file, schema=TRAJECTORY_SCHEMA) for file in self.chunks(run_id)]
+        return pa.concat_tables(tables or [TRAJECTORY_SCHEMA.empty_table()]).to_pandas()
+
+    def chunks(self, run_id: str) -> list[Path]:
+        """The chunks of a run's trajectory in order, each step in one of them: a chunk whose steps all stand in
+        a longer one is what compaction was about to delete."""
+        return visible_chunks((self.root / "trajectories" / run_id).glob("[0-9]*.parquet"))
+
+    def steps_stored(self, run_id: str) -> int:
+        """Number of steps in a run's trajectory."""
+        return sum(last - first + 1 for first, last in map(chunk_steps, self.chunks(run_id)))
+
+    def claim(self, run_id: str, launch: str) -> Claim:
+        """The claim that a process of `launch` takes before it writes anything of a run."""
+        return Claim(self.root / "claims" / f"{run_id}.json", launch)
+
+    def write_checkpoint(self, run_id: str, step: int, payload: bytes) -> None:
+        """Keep `payload` as the checkpoint of a run after `step` steps, and the one before it."""
+        checkpoints.write_checkpoint(self._checkpoints(run_id), step, payload)
+
+    def read_checkpoints(self, run_id: str) -> Iterator[tuple[str, bytes | None]]:
+        """Name and payload of a run's checkpoints, newest first; None for one that is damaged."""
+        return checkpoints.read_checkpoints(self._checkpoints(run_id))
+
+    def checkpointed_step(self, run_id: str) -> int:
+        """Steps taken before a run's newest checkpoint; 0 where there is none."""
+        return checkpoints.checkpointed_step(self._checkpoints(run_id))
+
+    def drop_checkpoints(self, run_id: str) -> None:
+        """Forget a run's checkpoints."""
+        remove_tree(self._checkpoints(run_id))
+
+    def drop_trajectory(self, run_id: str) -> None:
+        """Forget what an earlier attempt at a run left, before it starts from nothing."""
+        remove_tree(self.root / "trajectories" / run_id)
+
+    def _checkpoints(self, run_id: str) -> Path:
+        return self.root / "checkpoints" / run_id
+
+
+def read_run_row(file: Path) -> dict[str, Any] | None:
+    """The row of a run's file; None where it is damaged. Raises UserError for a newer schema."""
+    try:
+        rows = read_table(file, page_checksum_verification=True).to_pylist()
+    except (pa.ArrowException, OSError):
+        return None
+    if len(rows) != 1 or rows[0].get("run_id") != file.stem:
+        return None
+    row: dict[str, Any] = rows[0]
+    if row["schema_version"] > SCHEMA_VERSION:
+        raise UserError(
+            f"{file} has schema_version {row['schema_version']}; this code reads up to {SCHEMA_VERSION}: update it"
+        )
+    return row

@@ -1,0 +1,207 @@
+"""Data sets: named, from a folder, from parquet; absent, damaged and odd ones."""
+
+import hashlib
+import io
+import os
+import shutil
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import torch
+from PIL import Image
+from sklearn.datasets import load_digits
+
+from mmcr_core.images import datasets
+from mmcr_core.images.datasets import DatasetError
+from mmcr_core.spec import DatasetSpec
+
+
+@pytest.fixture(autouse=True)
+def _nothing_kept():
+    datasets.load.cache_clear()
+
+
+def encoded(size=(12, 12), mode="RGB", kind="PNG", seed=0):
+    channels = {"RGB": 3, "RGBA": 4, "L": 1, "LA": 2}[mode]
+    pixels = np.random.default_rng(seed).integers(0, 256, (size[1], size[0], channels), dtype=np.uint8)
+    stream = io.BytesIO()
+    Image.fromarray(pixels[..., 0] if mode == "L" else pixels).save(stream, kind)
+    return stream.getvalue()
+
+
+def write_parquet(path, images, labels=None):
+    columns = {"image": pa.array(images, pa.binary())}
+    pq.write_table(pa.table(columns | ({"label": labels} if labels else {})), path)
+    return DatasetSpec("parquet", path=str(path))
+
+
+def write_folder(root, files):
+    for name, content in files.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_bytes(content)
+    return DatasetSpec("folder", path=str(root))
+
+
+def test_digits_are_split_once_and_for_all():
+    images = datasets.load(DatasetSpec("digits"))
+    assert images.train.shape == (1437, 8, 1, 8)
+    assert images.heldout.shape == (360, 8, 1, 8)
+    assert images.train.dtype == torch.uint8
+    digits = load_digits()
+    np.testing.assert_array_equal(images.heldout[1, :, 0].numpy(), (digits.images[5] * 255 / 16).round())
+    assert images.heldout_labels[1] == digits.target[5]
+    assert datasets.count(DatasetSpec("digits")) == (1437, 360)
+
+
+@pytest.mark.parametrize("name", ["cifar10", "cifar100", "stl10"])
+def test_an_absent_named_set_names_its_command_and_url(name, tmp_path):
+    spec = DatasetSpec(name, root=str(tmp_path / "nowhere"))
+    with pytest.raises(DatasetError, match=rf"curl -L https?://\S+{name.replace('10', '-?10')}\S* .*download: true"):
+        datasets.require_present(spec)
+    assert not (tmp_path / "nowhere").exists()
+
+
+def test_a_named_set_is_read_with_torchvisions_layout(tmp_path, monkeypatch):
+    """The loader's own files, made here in CIFAR-10's format, with checksums to match."""
+    import pickle
+
+    from mmcr_core.images._torchvision import torchvision
+
+    cifar = torchvision.datasets.CIFAR10
+    folder = tmp_path / cifar.base_folder
+    folder.mkdir()
+    rng = np.random.default_rng(0)
+    pixels = {}
+
+    def write(name, content):
+        (folder / name).write_bytes(pickle.dumps(content))
+        return [name, hashlib.md5((folder / name).read_bytes()).hexdigest()]
+
+    def batch(name):
+        pixels[name] = rng.integers(0, 256, (4, 3, 32, 32), dtype=np.uint8)
+        return write(name, {"data": pixels[name].reshape(4, -1), "labels": [0, 1, 2, 3]})
+
+    monkeypatch.setattr(cifar, "train_list", [batch(f"data_batch_{i}") for i in (1, 2)])
+    monkeypatch.setattr(cifar, "test_list", [batch("test_batch")])
+    name, digest = write("batches.meta", {"label_names": ["a", "b", "c", "d"]})
+    monkeypatch.setattr(cifar, "meta", {"filename": name, "key": "label_names", "md5": digest})
+    images = datasets.load(DatasetSpec("cifar10", root=str(tmp_path)))
+    assert images.train.shape == (8, 32, 3, 32)
+    np.testing.assert_array_equal(images.train[5].permute(1, 0, 2), pixels["data_batch_2"][1])
+    np.testing.assert_array_equal(images.heldout[3].permute(1, 0, 2), pixels["test_batch"][3])
+    assert images.train_labels.tolist() == [0, 1, 2, 3] * 2
+
+
+def test_parquet_rows_become_images_with_labels(tmp_path):
+    spec = write_parquet(tmp_path / "a.parquet", [encoded(seed=i) for i in range(20)], list(range(20)))
+    images = datasets.load(spec)
+    assert images.train.shape == (18, 12, 3, 12)
+    assert datasets.count(spec) == (18, 2)
+    for image, label in zip(images.train, images.train_labels, strict=True):
+        original = np.asarray(Image.open(io.BytesIO(encoded(seed=int(label)))))
+        np.testing.assert_array_equal(image.permute(0, 2, 1), original)
+    assert not set(images.train_labels.tolist()) & set(images.heldout_labels.tolist())
+
+
+def test_odd_images_are_converted_and_unreadable_ones_named(tmp_path):
+    good = [encoded(seed=i) for i in range(8)]
+    sixteen_bit = io.BytesIO()
+    Image.fromarray((np.arange(144, dtype=np.uint16) * 400).reshape(12, 12)).save(sixteen_bit, "PNG")
+    odd = [
+        encoded(mode="L"),
+        encoded(mode="RGBA"),
+        encoded(mode="LA"),
+        encoded((1, 1)),
+        encoded((40, 9), kind="JPEG"),
+        sixteen_bit.getvalue(),
+    ]
+    bad = [encoded(kind="JPEG")[:150], b"not an image", b"", None]
+    spec = write_parquet(tmp_path / "a.parquet", [*odd, *bad, *good])
+    images = datasets.load(spec)
+    assert len(images.train) + len(images.heldout) == len(good) + len(odd)
+    assert images.train.shape[1:] == (12, 3, 12)  # the common size, not that of the 1 x 1 image
+    assert len(images.skipped) == 4
+    line = datasets.describe_skipped(images.skipped)
+    assert line.startswith("skipped 4 unreadable images: row 6: ") and line.endswith("and 1 more")
+    assert (images.train_labels == -1).all()
+
+
+def test_sixteen_bit_grey_is_scaled_not_clipped(tmp_path):
+    stream = io.BytesIO()
+    ramp = np.linspace(0, 65535, 144).astype(np.uint16).reshape(12, 12)
+    Image.fromarray(ramp).save(stream, "PNG")
+    images = datasets.load(write_parquet(tmp_path / "a.parquet", [stream.getvalue()] * 3))
+    np.testing.assert_array_equal(images.train[0, :, 1].numpy(), ramp >> 8)
+
+
+def test_a_folder_is_a_tree_of_class_folders(tmp_path):
+    files = {f"{name}/deep/{i}.png": encoded((30, 20), seed=i) for name in ("cat", "dog") for i in range(10)}
+    spec = write_folder(tmp_path / "images", files | {"notes.txt": b"x", "loose.jpg": encoded(kind="JPEG")})
+    images = datasets.load(spec)
+    labels = torch.cat([images.train_labels, images.heldout_labels])
+    assert sorted(labels.tolist()) == [-1] + [0] * 10 + [1] * 10
+    assert images.train.shape[1:] == (20, 3, 20)
+    assert datasets.count(spec) == (19, 2)
+
+
+def test_the_asked_size_is_kept(tmp_path):
+    files = {f"a/{i}.png": encoded((30, 20), seed=i) for i in range(4)}
+    spec = write_folder(tmp_path / "images", files)
+    resized = datasets.load(DatasetSpec("folder", path=spec.path, size=16))
+    assert resized.train.shape == (3, 16, 3, 16)
+
+
+def test_the_digest_follows_content_and_not_place_or_time(tmp_path):
+    files = {f"a/{i}.png": encoded(seed=i) for i in range(3)}
+    one, moved = write_folder(tmp_path / "one", files), write_folder(tmp_path / "moved", files)
+    digest = datasets.content_digest(one)
+    assert datasets.content_digest(moved) == digest
+    os.utime(tmp_path / "one/a/1.png", (1, 1))
+    assert datasets.content_digest(one) == digest
+    (tmp_path / "one/a/1.png").write_bytes(encoded(seed=9))
+    assert datasets.content_digest(one) != digest
+    shutil.move(tmp_path / "moved/a/2.png", tmp_path / "moved/a/3.png")
+    assert datasets.content_digest(moved) != digest
+
+
+def test_a_parquet_digest_is_the_sha256_of_its_bytes_and_is_cached(tmp_path):
+    spec = write_parquet(tmp_path / "a.parquet", [encoded()] * 3)
+    expected = hashlib.sha256((tmp_path / "a.parquet").read_bytes()).hexdigest()
+    assert datasets.content_digest(spec) == expected
+    (cached,) = (tmp_path / "cache" / "mmcr-sweeps" / "digests").iterdir()
+    cached.write_text("cached")
+    assert datasets.content_digest(spec) == "cached"
+
+
+@pytest.mark.parametrize(
+    ("make", "says"),
+    [
+        (lambda p: DatasetSpec("parquet", path=str(p / "no.parquet")), "does not exist"),
+        (lambda p: DatasetSpec("folder", path=str(p / "no")), "does not exist"),
+        (lambda p: write_folder(p / "empty", {"a/readme.txt": b"x"}), "holds no .jpg"),
+        (lambda p: DatasetSpec("parquet", path=str(write_text(p / "t.parquet"))), "not a readable parquet file"),
+        (lambda p: DatasetSpec("parquet", path=str(no_image(p / "n.parquet"))), "needs 'image'"),
+        (lambda p: DatasetSpec("parquet", path=str(numbers(p / "i.parquet"))), "encoded JPEG, PNG or WebP"),
+        (lambda p: write_parquet(p / "bad.parquet", [b"x"] * 3), "holds 0 readable images"),
+    ],
+)
+def test_useless_data_is_refused_with_a_sentence(make, says, tmp_path):
+    with pytest.raises(DatasetError, match=says):
+        datasets.load(make(tmp_path))
+
+
+def write_text(path):
+    path.write_text("not parquet")
+    return path
+
+
+def no_image(path):
+    pq.write_table(pa.table({"picture": [b"x"]}), path)
+    return path
+
+
+def numbers(path):
+    pq.write_table(pa.table({"image": [1, 2]}), path)
+    return path

@@ -1,0 +1,36 @@
+"""Probes against scikit-learn, and on features whose accuracy is known."""
+
+import numpy as np
+import torch
+from sklearn.neighbors import KNeighborsClassifier
+
+from mmcr_core.images.probes import knn_accuracy, linear_accuracy
+
+
+def clusters(spread, seed=0, count=300):
+    generator = torch.Generator().manual_seed(seed)
+    centres = torch.randn(5, 16, generator=torch.Generator().manual_seed(99))
+    labels = torch.randint(0, 5, (count,), generator=generator)
+    return centres[labels] + spread * torch.randn(count, 16, generator=generator), labels
+
+
+def test_knn_agrees_with_scikit_learn():
+    (bank, bank_labels), (queries, labels) = clusters(1.0), clusters(1.0, seed=1)
+    weights = lambda distance: np.exp((1 - distance) / 0.07)  # noqa: E731
+    theirs = KNeighborsClassifier(20, metric="cosine", weights=weights, algorithm="brute")
+    score = theirs.fit(bank.numpy(), bank_labels.numpy()).score(queries.numpy(), labels.numpy())
+    assert knn_accuracy(bank, bank_labels, queries, labels) == score
+    assert 0.5 < score < 1
+
+
+def test_separable_clusters_are_told_apart_and_noise_is_not():
+    for accuracy in (knn_accuracy, linear_accuracy):
+        assert accuracy(*clusters(0.1), *clusters(0.1, seed=1)) == 1
+        noise = torch.randn(300, 16, generator=torch.Generator().manual_seed(3))
+        _, labels = clusters(1.0)
+        assert accuracy(noise, labels, noise.flip(0), labels) < 0.45
+
+
+def test_a_bank_smaller_than_the_number_of_neighbours_is_used_whole():
+    bank, labels = clusters(0.1, count=8)
+    assert knn_accuracy(bank, labels, bank, labels, neighbours=20) > 0

@@ -1,0 +1,162 @@
+"""Checking, repairing and compacting a store."""
+
+import multiprocessing
+import os
+import time
+
+import pytest
+
+from analysis.tables import open_results
+from sweeps.storage.errors import UserError
+from sweeps.storage.sweep_store import Store
+from sweeps.storage.check import compact_run, examine
+from tests.conftest import run_script
+from tests.synthetic import write_sweep
+
+
+@pytest.fixture
+def store(tmp_path):
+    return write_sweep(tmp_path / "s", sizes=(64, 128), views=(2,), steps=1200)
+
+
+def chunks(store):
+    return sorted((store.root / "trajectories").rglob("*.parquet"))
+
+
+def problems(store, repair=True):
+    return [finding.problem for finding in examine(store, repair)]
+
+
+def test_a_whole_store_has_no_problems(store):
+    assert problems(store) == []
+    ran = run_script("sweeps/store.py", "check", store.root)
+    assert ran.returncode == 0
+    assert ran.stdout == "4 runs checked, 0 problems\n"
+
+
+def corrupt(file):
+    content = bytearray(file.read_bytes())
+    middle = len(content) // 3
+    content[middle : middle + 40] = bytes(40)
+    file.write_bytes(content)
+
+
+@pytest.mark.parametrize(
+    ("damage", "says"),
+    [
+        (lambda store: chunks(store)[4].unlink(), "are missing"),
+        (lambda store: chunks(store)[5].unlink(), "its row says 1200"),
+        (lambda store: corrupt(chunks(store)[4]), "chunk cannot be read"),
+        (lambda store: chunks(store)[4].write_bytes(b""), "chunk cannot be read"),
+        (lambda store: chunks(store)[4].write_bytes(chunks(store)[3].read_bytes()), "not those of its name"),
+        (lambda store: chunks(store)[4].write_bytes(chunks(store)[1].read_bytes()), "not those of its name"),
+    ],
+)
+def test_a_broken_trajectory_is_found_and_its_cell_alone_is_run_again(store, damage, says):
+    run_id = chunks(store)[4].parent.name
+    damage(store)
+    assert any(says in problem for problem in problems(store, repair=False))
+    assert len(store.statuses()) == 4
+    assert any(says in problem for problem in problems(store))
+    assert run_id not in store.statuses() and len(store.statuses()) == 3
+    assert store.checkpointed_step(run_id) == 0  # so that it starts anew
+
+
+def test_a_damaged_row_and_checkpoint_are_set_aside(store):
+    row = sorted((store.root / "runs").iterdir())[0]
+    row.write_bytes(row.read_bytes()[:-20])
+    store.write_checkpoint("r", 5, b"state")
+    corrupt(store.root / "checkpoints/r/00000005.ckpt")
+    found = problems(store)
+    assert "row cannot be read" in found and "checkpoint is damaged" in found
+    assert (store.root / "damaged/runs" / row.name).exists()
+    assert (store.root / "damaged/checkpoints/r/00000005.ckpt").exists()
+    assert len(store.statuses()) == 3
+
+
+def test_old_temporary_files_are_removed_and_young_ones_left(store):
+    old, young = store.root / "runs/.a.parquet.x.tmp", store.root / "runs/.b.parquet.x.tmp"
+    for file in (old, young):
+        file.write_bytes(b"half")
+    os.utime(old, (time.time() - 7200, time.time() - 7200))
+    assert problems(store) == ["temporary file of a process that died"]
+    assert young.exists() and not old.exists()
+
+
+def test_a_newer_schema_is_refused(store):
+    row = store.read_run(store.statuses().popitem()[0])
+    store.write_run({**row, "schema_version": 2})
+    with pytest.raises(UserError, match="schema_version 2; this code reads up to 1"):
+        store.statuses()
+    ran = run_script("sweeps/store.py", "check", store.root)
+    assert ran.returncode == 2 and "Traceback" not in ran.stderr
+
+
+def test_compaction_leaves_one_file_a_run_and_the_same_steps(store):
+    before = open_results(store.root).trajectories()
+    ran = run_script("sweeps/store.py", "compact", store.root)
+    assert ran.stdout == "12 files merged into 4\n"
+    assert len(chunks(store)) == 4
+    assert open_results(store.root).trajectories().equals(before)
+    assert problems(store) == []
+    assert run_script("sweeps/store.py", "compact", store.root).stdout == "0 files merged into 4\n"
+
+
+def test_compaction_killed_before_it_deleted_is_finished_by_the_next(store):
+    run_id = chunks(store)[0].parent.name
+    saved = {file: file.read_bytes() for file in chunks(store) if file.parent.name == run_id}
+    compact_run(store, run_id)
+    for file, content in saved.items():
+        file.write_bytes(content)
+    assert store.steps_stored(run_id) == 1200
+    assert problems(store, repair=False) == ["its steps stand in a longer chunk too"] * 3
+    assert compact_run(store, run_id) == 4
+    assert len(store.chunks(run_id)) == 1
+
+
+def read_until(root, stop, wrong):
+    while not stop.is_set():
+        counts = open_results(root).sql("SELECT count(*) AS n, count(DISTINCT (run_id, step)) AS m FROM trajectories")
+        if counts.iloc[0].tolist() != [4800, 4800]:
+            wrong.put(counts.iloc[0].tolist())
+
+
+def test_readers_never_see_a_step_twice_or_missing_while_compaction_runs(store):
+    context = multiprocessing.get_context("spawn")
+    stop, wrong = context.Event(), context.Queue()
+    reader = context.Process(target=read_until, args=(store.root, stop, wrong))
+    reader.start()
+    saved = {file: file.read_bytes() for file in chunks(store)}
+    for _ in range(15):
+        for run_id in store.statuses():
+            compact_run(store, run_id)
+        for file, content in saved.items():  # undo, the small chunks first
+            temporary = file.with_name(f".{file.name}")
+            temporary.write_bytes(content)
+            temporary.rename(file)
+        for run_id in store.statuses():
+            (store.root / "trajectories" / run_id / "00000000-00001199.parquet").unlink()
+    stop.set()
+    reader.join(60)
+    assert reader.exitcode == 0
+    assert wrong.empty()
+
+
+@pytest.mark.parametrize("command", ["check", "compact"])
+def test_a_folder_that_is_no_sweep_is_refused(tmp_path, command):
+    ran = run_script("sweeps/store.py", command, tmp_path)
+    assert ran.returncode == 2
+    assert "is not a sweep's folder" in ran.stderr
+
+
+def test_a_damaged_run_is_trained_again_by_the_next_trial(tmp_path, digits_spec):
+    from sweeps.running.resumable_trial import Trial
+
+    store = Store(tmp_path)
+    trial = Trial(digits_spec(), store, "s")
+    trial.advance(60)
+    good = store.read_trajectory(trial.run_id)
+    corrupt(chunks(store)[0])
+    assert problems(store)
+    assert Trial(digits_spec(), store, "s").advance(60).status == "finished"
+    assert store.read_trajectory(trial.run_id).equals(good)

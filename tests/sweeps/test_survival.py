@@ -1,0 +1,235 @@
+"""What a sweep survives: two drivers, full and read-only disks, retries, limits, nodes with other code."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+
+import pandas as pd
+import pytest
+
+from mmcr_core.spec import BudgetSpec, OptimizerSpec
+from sweeps.running.driver import Launch, Outcome
+from sweeps.grid.grid_file import GridSettings, ResourceSettings, load_grid
+from sweeps.running.plan import Machine, plan
+from sweeps.status import survey
+from sweeps.storage.sweep_store import Store
+from sweeps.running.resumable_trial import Trial
+from sweeps.running.worker import _require_same_code, code_version
+from tests.conftest import REPOSITORY, run_script
+from tests.sweeps.test_trial import to_end
+
+
+def trajectories(store):
+    return pd.concat([store.read_trajectory(run_id) for run_id in sorted(store.statuses())], ignore_index=True)
+
+
+def test_two_drivers_on_one_store_train_each_cell_once(write_grid, tmp_path):
+    grid = write_grid(D="[8, 16, 32]", budget="{steps: 500}")
+    command = [sys.executable, "sweeps/launch.py", str(grid), "--results", str(tmp_path / "r"), "--json"]
+    both = [
+        subprocess.Popen(command, cwd=REPOSITORY, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        for _ in range(2)
+    ]
+    outcomes = [json.loads(process.communicate(timeout=200)[0]) for process in both]
+    store = Store(tmp_path / "r/tiny")
+    assert list(store.statuses().values()) == ["finished"] * 3
+    reasons = [reason for outcome in outcomes for reason in outcome["unfinished"].values()]
+    assert reasons and all(reason.startswith("left: left to the launch that trains it, process") for reason in reasons)
+    assert sorted({process.returncode for process in both}) in ([0, 1], [1])
+    assert list((tmp_path / "r/tiny/claims").iterdir()) == []
+    for cell in load_grid(grid).cells:
+        to_end(Trial(cell, Store(tmp_path / "alone"), "tiny"), 60)
+    pd.testing.assert_frame_equal(trajectories(store), trajectories(Store(tmp_path / "alone")), check_exact=True)
+
+
+def test_a_cell_that_another_launch_trains_is_left_and_one_it_finished_is_finished(tmp_path, digits_spec):
+    store = Store(tmp_path)
+    first, second = (Trial(digits_spec(), store, "s", launch=name) for name in "ab")
+    first.advance(1e-9)
+    progress = second.advance(60)
+    assert progress.status == "left" and f"process {os.getpid()}" in progress.error
+    assert to_end(first).status == "finished"
+    before = store.read_run(first.run_id)
+    assert Trial(digits_spec(), store, "s", launch="c").advance(60).status == "finished"
+    assert store.read_run(first.run_id) == before
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A tmpfs of 64 KiB with a function that mounts it again with other options."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(disk)], check=False)
+    if mounted.returncode:
+        pytest.skip("mounting needs root")
+    yield disk, lambda options: subprocess.run(["mount", "-o", f"remount,{options}", str(disk)], check=True)
+    subprocess.run(["umount", str(disk)], check=True)
+
+
+def test_a_full_disk_stops_the_run_with_its_reason_and_space_lets_it_go_on(small_disk, tmp_path, digits_spec):
+    disk, remount = small_disk
+    spec = digits_spec(budget=BudgetSpec(steps=1200))
+    to_end(Trial(spec, Store(tmp_path / "whole"), "s"))
+    store = Store(disk / "s")
+    trial = Trial(spec, store, "s", checkpoint_seconds=0.05)
+    progress = to_end(trial)
+    assert progress.status == "failed"
+    assert "No space left on device" in progress.error
+    assert not list(disk.rglob(".*"))  # no half-written file is left behind
+    assert set(store.statuses().values()) <= {"failed"}
+    store.read_trajectory(trial.run_id)
+    remount("size=50m")
+    assert to_end(Trial(spec, store, "s")).status == "finished"
+    pd.testing.assert_frame_equal(
+        store.read_trajectory(trial.run_id), Store(tmp_path / "whole").read_trajectory(trial.run_id), check_exact=True
+    )
+
+
+def test_a_read_only_disk_is_named_by_trial_and_launch(small_disk, digits_spec, write_grid):
+    disk, remount = small_disk
+    trial = Trial(digits_spec(budget=BudgetSpec(steps=600)), Store(disk / "s"), "s")
+    remount("size=50m")
+    trial.advance(1e-9)
+    remount("ro")
+    progress = to_end(trial)
+    assert progress.status == "failed" and "Read-only file system" in progress.error
+    ran = run_script("sweeps/launch.py", write_grid(), "--results", disk / "r")
+    assert ran.returncode == 2
+    assert f"{disk} is not a folder that can be written to" in ran.stderr
+    remount("rw")
+
+
+@pytest.mark.slow
+def test_failed_cells_are_retried_as_often_as_the_grid_says_with_each_reason_kept(write_grid, tmp_path):
+    grid = write_grid(optimizer="{learning_rate: [1.0e-3, 1.0e+30]}", retries="2")
+    ran = run_script("sweeps/launch.py", grid, "--results", tmp_path / "r", "--json")
+    assert ran.returncode == 1
+    (failed,) = json.loads(ran.stdout)["unfinished"]
+    row = Store(tmp_path / "r/tiny").read_run(failed)
+    assert row["error"].count("not finite from step") == 3
+    assert row["error"].count(" | earlier: ") == 2
+
+
+def scripted(monkeypatch, cells, outcomes):
+    """A launch whose rounds end as scripted; and the cells that each round was given."""
+    launch = Launch(GridSettings(name="s", retries=1), Store("unused"), None, None)
+    rounds, limits = [], []
+
+    def run_once(self, given, alone):
+        rounds.append(given)
+        limits.append(alone)
+        return outcomes[len(rounds) - 1]
+
+    monkeypatch.setattr(Launch, "_run_once", run_once)
+    outcome = launch.run(cells)
+    return outcome, rounds, limits
+
+
+def test_a_cell_out_of_memory_is_retried_alone(monkeypatch, digits_spec):
+    machine = Machine(1, 8, 80 << 30, 1e14)
+    (cell,) = plan((digits_spec(),), ResourceSettings(gpus=0.25), machine)
+    failed = Outcome(unfinished={cell.run_id: "failed: OutOfMemoryError: CUDA out of memory"})
+    outcome, rounds, alone = scripted(monkeypatch, [cell], [failed, Outcome(finished=[cell.run_id])])
+    assert [given[0].gpus for given in rounds] == [0.25, 1.0]
+    assert alone == [False, True]
+    assert outcome.finished == [cell.run_id] and outcome.unfinished == {}
+
+
+def test_a_failed_cell_is_retried_as_often_as_asked_for(monkeypatch, digits_spec):
+    (cell,) = plan((digits_spec(),), ResourceSettings(), Machine(0, 2, 0, 1e11))
+    failed = [Outcome(unfinished={cell.run_id: f"failed: {n}"}) for n in range(3)]
+    outcome, rounds, alone = scripted(monkeypatch, [cell], failed)
+    assert alone == [False, False]
+    assert len(rounds) == 2 and outcome.unfinished == {cell.run_id: "failed: 1"}
+
+
+def test_a_cell_left_to_another_launch_is_not_retried(monkeypatch, digits_spec):
+    (cell,) = plan((digits_spec(),), ResourceSettings(), Machine(0, 2, 0, 1e11))
+    outcome, rounds, _ = scripted(monkeypatch, [cell], [Outcome(unfinished={cell.run_id: "left: left to"})])
+    assert len(rounds) == 1 and outcome.unfinished
+
+
+def test_the_time_limit_checkpoints_running_cells_and_status_shows_them(write_grid, tmp_path):
+    grid = write_grid(D="[8, 16, 32]", budget="{steps: 100000}")
+    ran = run_script("sweeps/launch.py", grid, "--results", tmp_path / "r", "--time-limit", "9s", "--tensorboard")
+    assert ran.returncode == 1, ran.stderr
+    assert "0 of 3 cells finished, stopped at the time limit with 3 to go (launch again to go on)" in ran.stdout
+    cells = survey(tmp_path / "r/tiny")
+    assert sorted(cell.status for cell in cells) == ["begun", "begun", "waiting"]
+    assert all(0 < cell.step < cell.steps for cell in cells if cell.status == "begun")
+    shown = run_script("sweeps/status.py", tmp_path / "r/tiny")
+    assert "3 cells: 2 begun, 1 waiting" in shown.stdout
+    rows = json.loads(run_script("sweeps/status.py", tmp_path / "r/tiny", "--json").stdout)
+    assert {row["status"] for row in rows} == {"begun", "waiting"}
+    assert len(list((tmp_path / "r/tiny/tensorboard").glob("*/events*"))) == 2
+
+
+def test_status_tells_running_finished_and_failed_cells(write_grid, tmp_path, digits_spec):
+    grid = write_grid(D="[8, 16]", optimizer="{learning_rate: [1.0e-3, 1.0e+30]}")
+    store = Store(tmp_path / "tiny")
+    store.write_grid(grid.read_text())
+    cells = {(cell.D, cell.optimizer.learning_rate): cell for cell in load_grid(grid).cells}
+    to_end(Trial(cells[8, 1e-3], store, "tiny"))
+    to_end(Trial(cells[8, 1e30], store, "tiny"))
+    running = Trial(cells[16, 1e-3], store, "tiny")
+    running.advance(1e-9)
+    found = {(c.spec.D, c.spec.optimizer.learning_rate): c.status for c in survey(tmp_path / "tiny")}
+    running.stop()
+    assert found == {(8, 1e-3): "finished", (8, 1e30): "diverged", (16, 1e-3): "running", (16, 1e30): "waiting"}
+    assert run_script("sweeps/status.py", tmp_path / "none").returncode == 2
+
+
+@pytest.mark.parametrize("limit", ["2 hours", "h", "0s", "-5m"])
+def test_a_time_limit_that_is_none_is_refused(write_grid, tmp_path, limit):
+    ran = run_script("sweeps/launch.py", write_grid(), "--results", tmp_path / "r", f"--time-limit={limit}")
+    assert ran.returncode == 2 and "such as 90s or 2h" in ran.stderr
+    assert not (tmp_path / "r").exists()
+
+
+def test_a_sweep_folder_that_is_a_link_is_refused(write_grid, tmp_path):
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "r").mkdir()
+    (tmp_path / "r/tiny").symlink_to(tmp_path / "elsewhere")
+    ran = run_script("sweeps/launch.py", write_grid(), "--results", tmp_path / "r")
+    assert ran.returncode == 2 and "is a link" in ran.stderr
+    assert list((tmp_path / "elsewhere").iterdir()) == []
+
+
+def test_a_node_with_other_code_is_refused_by_name():
+    here = code_version()
+    _require_same_code(here)
+    with pytest.raises(RuntimeError, match=r"node \S+ has torch .* \(driver: 1.0\); install the same on every node"):
+        _require_same_code(here | {"torch": "1.0"})
+
+
+@pytest.mark.slow
+def test_a_damaged_row_is_set_aside_by_the_next_launch(write_grid, tmp_path):
+    grid, store = write_grid(), Store(tmp_path / "r/tiny")
+    (cell,) = load_grid(grid).cells
+    trial = Trial(cell, store, "tiny")
+    to_end(trial)
+    row = tmp_path / "r/tiny/runs" / f"{trial.run_id}.parquet"
+    row.write_bytes(b"PAR1")
+    ran = run_script("sweeps/launch.py", grid, "--results", tmp_path / "r")
+    assert ran.returncode == 0
+    assert f"damaged/runs/{row.name} is damaged and was set aside; its cell is run again" in ran.stderr
+    assert store.statuses() == {trial.run_id: "finished"}
+
+
+def test_checkpoints_take_at_most_a_fiftieth_of_the_time(tmp_path, digits_spec, monkeypatch):
+    """Where one takes a tenth of a second, the next is due after five, however often they are asked for."""
+    trial = Trial(digits_spec(), Store(tmp_path), "s", checkpoint_seconds=0.001)
+    trial.advance(1e-9)
+    monkeypatch.setattr(trial.store, "write_checkpoint", lambda *_: time.sleep(0.1))
+    trial.save()
+    assert trial._next_checkpoint - time.monotonic() == pytest.approx(5, rel=0.3)
+    trial.stop()
+
+
+def test_diverged_runs_stay_diverged_when_retried(tmp_path, digits_spec):
+    spec = digits_spec(optimizer=OptimizerSpec(learning_rate=1e30))
+    first = to_end(Trial(spec, Store(tmp_path), "s"))
+    again = to_end(Trial(spec, Store(tmp_path), "s"))
+    assert (first.status, first.error) == (again.status, again.error)
