@@ -6,26 +6,24 @@ import argparse
 import json
 import sys
 import time
+from typing import Any
 
 import torch
 
 from mmcr_core.images.datasets import DatasetError, describe_skipped, require_present
-from mmcr_core.training.pretraining import Diverged, Pretraining
 from mmcr_core.spec import (
-    DEFAULT_ENCODERS,
-    DEFAULT_VIEWS,
     VIEW_RECIPES,
     BudgetSpec,
     DatasetSpec,
     EncoderSpec,
     EvaluateSpec,
-    ObjectiveSpec,
     OptimizerSpec,
-    ProjectorSpec,
     RunSpec,
     SpecError,
     run_id,
+    run_spec,
 )
+from mmcr_core.training import Diverged, Pretraining
 
 EXAMPLE = "example: python -m mmcr_core.pretrain --P 64 --D 64 --K 2 --dataset digits --steps 200"
 
@@ -101,33 +99,33 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _spec(given: argparse.Namespace) -> RunSpec:
-    encoder = DEFAULT_ENCODERS.get(given.dataset, EncoderSpec())
+    split = given.split or ("train+unlabeled" if given.dataset == "stl10" else "train")
+    dataset = DatasetSpec(
+        given.dataset, split=split, root=given.root, path=given.path, download=given.download, size=given.size
+    )
+    chosen: dict[str, Any] = {}
     if given.encoder or given.stem:
-        encoder = EncoderSpec(given.encoder or "resnet18", given.stem)
-    return RunSpec(
-        objective=ObjectiveSpec(),
-        dataset=DatasetSpec(
-            given.dataset,
-            split=given.split or ("train+unlabeled" if given.dataset == "stl10" else "train"),
-            root=given.root,
-            path=given.path,
-            download=given.download,
-            size=given.size,
-        ),
-        encoder=encoder,
-        projector=ProjectorSpec(),
+        chosen["encoder"] = EncoderSpec(given.encoder or "resnet18", given.stem)
+    if given.views:
+        chosen["views"] = VIEW_RECIPES[given.views]
+    return run_spec(
+        dataset,
         P=given.P,
         D=given.D,
         K=given.K,
-        seed=given.seed,
         budget=BudgetSpec(given.epochs, given.steps, given.images),
+        seed=given.seed,
         optimizer=OptimizerSpec(learning_rate=given.learning_rate, schedule=given.schedule),
-        views=VIEW_RECIPES[given.views or DEFAULT_VIEWS.get(given.dataset, "stl10")],
         precision=given.precision,
         evaluate=EvaluateSpec(probe=given.probe),
+        **chosen,
     )
 
 
 def _fail(problem: str) -> None:
     print(f"error: {problem}", file=sys.stderr)
     raise SystemExit(2)
+
+
+if __name__ == "__main__":
+    main()

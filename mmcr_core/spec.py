@@ -279,6 +279,26 @@ DEFAULT_ENCODERS = {
 }  # others: resnet18 with the ImageNet stem
 
 
+def default_parts(dataset: str) -> dict[str, Any]:
+    """What a run on the data set called `dataset` has where nothing else is asked for: fields of RunSpec."""
+    return {
+        "objective": ObjectiveSpec(),
+        "encoder": DEFAULT_ENCODERS.get(dataset, EncoderSpec()),
+        "projector": ProjectorSpec(),
+        "seed": 0,
+        "optimizer": OptimizerSpec(),
+        "views": VIEW_RECIPES[DEFAULT_VIEWS.get(dataset, "stl10")],
+        "precision": "fp32",
+        "evaluate": EvaluateSpec(),
+    }
+
+
+def run_spec(dataset: DatasetSpec, P: int, D: int, K: int, budget: BudgetSpec, **parts: Any) -> RunSpec:
+    """A run with `default_parts`, replaced by `parts`. Raises SpecError."""
+    fields = {"dataset": dataset, "P": P, "D": D, "K": K, "budget": budget}
+    return RunSpec(**default_parts(dataset.name) | fields | parts)
+
+
 def identity(spec: RunSpec) -> dict[str, Any]:
     """What determines the result: the whole spec but where its files lie."""
     fields = asdict(spec)

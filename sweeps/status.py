@@ -6,8 +6,6 @@ import json
 import sys
 import time
 from collections import Counter
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
@@ -16,29 +14,12 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from mmcr_core.images import datasets
-from mmcr_core.spec import RunSpec, run_id
+from sweeps.running.survey import CellStatus, survey
 from sweeps.storage.errors import UserError
-from sweeps.grid.grid_file import load_grid
-from sweeps.storage.sweep_store import Store
 
 REFRESH_SECONDS = 5.0
 EXAMPLE = "Example: python sweeps/status.py results/quickstart --watch"
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-
-
-@dataclass(frozen=True)
-class CellStatus:
-    """A cell of the grid that was launched last. `status`: finished, failed, diverged, running, begun, waiting;
-    `step`: as far as its chunks and checkpoints reach."""
-
-    run_id: str
-    spec: RunSpec
-    status: str
-    step: int
-    steps: int
-    percent_error: float | None
-    error: str | None
 
 
 @app.command(epilog=EXAMPLE)
@@ -62,25 +43,6 @@ def status(
     except UserError as error:
         print(error, file=sys.stderr)
         raise typer.Exit(2) from None
-
-
-def survey(results: str | Path) -> list[CellStatus]:
-    """Each cell of the sweep's grid and how it stands. Raises UserError where `results` is no sweep's folder."""
-    store = Store(results)
-    if not (store.root / "grid.yaml").is_file():
-        raise UserError(f"{results} has no grid.yaml; give a sweep's folder, such as results/quickstart")
-    return [_cell(store, spec) for spec in load_grid(store.root / "grid.yaml").cells]
-
-
-def _cell(store: Store, spec: RunSpec) -> CellStatus:
-    key = run_id(spec)
-    steps = spec.budget.total_steps(spec.P, datasets.count(spec.dataset)[0])
-    ended = store.status(key)
-    row = store.read_run(key) if ended else {}
-    step = max(store.steps_stored(key), store.checkpointed_step(key))
-    waiting = "running" if store.claim(key, "").held() else "begun" if step else "waiting"
-    status = ended if ended and not (ended != "finished" and waiting == "running") else waiting
-    return CellStatus(key, spec, status, step, steps, row.get("percent_error"), row.get("error"))
 
 
 def _row(cell: CellStatus) -> dict[str, object]:

@@ -13,17 +13,7 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
-from mmcr_core.spec import (
-    VIEW_RECIPES,
-    BudgetSpec,
-    DatasetSpec,
-    EncoderSpec,
-    EvaluateSpec,
-    ObjectiveSpec,
-    OptimizerSpec,
-    ProjectorSpec,
-    RunSpec,
-)
+from mmcr_core.spec import BudgetSpec, DatasetSpec, EvaluateSpec, ProjectorSpec, RunSpec, run_spec
 
 REPOSITORY = Path(__file__).parents[1]
 SHARED_DATA = Path(os.environ.get("MMCR_TEST_DATA", REPOSITORY.parent / "shared" / "data"))
@@ -49,22 +39,16 @@ def digits_spec() -> Callable[..., RunSpec]:
     """A small run on digits; keywords replace fields of the spec."""
 
     def make(**changes: object) -> RunSpec:
-        fields = {
-            "objective": ObjectiveSpec(),
+        fields: dict[str, object] = {
             "dataset": DatasetSpec("digits"),
-            "encoder": EncoderSpec("convnet"),
-            "projector": ProjectorSpec((32,)),
             "P": 16,
             "D": 8,
             "K": 2,
-            "seed": 0,
             "budget": BudgetSpec(steps=12),
-            "optimizer": OptimizerSpec(),
-            "views": VIEW_RECIPES["digits"],
-            "precision": "fp32",
+            "projector": ProjectorSpec((32,)),
             "evaluate": EvaluateSpec(heldout_batches=2, probe="none"),
         }
-        return RunSpec(**(fields | changes))  # type: ignore[arg-type]
+        return run_spec(**(fields | changes))  # type: ignore[arg-type]
 
     return make
 
@@ -100,7 +84,7 @@ def run_script(*arguments: object, timeout: float = 240) -> subprocess.Completed
 
 def invoke(script: str, *arguments: object) -> subprocess.CompletedProcess[str]:
     """An analysis command within this process: the same exit code and output, without a second of imports."""
-    cli = importlib.import_module(f"analysis.{script}").cli
+    cli = importlib.import_module(f"analysis.{script}").app
     ran = CliRunner().invoke(cli, list(map(str, arguments)))
     if ran.exception and not isinstance(ran.exception, SystemExit):
         raise ran.exception

@@ -17,19 +17,7 @@ from typing import Any
 import numpy as np
 from scipy.signal import lfilter
 
-from mmcr_core.spec import (
-    VIEW_RECIPES,
-    BudgetSpec,
-    DatasetSpec,
-    EncoderSpec,
-    EvaluateSpec,
-    ObjectiveSpec,
-    OptimizerSpec,
-    ProjectorSpec,
-    RunSpec,
-    canonical_json,
-    run_id,
-)
+from mmcr_core.spec import BudgetSpec, DatasetSpec, OptimizerSpec, RunSpec, canonical_json, run_id, run_spec
 from sweeps.storage.sweep_store import Store
 
 PAPER = (64, 128, 256, 512, 1024)
@@ -37,10 +25,8 @@ FLOPS = 1e9  # of a step
 
 
 def spec(P: int, D: int, K: int, seed: int = 0, learning_rate: float = 1e-3, steps: int = 2000) -> RunSpec:
-    return RunSpec(
-        ObjectiveSpec(), DatasetSpec("stl10"), EncoderSpec(), ProjectorSpec(), P, D, K, seed, BudgetSpec(steps=steps),
-        OptimizerSpec(learning_rate=learning_rate), VIEW_RECIPES["stl10"], "fp32", EvaluateSpec(),
-    )  # fmt: skip
+    optimizer = OptimizerSpec(learning_rate=learning_rate)
+    return run_spec(DatasetSpec("stl10"), P, D, K, BudgetSpec(steps=steps), seed=seed, optimizer=optimizer)
 
 
 def exponent(P: int, D: int) -> float:

@@ -1,6 +1,7 @@
-"""The arrows of import: sweeps -> mmcr_core <- analysis (theory only), each package cheap to import."""
+"""The arrows of the house: sweeps -> mmcr_core, analysis -> sweeps.storage and mmcr_core.theory, and no circles."""
 
 import ast
+import graphlib
 import subprocess
 import sys
 from pathlib import Path
@@ -8,38 +9,89 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
+FILES = sorted(file for package in ("mmcr_core", "sweeps", "analysis") for file in (ROOT / package).rglob("*.py"))
 
 
-def imported_by(package: str) -> set[str]:
+def module(file: Path) -> str:
+    return ".".join(file.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
+MODULES = {module(file) for file in FILES}
+
+
+def imports(file: Path) -> set[str]:
+    """Modules that a file imports anywhere in it, with names of ours resolved to the file they come from."""
     names: set[str] = set()
-    for file in (ROOT / package).rglob("*.py"):
-        for node in ast.walk(ast.parse(file.read_text())):
-            if isinstance(node, ast.Import):
-                names |= {alias.name for alias in node.names}
-            elif isinstance(node, ast.ImportFrom) and node.module:
-                names |= {f"{node.module}.{alias.name}" for alias in node.names}
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            whole = {f"{node.module}.{alias.name}" for alias in node.names}
+            names |= (whole & MODULES) | ({node.module} if whole - MODULES else set())
     return names
 
 
+ARROWS = {module(file): imports(file) for file in FILES}
+
+
+def seen_from(package: str) -> set[str]:
+    return set().union(*(names for name, names in ARROWS.items() if name.split(".")[0] == package or name == package))
+
+
+def under(names: set[str], *roots: str) -> set[str]:
+    return {name for name in names if any(name == root or name.startswith(f"{root}.") for root in roots)}
+
+
+def test_no_files_import_each_other_in_a_circle():
+    graph = {name: names & MODULES for name, names in ARROWS.items()}
+    list(graphlib.TopologicalSorter(graph).static_order())  # raises CycleError, which names the circle
+
+
 def test_the_core_knows_nothing_of_ray_yaml_or_the_store():
-    forbidden = ("ray", "yaml", "sweeps", "analysis", "duckdb", "pydantic")
-    assert not {name for name in imported_by("mmcr_core") if name.split(".")[0] in forbidden}
+    assert not under(seen_from("mmcr_core"), "ray", "yaml", "sweeps", "analysis", "duckdb", "pydantic")
 
 
-def test_analysis_imports_only_theory_of_the_core_and_neither_torch_nor_ray():
-    names = imported_by("analysis")
-    assert not {name for name in names if name.split(".")[0] in ("torch", "torchvision", "ray", "sweeps")}
-    core = {name for name in names if name.startswith("mmcr_core")}
-    assert core and all(name.startswith("mmcr_core.theory") for name in core)
+def test_analysis_sees_the_storage_room_and_theory_alone():
+    names = seen_from("analysis")
+    assert not under(names, "torch", "torchvision", "ray")
+    assert under(names, "sweeps") == under(names, "sweeps.storage") != set()
+    assert under(names, "mmcr_core") == {"mmcr_core.theory"}
+
+
+def test_sweeps_know_nothing_of_analysis():
+    assert not under(seen_from("sweeps"), "analysis")
+
+
+def test_the_storage_room_stands_on_nothing_of_ours():
+    names = set().union(*(names for name, names in ARROWS.items() if name.startswith("sweeps.storage")))
+    assert under(names, "sweeps") == under(names, "sweeps.storage")
+    assert not under(names, "mmcr_core", "torch", "ray")
+
+
+def test_commands_are_imported_by_nobody():
+    commands = {module(file) for file in FILES if 'if __name__ == "__main__":' in file.read_text()}
+    assert {"sweeps.launch", "analysis.report", "mmcr_core.pretrain"} <= commands
+    assert not commands & set().union(*ARROWS.values())
+
+
+def test_rooms_of_analysis_stand_on_each_other_in_one_order():
+    """Faces and doors on pages, pages on laws, laws on reading."""
+    order = ["analysis.reading", "analysis.laws", "analysis.pages"]
+    for floor, room in enumerate(order):
+        above = [*order[floor + 1 :], *(name for name in MODULES if name.count(".") == 1 and name not in order)]
+        names = set().union(*(names for name, names in ARROWS.items() if under({name}, room)))
+        assert not {name for name in names if name.startswith("analysis.") and under({name}, *above)}, room
 
 
 @pytest.mark.parametrize(
     ("statement", "absent"),
     [
         ("import mmcr_core, sweeps, analysis", ["torch", "ray", "pandas", "numpy"]),
-        ("import mmcr_core.training.pretraining", ["ray", "pyarrow", "pydantic", "pandas"]),
-        ("import analysis.report, analysis.query", ["torch", "ray"]),
+        ("import mmcr_core.training", ["ray", "pyarrow", "pydantic", "pandas"]),
+        ("import analysis.report, analysis.query, analysis.tables", ["torch", "ray"]),
+        ("import sweeps.storage.sweep_store", ["torch", "ray"]),
         ("import sweeps.grid.grid_file", ["ray"]),
+        ("import sweeps.__main__", ["torch", "ray", "pandas", "numpy", "typer"]),
     ],
 )
 def test_imports_bring_nothing_heavy_with_them(statement, absent):

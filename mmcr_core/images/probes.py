@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from mmcr_core.spec import ViewSpec
 from mmcr_core.images.views import plain_view
+from mmcr_core.spec import ViewSpec
 
 
 @torch.no_grad()

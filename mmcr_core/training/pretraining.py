@@ -1,8 +1,7 @@
 """One pretraining run, resumable at any step: data, views, network, loss and optimiser on one device.
 
 The future of a run follows from its spec and `state_dict()` alone. The step never waits for the device:
-per-step metrics go to a buffer there, which is read once a chunk. `python -m mmcr_core.pretrain --help` runs
-one cell by itself.
+per-step metrics go to a buffer there, which is read once a chunk.
 """
 
 from __future__ import annotations
@@ -19,14 +18,14 @@ from torch import Tensor
 
 from mmcr_core.images import datasets
 from mmcr_core.images.encoders import build_network
-from mmcr_core.training.flops import flops_per_step
-from mmcr_core.training.cuda_graphs import StepGraphs
+from mmcr_core.images.probes import extract_features, knn_accuracy, linear_accuracy
+from mmcr_core.images.views import draw_order, draw_parameters, make_views
 from mmcr_core.objectives import make_objective
 from mmcr_core.objectives.base import METRICS, centroids, measure, normalised
-from mmcr_core.images.probes import extract_features, knn_accuracy, linear_accuracy
-from mmcr_core.training.schedule import learning_rate
 from mmcr_core.spec import RunSpec
-from mmcr_core.images.views import draw_order, draw_parameters, make_views
+from mmcr_core.training.cuda_graphs import StepGraphs
+from mmcr_core.training.flops import flops_per_step
+from mmcr_core.training.schedule import learning_rate
 
 CHUNK_STEPS = 500
 BUFFERED = ("loss", *METRICS)
@@ -236,9 +235,3 @@ class Pretraining:
         if self._graphs:
             self._graphs.reset()
         self.step = int(state["step"])
-
-
-if __name__ == "__main__":
-    from mmcr_core.pretrain import main
-
-    main()

@@ -6,91 +6,26 @@ conversions); each list in the file is an axis. Every mistake is one `GridError`
 
 from __future__ import annotations
 
-import difflib
 import json
 import os
-import re
-import types
 from dataclasses import asdict, dataclass, fields, is_dataclass, replace
 from pathlib import Path
-from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import Any, get_origin, get_type_hints
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, field_validator
+from pydantic import TypeAdapter, ValidationError
 
 from mmcr_core.images import datasets
-from mmcr_core.spec import (
-    DEFAULT_ENCODERS,
-    DEFAULT_VIEWS,
-    NAMED_IMAGES,
-    VIEW_RECIPES,
-    EncoderSpec,
-    EvaluateSpec,
-    ObjectiveSpec,
-    OptimizerSpec,
-    ProjectorSpec,
-    RunSpec,
-    SpecError,
-    run_id,
-)
+from mmcr_core.spec import VIEW_RECIPES, RunSpec, default_parts, run_id
+from sweeps.grid.messages import line_of, located, unknown_key
+from sweeps.grid.settings import GridSettings
+from sweeps.grid.yaml_lines import Lines, Marked, YamlError, expand, parse
+from sweeps.grid.yaml_lines import Path as KeyPath
 from sweeps.storage.errors import UserError
 from sweeps.storage.files_and_urls import at
-from sweeps.grid.yaml_lines import Lines, Marked, YamlError, dotted, expand, parse
-from sweeps.grid.yaml_lines import Path as KeyPath
-
-NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*")
 
 
 class GridError(UserError):
     """One line: FILE:LINE: KEY: what is wrong; what would be right."""
-
-
-class _Settings(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
-
-
-class CheckpointSettings(_Settings):
-    """A checkpoint at least every so many seconds of training; the last one stays if `keep`."""
-
-    every_seconds: float = Field(default=60.0, gt=0)
-    keep: bool = False
-
-
-class ResourceSettings(_Settings):
-    """GPUs and CPU cores of one cell: a number, a fraction of a GPU, or `auto`."""
-
-    gpus: Literal["auto"] | float = "auto"
-    cpus: Literal["auto"] | float = "auto"
-
-    @field_validator("gpus")
-    @classmethod
-    def _whole_above_one(cls, value: str | float) -> str | float:
-        if isinstance(value, float) and (value < 0 or (value > 1 and value != int(value))):
-            raise ValueError("must be auto, 0, a fraction below 1, or a whole number")
-        return value
-
-    @field_validator("cpus")
-    @classmethod
-    def _positive(cls, value: str | float) -> str | float:
-        if isinstance(value, float) and value <= 0:
-            raise ValueError("must be auto or more than 0")
-        return value
-
-
-class GridSettings(_Settings):
-    """What a grid says beside its runs; none of it changes a result or a run_id. `retries`: times a cell that
-    failed is tried again in the same launch."""
-
-    name: str
-    retries: int = Field(default=0, ge=0, le=100)
-    checkpoint: CheckpointSettings = CheckpointSettings()
-    resources: ResourceSettings = ResourceSettings()
-
-    @field_validator("name")
-    @classmethod
-    def _plain(cls, value: str) -> str:
-        if not NAME.fullmatch(value):
-            raise ValueError("use letters, digits, '.', '_' and '-' only, not beginning with '.'")
-        return value
 
 
 @dataclass(frozen=True)
@@ -130,7 +65,7 @@ def _grid(document: Marked, text: str) -> GridSpec:
     known = (*GridSettings.model_fields, *_RUN_KEYS)
     for key, marked in top.items():
         if key not in known:
-            raise YamlError(marked.line, _unknown(key, known))
+            raise YamlError(marked.line, unknown_key(key, known))
     settings = _settings({key: top[key] for key in GridSettings.model_fields if key in top})
     sweep = Marked({key: marked for key, marked in top.items() if key in _RUN_KEYS}, 1)
     cells: dict[str, RunSpec] = {}
@@ -150,7 +85,7 @@ def _settings(marked: dict[str, Marked]) -> GridSettings:
         try:
             return GridSettings.model_validate_json(json.dumps(mapping, default=str))
         except ValidationError as error:
-            raise _located(error, mapping, lines, GridSettings) from error
+            raise located(error, mapping, lines, GridSettings) from error
     raise AssertionError("expand yields at least one choice")
 
 
@@ -159,7 +94,7 @@ def _run_spec(mapping: dict[str, Any], lines: Lines) -> RunSpec:
     try:
         return _RUN.validate_json(json.dumps(mapping, default=_plain))
     except ValidationError as error:
-        raise _located(error, mapping, lines, RunSpec) from error
+        raise located(error, mapping, lines, RunSpec) from error
 
 
 def _plain(value: Any) -> Any:
@@ -176,17 +111,9 @@ def _with_defaults(mapping: dict[str, Any], lines: Lines) -> dict[str, Any]:
     if isinstance(dataset, dict):
         paths = {key: os.path.abspath(v) for key in ("root", "path") if isinstance(v := dataset.get(key), str)}
         mapping["dataset"] = {"root": os.path.abspath("data")} | dataset | paths
-    mapping["views"] = _views(mapping.get("views", DEFAULT_VIEWS.get(str(name), "stl10")), lines)
-    defaults = {
-        "objective": ObjectiveSpec(),
-        "encoder": DEFAULT_ENCODERS.get(str(name), EncoderSpec()),
-        "projector": ProjectorSpec(),
-        "seed": 0,
-        "optimizer": OptimizerSpec(),
-        "precision": "fp32",
-        "evaluate": EvaluateSpec(),
-    }
-    return defaults | mapping
+    if "views" in mapping:
+        mapping["views"] = _views(mapping["views"], lines)
+    return default_parts(str(name)) | mapping
 
 
 def _views(value: Any, lines: Lines) -> Any:
@@ -205,7 +132,7 @@ def _views(value: Any, lines: Lines) -> Any:
 def _identified(spec: RunSpec, lines: Lines, digests: dict[tuple[str, str | None], str]) -> RunSpec:
     """Content digest filled in, and the data set large enough for P and the budget."""
     dataset = spec.dataset
-    at = _line(lines, ("dataset", "path") if dataset.by_content else ("dataset",))
+    at = line_of(lines, ("dataset", "path") if dataset.by_content else ("dataset",))
     try:
         images, heldout = datasets.count(dataset)
         if dataset.by_content:
@@ -218,85 +145,13 @@ def _identified(spec: RunSpec, lines: Lines, digests: dict[tuple[str, str | None
     held = held or (f" ({heldout} more are held out)" if dataset.by_content else "")
     if images < spec.P:
         raise YamlError(
-            _line(lines, ("P",)),
+            line_of(lines, ("P",)),
             f"P: {spec.P} exceeds the {images} training images of dataset '{dataset.name}'{held}; "
             f"use P <= {images} or a larger data set",
         )
     if spec.budget.total_steps(spec.P, images) < 1:
-        raise YamlError(_line(lines, ("budget",)), f"budget: is less than one step of P = {spec.P} images; give more")
+        raise YamlError(line_of(lines, ("budget",)), f"budget: is less than one step of P = {spec.P} images; give more")
     return spec
-
-
-def _located(error: ValidationError, mapping: dict[str, Any], lines: Lines, model: type) -> YamlError:
-    """The first of pydantic's errors, in our words, at its line."""
-    first = error.errors(include_url=False)[0]
-    path = tuple(part for part in first["loc"] if not _is_union_branch(part))
-    cause = first.get("ctx", {}).get("error")
-    if isinstance(cause, SpecError):
-        path = (*path, *filter(None, cause.key.split(".")))
-    line = _line(lines, path)
-    key, given = dotted(path), _value_at(mapping, path)
-    if first["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
-        return YamlError(line, _unknown(key, _keys_beside(model, path)))
-    if first["type"] in ("missing", "missing_argument"):
-        needed = f"{key} is missing" if len(path) == 1 else f"{dotted(path[:-1])}: key '{path[-1]}' is missing"
-        splits = ", ".join(sorted({name for name, _ in NAMED_IMAGES} | {"folder", "parquet"}))
-        hint = f"; name one of {splits}" if path[0] == "dataset" else "; add it"
-        return YamlError(line, needed + hint)
-    if cause is not None:
-        shown = "" if given is None or isinstance(given, dict) else f" {_shown(given)}"
-        return YamlError(line, f"{key}:{shown} {cause}" if key else str(cause))
-    return YamlError(line, f"{key}: {_shown(given)} is wrong; {_lower(first['msg'])}")
-
-
-def _is_union_branch(part: Any) -> bool:
-    return isinstance(part, str) and (part in ("float", "int", "str") or "[" in part)
-
-
-def _value_at(value: Any, path: KeyPath) -> Any:
-    for part in path:
-        if isinstance(value, dict):
-            value = value.get(str(part))
-        elif isinstance(value, (list, tuple)) and isinstance(part, int):
-            value = value[part]
-    return value
-
-
-def _shown(value: Any) -> str:
-    return f"'{value}'" if isinstance(value, str) else str(value)
-
-
-def _lower(message: str) -> str:
-    message = message.replace("Input should be", "it should be").replace("an object", "a mapping")
-    return message[:1].lower() + message[1:]
-
-
-def _line(lines: Lines, path: KeyPath) -> int:
-    """Line of the longest known prefix of `path`."""
-    for length in range(len(path), 0, -1):
-        if path[:length] in lines:
-            return lines[path[:length]]
-    return 1
-
-
-def _unknown(key: str, known: tuple[str, ...]) -> str:
-    last = key.rsplit(".", 1)[-1]
-    near = [name for name in known if name.lower() == last.lower()] or difflib.get_close_matches(last, known, 1)
-    remedy = f"did you mean '{near[0]}'?" if near else f"known keys: {', '.join(known)}"
-    return f"{key}: unknown key; {remedy}"
-
-
-def _keys_beside(model: type, path: KeyPath) -> tuple[str, ...]:
-    """The legal keys of the mapping in which `path`'s last key stands."""
-    for part in path[:-1]:
-        model = _class_of(get_type_hints(model)[str(part)])
-    names = model.model_fields if issubclass(model, BaseModel) else [f.name for f in fields(model)]  # type: ignore[arg-type]
-    return tuple(names)
-
-
-def _class_of(annotation: Any) -> type:
-    options = get_args(annotation) if get_origin(annotation) in (Union, types.UnionType) else (annotation,)
-    return next(option for option in options if isinstance(option, type))
 
 
 def _is_tuple(path: KeyPath) -> bool:

@@ -11,10 +11,11 @@ from pathlib import Path
 
 import torch
 
-from mmcr_core.training.pretraining import Pretraining
 from mmcr_core.spec import RunSpec, canonical_json, identity
+from mmcr_core.training import Pretraining
+from sweeps.running.resumable_trial import Progress
+from sweeps.running.run_row import device_name, peak_memory_bytes
 from sweeps.storage.files_and_urls import write_atomically
-from sweeps.running.resumable_trial import Progress, device_name, peak_memory_bytes
 
 WARM_UP_STEPS = 5
 MEASURED_SECONDS = 1.5

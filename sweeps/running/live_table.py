@@ -1,10 +1,9 @@
-"""A sweep as a person sees it: the plan as a table, a live table while it runs, a summary at the end."""
+"""A sweep on a terminal while it runs."""
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterable
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
@@ -14,59 +13,7 @@ from rich.text import Text
 
 from sweeps.running.plan import Cell
 from sweeps.running.resumable_trial import Progress
-
-
-def plan_table(cells: Iterable[Cell], statuses: dict[str, str], starts: dict[str, float]) -> Table:
-    """One row a cell, in the order in which they start; `starts`: seconds from the launch, of those to run."""
-    table = Table(title="Cells, the most expensive first", title_justify="left")
-    for name in (
-        "run_id",
-        "P",
-        "D",
-        "K",
-        "seed",
-        "steps",
-        "FLOPs",
-        "memory",
-        "GPUs",
-        "cores",
-        "time",
-        "starts",
-        "status",
-    ):
-        table.add_column(name, justify="left" if name in ("run_id", "status") else "right", no_wrap=True)
-    for cell in cells:
-        spec = cell.spec
-        table.add_row(
-            cell.run_id,
-            *(str(value) for value in (spec.P, spec.D, spec.K, spec.seed)),
-            f"{cell.steps:,}",
-            f"{cell.flops:.2e}",
-            memory(cell.memory_bytes),
-            f"{cell.gpus:g}",
-            f"{cell.cpus:g}",
-            duration(cell.seconds),
-            f"+{duration(starts[cell.run_id])}" if cell.run_id in starts else "",
-            statuses.get(cell.run_id, "to run"),
-        )
-    return table
-
-
-def duration(seconds: float) -> str:
-    """Seconds in the largest two units that matter."""
-    if not math.isfinite(seconds):
-        return "?"
-    if seconds < 60:
-        return f"{seconds:.0f} s"
-    minutes, hours = seconds / 60, seconds / 3600
-    if minutes < 60:
-        return f"{int(minutes)} min {int(seconds % 60)} s"
-    return f"{int(hours)} h {int(minutes % 60)} min" if hours < 48 else f"{hours / 24:.1f} days"
-
-
-def memory(count: float) -> str:
-    """Bytes as MiB or GiB."""
-    return f"{count / 2**20:.0f} MiB" if count < 2**30 else f"{count / 2**30:.1f} GiB"
+from sweeps.running.units import duration
 
 
 class LiveTable:

@@ -12,10 +12,10 @@ import torch
 
 from mmcr_core.images import datasets
 from mmcr_core.images.encoders import Network
-from mmcr_core.training.flops import flops_per_step
 from mmcr_core.spec import EncoderSpec, ProjectorSpec, RunSpec, run_id
+from mmcr_core.training.flops import flops_per_step
+from sweeps.grid.settings import ResourceSettings
 from sweeps.running.calibrate import lookup
-from sweeps.grid.grid_file import ResourceSettings
 
 CELLS_PER_GPU = 4  # more gain little: their kernels queue for the same units
 MEMORY_SHARE = 0.9  # of a GPU or machine, for all cells that share it

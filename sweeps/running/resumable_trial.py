@@ -6,36 +6,29 @@ how it is sliced changes no number.
 
 from __future__ import annotations
 
-import functools
 import io
 import json
 import math
-import platform
-import resource
 import socket
-import subprocess
-import sys
 import time
 import uuid
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
 import torch
 
 from mmcr_core.images.datasets import DatasetError, describe_skipped
+from mmcr_core.spec import RunSpec, run_id
+from mmcr_core.training import Diverged, Pretraining
 from mmcr_core.training.flops import flops_per_step
-from mmcr_core.training.pretraining import Diverged, Pretraining
-from mmcr_core.spec import RunSpec, canonical_json, run_id
-from sweeps.storage.sweep_store import SCHEMA_VERSION, Store
+from sweeps.running.run_row import describe_run, device_name, installed_versions, peak_memory_bytes
 from sweeps.running.tensorboard import Board
+from sweeps.storage.sweep_store import Store
 
 TAIL = 0.05  # `percent_error` of a run is the mean over this last share of its steps
 MAX_REASON = 4000  # characters of a run's reasons, the latest first
 CHECKPOINT_SHARE = 0.02  # of the time, at most, goes into checkpoints
-RECORDED_VERSIONS = ("torch", "torchvision", "numpy", "ray", "pyarrow")
 
 
 @dataclass(frozen=True)
@@ -263,61 +256,3 @@ class Trial:
 
     def _images_per_second(self, step: int) -> float:
         return step * self.spec.P / self._trained_seconds if self._trained_seconds else 0.0
-
-
-def describe_run(spec: RunSpec, sweep: str) -> dict[str, Any]:
-    """The columns of a run that follow from its spec and the code that runs it."""
-    return {
-        "run_id": run_id(spec),
-        "sweep": sweep,
-        "objective": spec.objective.name,
-        "dataset": spec.dataset.name,
-        "encoder": spec.encoder.name,
-        "P": spec.P,
-        "D": spec.D,
-        "K": spec.K,
-        "seed": spec.seed,
-        "precision": spec.precision,
-        "git_commit": git_commit(),
-        "spec": canonical_json(asdict(spec)),
-        "schema_version": SCHEMA_VERSION,
-    }
-
-
-@functools.cache
-def git_commit() -> str:
-    """Commit of the code that runs, with `-dirty` where it was changed; `unknown` outside a checkout."""
-    command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty", "--abbrev=40"]
-    try:
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
-    except (OSError, subprocess.CalledProcessError):
-        return "unknown"
-
-
-@functools.cache
-def installed_versions() -> dict[str, str]:
-    """Versions of Python and of the libraries that a result depends on."""
-    return {"python": platform.python_version(), **{name: version(name) for name in RECORDED_VERSIONS}}
-
-
-def peak_memory_bytes(device: str) -> int:
-    """Peak of the run on its GPU; on a CPU, peak resident memory of this process so far."""
-    if device.startswith("cuda"):
-        return torch.cuda.max_memory_allocated()
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
-
-
-def device_name(device: str) -> str:
-    """The GPU's or the processor's own name."""
-    if device.startswith("cuda"):
-        return torch.cuda.get_device_name() if torch.cuda.is_available() else "a GPU elsewhere"
-    return _processor()
-
-
-def _processor() -> str:
-    """The processor's own name on Linux, its architecture elsewhere."""
-    cpuinfo = Path("/proc/cpuinfo")
-    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
-    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.machine()

@@ -10,11 +10,12 @@ from typing import Any
 
 from ray.tune import Trainable
 
+from sweeps.grid.settings import GridSettings
 from sweeps.running.calibrate import Calibration
-from sweeps.grid.grid_file import GridSettings
 from sweeps.running.plan import Cell
+from sweeps.running.resumable_trial import Trial
+from sweeps.running.run_row import installed_versions
 from sweeps.storage.sweep_store import Store
-from sweeps.running.resumable_trial import Trial, installed_versions
 
 SLICE_SECONDS = 1.0  # of training between two reports of a trial
 

@@ -27,9 +27,7 @@ class Finding:
     remedy: str
 
 
-def examine(
-    store: Store, repair: bool, track: Callable[[Sequence[Path]], Iterable[Path]] = iter
-) -> Iterator[Finding]:
+def examine(store: Store, repair: bool, track: Callable[[Sequence[Path]], Iterable[Path]] = iter) -> Iterator[Finding]:
     """What is wrong in a store. With `repair`: leftovers are removed; damaged files are set aside, with the row
     and the checkpoints of their run, whose cell the next launch then trains again. `track` may show progress."""
     yield from _leftovers(store, repair)

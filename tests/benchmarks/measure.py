@@ -16,18 +16,8 @@ from rich.console import Console
 from rich.table import Table
 
 from mmcr_core.images.datasets import Images
-from mmcr_core.spec import (
-    VIEW_RECIPES,
-    BudgetSpec,
-    DatasetSpec,
-    EncoderSpec,
-    EvaluateSpec,
-    ObjectiveSpec,
-    OptimizerSpec,
-    ProjectorSpec,
-    RunSpec,
-)
-from sweeps.running.resumable_trial import device_name, git_commit, installed_versions
+from mmcr_core.spec import BudgetSpec, DatasetSpec, RunSpec, run_spec
+from sweeps.running.run_row import device_name, git_commit, installed_versions
 
 FOLDER = Path(__file__).parents[2] / "results" / "benchmarks"
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
@@ -82,10 +72,8 @@ def report(name: str, title: str, rows: list[dict[str, Any]]) -> None:
 
 def stl10_cell(P: int, D: int, K: int, precision: str = "bf16") -> RunSpec:
     """A cell of the paper's grid: ResNet-18, views of 64 pixels from images of 96."""
-    return RunSpec(
-        ObjectiveSpec(), DatasetSpec("stl10", split="train+unlabeled"), EncoderSpec(), ProjectorSpec(), P, D, K, 0,
-        BudgetSpec(steps=10**6), OptimizerSpec(), VIEW_RECIPES["stl10"], precision, EvaluateSpec(),  # type: ignore[arg-type]
-    )  # fmt: skip
+    dataset = DatasetSpec("stl10", split="train+unlabeled")
+    return run_spec(dataset, P, D, K, BudgetSpec(steps=10**6), precision=precision)
 
 
 def stl10_images(count: int = 2048) -> Images:

@@ -14,29 +14,26 @@ from pathlib import Path
 import psutil
 from rich.console import Console
 
-from mmcr_core.training.pretraining import Pretraining
-from mmcr_core.spec import (
-    VIEW_RECIPES,
-    BudgetSpec,
-    DatasetSpec,
-    EncoderSpec,
-    EvaluateSpec,
-    ObjectiveSpec,
-    OptimizerSpec,
-    ProjectorSpec,
-    RunSpec,
-)
-from sweeps.running.driver import Launch, cluster
-from sweeps.grid.grid_file import GridSettings, ResourceSettings
-from sweeps.running.plan import plan, this_machine
+from mmcr_core.spec import BudgetSpec, DatasetSpec, EvaluateSpec, ProjectorSpec, run_spec
+from mmcr_core.training import Pretraining
+from sweeps.grid.settings import GridSettings, ResourceSettings
+from sweeps.running.cluster import cluster
+from sweeps.running.driver import Launch
+from sweeps.running.limits import Limits
 from sweeps.running.live_table import LiveTable
+from sweeps.running.plan import plan, this_machine
 from sweeps.storage.sweep_store import Store
 from tests.benchmarks.measure import report
 
-TRIVIAL = RunSpec(
-    ObjectiveSpec(), DatasetSpec("digits"), EncoderSpec("convnet"), ProjectorSpec((32,)), 16, 8, 2, 0,
-    BudgetSpec(steps=3), OptimizerSpec(), VIEW_RECIPES["digits"], "fp32", EvaluateSpec(1, "none"),
-)  # fmt: skip
+TRIVIAL = run_spec(
+    DatasetSpec("digits"),
+    16,
+    8,
+    2,
+    BudgetSpec(steps=3),
+    projector=ProjectorSpec((32,)),
+    evaluate=EvaluateSpec(1, "none"),
+)
 
 
 class Watched(LiveTable):
@@ -68,7 +65,7 @@ def main() -> None:
         table = Watched(cells, Console(stderr=True))
         began = time.perf_counter()
         with table:
-            outcome = Launch(GridSettings(name="b"), Store(Path(folder) / "b"), table, ray.folder).run(cells)
+            outcome = Launch(GridSettings(name="b"), Store(Path(folder) / "b"), table, ray.folder, Limits()).run(cells)
         taken = time.perf_counter() - began
     assert len(outcome.finished) == count, outcome
     slots = max(1, int(ray.cpus))

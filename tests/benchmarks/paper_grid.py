@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from mmcr_core.training.pretraining import Pretraining
+from mmcr_core.training import Pretraining
 from sweeps.grid.grid_file import load_grid
 from tests.benchmarks.measure import DEVICE, report, seconds_in_turn, stl10_images
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import torch
 
-from mmcr_core.training.pretraining import Pretraining
+from mmcr_core.training import Pretraining
 from tests.benchmarks.measure import DEVICE, report, seconds_in_turn, stl10_cell, stl10_images
 
 SIZES = (64, 128, 256, 512, 1024)

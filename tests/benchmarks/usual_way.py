@@ -17,8 +17,8 @@ from PIL import Image
 
 from mmcr_core.images._torchvision import torchvision
 from mmcr_core.images.encoders import build_network
-from mmcr_core.training.pretraining import Pretraining
 from mmcr_core.spec import EncoderSpec, ProjectorSpec
+from mmcr_core.training import Pretraining
 from tests.benchmarks.measure import DEVICE, report, stl10_cell, stl10_images, synchronize
 
 P, D, K = 64, 128, 2

@@ -14,8 +14,8 @@ import psutil
 import pytest
 
 from sweeps.grid.grid_file import load_grid
-from sweeps.storage.sweep_store import Store
 from sweeps.running.resumable_trial import Trial
+from sweeps.storage.sweep_store import Store
 from tests.conftest import REPOSITORY
 
 

@@ -14,11 +14,12 @@ import pandas as pd
 import psutil
 import pytest
 
-from sweeps.running.driver import ClusterError, check_resources
-from sweeps.grid.grid_file import ResourceSettings, load_grid
+from sweeps.grid.grid_file import load_grid
+from sweeps.grid.settings import ResourceSettings
+from sweeps.running.cluster import ClusterError, check_resources
 from sweeps.running.plan import Machine, plan
-from sweeps.storage.sweep_store import Store
 from sweeps.running.resumable_trial import Trial
+from sweeps.storage.sweep_store import Store
 from tests.conftest import REPOSITORY, run_script
 
 

@@ -10,15 +10,18 @@ import pandas as pd
 import pytest
 
 from mmcr_core.spec import BudgetSpec, OptimizerSpec
-from sweeps.running.driver import Launch, Outcome
-from sweeps.grid.grid_file import GridSettings, ResourceSettings, load_grid
+from sweeps.grid.grid_file import load_grid
+from sweeps.grid.settings import GridSettings, ResourceSettings
+from sweeps.running.driver import Launch
+from sweeps.running.limits import Limits
 from sweeps.running.plan import Machine, plan
-from sweeps.status import survey
-from sweeps.storage.sweep_store import Store
 from sweeps.running.resumable_trial import Trial
+from sweeps.running.survey import survey
 from sweeps.running.worker import _require_same_code, code_version
+from sweeps.running.worker_watch import Outcome
+from sweeps.storage.sweep_store import Store
 from tests.conftest import REPOSITORY, run_script
-from tests.sweeps.test_trial import to_end
+from tests.sweeps.running.test_resumable_trial import to_end
 
 
 def trajectories(store):
@@ -114,7 +117,7 @@ def test_failed_cells_are_retried_as_often_as_the_grid_says_with_each_reason_kep
 
 def scripted(monkeypatch, cells, outcomes):
     """A launch whose rounds end as scripted; and the cells that each round was given."""
-    launch = Launch(GridSettings(name="s", retries=1), Store("unused"), None, None)
+    launch = Launch(GridSettings(name="s", retries=1), Store("unused"), None, None, Limits())
     rounds, limits = [], []
 
     def run_once(self, given, alone):

@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from mmcr_core.images.encoders import build_encoder, build_network, build_projector
-from mmcr_core.training.flops import network_flops
 from mmcr_core.spec import EncoderSpec, ProjectorSpec
+from mmcr_core.training.flops import network_flops
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,6 @@ import torch
 from scipy import stats
 
 from mmcr_core.images._torchvision import torchvision
-from mmcr_core.spec import VIEW_RECIPES, ViewSpec
 from mmcr_core.images.views import (
     blur,
     blur_kernel_size,
@@ -21,6 +20,7 @@ from mmcr_core.images.views import (
     resample,
     shift_hue,
 )
+from mmcr_core.spec import VIEW_RECIPES, ViewSpec
 
 F = import_module("torchvision.transforms.v2.functional")
 TO_LEVEL = 1 / 255

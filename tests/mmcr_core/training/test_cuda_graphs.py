@@ -102,8 +102,8 @@ def test_after_a_reset_nothing_stale_is_replayed(monkeypatch):
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 def test_replayed_steps_are_the_eager_steps_on_a_gpu(digits_spec, precision, monkeypatch):
-    from mmcr_core.training.pretraining import Pretraining
     from mmcr_core.spec import BudgetSpec
+    from mmcr_core.training import Pretraining
 
     spec = digits_spec(precision=precision, budget=BudgetSpec(steps=40))
     (replayed,) = Pretraining(spec, "cuda").run()

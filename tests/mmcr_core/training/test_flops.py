@@ -7,8 +7,8 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from mmcr_core.images.encoders import build_network
-from mmcr_core.training.flops import flops_per_step, loss_flops, network_flops
 from mmcr_core.spec import EncoderSpec, ProjectorSpec
+from mmcr_core.training.flops import flops_per_step, loss_flops, network_flops
 
 
 @pytest.mark.parametrize(

@@ -11,11 +11,10 @@ import numpy as np
 import pytest
 import torch
 
-from mmcr_core.training import pretraining
 from mmcr_core.images.datasets import DatasetError
-from mmcr_core.training.pretraining import Diverged, Pretraining
-from mmcr_core.training.schedule import learning_rate
 from mmcr_core.spec import BudgetSpec, EvaluateSpec, OptimizerSpec
+from mmcr_core.training import Diverged, Pretraining, pretraining
+from mmcr_core.training.schedule import learning_rate
 
 
 @pytest.fixture
@@ -171,7 +170,10 @@ def test_schedules_warm_up_and_end_where_they_should():
 
 def command(*arguments):
     return subprocess.run(
-        [sys.executable, "-m", "mmcr_core.training.pretraining", *arguments], capture_output=True, text=True, check=False
+        [sys.executable, "-m", "mmcr_core.pretrain", *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
     )
 
 

@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 
 from mmcr_core.spec import VIEW_RECIPES, RunSpec, identity, run_id
 from sweeps.grid.grid_file import GridError, load_grid
+from tests.conftest import REPOSITORY
 
-GRIDS = Path(__file__).parents[2] / "sweeps" / "grids"
+GRIDS = REPOSITORY / "sweeps" / "grids"
 
 
 def load(tmp_path, text):

@@ -6,8 +6,8 @@ import json
 import pytest
 
 from mmcr_core.spec import BudgetSpec, DatasetSpec, OptimizerSpec
+from sweeps.grid.settings import ResourceSettings
 from sweeps.running.calibrate import Calibration, lookup, measure, shape_key
-from sweeps.grid.grid_file import ResourceSettings
 from sweeps.running.plan import CELL_OVERHEAD_SECONDS, Machine, plan
 from tests.conftest import run_script
 
@@ -45,7 +45,7 @@ def test_shapes_differ_in_what_changes_the_cost_of_a_step_only(digits_spec):
 def test_a_step_is_measured_near_what_a_run_takes(digits_spec):
     import time
 
-    from mmcr_core.training.pretraining import Pretraining
+    from mmcr_core.training import Pretraining
 
     spec = digits_spec(P=64, budget=BudgetSpec(steps=300))
     measured = measure(spec, "cpu", 1)

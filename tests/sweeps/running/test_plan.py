@@ -1,14 +1,14 @@
 """Costs of cells, their order, and what they ask of a machine."""
 
-from pathlib import Path
-
 import pytest
 
 from mmcr_core.training.flops import flops_per_step
-from sweeps.grid.grid_file import ResourceSettings, load_grid
+from sweeps.grid.grid_file import load_grid
+from sweeps.grid.settings import ResourceSettings
 from sweeps.running.plan import Machine, makespan_seconds, memory_bytes, plan, schedule
+from tests.conftest import REPOSITORY
 
-GRIDS = Path(__file__).parents[2] / "sweeps" / "grids"
+GRIDS = REPOSITORY / "sweeps" / "grids"
 CPU = Machine(gpus=0, cpus=2, gpu_memory_bytes=0, flops_per_second=1e11)
 GPU = Machine(gpus=2, cpus=16, gpu_memory_bytes=80 << 30, flops_per_second=5e14)
 

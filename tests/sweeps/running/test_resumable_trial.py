@@ -14,8 +14,8 @@ import pandas as pd
 import pytest
 
 from mmcr_core.spec import BudgetSpec, DatasetSpec, EvaluateSpec, OptimizerSpec
-from sweeps.storage.sweep_store import Store
 from sweeps.running.resumable_trial import Trial
+from sweeps.storage.sweep_store import Store
 
 
 def to_end(trial, seconds=0.05):

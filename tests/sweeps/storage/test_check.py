@@ -7,9 +7,10 @@ import time
 import pytest
 
 from analysis.tables import open_results
+from sweeps.storage.check import examine
+from sweeps.storage.compact import compact_run
 from sweeps.storage.errors import UserError
 from sweeps.storage.sweep_store import Store
-from sweeps.storage.check import compact_run, examine
 from tests.conftest import run_script
 from tests.synthetic import write_sweep
 

@@ -11,13 +11,14 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from sweeps.running.resumable_trial import Trial
 from sweeps.storage.cell_claims import Claim
+from sweeps.storage.check import examine
+from sweeps.storage.compact import compact_run
 from sweeps.storage.files_and_urls import at, create_exclusively
 from sweeps.storage.sweep_store import Store
-from sweeps.running.resumable_trial import Trial
-from sweeps.storage.check import compact_run, examine
 from tests.conftest import run_script
-from tests.sweeps.test_trial import to_end
+from tests.sweeps.running.test_resumable_trial import to_end
 
 
 @pytest.fixture(scope="module")

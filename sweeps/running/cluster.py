@@ -1,0 +1,90 @@
+"""Ray itself: a local one for this sweep, or the cluster that runs at an address."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import shutil
+import socket
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import ray
+from ray._private import ray_constants
+
+from sweeps.running.plan import Cell
+from sweeps.storage.errors import UserError
+
+CONNECT_SECONDS = 10
+
+
+class ClusterError(UserError):
+    """The cluster cannot run the plan; the message says what would."""
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """What the connected Ray offers, and a folder for its own state that ends with the connection."""
+
+    gpus: float
+    cpus: float
+    folder: Path
+
+
+@contextlib.contextmanager
+def cluster(address: str | None) -> Iterator[Cluster]:
+    """A local Ray for this sweep, or the running one at `address`.
+
+    Raises: ClusterError where nothing answers at `address`.
+    """
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    os.environ["RAY_AIR_NEW_OUTPUT"] = "0"  # else Tune prints a banner whatever its verbosity
+    if address is not None:
+        _require_answer(address)
+    options: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
+    if address is None:
+        options |= {"include_dashboard": False}
+        # Nothing listens to the outside: Ray's processes then take the loopback address, as they do by default
+        # on macOS and Windows, and bind to that alone.
+        os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
+        ray_constants.ENABLE_RAY_CLUSTER = False
+    try:
+        ray.init(address=address or "local", **options)
+    except (ConnectionError, ValueError, RuntimeError) as error:
+        reason = " ".join(str(error).split())
+        raise ClusterError(f"no Ray cluster answers at --address {address}: {reason}") from error
+    folder = Path(tempfile.mkdtemp(prefix="mmcr-sweeps-ray-"))
+    try:
+        total = ray.cluster_resources()
+        yield Cluster(total.get("GPU", 0.0), total.get("CPU", 0.0), folder)
+    finally:
+        ray.shutdown()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _require_answer(address: str) -> None:
+    """Raises ClusterError where nothing listens at `address`, for which Ray itself would wait for minutes."""
+    current = Path(tempfile.gettempdir(), "ray", "ray_current_cluster")
+    known = os.environ.get("RAY_ADDRESS") or (current.read_text().strip() if current.exists() else "")
+    place = known if address == "auto" else address
+    host, _, port = place.removeprefix("ray://").rpartition(":")
+    try:
+        socket.create_connection((host, int(port)), timeout=CONNECT_SECONDS).close()
+    except (OSError, ValueError) as error:
+        where = f"{address} ({place})" if address == "auto" and place else address
+        remedy = "start one with: ray start --head, or leave --address out to run on this machine"
+        raise ClusterError(f"no Ray cluster answers at --address {where}; {remedy}") from error
+
+
+def check_resources(cells: list[Cell], gpus: float, cpus: float) -> None:
+    """Raises ClusterError where a cell asks for more than there is: Ray would leave it pending for ever."""
+    for cell in cells:
+        if cell.gpus > gpus:
+            raise ClusterError(f"resources.gpus: {cell.gpus:g} exceeds the {gpus:g} GPUs there are; use less or auto")
+        if cell.cpus > cpus:
+            raise ClusterError(f"resources.cpus: {cell.cpus:g} exceeds the {cpus:g} cores there are; use less or auto")

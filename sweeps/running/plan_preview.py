@@ -1,0 +1,87 @@
+"""The plan as a person sees it before anything runs: a table, or JSON."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable
+
+import torch
+from rich.table import Table
+
+from sweeps.running.launching import Sweep, terminal
+from sweeps.running.plan import Cell, schedule, this_machine
+from sweeps.running.units import duration, memory
+
+
+def show(sweep: Sweep, max_concurrent: int | None, as_json: bool) -> int:
+    """Print the cells with what they cost on this machine, and how long the missing ones take; exit code 0."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    machine = this_machine(torch.cuda.device_count(), cores)
+    planned = sweep.planned(sweep.cells, machine)
+    statuses = sweep.store.statuses()
+    left = [cell for cell in planned if statuses.get(cell.run_id) != "finished"]
+    times = {cell.run_id: time for cell, time in zip(left, schedule(left, machine, max_concurrent), strict=True)}
+    seconds = max((end for _, end in times.values()), default=0.0)
+    if as_json:
+        fields = ("run_id", "steps", "images", "flops", "memory_bytes", "seconds", "gpus", "cpus")
+        rows = [
+            {name: getattr(cell.spec, name) for name in ("P", "D", "K", "seed")}
+            | {name: getattr(cell, name) for name in fields}
+            | {"status": statuses.get(cell.run_id, "to run"), "starts_at_seconds": times.get(cell.run_id, (None,))[0]}
+            for cell in planned
+        ]
+        print(json.dumps({"name": sweep.settings.name, "cells": rows, "makespan_seconds": seconds}, indent=2))
+        return 0
+    terminal().print(plan_table(planned, statuses, {key: start for key, (start, _) in times.items()}))
+    kind = f"{machine.gpus:g} GPUs" if machine.gpus else f"{machine.cpus:g} CPU cores, no GPU"
+    packing = f", {round(1 / planned[0].gpus)} cells a GPU" if 0 < planned[0].gpus < 1 else ""
+    flops = sum(cell.flops for cell in planned)
+    print(
+        f"{len(planned)} cells, {flops:.3e} FLOPs; {len(left)} to run, about {duration(seconds)} on this machine "
+        f"({kind}{packing}). {_basis(planned)}"
+    )
+    return 0
+
+
+def _basis(planned: list[Cell]) -> str:
+    measured = sum(cell.measured for cell in planned)
+    if measured == len(planned):
+        return "Time and memory as measured on this kind of device."
+    return f"Time and memory are estimates ({measured} of {len(planned)} cells measured; --calibrate measures all)."
+
+
+def plan_table(cells: Iterable[Cell], statuses: dict[str, str], starts: dict[str, float]) -> Table:
+    """One row a cell, in the order in which they start; `starts`: seconds from the launch, of those to run."""
+    table = Table(title="Cells, the most expensive first", title_justify="left")
+    for name in (
+        "run_id",
+        "P",
+        "D",
+        "K",
+        "seed",
+        "steps",
+        "FLOPs",
+        "memory",
+        "GPUs",
+        "cores",
+        "time",
+        "starts",
+        "status",
+    ):
+        table.add_column(name, justify="left" if name in ("run_id", "status") else "right", no_wrap=True)
+    for cell in cells:
+        spec = cell.spec
+        table.add_row(
+            cell.run_id,
+            *(str(value) for value in (spec.P, spec.D, spec.K, spec.seed)),
+            f"{cell.steps:,}",
+            f"{cell.flops:.2e}",
+            memory(cell.memory_bytes),
+            f"{cell.gpus:g}",
+            f"{cell.cpus:g}",
+            duration(cell.seconds),
+            f"+{duration(starts[cell.run_id])}" if cell.run_id in starts else "",
+            statuses.get(cell.run_id, "to run"),
+        )
+    return table

@@ -1,0 +1,78 @@
+"""What a run's row says of its spec and of the code, machine and libraries that ran it."""
+
+from __future__ import annotations
+
+import functools
+import platform
+import resource
+import subprocess
+import sys
+from dataclasses import asdict
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from mmcr_core.spec import RunSpec, canonical_json, run_id
+from sweeps.storage.schema import SCHEMA_VERSION
+
+RECORDED_VERSIONS = ("torch", "torchvision", "numpy", "ray", "pyarrow")
+
+
+def describe_run(spec: RunSpec, sweep: str) -> dict[str, Any]:
+    """The columns of a run that follow from its spec and the code that runs it."""
+    return {
+        "run_id": run_id(spec),
+        "sweep": sweep,
+        "objective": spec.objective.name,
+        "dataset": spec.dataset.name,
+        "encoder": spec.encoder.name,
+        "P": spec.P,
+        "D": spec.D,
+        "K": spec.K,
+        "seed": spec.seed,
+        "precision": spec.precision,
+        "git_commit": git_commit(),
+        "spec": canonical_json(asdict(spec)),
+        "schema_version": SCHEMA_VERSION,
+    }
+
+
+@functools.cache
+def git_commit() -> str:
+    """Commit of the code that runs, with `-dirty` where it was changed; `unknown` outside a checkout."""
+    command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty", "--abbrev=40"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+
+
+@functools.cache
+def installed_versions() -> dict[str, str]:
+    """Versions of Python and of the libraries that a result depends on."""
+    return {"python": platform.python_version(), **{name: version(name) for name in RECORDED_VERSIONS}}
+
+
+def peak_memory_bytes(device: str) -> int:
+    """Peak of the run on its GPU; on a CPU, peak resident memory of this process so far."""
+    if device.startswith("cuda"):
+        return torch.cuda.max_memory_allocated()
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+
+
+def device_name(device: str) -> str:
+    """The GPU's or the processor's own name."""
+    if device.startswith("cuda"):
+        return torch.cuda.get_device_name() if torch.cuda.is_available() else "a GPU elsewhere"
+    return _processor()
+
+
+def _processor() -> str:
+    """The processor's own name on Linux, its architecture elsewhere."""
+    cpuinfo = Path("/proc/cpuinfo")
+    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
+    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.machine()

@@ -1,0 +1,44 @@
+"""How a launch ended: sentences or JSON, and the exit code."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+from mmcr_core.spec import run_id
+from sweeps.running.launching import Sweep
+from sweeps.running.worker_watch import Outcome
+
+
+def show(sweep: Sweep, outcome: Outcome, as_json: bool) -> int:
+    """Print the outcome; 0 where every cell has finished, 130 where the launch was interrupted, else 1."""
+    name, root, total = sweep.settings.name, sweep.store.root, len(sweep.cells)
+    code = 130 if outcome.interrupted and not outcome.timed_out else 1 if outcome.unfinished or outcome.timed_out else 0
+    if as_json:
+        summary = {
+            "name": name,
+            "results": str(root),
+            "finished_before": outcome.finished_before,
+            "finished": outcome.finished,
+            "unfinished": outcome.unfinished,
+            "interrupted": outcome.interrupted,
+            "timed_out": outcome.timed_out,
+        }
+        print(json.dumps(summary, indent=2))
+        return code
+    by_id = {run_id(cell): cell for cell in sweep.cells}
+    for key, reason in outcome.unfinished.items():
+        cell = by_id[key]
+        print(f"{key} P={cell.P} D={cell.D} K={cell.K} seed={cell.seed}: {reason}", file=sys.stderr)
+    finished, unfinished = outcome.finished_before + len(outcome.finished), len(outcome.unfinished)
+    failed = sum(not reason.startswith("left") for reason in outcome.unfinished.values())
+    stopped = "stopped at the time limit" if outcome.timed_out else "interrupted"
+    left = total - finished - unfinished
+    print(
+        f"{name}: {finished} of {total} cells finished"
+        + (f", {failed} failed (launch again to retry)" if failed else "")
+        + (f", {unfinished - failed} left to another launch" if unfinished > failed else "")
+        + (f", {stopped} with {left} to go (launch again to go on)" if outcome.interrupted else "")
+        + f"; results in {root}"
+    )
+    return code
