@@ -16,8 +16,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from analysis.command import RESULTS, app, user_errors
-from analysis.tables import Results, ResultsError, open_results, write_file
+from analysis.pages.command_options import RESULTS, app, user_errors
+from analysis.reading.results import Results, ResultsError, open_results, write_file
 
 EXAMPLE = 'Example: python analysis/query.py results/quickstart "SELECT P, D, percent_error FROM runs ORDER BY D, P"'
 EXAMPLES = {

@@ -4,10 +4,10 @@ import re
 
 import pytest
 
-from analysis.claims import exponents_by_seed, peak_claim, slope_at_diagonal
-from analysis.double_descent import peak_table
-from analysis.scaling import measured_cells, tail_errors
-from analysis.tables import open_results
+from analysis.pages.paper_claims import exponents_by_seed, peak_claim, slope_at_diagonal
+from analysis.laws.peak import peak_table
+from analysis.laws.cell_law import measured_cells, tail_errors
+from analysis.reading.results import open_results
 from tests.conftest import REPOSITORY
 
 
