@@ -8,6 +8,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
+from analysis.laws.measured_cells import tail_errors
+from analysis.reading.errors import ResultsError
+from analysis.reading.results import Results
+
 Array = NDArray[np.float64]
 LEVEL = 0.95
 CHANCE = 0.001  # a flat line with the same noise may look as peaked so often: a grid has dozens of lines
@@ -155,3 +159,18 @@ def peak_table(runs: pd.DataFrame, spread: pd.Series | None = None) -> pd.DataFr
                 }
             )
     return pd.DataFrame(rows)
+
+
+def find_peaks(results: Results) -> pd.DataFrame:
+    """The peaks of all finished runs. Raises ResultsError where there are none."""
+    return peak_table(finished_runs(results), tail_errors(results))
+
+
+def finished_runs(results: Results) -> pd.DataFrame:
+    """The runs that finished. Raises ResultsError where there are none."""
+    runs = results.runs()
+    runs = runs[runs["status"] == "finished"]
+    if runs.empty:
+        raise ResultsError(f"{results.root} holds no finished run; see: python analysis/query.py {results.root} "
+                           '"SELECT run_id, status, error FROM runs"')  # fmt: skip
+    return runs

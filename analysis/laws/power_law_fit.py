@@ -13,12 +13,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
-from analysis.laws.joint_law import JointFit, fit_joint
-from analysis.laws.resampling import block_resample, jackknife_draws, square_root, student_factor, whitened
 from analysis.laws.huber import LEVEL, Array, huber_fits, information_criterion, log_floor, percentiles, product_law
+from analysis.laws.resampling import block_resample, jackknife_draws, square_root, student_factor, whitened
 from analysis.laws.trust import doubt
 
-__all__ = ["JointFit", "PowerLawFit", "difference", "fit_joint", "fit_power_law"]
 EXACT = 1e-6  # residuals of log y that are all below it are the solver's
 MANY = 10**6  # degrees of freedom, of a fit whose interval is not over runs
 NO_FLOOR = 1e-6  # of the smallest y: a fitted floor below it is 0

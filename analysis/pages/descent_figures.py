@@ -1,61 +1,32 @@
-"""Percent error against P for each D and against D for each P, the peak marked, theory beside it.
-
-Writes figures/double_descent.{png,pdf}, figures/error_map.{png,pdf} (percent error over P x D),
-figures/gap.{png,pdf} (reconstruction against uniformity) and peaks.parquet.
-"""
+"""Double descent drawn: percent error against P for each D and D for each P, peaks marked, theory beside it."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
-import typer
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from analysis.pages.command_options import RESULTS, app, user_errors
-from analysis.laws.peak import peak_table
+from analysis.laws.measured_cells import tail_errors
+from analysis.laws.peak import find_peaks, finished_runs
 from analysis.pages.error_split import draw_gap, gap_table
 from analysis.pages.heat_map import draw_heat_map
-from analysis.query import print_table
-from analysis.laws.cell_law import tail_errors
-from analysis.pages.style import THEORY, colours, save, write_table
-from analysis.reading.results import Results, ResultsError, open_results
+from analysis.pages.style import THEORY, colours, save
+from analysis.reading.results import Results
 from mmcr_core.theory import expected_percent_error, simulate_uniform
 
-EXAMPLE = "Example: python analysis/plot_double_descent.py results/quickstart"
 SIMULATIONS = 4  # of uniform embeddings of each size
-cli = app()
-
-
-@cli.command(epilog=EXAMPLE)
-@user_errors
-def main(
-    results: RESULTS,
-    output: Annotated[Path | None, typer.Option("-o", "--output", help="Folder of the figures.")] = None,
-) -> None:
-    """Mark where the percent error peaks."""
-    opened = open_results(results)
-    peaks = find_peaks(opened)
-    write_table(peaks, opened.root / "peaks.parquet")
-    print_table(summary(peaks), "Largest percent error over P, for each D")
-    for path in figures(opened, output or opened.root / "figures"):
-        print(path)
-
-
-def find_peaks(results: Results) -> pd.DataFrame:
-    """The peaks of all finished runs. Raises ResultsError where there are none."""
-    return peak_table(_finished(results), tail_errors(results))
 
 
 def figures(results: Results, folder: Path) -> list[Path]:
     """Draw and save three figures a variant; the paths of the PNGs."""
     every, peaks, noise = results.runs(), find_peaks(results), tail_errors(results)
-    runs = _finished(results)
+    runs = finished_runs(results)
     simulated = simulate(runs)
     paths = []
     for i, (variant, part) in enumerate(runs.groupby("variant")):
@@ -71,25 +42,6 @@ def figures(results: Results, folder: Path) -> list[Path]:
                 name = f"{name}_{i}"
             paths.append(save(figure, folder, name))
     return paths
-
-
-def simulate(runs: pd.DataFrame) -> pd.Series:
-    """Mean percent error of uniform embeddings of each size P, D that was run: e_inf at finite size."""
-    rng = np.random.default_rng(0)
-    sizes = sorted(set(zip(runs["P"], runs["D"], strict=True)))
-    means = [float(np.mean([simulate_uniform(P, D, rng) for _ in range(SIMULATIONS)])) for P, D in sizes]
-    return pd.Series(means, index=pd.MultiIndex.from_tuples(sizes, names=["P", "D"]))
-
-
-def draw_map(runs: pd.DataFrame) -> Figure:
-    """Percent error over P x D for each K; a cell without a finished run says what became of it."""
-    cells = runs.groupby(["P", "D", "K"])
-    table = cells.agg(percent_error=("percent_error", "mean"), note=("status", "first")).reset_index()
-    every = pd.MultiIndex.from_product([sorted(runs[name].unique()) for name in ("P", "D", "K")], names=["P", "D", "K"])
-    table = table.set_index(["P", "D", "K"]).reindex(every).reset_index()
-    missing = table["percent_error"].isna()
-    table["note"] = np.where(missing, table["note"].fillna("not run"), "")
-    return draw_heat_map(table, "percent_error", "pretraining percent error", digits=3)
 
 
 def summary(peaks: pd.DataFrame) -> pd.DataFrame:
@@ -112,6 +64,14 @@ def summary(peaks: pd.DataFrame) -> pd.DataFrame:
             "note": columns["reason"],
         }
     )
+
+
+def simulate(runs: pd.DataFrame) -> pd.Series:
+    """Mean percent error of uniform embeddings of each size P, D that was run: e_inf at finite size."""
+    rng = np.random.default_rng(0)
+    sizes = sorted(set(zip(runs["P"], runs["D"], strict=True)))
+    means = [float(np.mean([simulate_uniform(P, D, rng) for _ in range(SIMULATIONS)])) for P, D in sizes]
+    return pd.Series(means, index=pd.MultiIndex.from_tuples(sizes, names=["P", "D"]))
 
 
 def draw(runs: pd.DataFrame, peaks: pd.DataFrame, noise: pd.Series, simulated: pd.Series) -> Figure:
@@ -166,14 +126,12 @@ def _panel(
     ax.set_ylim(bottom=0)
 
 
-def _finished(results: Results) -> pd.DataFrame:
-    runs = results.runs()
-    runs = runs[runs["status"] == "finished"]
-    if runs.empty:
-        raise ResultsError(f"{results.root} holds no finished run; see: python analysis/query.py {results.root} "
-                           '"SELECT run_id, status, error FROM runs"')  # fmt: skip
-    return runs
-
-
-if __name__ == "__main__":
-    cli()
+def draw_map(runs: pd.DataFrame) -> Figure:
+    """Percent error over P x D for each K; a cell without a finished run says what became of it."""
+    cells = runs.groupby(["P", "D", "K"])
+    table = cells.agg(percent_error=("percent_error", "mean"), note=("status", "first")).reset_index()
+    every = pd.MultiIndex.from_product([sorted(runs[name].unique()) for name in ("P", "D", "K")], names=["P", "D", "K"])
+    table = table.set_index(["P", "D", "K"]).reindex(every).reset_index()
+    missing = table["percent_error"].isna()
+    table["note"] = np.where(missing, table["note"].fillna("not run"), "")
+    return draw_heat_map(table, "percent_error", "pretraining percent error", digits=3)

@@ -1,81 +1,16 @@
-"""One law of steps, P, D and K for the whole grid: its exponents, and how it foretells the most expensive cells.
-
-Writes figures/forecast.{png,pdf} and grid_law.parquet.
-"""
+"""The law of the grid drawn: what it foretells beside what was measured."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
 
 import numpy as np
-import pandas as pd
-import typer
 from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from analysis.pages.command_options import RESULTS, app, user_errors
-from analysis.laws.grid_law import GridLaw, fit_grid_laws, grid_points
-from analysis.query import print_table
-from analysis.laws.cell_law import measured_cells
-from analysis.pages.style import THEORY, colours, plain_ticks, save, write_table
-from analysis.reading.results import Results, ResultsError, open_results
-
-EXAMPLE = "Example: python analysis/plot_grid_law.py results/quickstart"
-cli = app()
-
-
-@cli.command(epilog=EXAMPLE)
-@user_errors
-def main(
-    results: RESULTS,
-    output: Annotated[Path | None, typer.Option("-o", "--output", help="Folder of the figure.")] = None,
-) -> None:
-    """Fit one law to all cells, and test it on the most expensive ones."""
-    opened = open_results(results)
-    laws = grid_laws(measured_points(opened))
-    table = law_table(laws)
-    write_table(table, opened.root / "grid_law.parquet")
-    print_table(table, "e = E + A prod x^-alpha; floors in order of AICc")
-    for path in figures(laws, output or opened.root / "figures"):
-        print(path)
-
-
-def measured_points(results: Results) -> pd.DataFrame:
-    """`grid_points` of the trajectories of all finished runs. Raises ResultsError where there are none."""
-    cells = measured_cells(results, axis="steps")
-    if not cells:
-        raise ResultsError(f"{results.root} holds no finished run with a trajectory")
-    return grid_points(cells)
-
-
-def grid_laws(points: pd.DataFrame) -> dict[str, list[GridLaw]]:
-    """The laws of each variant among `grid_points`, best floor first. Raises ResultsError where there are too few
-    cells for any."""
-    laws, reason = {}, ""
-    for variant, mine in points.groupby("variant"):
-        try:
-            laws[str(variant)] = fit_grid_laws(mine)
-        except ValueError as error:
-            reason = str(error)
-    if not laws:
-        raise ResultsError(f"no law of the grid: {reason}")
-    return laws
-
-
-def law_table(laws: dict[str, list[GridLaw]]) -> pd.DataFrame:
-    """variant, floor, aicc, column, alpha, alpha_low, alpha_high, and the test on held-out cells: test_error (r.m.s.,
-    relative), test_coverage (of 95 % forecasts), tested."""
-    rows = []
-    for variant, kinds in laws.items():
-        for law in kinds:
-            for column, alpha in law.fit.alpha.items():
-                low, high = law.fit.interval("alpha", column)
-                rows.append({"variant": variant, "floor": law.floor, "aicc": law.fit.aicc, "column": column,
-                             "alpha": alpha, "alpha_low": low, "alpha_high": high, "test_error": law.error,
-                             "test_coverage": law.coverage, "tested": law.tested})  # fmt: skip
-    return pd.DataFrame(rows)
+from analysis.laws.grid_law import GridLaw
+from analysis.pages.style import THEORY, colours, plain_ticks, save
 
 
 def figures(laws: dict[str, list[GridLaw]], folder: Path) -> list[Path]:
@@ -122,7 +57,3 @@ def draw(laws: list[GridLaw]) -> Figure:
     handles.append(Line2D([], [], color="0.3", marker="o", ms=3, lw=0.7, label="not seen, 95 % forecast"))
     figure.legend(handles=handles, loc="outside upper center", ncols=len(handles))
     return figure
-
-
-if __name__ == "__main__":
-    cli()

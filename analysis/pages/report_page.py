@@ -1,8 +1,4 @@
-"""One self-contained HTML page of a sweep: what it says of the paper's claims, figures, tables, provenance.
-
-python analysis/report.py results/quickstart
-python analysis/report.py results/A results/B      # two sweeps (or more) laid over each other
-"""
+"""The report of one sweep, a self-contained page: the paper's claims judged, figures, tables, provenance."""
 
 from __future__ import annotations
 
@@ -10,47 +6,27 @@ import html
 import re
 import tempfile
 from pathlib import Path
-from typing import Annotated
 
 import pandas as pd
-import typer
 
-from analysis import compare, plot_double_descent, plot_grid_law, plot_scaling
-from analysis.pages.paper_claims import (
-    Claim,
-    exponents_by_seed,
-    floor_winners,
-    grid_claim,
-    law_claim,
-    peak_claim,
-    slope_claim,
-)
-from analysis.pages.command_options import app, user_errors
+from analysis.laws.cell_law import exponents_by_seed, floor_winners
+from analysis.laws.grid_law import grid_laws, law_table, measured_points
+from analysis.laws.measured_cells import measured_cells
+from analysis.laws.peak import find_peaks
+from analysis.pages import descent_figures, grid_law_figures, scaling_figures
 from analysis.pages.html_page import images, page, paragraph, section, table
+from analysis.pages.paper_claims import Claim, grid_claim, law_claim, peak_claim, slope_claim
 from analysis.pages.provenance import provenance
-from analysis.laws.cell_law import measured_cells
-from analysis.reading.results import Results, ResultsError, open_results, write_file
+from analysis.reading.errors import ResultsError
+from analysis.reading.results import Results
 
-EXAMPLE = "Example: python analysis/report.py results/quickstart"
 RUN_COLUMNS = ["variant", "P", "D", "K", "seed", "steps", "flops", "percent_error", "heldout_percent_error"]
 RUN_COLUMNS += ["probe_accuracy", "reconstruction", "uniformity", "images_per_second", "wall_seconds", "run_id"]
-cli = app()
-
-
-@cli.command(epilog=EXAMPLE)
-@user_errors
-def main(
-    results: Annotated[list[str], typer.Argument(help="A sweep's folder or URL; two or more are compared.")],
-    output: Annotated[Path | None, typer.Option("-o", "--output", help="Default: report.html in RESULTS.")] = None,
-) -> None:
-    """Write the report of a sweep, or of how sweeps compare (comparison.html in the first one's folder)."""
-    opened = [open_results(name) for name in results]
-    if len(opened) == 1:
-        target, text = output or opened[0].root / "report.html", render(opened[0])
-    else:
-        target, text = output or opened[0].root / "comparison.html", compare.render(opened)
-    write_file(target, text.encode())
-    print(target)
+FLOORS = (
+    "Cells in which each floor E of the power law does best: none, free (fitted), theory (e_inf of P and D, the level "
+    "of uniform embeddings: a reference, not a bound, so cells whose error falls below it have no such law and are "
+    "not counted here). Extrapolation: laws fitted without the quarter of largest compute, by their error on it."
+)
 
 
 def render(results: Results) -> str:
@@ -71,23 +47,23 @@ def render(results: Results) -> str:
 
 
 def _analysis(results: Results, finished: pd.DataFrame, folder: Path) -> list[str]:
-    peaks = plot_double_descent.find_peaks(results)
-    descent = plot_double_descent.figures(results, folder)
-    scaling, fits = plot_scaling.figures(results, folder)
+    peaks = find_peaks(results)
+    descent = descent_figures.figures(results, folder)
+    scaling, fits = scaling_figures.figures(results, folder)
     exponents = exponents_by_seed(measured_cells(results))
     claims = [peak_claim(finished, peaks), law_claim(fits), slope_claim(exponents)]
     try:
-        laws = plot_grid_law.grid_laws(plot_grid_law.measured_points(results))
-        forecast = plot_grid_law.figures(laws, folder)
+        laws = grid_laws(measured_points(results))
+        forecast = grid_law_figures.figures(laws, folder)
         claims += [grid_claim(kinds) for kinds in laws.values()]
-        grid = images(forecast) + table(plot_grid_law.law_table(laws))
+        grid = images(forecast) + table(law_table(laws))
     except ResultsError as error:
         forecast, grid = [], paragraph(str(error))
     floors = floor_winners(fits)
     pictures = [path.stem for path in descent + scaling + forecast]
     return [
         section("What this sweep says of the paper's claims", _claims(claims, pictures)),
-        section("Double descent", images(descent) + table(plot_double_descent.summary(peaks))),
+        section("Double descent", images(descent) + table(descent_figures.summary(peaks))),
         section("Scaling with compute", images(scaling)),
         section(
             "Which floor", paragraph(FLOORS) + (table(floors) if len(floors) else paragraph("No cell has all three."))
@@ -95,13 +71,6 @@ def _analysis(results: Results, finished: pd.DataFrame, folder: Path) -> list[st
         section("One law of steps, P, D and K", grid),
         section("Power laws, error = E + A x^-alpha", table(fits.drop(columns=["axis", "scale"]))),
     ]
-
-
-FLOORS = (
-    "Cells in which each floor E of the power law does best: none, free (fitted), theory (e_inf of P and D, the level "
-    "of uniform embeddings: a reference, not a bound, so cells whose error falls below it have no such law and are "
-    "not counted here). Extrapolation: laws fitted without the quarter of largest compute, by their error on it."
-)
 
 
 def overview(runs: pd.DataFrame) -> str:
@@ -133,7 +102,3 @@ def _reproduce(results: Results) -> str:
     text = grid.read_text(encoding="utf-8") if grid.exists() else "(the grid file is not in the store)"
     commands = "git checkout COMMIT\nmake install\n.venv/bin/python sweeps/launch.py grid.yaml"
     return f"<pre>{commands}</pre><p>grid.yaml:</p><pre>{html.escape(text)}</pre>"
-
-
-if __name__ == "__main__":
-    cli()

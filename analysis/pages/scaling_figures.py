@@ -1,70 +1,26 @@
-"""Percent error against compute: a panel for each P x D, a curve for each K, with fitted power laws.
-
-Writes figures/scaling.{png,pdf}, figures/exponents.{png,pdf} and fits.parquet. `--law trajectory` fits the error
-along each run, `--law budget` the final errors of runs that differ in their budget.
-"""
+"""Percent error against compute drawn: a panel for each P x D, a curve for each K, with fitted power laws."""
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
 
 import numpy as np
 import pandas as pd
-import typer
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from analysis.pages.command_options import RESULTS, app, track, user_errors
+from analysis.laws.cell_law import Fits, fit_table
+from analysis.laws.measured_cells import AXES, Cell, Key, measured_cells
 from analysis.pages.heat_map import draw_heat_map
-from analysis.laws.cell_law import AXES, Cell, Fits, Key, fit_table, measured_cells
-from analysis.pages.style import THEORY, colours, plain_ticks, save, write_table
-from analysis.reading.results import Results, ResultsError, open_results
+from analysis.pages.progress import track
+from analysis.pages.style import THEORY, colours, plain_ticks, save
+from analysis.reading.errors import ResultsError
+from analysis.reading.results import Results
 from mmcr_core.theory import expected_percent_error
 
-EXAMPLE = "Example: python analysis/plot_scaling.py results/quickstart --floor theory"
 Cells = dict[Key, Cell]
-cli = app()
-
-
-class Axis(StrEnum):
-    flops = "flops"
-    seconds = "seconds"
-    images = "images"
-    steps = "steps"
-
-
-class Law(StrEnum):
-    trajectory = "trajectory"
-    budget = "budget"
-
-
-class Floor(StrEnum):
-    none = "none"
-    free = "free"
-    theory = "theory"
-
-
-@cli.command(epilog=EXAMPLE)
-@user_errors
-def main(
-    results: RESULTS,
-    output: Annotated[Path | None, typer.Option("-o", "--output", help="Folder of the figures.")] = None,
-    axis: Annotated[Axis, typer.Option(help="What is plotted as compute.")] = Axis.flops,
-    floor: Annotated[Floor, typer.Option(help="Floor E of the laws that are drawn.")] = Floor.none,
-    law: Annotated[Law, typer.Option(help="Along each run, or over the budgets of finished runs.")] = Law.trajectory,
-) -> None:
-    """Fit y = E + A x^(-alpha) for each cell and draw it."""
-    opened = open_results(results)
-    paths, table = figures(opened, output or opened.root / "figures", axis.value, floor.value, law.value)
-    write_table(table, opened.root / "fits.parquet")
-    drawn = table[table["floor"] == floor.value]
-    print(f"{int(drawn['trusted'].sum())} of {len(drawn)} laws are trusted; fits.parquet says why not")
-    for path in paths:
-        print(path)
 
 
 def figures(
@@ -167,7 +123,3 @@ def draw_exponents(table: pd.DataFrame) -> Figure:
     """Heat map of alpha over P x D for each K, the diagonal outlined; `?` marks a law that is not trusted."""
     marked = table.assign(note=np.where(table["alpha"].isna(), "no fit", np.where(table["trusted"], "", "?")))
     return draw_heat_map(marked, "alpha", "exponent $\\alpha$")
-
-
-if __name__ == "__main__":
-    cli()

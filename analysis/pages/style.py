@@ -1,10 +1,10 @@
-"""How figures look and how files are written: one colour-blind-safe palette, sizes for a paper's column."""
+"""How figures look and how they are saved: one colour-blind-safe palette, sizes for a paper's column."""
 
 from __future__ import annotations
 
 import io
 from collections.abc import Iterable, Sequence
-from typing import Any
+from pathlib import Path
 
 import matplotlib
 
@@ -12,11 +12,10 @@ matplotlib.use("Agg")
 
 import matplotlib.pyplot as plt
 import numpy as np
-import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from analysis.reading.results import write_file
+from sweeps.storage.files_and_urls import write_atomically
 
 COLOURS = (
     "#0072B2",
@@ -67,19 +66,12 @@ def plain_ticks(axes: Iterable[Axes], axis: str, low: float, high: float) -> Non
         chosen.minorticks_off()
 
 
-def save(figure: Figure, folder: Any, name: str) -> Any:
+def save(figure: Figure, folder: Path, name: str) -> Path:
     """Write NAME.png and NAME.pdf into `folder` (or URL), whole or not at all; returns the PNG's path."""
     for suffix in ("pdf", "png"):
         stream = io.BytesIO()
         metadata = {"CreationDate": None} if suffix == "pdf" else None
         figure.savefig(stream, format=suffix, bbox_inches="tight", metadata=metadata)
-        write_file(folder / f"{name}.{suffix}", stream.getvalue())
+        write_atomically(folder / f"{name}.{suffix}", stream.getvalue())
     plt.close(figure)
     return folder / f"{name}.png"
-
-
-def write_table(frame: pd.DataFrame, path: Any) -> None:
-    """Write a parquet file, whole or not at all."""
-    stream = io.BytesIO()
-    frame.to_parquet(stream, index=False)
-    write_file(path, stream.getvalue())

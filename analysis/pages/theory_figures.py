@@ -1,55 +1,25 @@
-"""Percent error of perfectly uniform embeddings: simulation, bound and the Marchenko-Pastur limit.
+"""Percent error of perfectly uniform embeddings, simulated and drawn beside the bound and the Marchenko-Pastur limit.
 
 Random unit rows, N of them in D dimensions: figure 1 of Isik et al. 2023, with the limit drawn through it.
-Needs no sweep. Writes theory.{png,pdf} and theory.csv.
 """
 
 from __future__ import annotations
 
 import itertools
-import os
-from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
-import typer
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from analysis.pages.command_options import app, track, user_errors
-from analysis.pages.style import THEORY, save
-from analysis.reading.results import ResultsError
+from analysis.pages.progress import track
+from analysis.pages.style import THEORY
 from mmcr_core.theory import expected_percent_error, nuclear_norm_bound, simulate_uniform
 
 BOUND = "#D55E00"
-EXAMPLE = "Example: python analysis/plot_theory.py -o results/theory --largest 10000"
-cli = app()
-
-
-@cli.command(epilog=EXAMPLE)
-@user_errors
-def main(
-    output: Annotated[Path, typer.Option("-o", "--output", help="Folder of the figure.")] = Path("results/theory"),
-    largest: Annotated[int, typer.Option(min=10, help="Largest N and D; 10000 takes half an hour.")] = 1000,
-    repeats: Annotated[int, typer.Option(min=2, help="Simulations a point.")] = 5,
-    seed: Annotated[int, typer.Option(min=0, help="Of the simulation.")] = 0,
-) -> None:
-    """Simulate uniform embeddings and draw their percent error beside theory."""
-    sizes = [n for n in np.round(np.logspace(1, 4, 11)).astype(int).tolist() if n <= largest]
-    if len(sizes) < 2:
-        raise ResultsError(f"--largest {largest} leaves fewer than two sizes; use 20 or more")
-    table = simulate(sizes, repeats, seed)
-    path = save(draw(table), output, "theory")
-    temporary = output / f".theory.csv.{os.getpid()}"
-    table.to_csv(temporary, index=False)
-    temporary.rename(output / "theory.csv")
-    worst = (table["mean"] / table["expected"] - 1).abs()[table[["N", "D"]].min(axis=1) >= 100].max()
-    if np.isfinite(worst):
-        print(f"largest deviation from the limit where N, D >= 100: {100 * worst:.2f} %")
-    print(path)
 
 
 def simulate(sizes: list[int], repeats: int, seed: int) -> pd.DataFrame:
@@ -109,7 +79,3 @@ def _panel(ax: Axes, table: pd.DataFrame, along: str, other: str, quantity: Any)
     ax.set(xscale="log", yscale="log", xlabel=f"{along}, {'dimensions' if along == 'D' else 'points'}")
     ax.legend(title=other, fontsize=5, title_fontsize=6, loc="center left", bbox_to_anchor=(1.0, 0.5),
               handletextpad=0, borderpad=0)  # fmt: skip
-
-
-if __name__ == "__main__":
-    cli()

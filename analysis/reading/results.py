@@ -1,42 +1,38 @@
 """A sweep's tables as pandas frames and as SQL: `runs`, `trajectories`, `fits`, `peaks`, `grid_law`.
 
-Files that are being written have hidden names and are not seen. SQL runs in an in-memory DuckDB that knows
-only these tables: no file or network access, and nothing it does reaches the store.
+Files that are being written have hidden names and are not seen. SQL sees only these tables: see `sql_cage`.
 """
 
 from __future__ import annotations
 
-import io
 import json
-import os
 import re
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import duckdb
 import pandas as pd
 import pyarrow as pa
 import pyarrow.dataset as pds
-import pyarrow.parquet as pq
-from upath import UPath
 
-SCHEMA_VERSION = 1
+from analysis.reading import sql_cage
+from analysis.reading.errors import ResultsError
+from analysis.reading.variants import variants
+from sweeps.storage.chunks import visible_chunks
+from sweeps.storage.files_and_urls import at, file_system, is_local, read_table
+from sweeps.storage.schema import SCHEMA_VERSION
+
 WRITTEN = {"fits": "plot_scaling.py", "peaks": "plot_double_descent.py", "grid_law": "plot_grid_law.py"}  # and by what
 TABLES = ("runs", "trajectories", *WRITTEN)
 ATTEMPTS = 3  # to read a store that changes or has damaged files
-NOT_VARIANT = ("P", "D", "K", "seed")  # the axes of the paper's figures, and the replicates
-
-
-class ResultsError(Exception):
-    """Results that cannot be read, or a query that cannot be answered; one sentence."""
 
 
 class Results:
     """The tables of one sweep's folder. Use `open_results`."""
 
-    def __init__(self, root: Any) -> None:
-        self.root = root  # a Path, or for a URL the UPath that answers to the same names
+    def __init__(self, root: Path) -> None:
+        self.root = root
         self._damaged: set[str] = set()
 
     def runs(self) -> pd.DataFrame:
@@ -58,6 +54,13 @@ class Results:
         """What analysis/plot_double_descent.py found."""
         return self._written("peaks")
 
+    def columns(self) -> pd.DataFrame:
+        """Columns of the tables that there are: table, column, type."""
+        return self.sql(
+            'SELECT table_name AS "table", column_name AS "column", data_type AS "type" '
+            "FROM information_schema.columns ORDER BY table_name, ordinal_position"
+        )
+
     def sql(self, query: str) -> pd.DataFrame:
         """Answer of an SQL query over the tables. Raises ResultsError with DuckDB's reason."""
         for attempt in range(ATTEMPTS):
@@ -70,19 +73,8 @@ class Results:
         raise AssertionError("the last attempt returns or raises")
 
     def _answer(self, query: str) -> pd.DataFrame:
-        connection = duckdb.connect(config={"enable_external_access": "false"})
-        try:
-            for name in TABLES:
-                if self._files(name) or name in ("runs", "trajectories"):
-                    connection.register(name, self._dataset(name))
-            connection.execute("SET python_enable_replacements = false; SET lock_configuration = true")
-            answer = connection.execute(query)
-            if answer is None or not answer.description:
-                raise ResultsError("the query is empty; try: SELECT P, D, percent_error FROM runs")
-            frame: pd.DataFrame = answer.df()
-            return frame
-        finally:
-            connection.close()
+        there = [name for name in TABLES if self._files(name) or name in ("runs", "trajectories")]
+        return sql_cage.answer(query, {name: self._dataset(name) for name in there})
 
     def _leave_out_unreadable(self) -> bool:
         """Name damaged files and read on without them. Whether there is now anything else to try."""
@@ -119,51 +111,16 @@ class Results:
         files = self._files(name)
         if not files:  # a sweep that has not reached its first chunk
             return pds.dataset(pa.table({"run_id": pa.array([], pa.string()), "step": pa.array([], pa.int64())}))
-        if isinstance(self.root, Path):
+        if is_local(self.root):
             return pds.dataset([str(file) for file in files], format="parquet")
-        return pds.dataset([file.path for file in files], format="parquet", filesystem=self.root.fs)
+        paths = [cast(Any, file).path for file in files]
+        return pds.dataset(paths, format="parquet", filesystem=file_system(self.root))
 
-    def _files(self, name: str) -> list[Any]:
+    def _files(self, name: str) -> list[Path]:
         pattern = {"runs": "runs/*.parquet", "trajectories": "trajectories/*/*.parquet"}
         found = [file for file in self.root.glob(pattern.get(name, f"{name}.parquet")) if not file.name.startswith(".")]
         files = visible_chunks(found) if name == "trajectories" else sorted(found)
         return [file for file in files if str(file) not in self._damaged]
-
-
-def visible_chunks(files: list[Path]) -> list[Path]:
-    """Chunks RUN_ID/FIRST-LAST.parquet in order, without those that lie inside another of the same run, which
-    compaction is about to delete."""
-    visible: list[Path] = []
-    spans = sorted(
-        (file.parent.name, int(first), -int(last), file) for file in files for first, last in [file.stem.split("-")]
-    )
-    run, reached = "", -1
-    for run_id, _, last, file in spans:
-        if run_id != run or -last > reached:
-            visible.append(file)
-            run, reached = run_id, -last
-    return visible
-
-
-def at(place: str | Path) -> Any:
-    """The path of a folder or URL; listings of a URL are never cached."""
-    return UPath(str(place), use_listings_cache=False) if "://" in str(place) else Path(place)
-
-
-def read_table(file: Any) -> pa.Table:
-    """A parquet file, of this machine or at a URL."""
-    return pq.read_table(file if isinstance(file, Path) else io.BytesIO(file.read_bytes()))
-
-
-def write_file(path: Any, content: bytes) -> None:
-    """Write a file, whole or not at all."""
-    if not isinstance(path, Path):
-        path.write_bytes(content)
-        return
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_bytes(content)
-    temporary.rename(path)
 
 
 def open_results(path: str | Path) -> Results:
@@ -181,23 +138,3 @@ def open_results(path: str | Path) -> Results:
     if newest > SCHEMA_VERSION:
         raise ResultsError(f"{root} has schema_version {newest}; this code reads up to {SCHEMA_VERSION}: update it")
     return results
-
-
-def variants(specs: list[dict[str, Any]]) -> list[str]:
-    """A label for each spec made of what differs among them beside P, D, K and seed: `mmcr` where nothing
-    does, else such as `mmcr, optimizer.learning_rate=0.001`."""
-    flat = [flatten({k: v for k, v in spec.items() if k not in NOT_VARIANT}) for spec in specs]
-    keys = sorted({key for one in flat for key in one} - {"objective.name", "dataset.root", "dataset.path"})
-    differing = [key for key in keys if len({json.dumps(one.get(key)) for one in flat}) > 1]
-    return [", ".join([str(one["objective.name"]), *(f"{key}={one.get(key)}" for key in differing)]) for one in flat]
-
-
-def flatten(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    """{"a": {"b": 1}} as {"a.b": 1}."""
-    flat: dict[str, Any] = {}
-    for key, value in tree.items():
-        if isinstance(value, dict):
-            flat |= flatten(value, f"{prefix}{key}.")
-        else:
-            flat[prefix + key] = value
-    return flat

@@ -6,8 +6,9 @@ import pytest
 from PIL import Image
 from scipy import stats
 
+from analysis.laws.cell_law import fit_table
+from analysis.laws.measured_cells import measured_cells
 from analysis.pages.theory_figures import simulate
-from analysis.laws.cell_law import fit_table, measured_cells
 from analysis.reading.results import open_results
 from mmcr_core.theory import expected_percent_error
 from sweeps.storage.sweep_store import Store

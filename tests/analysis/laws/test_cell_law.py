@@ -4,7 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.laws.cell_law import Cell, fit_table, measured_cells, tail_errors
+from analysis.laws.cell_law import fit_table
+from analysis.laws.measured_cells import Cell, measured_cells, tail_errors
 from analysis.reading.results import open_results
 from mmcr_core.theory import expected_percent_error
 from sweeps.storage.sweep_store import Store

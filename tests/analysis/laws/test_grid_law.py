@@ -6,7 +6,7 @@ import pytest
 
 from analysis.laws.forecast import end_test, forecaster
 from analysis.laws.grid_law import fit_grid_law, fit_grid_laws, grid_points
-from analysis.laws.cell_law import Cell
+from analysis.laws.measured_cells import Cell
 from mmcr_core.theory import expected_percent_error
 
 STEPS = np.geomspace(20, 20_000, 25)

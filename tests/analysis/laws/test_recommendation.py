@@ -8,9 +8,9 @@ import pandas as pd
 import pytest
 
 from analysis.laws.forecast import forecaster
-from analysis.laws.grid_law import fit_grid_laws
-from analysis.pages.grid_law_figures import measured_points
-from analysis.laws.recommendation import Budget, priced_cells, recommend, warnings
+from analysis.laws.grid_law import fit_grid_laws, measured_points
+from analysis.laws.recommendation import Budget, priced_cells, recommend
+from analysis.pages.recommendation_text import warnings
 from analysis.reading.results import open_results
 from mmcr_core.theory import expected_percent_error
 from sweeps.storage.sweep_store import Store

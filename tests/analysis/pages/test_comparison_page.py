@@ -3,8 +3,10 @@
 import numpy as np
 import pytest
 
-from analysis.pages.comparison_page import differences, gather, sentences, settings
-from analysis.laws.cell_law import fit_table, measured_cells
+from analysis.laws.cell_law import fit_table
+from analysis.laws.measured_cells import measured_cells
+from analysis.laws.sweep_differences import differences, gather, settings
+from analysis.pages.comparison_page import sentences
 from analysis.reading.results import open_results
 from sweeps.storage.sweep_store import Store
 from tests.synthetic import FLOPS, law, spec, write_run

@@ -4,20 +4,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.pages.paper_claims import (
-    contrast,
-    exponents_by_seed,
-    floor_winners,
-    grid_claim,
-    law_claim,
-    peak_claim,
-    rise_at_diagonal,
-    slope_at_diagonal,
-    slope_claim,
-    survival,
-)
+from analysis.laws.cell_law import exponents_by_seed, floor_winners
+from analysis.laws.diagonal_contrasts import contrast, rise_at_diagonal, slope_at_diagonal, survival
+from analysis.laws.measured_cells import Cell
 from analysis.laws.peak import peak_table
-from analysis.laws.cell_law import Cell
+from analysis.pages.paper_claims import grid_claim, law_claim, peak_claim, slope_claim
 from mmcr_core.theory import expected_percent_error
 
 SIZES = (32, 64, 128, 256)

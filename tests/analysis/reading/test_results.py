@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 
-from analysis.reading.results import ResultsError, open_results, variants
+from analysis.reading.errors import ResultsError
+from analysis.reading.results import open_results
+from analysis.reading.variants import variants
 from sweeps.storage.sweep_store import Store
 from tests.synthetic import spec, write_run, write_sweep
 

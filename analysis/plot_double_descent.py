@@ -1,0 +1,41 @@
+"""Percent error against P for each D and against D for each P, the peak marked, theory beside it.
+
+Writes figures/double_descent.{png,pdf}, figures/error_map.{png,pdf} (percent error over P x D),
+figures/gap.{png,pdf} (reconstruction against uniformity) and peaks.parquet.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from analysis.laws.peak import find_peaks
+from analysis.pages.command_options import RESULTS, new_app, user_errors
+from analysis.pages.descent_figures import figures, summary
+from analysis.pages.output_files import write_table
+from analysis.pages.terminal_table import print_table
+from analysis.reading.results import open_results
+
+EXAMPLE = "Example: python analysis/plot_double_descent.py results/quickstart"
+app = new_app()
+
+
+@app.command(epilog=EXAMPLE)
+@user_errors
+def main(
+    results: RESULTS,
+    output: Annotated[Path | None, typer.Option("-o", "--output", help="Folder of the figures.")] = None,
+) -> None:
+    """Mark where the percent error peaks."""
+    opened = open_results(results)
+    peaks = find_peaks(opened)
+    write_table(peaks, opened.root / "peaks.parquet")
+    print_table(summary(peaks), "Largest percent error over P, for each D")
+    for path in figures(opened, output or opened.root / "figures"):
+        print(path)
+
+
+if __name__ == "__main__":
+    app()

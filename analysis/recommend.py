@@ -1,0 +1,78 @@
+"""I have this much compute: which P, D and K? Answered from the law of the grid and the measured speeds.
+
+python analysis/recommend.py results/quickstart --flops 1e15
+python analysis/recommend.py results/quickstart --gpu-hours 2 --rank gap
+
+Writes figures/frontier.{png,pdf}.
+"""
+
+from __future__ import annotations
+
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import typer
+
+from analysis.laws.recommendation import Budget, forecasters, priced_cells, recommend
+from analysis.pages.command_options import RESULTS, new_app, user_errors
+from analysis.pages.frontier_figure import draw
+from analysis.pages.recommendation_text import FLOORS, readable, warnings
+from analysis.pages.style import save
+from analysis.pages.terminal_table import print_table
+from analysis.reading.errors import ResultsError
+from analysis.reading.results import open_results
+
+EXAMPLE = "Example: python analysis/recommend.py results/quickstart --flops 1e14 --rank gap"
+app = new_app()
+
+
+class Rank(StrEnum):
+    error = "error"
+    gap = "gap"
+    probe = "probe"
+
+
+@app.command(epilog=EXAMPLE)
+@user_errors
+def main(
+    results: RESULTS,
+    flops: Annotated[float | None, typer.Option(help="Compute for one run, in FLOPs.")] = None,
+    gpu_hours: Annotated[
+        float | None, typer.Option(help="Compute for one run, in hours of this sweep's device.")
+    ] = None,
+    rank: Annotated[
+        Rank, typer.Option(help="By percent error, by its gap to e_inf, or by probe accuracy.")
+    ] = Rank.error,
+    top: Annotated[int, typer.Option(min=1, help="Cells shown.")] = 10,
+    output: Annotated[Path | None, typer.Option("-o", "--output", help="Folder of the figure.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print a list of objects.")] = False,
+) -> None:
+    """Rank the sweep's cells for a given compute."""
+    if (flops is None) == (gpu_hours is None):
+        raise ResultsError("give --flops or --gpu-hours, one of the two")
+    budget = Budget("flops", flops) if flops is not None else Budget("seconds", 3600 * (gpu_hours or 0))
+    if not (np.isfinite(budget.amount) and budget.amount > 0):
+        raise ResultsError(f"the compute is {budget.amount:g}; it must be positive")
+    opened = open_results(results)
+    laws = forecasters(opened)
+    cells = priced_cells(opened, laws)
+    table = recommend(cells, laws, budget, rank.value)
+    remarks = [FLOORS]
+    if budget.unit == "seconds":
+        remarks.append(f"Speeds are those measured on: {'; '.join(sorted(set(cells['device'])))}.")
+    remarks += [f"Warning: {text}" for text in warnings(table.head(top), laws, budget, rank.value)]
+    if as_json:
+        print(table.head(top).to_json(orient="records", indent=2))
+        print("\n".join(remarks), file=sys.stderr)
+        return
+    print_table(readable(table.head(top)), f"Best of {len(table)} cells for {budget}, by {rank.value}")
+    print("\n".join(remarks))
+    path = save(draw(cells, laws, budget, table, rank.value), output or opened.root / "figures", "frontier")
+    print(path)
+
+
+if __name__ == "__main__":
+    app()

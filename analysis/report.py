@@ -1,0 +1,40 @@
+"""One self-contained HTML page of a sweep: what it says of the paper's claims, figures, tables, provenance.
+
+python analysis/report.py results/quickstart
+python analysis/report.py results/A results/B      # two sweeps (or more) laid over each other
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from analysis.pages import comparison_page, report_page
+from analysis.pages.command_options import new_app, user_errors
+from analysis.reading.results import open_results
+from sweeps.storage.files_and_urls import write_atomically
+
+EXAMPLE = "Example: python analysis/report.py results/quickstart"
+app = new_app()
+
+
+@app.command(epilog=EXAMPLE)
+@user_errors
+def main(
+    results: Annotated[list[str], typer.Argument(help="A sweep's folder or URL; two or more are compared.")],
+    output: Annotated[Path | None, typer.Option("-o", "--output", help="Default: report.html in RESULTS.")] = None,
+) -> None:
+    """Write the report of a sweep, or of how sweeps compare (comparison.html in the first one's folder)."""
+    opened = [open_results(name) for name in results]
+    if len(opened) == 1:
+        target, text = output or opened[0].root / "report.html", report_page.render(opened[0])
+    else:
+        target, text = output or opened[0].root / "comparison.html", comparison_page.render(opened)
+    write_atomically(target, text.encode())
+    print(target)
+
+
+if __name__ == "__main__":
+    app()

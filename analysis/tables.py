@@ -1,0 +1,14 @@
+"""A sweep's tables in a notebook, as pandas frames and as answers to SQL.
+
+from analysis.tables import open_results
+
+results = open_results("results/quickstart")
+runs = results.runs()                                            # one row a run, with `variant`
+steps = results.trajectories("step >= 100")                      # one row a step
+best = results.sql("SELECT P, D, min(percent_error) FROM runs GROUP BY ALL")
+"""
+
+from analysis.reading.errors import ResultsError
+from analysis.reading.results import Results, open_results
+
+__all__ = ["Results", "ResultsError", "open_results"]
