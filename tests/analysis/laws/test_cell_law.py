@@ -1,15 +1,15 @@
-"""Cells measured along trajectories and over budgets, and the table of their laws."""
+"""The laws of cells, and the table of them."""
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.laws.cell_law import fit_table
-from analysis.laws.measured_cells import Cell, measured_cells, tail_errors
+from analysis.laws.cell_law import exponents_by_seed, fit_table, floor_winners
+from analysis.laws.measured_cells import Cell, measured_cells
 from analysis.reading.results import open_results
 from mmcr_core.theory import expected_percent_error
 from sweeps.storage.sweep_store import Store
-from tests.synthetic import FLOPS, noise, spec, write_run, write_sweep
+from tests.synthetic import spec, write_run, write_sweep
 
 
 def cell_of(curve, seeds=(0,)):
@@ -17,41 +17,6 @@ def cell_of(curve, seeds=(0,)):
     error = np.concatenate([curve(x) for _ in seeds])
     labels = np.repeat(seeds, len(x)).tolist()
     return Cell(np.tile(x, len(seeds)), error, 0 * error, np.zeros((len(error), len(error))), labels, False)
-
-
-@pytest.fixture(scope="module")
-def budgets(tmp_path_factory):
-    """Eight budgets, two seeds: final errors fall with exponent 0.25, trajectories otherwise."""
-    store, rng = Store(tmp_path_factory.mktemp("budgets") / "b"), np.random.default_rng(0)
-    for steps in (100, 200, 400, 800, 1600, 3200, 6400, 12800):
-        for seed in (0, 1):
-            final = 2.0 * (steps * FLOPS / 1e9) ** -0.25 * np.exp(0.01 * rng.standard_normal())
-            curve = final * np.linspace(3, 1, steps) ** 0.3 * np.exp(noise(rng, steps, 0.01))
-            curve[-max(1, steps // 20) :] = final
-            write_run(store, spec(64, 128, 2, seed, steps=steps), np.minimum(curve, 0.99), wall_seconds=steps / 10)
-    return open_results(store.root)
-
-
-def test_the_law_over_budgets_is_that_of_final_errors(budgets):
-    cells = measured_cells(budgets, "budget")
-    assert list(cells) == [("mmcr", 64, 128, 2)]
-    table, _ = fit_table(cells, "flops", "budget")
-    row = table[table["floor"] == "none"].iloc[0]
-    assert (row["law"], row["points"], row["seeds"]) == ("budget", 16, 2)
-    assert row["alpha"] == pytest.approx(0.25, rel=0.05)
-    assert row["alpha_low"] <= 0.25 <= row["alpha_high"]
-
-
-def test_along_trajectories_each_budget_is_a_variant_of_its_own(budgets):
-    assert len({key[0] for key in measured_cells(budgets, "trajectory")}) == 8
-
-
-@pytest.mark.parametrize(
-    ("axis", "last"), [("flops", 2000 * FLOPS), ("steps", 2000), ("images", 2000 * 64), ("seconds", 10.0)]
-)
-def test_axes_are_cumulative(sweep, axis, last):
-    cells = measured_cells(open_results(sweep), axis=axis)
-    assert cells["mmcr", 64, 64, 2].x[-1] == pytest.approx(last, rel=0.15)  # the mean of the last bin
 
 
 def test_axes_do_not_change_exponents(sweep):
@@ -107,6 +72,21 @@ def test_errors_of_zero_are_left_out_of_a_law_in_logs(tmp_path):
     assert table.loc[table["floor"] == "none", "alpha"].iloc[0] == pytest.approx(0.1, rel=0.02)
 
 
-def test_tail_errors_are_those_of_the_last_twentieth(sweep):
-    errors = tail_errors(open_results(sweep))
-    assert len(errors) == 18 and (errors > 0).all()
+def test_exponents_of_each_seed_are_fitted_by_themselves():
+    x = np.geomspace(1e9, 1e12, 25)
+    cell = Cell(
+        np.tile(x, 2), np.concatenate([x**-0.1, x**-0.2]), np.zeros(50), np.zeros((50, 50)), [0] * 25 + [1] * 25, False
+    )
+    table = exponents_by_seed({("mmcr", 64, 64, 2): cell}, ("none",))
+    assert table["alpha"].tolist() == pytest.approx([0.1, 0.2], abs=1e-6)
+
+
+def test_floors_are_counted_on_and_off_the_diagonal():
+    rows = [
+        {"variant": "mmcr", "P": P, "D": D, "K": 2, "floor": floor, "aicc": a, "extrapolation_error": e}
+        for P in (64, 128) for D in (64, 128)
+        for floor, a, e in (("none", 3, 0.3), ("free", 2, 0.1), ("theory", 1 if P == D else 5, 0.2))
+    ]  # fmt: skip
+    table = floor_winners(pd.DataFrame(rows)).set_index(["cells", "best by"])
+    assert table.loc[("P = D", "AICc"), "theory"] == 2 and table.loc[("P ≠ D", "AICc"), "free"] == 2
+    assert table.loc[("P = D", "extrapolation"), "free"] == 2
