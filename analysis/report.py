@@ -13,8 +13,8 @@ import typer
 
 from analysis.pages import comparison_page, report_page
 from analysis.pages.command_options import new_app, user_errors
+from analysis.pages.output_files import write_page
 from analysis.reading.results import open_results
-from sweeps.storage.files_and_urls import write_atomically
 
 EXAMPLE = "Example: python analysis/report.py results/quickstart"
 app = new_app()
@@ -32,7 +32,7 @@ def main(
         target, text = output or opened[0].root / "report.html", report_page.render(opened[0])
     else:
         target, text = output or opened[0].root / "comparison.html", comparison_page.render(opened)
-    write_atomically(target, text.encode())
+    write_page(text, target)
     print(target)
 
 

@@ -1,4 +1,4 @@
-"""Tables of results as files, written whole or not at all."""
+"""Tables and pages as files, written whole or not at all."""
 
 from __future__ import annotations
 
@@ -20,3 +20,8 @@ def write_table(frame: pd.DataFrame, path: Path) -> None:
 def write_csv(frame: pd.DataFrame, path: Path) -> None:
     """Write a CSV file."""
     write_atomically(path, frame.to_csv(index=False).encode())
+
+
+def write_page(html: str, path: Path) -> None:
+    """Write an HTML page."""
+    write_atomically(path, html.encode())
