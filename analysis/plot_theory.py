@@ -6,30 +6,23 @@ Needs no sweep. Writes theory.{png,pdf} and theory.csv.
 
 from __future__ import annotations
 
-import itertools
-import os
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import numpy as np
-import pandas as pd
 import typer
-from matplotlib import pyplot as plt
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 
-from analysis.command import app, track, user_errors
-from analysis.style import THEORY, save
-from analysis.tables import ResultsError
-from mmcr_core.theory import expected_percent_error, nuclear_norm_bound, simulate_uniform
+from analysis.pages.command_options import new_app, user_errors
+from analysis.pages.output_files import write_csv
+from analysis.pages.style import save
+from analysis.pages.theory_figures import draw, simulate
+from analysis.reading.errors import ResultsError
 
-BOUND = "#D55E00"
 EXAMPLE = "Example: python analysis/plot_theory.py -o results/theory --largest 10000"
-cli = app()
+app = new_app()
 
 
-@cli.command(epilog=EXAMPLE)
+@app.command(epilog=EXAMPLE)
 @user_errors
 def main(
     output: Annotated[Path, typer.Option("-o", "--output", help="Folder of the figure.")] = Path("results/theory"),
@@ -43,73 +36,12 @@ def main(
         raise ResultsError(f"--largest {largest} leaves fewer than two sizes; use 20 or more")
     table = simulate(sizes, repeats, seed)
     path = save(draw(table), output, "theory")
-    temporary = output / f".theory.csv.{os.getpid()}"
-    table.to_csv(temporary, index=False)
-    temporary.rename(output / "theory.csv")
+    write_csv(table, output / "theory.csv")
     worst = (table["mean"] / table["expected"] - 1).abs()[table[["N", "D"]].min(axis=1) >= 100].max()
     if np.isfinite(worst):
         print(f"largest deviation from the limit where N, D >= 100: {100 * worst:.2f} %")
     print(path)
 
 
-def simulate(sizes: list[int], repeats: int, seed: int) -> pd.DataFrame:
-    """N, D, mean, std, expected for each pair of `sizes`: percent errors of uniform unit rows."""
-    rng = np.random.default_rng(seed)
-    rows = []
-    for N, D in track(list(itertools.product(sizes, sizes)), "simulating"):
-        draws = [simulate_uniform(N, D, rng) for _ in range(repeats)]
-        rows.append((N, D, np.mean(draws), np.std(draws, ddof=1), expected_percent_error(N, D)))
-    return pd.DataFrame(rows, columns=["N", "D", "mean", "std", "expected"])
-
-
-def draw(table: pd.DataFrame) -> Figure:
-    """Three panels, log-log: nuclear norm against D with its bound, percent error against D and against N."""
-    figure, axes = plt.subplots(1, 3, figsize=(7.4, 3.0), layout="constrained")
-    axes[2].sharey(axes[1])
-    _panel(axes[0], table, "D", "N", _norm)
-    _panel(axes[1], table, "D", "N", lambda error, N, D: error)
-    _panel(axes[2], table, "N", "D", lambda error, N, D: error)
-    fine = np.geomspace(table["D"].min(), table["D"].max(), 300)
-    for N in table["N"].unique():
-        axes[0].plot(fine, nuclear_norm_bound(N, fine), color=BOUND, lw=0.6, ls="--", zorder=0)
-    axes[0].set_ylabel("nuclear norm")
-    axes[1].set_ylabel("percent error")
-    peak = 1 - 8 / (3 * np.pi)
-    for ax in axes[1:]:
-        ax.axhline(peak, color=BOUND, lw=0.6, ls=":")
-    axes[1].annotate("$1 - 8/(3\\pi)$", (table["D"].max(), peak), (0, 2), textcoords="offset points",
-                     ha="right", fontsize=6, color=BOUND)  # fmt: skip
-    styles: dict[str, dict[str, Any]] = {
-        "simulation, mean and s.d.": {"marker": "o", "ms": 3, "ls": "none", "color": "0.4"},
-        "Marchenko-Pastur limit": {"color": THEORY, "lw": 0.8},
-        "bound $\\sqrt{N \\min(N, D)}$": {"color": BOUND, "lw": 0.8, "ls": "--"},
-    }
-    handles = [Line2D([], [], label=label, **style) for label, style in styles.items()]
-    figure.legend(handles=handles, loc="outside upper center", ncols=3)
-    return figure
-
-
-def _norm(error: Any, N: Any, D: Any) -> Any:
-    return (1 - error) * nuclear_norm_bound(N, D)
-
-
-def _panel(ax: Axes, table: pd.DataFrame, along: str, other: str, quantity: Any) -> None:
-    sizes = sorted(table[other].unique())
-    palette = plt.get_cmap("viridis")(np.linspace(0, 0.95, len(sizes)))
-    fine = np.geomspace(table[along].min(), table[along].max(), 300)
-    for size, colour in zip(sizes, palette, strict=True):
-        line = table[table[other] == size].sort_values(along)
-        low, mean, high = (
-            quantity(np.maximum(line["mean"] + k * line["std"], 1e-9), line["N"], line["D"]) for k in (-1, 0, 1)
-        )
-        ax.plot(line[along], mean, "o", ms=2, color=colour, label=f"{size}")
-        ax.fill_between(line[along], low, high, color=colour, alpha=0.25, lw=0)
-        N, D = (fine, size) if along == "N" else (size, fine)
-        ax.plot(fine, quantity(expected_percent_error(N, D), N, D), color=THEORY, lw=0.5, zorder=0)
-    ax.set(xscale="log", yscale="log", xlabel=f"{along}, {'dimensions' if along == 'D' else 'points'}")
-    ax.legend(title=other, fontsize=5, title_fontsize=6, loc="center left", bbox_to_anchor=(1.0, 0.5),
-              handletextpad=0, borderpad=0)  # fmt: skip
-
-
 if __name__ == "__main__":
-    cli()
+    app()

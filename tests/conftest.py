@@ -84,8 +84,8 @@ def run_script(*arguments: object, timeout: float = 240) -> subprocess.Completed
 
 def invoke(script: str, *arguments: object) -> subprocess.CompletedProcess[str]:
     """An analysis command within this process: the same exit code and output, without a second of imports."""
-    cli = importlib.import_module(f"analysis.{script}").app
-    ran = CliRunner().invoke(cli, list(map(str, arguments)))
+    app = importlib.import_module(f"analysis.{script}").app
+    ran = CliRunner().invoke(app, list(map(str, arguments)))
     if ran.exception and not isinstance(ran.exception, SystemExit):
         raise ran.exception
     return subprocess.CompletedProcess([script], ran.exit_code, ran.stdout, ran.stderr)

@@ -6,9 +6,10 @@ import pytest
 from PIL import Image
 from scipy import stats
 
-from analysis.plot_theory import simulate
-from analysis.scaling import fit_table, measured_cells
-from analysis.tables import open_results
+from analysis.laws.cell_law import fit_table
+from analysis.laws.measured_cells import measured_cells
+from analysis.pages.theory_figures import simulate
+from analysis.reading.results import open_results
 from mmcr_core.theory import expected_percent_error
 from sweeps.storage.sweep_store import Store
 from tests.conftest import invoke, run_script
@@ -55,7 +56,7 @@ def test_every_exponent_comes_back_inside_its_interval(sweep):
     truth = np.array([exponent(P, D) for P, D in zip(plain["P"], plain["D"], strict=True)])
     inside = (plain["alpha_low"] <= truth) & (truth <= plain["alpha_high"])
     assert len(plain) == 18
-    # 18 draws of a 95 % interval; its coverage itself is measured in test_power_law, over 150 trajectories
+    # 18 draws of a 95 % interval; its coverage itself is measured in test_power_law_fit, over 150 trajectories
     assert stats.binomtest(int(inside.sum()), len(plain), 0.95, alternative="less").pvalue > 0.01
     assert plain["alpha"].to_numpy() == pytest.approx(truth, rel=0.05)
     assert plain["trusted"].mean() > 0.9

@@ -5,11 +5,12 @@ import json
 import pandas as pd
 import pytest
 
-from analysis.double_descent import peak_table
-from analysis.query import EXAMPLES
-from analysis.scaling import fit_table, measured_cells
-from analysis.style import write_table
-from analysis.tables import open_results
+from analysis.laws.cell_law import fit_table
+from analysis.laws.measured_cells import measured_cells
+from analysis.laws.peak import peak_table
+from analysis.pages.output_files import write_table
+from analysis.pages.query_examples import EXAMPLES
+from analysis.reading.results import open_results
 from tests.conftest import invoke
 
 SQL = "SELECT P, D, percent_error FROM runs WHERE K = 2 ORDER BY D, P"

@@ -4,10 +4,12 @@ import re
 
 import pytest
 
-from analysis.claims import exponents_by_seed, peak_claim, slope_at_diagonal
-from analysis.double_descent import peak_table
-from analysis.scaling import measured_cells, tail_errors
-from analysis.tables import open_results
+from analysis.laws.cell_law import exponents_by_seed
+from analysis.laws.diagonal_contrasts import slope_at_diagonal
+from analysis.laws.measured_cells import measured_cells, tail_errors
+from analysis.laws.peak import peak_table
+from analysis.pages.paper_claims import peak_claim
+from analysis.reading.results import open_results
 from tests.conftest import REPOSITORY
 
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 import numpy as np
 from scipy.linalg import block_diag
 
-from analysis.binning import log_bins
-from analysis.power_law import difference, fit_power_law
+from analysis.laws.log_bins import log_bins
+from analysis.laws.power_law_fit import difference, fit_power_law
 from tests.benchmarks.measure import report
 from tests.synthetic import noise
 

@@ -9,9 +9,10 @@ from pathlib import Path
 import numpy as np
 from scipy.optimize import least_squares
 
-from analysis.robust import HUBER
-from analysis.scaling import FLOORS, Cell, fit_table, measured_cells
-from analysis.tables import open_results
+from analysis.laws.cell_law import FLOORS, fit_table
+from analysis.laws.huber import HUBER
+from analysis.laws.measured_cells import Cell, measured_cells
+from analysis.reading.results import open_results
 from mmcr_core.theory import expected_percent_error
 from tests.benchmarks.measure import report
 from tests.synthetic import PAPER, write_sweep

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
-from analysis.double_descent import peak_table
-from analysis.scaling import fit_table, measured_cells, tail_errors
-from analysis.tables import open_results
+from analysis.laws.cell_law import fit_table
+from analysis.laws.measured_cells import measured_cells, tail_errors
+from analysis.laws.peak import peak_table
+from analysis.reading.results import open_results
 from tests.benchmarks.measure import report
 from tests.synthetic import PAPER, exponent, write_sweep
 

@@ -1,0 +1,1 @@
+"""What a person reads: figures, tables, HTML, the options that commands share."""

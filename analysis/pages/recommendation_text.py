@@ -1,0 +1,72 @@
+"""What people are told of a recommendation: its table in round numbers, and what not to trust it for."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from analysis.laws.forecast import Forecaster, end_test
+from analysis.laws.measured_cells import CELL
+from analysis.laws.recommendation import Budget
+
+FLOORS = (
+    "Percent errors of different P / D have different floors: uniform embeddings have e_inf(P, D), 0.151 at P = D and "
+    "about min(P, D) / (8 max(P, D)) far from it. A small error far from P = D need not be a better encoder: compare "
+    "`gap`, the error above e_inf (--rank gap), or accuracies (--rank probe)."
+)
+TOLERATED = 0.2  # relative error of the test forecast beyond which a warning says so
+
+
+def readable(table: pd.DataFrame) -> pd.DataFrame:
+    """The table for people: rounded, 95 % forecasts in brackets."""
+
+    def forecast(name: str, low: str, high: str) -> list[str]:
+        values = zip(table[name], table[low], table[high], strict=True)
+        return [f"{value:.4f} ({a:.4f} to {b:.4f})" for value, a, b in values]
+
+    return table[[*CELL, "steps"]].assign(
+        **{
+            "x trained": table["times"].map("{:.2g}".format),
+            "percent error (95 %)": forecast("error", "low", "high"),
+            "e_inf": table["e_inf"].round(4),
+            "gap (95 %)": forecast("gap", "gap_low", "gap_high"),
+            "probe accuracy (± s.e.)": [
+                f"{value:.4f}" + (f" ± {spread:.4f}" if np.isfinite(spread) else "") if np.isfinite(value) else ""
+                for value, spread in zip(table["probe_accuracy"], table["probe_error"], strict=True)
+            ],
+        }
+    )
+
+
+def warnings(shown: pd.DataFrame, laws: dict[str, Forecaster], budget: Budget, rank: str) -> list[str]:
+    """Sentences on what the ranking should not be trusted for."""
+    found = []
+    if (beyond := shown[shown["times"] > 1.01])["times"].size:
+        found.append(
+            f"{len(beyond)} of the {len(shown)} cells shown extrapolate: {budget} is {beyond['times'].min():.2g} to "
+            f"{beyond['times'].max():.2g} times as long as they were trained."
+        )
+    if (short := int((shown["steps"] < 10).sum())) > 0:
+        found.append(f"{short} of the cells shown would make fewer than 10 steps; the law says nothing of warm-up.")
+    best = shown.iloc[0]
+    column = {"error": ("low", "high", "error"), "gap": ("gap_low", "gap_high", "gap")}.get(rank)
+    if column and (ties := int((shown[column[0]] <= best[column[1]]).sum()) - 1) > 0:
+        found.append(f"forecasts of {ties} more of the cells shown overlap the first one's: the order is not certain.")
+    if rank == "probe":
+        found.append("accuracies are those measured at the end of each run, not at the compute asked for.")
+    for variant in shown["variant"].unique():
+        if laws[variant].points["decays"].any():
+            found.append(
+                f"the learning rate of {variant} decays, so errors along its runs are not those of shorter runs, nor "
+                "do they lead on to longer ones: sweep the budget, and compare final errors."
+            )
+        error, coverage, runs = end_test(laws[variant].points, laws[variant].law.floor)
+        if runs == 0:
+            found.append(f"the runs of {variant} are too short to test the forecast on their own ends.")
+        elif error > TOLERATED or coverage < 0.8:
+            found.append(
+                f"from the first quarter of the runs of {variant} their ends are foretold with "
+                f"{100 * error:.0f} % error, {100 * coverage:.0f} % inside the 95 % forecast: trust the ranking no "
+                "further than that."
+            )
+    return found

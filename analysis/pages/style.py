@@ -1,0 +1,77 @@
+"""How figures look and how they are saved: one colour-blind-safe palette, sizes for a paper's column."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import matplotlib
+
+matplotlib.use("Agg")
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from sweeps.storage.files_and_urls import write_atomically
+
+COLOURS = (
+    "#0072B2",
+    "#D55E00",
+    "#009E73",
+    "#CC79A7",
+    "#E69F00",
+    "#56B4E9",
+    "#000000",
+    "#F0E442",
+)  # Okabe, Ito
+THEORY = "#333333"
+DPI = 200
+
+plt.rcParams.update(
+    {
+        "font.size": 8,
+        "axes.titlesize": 8,
+        "axes.labelsize": 8,
+        "xtick.labelsize": 7,
+        "ytick.labelsize": 7,
+        "legend.fontsize": 7,
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "axes.linewidth": 0.6,
+        "lines.linewidth": 1.2,
+        "legend.frameon": False,
+        "savefig.dpi": DPI,
+        "pdf.fonttype": 42,
+    }
+)
+
+
+def colours(values: Sequence[object]) -> dict[object, str]:
+    """A colour for each value, in order; the same for the same list."""
+    return {value: COLOURS[i % len(COLOURS)] for i, value in enumerate(values)}
+
+
+def plain_ticks(axes: Iterable[Axes], axis: str, low: float, high: float) -> None:
+    """Limits of a logarithmic axis that spans few decades (`x` or `y`), with ticks as plain numbers."""
+    decades = range(int(np.floor(np.log10(low))), int(np.ceil(np.log10(high))) + 1)
+    steps = (1, 2, 3, 5, 7) if high / low < 20 else (1, 2, 5) if high / low < 200 else (1,)
+    ticks = [step * 10.0**decade for decade in decades for step in steps if low <= step * 10.0**decade <= high]
+    for ax in axes:
+        chosen = ax.xaxis if axis == "x" else ax.yaxis
+        (ax.set_xlim if axis == "x" else ax.set_ylim)(low, high)
+        chosen.set_ticks(ticks, [f"{tick:g}" for tick in ticks])
+        chosen.minorticks_off()
+
+
+def save(figure: Figure, folder: Path, name: str) -> Path:
+    """Write NAME.png and NAME.pdf into `folder` (or URL), whole or not at all; returns the PNG's path."""
+    for suffix in ("pdf", "png"):
+        stream = io.BytesIO()
+        metadata = {"CreationDate": None} if suffix == "pdf" else None
+        figure.savefig(stream, format=suffix, bbox_inches="tight", metadata=metadata)
+        write_atomically(folder / f"{name}.{suffix}", stream.getvalue())
+    plt.close(figure)
+    return folder / f"{name}.png"

@@ -1,0 +1,1 @@
+"""The store as frames and as SQL in a cage."""

@@ -1,0 +1,94 @@
+"""The report as a page: content, and what a browser makes of it."""
+
+import json
+import re
+import shutil
+import subprocess
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from analysis.pages.provenance import provenance
+from analysis.reading.results import open_results
+from sweeps.storage.sweep_store import Store
+from tests.conftest import invoke
+from tests.synthetic import law, spec, write_run, write_sweep
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+BROWSER = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
+PROBE = """<script>addEventListener('load', () => {
+const heads = [...document.querySelectorAll('th')].filter(th => th.textContent === 'alpha'), th = heads[0];
+const column = () => [...th.closest('table').tBodies[0].rows].map(
+    r => Number(r.cells[[...th.parentNode.children].indexOf(th)].dataset.value));
+th.click(); const up = column(); th.click(); const down = column();
+parent.postMessage(JSON.stringify({up, down, wide: document.documentElement.scrollWidth > innerWidth,
+    inner: innerWidth, broken: [...document.images].filter(i => !i.naturalWidth).length,
+    links: [...document.querySelectorAll('dd a')].filter(a => !document.querySelector(a.getAttribute('href'))).length
+}), '*');
+});</script>"""
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory):
+    """The report of a small sweep with a diverged run whose error is HTML."""
+    store = write_sweep(tmp_path_factory.mktemp("report") / "known")
+    curve = law(64, 64, 8, np.arange(1, 50) * 1e9)
+    write_run(store, spec(64, 64, 8), curve, status="diverged", error="<script>x</script>")
+    ran = invoke("report", store.root)
+    assert ran.returncode == 0, ran.stderr
+    return store.root / "report.html"
+
+
+def test_it_holds_claims_figures_failures_and_no_network(page):
+    text = page.read_text()
+    assert text.count("data:image/png;base64,") == 6
+    assert "peaks at P = D: <span class=confirmed>" in text
+    assert "shallower at P = D: <span class=confirmed>" in text
+    assert "in every cell: <span class=confirmed>" in text
+    assert "&lt;script&gt;x" in text and "<script>x" not in text
+    assert not re.search(r"(src|href)\s*=\s*['\"]?(https?:|//)", text)
+    assert "Cells that did not finish" in text and "Which floor" in text
+
+
+def test_every_claim_links_to_the_figures_behind_it(page):
+    text = page.read_text()
+    for name in re.findall(r"href='#(\w+)'", text):
+        assert f"id='{name}'" in text
+    assert len(re.findall(r"href='#\w+'", text)) >= 4
+
+
+def test_mixed_code_versions_are_a_warning(own):
+    assert "warning" not in provenance(open_results(own).runs())
+    write_run(Store(own), spec(512, 64, 2), law(512, 64, 2, np.arange(1, 101) * 1e9), git_commit="0" * 40)
+    assert "class=warning>Runs of different code" in provenance(open_results(own).runs())
+
+
+@BROWSER
+@pytest.mark.parametrize("width", [1280, 400])
+def test_a_browser_draws_it_sorts_its_tables_and_scrolls_down_only(page, tmp_path, width):
+    probed = tmp_path / "probed.html"
+    probed.write_text(page.read_text().replace("</body>", PROBE + "</body>"))
+    frame = tmp_path / "frame.html"  # a window is never narrower than 500 pixels, a frame is
+    frame.write_text(
+        f"<iframe src=probed.html style='width:{width}px;height:900px;border:0'></iframe>"
+        "<script>onmessage = event => document.title = event.data</script>"
+    )
+    shot = tmp_path / "shot.png"
+    ran = browse(tmp_path, "--window-size=1400,900", "--virtual-time-budget=5000", "--dump-dom", f"file://{frame}")
+    found = re.search(r"<title>(\{.*?\})</title>", ran.stdout)
+    assert found, ran.stderr
+    seen = json.loads(found.group(1).replace("&quot;", '"'))
+    assert seen["up"] == sorted(seen["up"]) and seen["down"] == sorted(seen["up"], reverse=True)
+    assert len(seen["up"]) > 10
+    assert (seen["inner"], seen["wide"], seen["broken"], seen["links"]) == (width, False, 0, 0)
+    browse(tmp_path, f"--window-size={width},1400", f"--screenshot={shot}", f"file://{page}")
+    image = np.asarray(Image.open(shot).convert("L"))
+    assert image.shape[1] == width
+    assert 0.01 < (image < 128).mean() < 0.5
+
+
+def browse(folder, *arguments):
+    command = [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--hide-scrollbars",
+               "--disable-background-networking", f"--user-data-dir={folder / 'profile'}", *arguments]  # fmt: skip
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)

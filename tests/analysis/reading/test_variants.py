@@ -1,0 +1,10 @@
+"""Labels of what differs among specs."""
+
+from analysis.reading.variants import variants
+
+
+def test_variants_name_what_differs():
+    base = {"objective": {"name": "mmcr"}, "P": 1, "optimizer": {"learning_rate": 0.001}, "dataset": {"root": "/a"}}
+    other = base | {"P": 2, "optimizer": {"learning_rate": 0.003}, "dataset": {"root": "/b"}}
+    assert variants([base, base | {"P": 4}]) == ["mmcr", "mmcr"]
+    assert variants([base, other]) == ["mmcr, optimizer.learning_rate=0.001", "mmcr, optimizer.learning_rate=0.003"]
