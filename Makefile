@@ -7,7 +7,7 @@ TEST := $(VENV)/.installed-test
 BENCH := $(VENV)/.installed-bench
 export RAY_USAGE_STATS_ENABLED := 0
 
-.PHONY: install quickstart test test-all lint bench clean
+.PHONY: install quickstart test test-all lint bench simulations gpu clean
 
 install: $(RUN)
 
@@ -49,6 +49,13 @@ test-all: lint
 
 bench: $(BENCH)
 	$(BIN)/python -m tests.benchmarks
+
+simulations: $(BENCH)
+	$(BIN)/python -m tests.benchmarks coverage recovery
+
+gpu: $(TEST)
+	$(BIN)/pytest tests/mmcr_core -k gpu
+	$(BIN)/python -m tests.benchmarks.gpu
 
 clean:
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis build *.egg-info

@@ -10,19 +10,10 @@ from typing import Any
 
 import torch
 
+from mmcr_core.defaults import VIEW_RECIPES, run_spec
+from mmcr_core.identity import run_id
 from mmcr_core.images.datasets import DatasetError, describe_skipped, require_present
-from mmcr_core.spec import (
-    VIEW_RECIPES,
-    BudgetSpec,
-    DatasetSpec,
-    EncoderSpec,
-    EvaluateSpec,
-    OptimizerSpec,
-    RunSpec,
-    SpecError,
-    run_id,
-    run_spec,
-)
+from mmcr_core.spec import BudgetSpec, DatasetSpec, EncoderSpec, EvaluateSpec, OptimizerSpec, RunSpec, SpecError
 from mmcr_core.training import Diverged, Pretraining
 
 EXAMPLE = "example: python -m mmcr_core.pretrain --P 64 --D 64 --K 2 --dataset digits --steps 200"
@@ -55,7 +46,7 @@ def main(arguments: list[str] | None = None) -> None:
     result = {
         "run_id": run_id(spec),
         "percent_error": sum(tail) / len(tail),
-        **run.evaluate(),
+        **{measured.name: measured.value for measured in run.evaluate()},
         "steps": run.steps,
         "images": run.steps * spec.P,
         "flops": float(run.steps * run.flops_per_step),

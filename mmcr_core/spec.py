@@ -1,15 +1,13 @@
 """What determines a pretraining run: one frozen, validated value, in plain dataclasses.
 
-Each class checks itself when it is made and raises `SpecError`, which names the offending key. Everything a
-result depends on is here and nothing else, so a run's identity is the hash of `identity(spec)`.
-Standard library only: orchestration and analysis code may import it at no cost.
+Each class checks itself when it is made and raises `SpecError`, which names the offending key. What is left out when
+a grid is written is in `mmcr_core.defaults`, what makes two runs the same in `mmcr_core.identity`. Standard library
+only.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
 STRICT: dict[str, Any] = {
@@ -37,21 +35,18 @@ class SpecError(ValueError):
         self.key = key
 
 
-def _require(condition: bool, key: str, problem: str) -> None:
+def require(condition: bool, key: str, problem: str) -> None:
+    """Raises SpecError unless `condition` holds."""
     if not condition:
         raise SpecError(key, problem)
 
 
 @dataclass(frozen=True)
 class ObjectiveSpec:
-    """`local_weight` is lambda of Yerxa et al. 2023: weight of the local nuclear norms (0: global term only)."""
+    """Which objective. Each objective's file has its own frozen subclass, which adds its options."""
 
     __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
-    name: Literal["mmcr"] = "mmcr"
-    local_weight: float = 0.0
-
-    def __post_init__(self) -> None:
-        _require(self.local_weight >= 0, "local_weight", "must be 0 or more")
+    name: str
 
 
 @dataclass(frozen=True)
@@ -61,7 +56,8 @@ class DatasetSpec:
     `size` is the side in pixels at which folder and parquet images are kept (None: the first image's shorter
     side, 256 at most); `heldout` the fraction of a folder or parquet set kept for evaluation; `digest` the
     SHA-256 of its content, filled in when the grid is planned, which enters the run's identity in place of
-    the path.
+    the path. `limit` trains on so many images only, drawn once for all seeds: a smaller limit's are among those of a
+    larger one. Held-out images and a probe's labels are not limited.
     """
 
     __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
@@ -73,26 +69,32 @@ class DatasetSpec:
     size: int | None = None
     heldout: float = 0.1
     digest: str | None = None
+    limit: int | None = None
 
     def __post_init__(self) -> None:
+        require(self.limit is None or self.limit >= 2, "limit", "must be 2 or more images")
         if self.by_content:
-            _require(self.path is not None, "path", f"is missing; dataset '{self.name}' needs path: where it lies")
-            _require(self.split == "train", "split", f"does not apply to dataset '{self.name}'; leave it out")
-            _require(0 < self.heldout < 1, "heldout", "must lie between 0 and 1, such as 0.1")
-            _require(self.size is None or 1 <= self.size <= 1024, "size", "must lie in 1..1024 pixels")
+            require(self.path is not None, "path", f"is missing; dataset '{self.name}' needs path: where it lies")
+            require(self.split == "train", "split", f"does not apply to dataset '{self.name}'; leave it out")
+            require(0 < self.heldout < 1, "heldout", "must lie between 0 and 1, such as 0.1")
+            require(self.size is None or 1 <= self.size <= 1024, "size", "must lie in 1..1024 pixels")
         else:
             splits = [split for name, split in NAMED_IMAGES if name == self.name]
-            _require(
+            require(
                 self.split in splits,
                 "split",
                 f"'{self.split}' is not a split of dataset '{self.name}'; use one of {', '.join(splits)}",
             )
             for key, default in (("path", None), ("size", None), ("heldout", 0.1), ("digest", None)):
-                _require(
+                require(
                     getattr(self, key) == default,
                     key,
                     f"applies to folder and parquet data, not to dataset '{self.name}'; leave it out",
                 )
+
+    def kept(self, available: int) -> int:
+        """How many of `available` training images are trained on."""
+        return available if self.limit is None else min(self.limit, available)
 
     @property
     def by_content(self) -> bool:
@@ -111,7 +113,7 @@ class EncoderSpec:
     def __post_init__(self) -> None:
         if self.name == "resnet18" and self.stem is None:
             object.__setattr__(self, "stem", "imagenet")
-        _require(
+        require(
             self.name != "convnet" or self.stem is None,
             "stem",
             "applies to resnet18, not to convnet; leave it out",
@@ -120,13 +122,14 @@ class EncoderSpec:
 
 @dataclass(frozen=True)
 class ProjectorSpec:
-    """Widths of the hidden layers between the encoder's features and the D embedding dimensions."""
+    """Widths of the hidden layers between the encoder's features and the D embedding dimensions. The last one bounds
+    the rank of M (see `mmcr_core.images.encoders.rank_bound`), so it should be at least min(P, D)."""
 
     __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
-    hidden: tuple[int, ...] = (512,)
+    hidden: tuple[int, ...] = (2048,)
 
     def __post_init__(self) -> None:
-        _require(all(width >= 1 for width in self.hidden), "hidden", "widths must be 1 or more")
+        require(all(width >= 1 for width in self.hidden), "hidden", "widths must be 1 or more")
 
 
 @dataclass(frozen=True)
@@ -142,8 +145,8 @@ class BudgetSpec:
         given = [name for name in ("epochs", "steps", "images") if getattr(self, name) is not None]
         found = " and ".join(given) + " are" if given else "none is"
         problem = f"give exactly one of epochs, steps, images; {found} given"
-        _require(len(given) == 1, given[1] if len(given) > 1 else "", problem)
-        _require(getattr(self, given[0]) > 0, given[0], "must be more than 0")
+        require(len(given) == 1, given[1] if len(given) > 1 else "", problem)
+        require(getattr(self, given[0]) > 0, given[0], "must be more than 0")
 
     def total_steps(self, points: int, images: int) -> int:
         """Optimiser steps of this budget for batches of `points` from a set of `images` (last batch dropped)."""
@@ -157,19 +160,27 @@ class BudgetSpec:
 
 @dataclass(frozen=True)
 class OptimizerSpec:
-    """Adam. `warmup` is the fraction of all steps over which the learning rate rises linearly from 0."""
+    """Adam. Over `warmup` (an integer: steps; a number below 1: a fraction of all steps) the learning rate rises
+    linearly from 0. With warm-up in steps and a constant rate a longer run begins as a shorter one did."""
 
     __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
     name: Literal["adam"] = "adam"
     learning_rate: float = 1e-3
     weight_decay: float = 1e-6
     schedule: Literal["constant", "cosine"] = "constant"
-    warmup: float = 0.02
+    warmup: int | float = 0.02
 
     def __post_init__(self) -> None:
-        _require(self.learning_rate > 0, "learning_rate", "must be more than 0")
-        _require(self.weight_decay >= 0, "weight_decay", "must be 0 or more")
-        _require(0 <= self.warmup < 1, "warmup", "is a fraction of all steps; it must lie in [0, 1)")
+        require(self.learning_rate > 0, "learning_rate", "must be more than 0")
+        require(self.weight_decay >= 0, "weight_decay", "must be 0 or more")
+        if isinstance(self.warmup, int):
+            require(self.warmup >= 0, "warmup", "must be 0 or more steps")
+        else:
+            require(0 <= self.warmup < 1, "warmup", "must be a fraction of all steps in [0, 1), or whole steps")
+
+    def warmup_steps(self, steps: int) -> int:
+        """Warm-up of a run of `steps` optimiser steps."""
+        return self.warmup if isinstance(self.warmup, int) else round(self.warmup * steps)
 
 
 @dataclass(frozen=True)
@@ -199,22 +210,22 @@ class ViewSpec:
     std: tuple[float, ...] = (0.25, 0.25, 0.25)
 
     def __post_init__(self) -> None:
-        _require(1 <= self.size <= 1024, "size", "must lie in 1..1024 pixels")
+        require(1 <= self.size <= 1024, "size", "must lie in 1..1024 pixels")
         for key in ("flip", "jitter", "greyscale", "blur", "solarise"):
-            _require(0 <= getattr(self, key) <= 1, key, "is a probability; it must lie in [0, 1]")
+            require(0 <= getattr(self, key) <= 1, key, "is a probability; it must lie in [0, 1]")
         for key in ("brightness", "contrast", "saturation"):
-            _require(getattr(self, key) >= 0, key, "must be 0 or more")
-        _require(0 <= self.hue <= 0.5, "hue", "must lie in [0, 0.5]")
+            require(getattr(self, key) >= 0, key, "must be 0 or more")
+        require(0 <= self.hue <= 0.5, "hue", "must lie in [0, 0.5]")
         for key in ("crop_scale", "crop_ratio", "blur_sigma"):
             low, high = getattr(self, key)
-            _require(0 < low <= high, key, "must be [low, high] with 0 < low <= high")
-        _require(self.crop_scale[1] <= 1, "crop_scale", "is a share of the image's area; it cannot exceed 1")
-        _require(
+            require(0 < low <= high, key, "must be [low, high] with 0 < low <= high")
+        require(self.crop_scale[1] <= 1, "crop_scale", "is a share of the image's area; it cannot exceed 1")
+        require(
             len(self.mean) == len(self.std) and len(self.mean) in (1, 3),
             "mean",
             "mean and std need one value for each channel (1 or 3)",
         )
-        _require(all(value > 0 for value in self.std), "std", "must be more than 0")
+        require(all(value > 0 for value in self.std), "std", "must be more than 0")
 
 
 @dataclass(frozen=True)
@@ -226,7 +237,7 @@ class EvaluateSpec:
     probe: Literal["none", "knn", "linear"] = "knn"
 
     def __post_init__(self) -> None:
-        _require(self.heldout_batches >= 0, "heldout_batches", "must be 0 or more")
+        require(self.heldout_batches >= 0, "heldout_batches", "must be 0 or more")
 
 
 @dataclass(frozen=True)
@@ -249,69 +260,14 @@ class RunSpec:
     evaluate: EvaluateSpec
 
     def __post_init__(self) -> None:
-        _require(self.P >= 2, "P", "must be 2 or more (batch norm needs two images)")
-        _require(self.D >= 1, "D", "must be 1 or more")
-        _require(self.K >= 1, "K", "must be 1 or more")
-        _require(0 <= self.seed < 2**31, "seed", "must lie in 0..2147483647")
+        require(self.P >= 2, "P", "must be 2 or more (batch norm needs two images)")
+        require(self.D >= 1, "D", "must be 1 or more")
+        require(self.K >= 1, "K", "must be 1 or more")
+        require(0 <= self.seed < 2**31, "seed", "must lie in 0..2147483647")
         if self.dataset.name in NAMED_HELDOUT:
             channels = 1 if self.dataset.name == "digits" else 3
-            _require(
+            require(
                 len(self.views.mean) == channels,
                 "views",
                 f"has mean and std for {len(self.views.mean)} channels; dataset '{self.dataset.name}' has {channels}",
             )
-
-
-_DIGITS_VIEWS = ViewSpec(
-    size=8, crop_scale=(0.4, 1.0), flip=0.0, saturation=0.0, hue=0.0, greyscale=0.0, mean=(0.3,), std=(0.38,)
-)
-VIEW_RECIPES: dict[str, ViewSpec] = {
-    # Yerxa et al. 2023, public code, data sets CIFAR-10 and STL-10
-    "cifar10": ViewSpec(size=32, mean=(0.4914, 0.4822, 0.4465), std=(0.247, 0.2435, 0.2616)),
-    "stl10": ViewSpec(size=64, crop_scale=(0.2, 1.0), greyscale=0.1, mean=(0.43, 0.42, 0.39), std=(0.27, 0.26, 0.27)),
-    "digits": _DIGITS_VIEWS,  # ours: a digit has no mirror image and no colour
-}
-DEFAULT_VIEWS = {"digits": "digits", "cifar10": "cifar10", "cifar100": "cifar10"}  # others: stl10
-DEFAULT_ENCODERS = {
-    "digits": EncoderSpec("convnet"),
-    "cifar10": EncoderSpec("resnet18", "small"),
-    "cifar100": EncoderSpec("resnet18", "small"),
-}  # others: resnet18 with the ImageNet stem
-
-
-def default_parts(dataset: str) -> dict[str, Any]:
-    """What a run on the data set called `dataset` has where nothing else is asked for: fields of RunSpec."""
-    return {
-        "objective": ObjectiveSpec(),
-        "encoder": DEFAULT_ENCODERS.get(dataset, EncoderSpec()),
-        "projector": ProjectorSpec(),
-        "seed": 0,
-        "optimizer": OptimizerSpec(),
-        "views": VIEW_RECIPES[DEFAULT_VIEWS.get(dataset, "stl10")],
-        "precision": "fp32",
-        "evaluate": EvaluateSpec(),
-    }
-
-
-def run_spec(dataset: DatasetSpec, P: int, D: int, K: int, budget: BudgetSpec, **parts: Any) -> RunSpec:
-    """A run with `default_parts`, replaced by `parts`. Raises SpecError."""
-    fields = {"dataset": dataset, "P": P, "D": D, "K": K, "budget": budget}
-    return RunSpec(**default_parts(dataset.name) | fields | parts)
-
-
-def identity(spec: RunSpec) -> dict[str, Any]:
-    """What determines the result: the whole spec but where its files lie."""
-    fields = asdict(spec)
-    for key in ("root", "path", "download"):
-        del fields["dataset"][key]
-    return fields
-
-
-def canonical_json(value: Any) -> str:
-    """JSON with sorted keys and no spaces; equal values give equal text."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
-
-
-def run_id(spec: RunSpec) -> str:
-    """First 16 hex digits of the SHA-256 of the canonical JSON of `identity(spec)`."""
-    return hashlib.sha256(canonical_json(identity(spec)).encode()).hexdigest()[:16]

@@ -13,7 +13,8 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
-from mmcr_core.spec import BudgetSpec, DatasetSpec, EvaluateSpec, ProjectorSpec, RunSpec, run_spec
+from mmcr_core.defaults import run_spec
+from mmcr_core.spec import BudgetSpec, DatasetSpec, EvaluateSpec, ProjectorSpec, RunSpec
 
 REPOSITORY = Path(__file__).parents[1]
 SHARED_DATA = Path(os.environ.get("MMCR_TEST_DATA", REPOSITORY.parent / "shared" / "data"))

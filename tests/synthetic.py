@@ -17,7 +17,9 @@ from typing import Any
 import numpy as np
 from scipy.signal import lfilter
 
-from mmcr_core.spec import BudgetSpec, DatasetSpec, OptimizerSpec, RunSpec, canonical_json, run_id, run_spec
+from mmcr_core.defaults import run_spec
+from mmcr_core.identity import canonical_json, run_id
+from mmcr_core.spec import BudgetSpec, DatasetSpec, OptimizerSpec, RunSpec
 from sweeps.storage.sweep_store import Store
 
 PAPER = (64, 128, 256, 512, 1024)

@@ -13,7 +13,7 @@ import pandas as pd
 
 from analysis.laws.measured_cells import CELL, Cell, Key
 from analysis.laws.power_law_fit import PowerLawFit, fit_power_law
-from mmcr_core.theory import expected_percent_error
+from analysis.laws.reference_level import reference_level
 
 FLOORS = ("none", "free", "theory")
 HOLDOUT = 0.25  # of the points, those of largest compute, to compare floors by extrapolation
@@ -22,9 +22,9 @@ Fits = dict[tuple[str, int, int, int, str], PowerLawFit]
 
 
 def fit_cell(cell: Cell, P: int, D: int, floor: str, holdout: float = 0.0, bootstrap: int = 400) -> PowerLawFit | None:
-    """The law of one cell; None where fewer than three points were measured. `floor` `theory` is the
-    Marchenko-Pastur level e_inf(P / D): a reference, not a bound, so a cell below it has no such fit."""
-    level = float(expected_percent_error(P, D)) if floor == "theory" else floor
+    """The law of one cell; None where fewer than three points were measured. `floor` `theory` is the level of uniform
+    embeddings (see `reference_level`): a reference, not a bound, so a cell below it has no such fit."""
+    level = float(reference_level(P, D, cell.rank)) if floor == "theory" else floor
     kept = len(cell.x) - round(holdout * len(cell.x))
     if kept < 3 or (floor == "theory" and cell.error.min() <= float(level)):
         return None
@@ -79,7 +79,7 @@ def exponents_by_seed(cells: dict[Key, Cell], floors: tuple[str, ...] = ("none",
         for seed in sorted(set(cell.seeds)):
             mine = np.flatnonzero(np.asarray(cell.seeds) == seed)
             one = Cell(cell.x[mine], cell.error[mine], cell.error_se[mine], cell.covariance[np.ix_(mine, mine)],
-                       [seed] * len(mine), cell.decays)  # fmt: skip
+                       [seed] * len(mine), cell.decays, cell.rank)  # fmt: skip
             for floor in floors:
                 fit = fit_cell(one, key[1], key[2], floor, bootstrap=0)
                 row = dict(zip(CELL, key, strict=True)) | {"seed": seed, "floor": floor}

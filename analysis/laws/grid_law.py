@@ -15,9 +15,9 @@ import pandas as pd
 from analysis.laws.huber import Array
 from analysis.laws.joint_law import JointFit, fit_joint
 from analysis.laws.measured_cells import Cell, Key, measured_cells
+from analysis.laws.reference_level import reference_level
 from analysis.reading.errors import ResultsError
 from analysis.reading.results import Results
-from mmcr_core.theory import expected_percent_error
 
 COLUMNS = ("steps", "P", "D", "K", "aspect")
 FLOORS = ("none", "free", "theory")
@@ -28,7 +28,8 @@ HELD_OUT = 0.3  # of the cells, the most expensive
 class GridLaw:
     """The joint law of one variant's cells with one kind of floor, and its test on the most expensive cells:
     `error`, root mean square relative error of their last points; `coverage`, share of these inside the 95 %
-    forecast; `tested`, their number (NaN and 0 where too few cells were left to fit); `test`, as `forecasts`."""
+    forecast; `tested`, their number (NaN and 0 where too few cells were left to fit); `test`, as `forecasts`;
+    `rank`, the bound on the rank of M that the level of `theory` allows for."""
 
     floor: str
     fit: JointFit
@@ -36,15 +37,16 @@ class GridLaw:
     coverage: float
     tested: int
     test: pd.DataFrame | None
+    rank: float = np.inf
 
     def inputs(self, steps: Any, P: Any, D: Any, K: Any) -> dict[str, Any]:
         """Arguments of the fit's predict, band and forecast for given steps (optimiser), P, D and K."""
-        return _inputs(self.fit, self.floor, steps, P, D, K)
+        return _inputs(self.fit, self.floor, self.rank, steps, P, D, K)
 
     def floors(self, P: Any, D: Any) -> tuple[Array, Array]:
         """The floor of cells P, D, (n,), and that of each bootstrap replicate, (bootstrap, n)."""
         if self.floor == "theory":
-            level = np.atleast_1d(expected_percent_error(P, D))
+            level = np.atleast_1d(reference_level(P, D, self.rank))
             return level, np.broadcast_to(level, (len(self.fit.draws("E")), len(level)))
         count = len(np.atleast_1d(P))
         draws = self.fit.draws("E")[:, None]
@@ -52,7 +54,7 @@ class GridLaw:
 
 
 def grid_points(cells: dict[Key, Cell]) -> pd.DataFrame:
-    """Cells measured over `steps` as rows variant, P, D, K, seed, run, steps, error, noise (relative), decays."""
+    """Cells measured over `steps` as rows variant, P, D, K, seed, run, steps, error, noise (relative), decays, rank."""
     frames = [
         pd.DataFrame(
             {
@@ -65,6 +67,7 @@ def grid_points(cells: dict[Key, Cell]) -> pd.DataFrame:
                 "error": cell.error,
                 "noise": cell.error_se / cell.error,
                 "decays": cell.decays,
+                "rank": cell.rank,
             }
         )
         for (variant, P, D, K), cell in cells.items()
@@ -105,15 +108,16 @@ def fit_grid_laws(points: pd.DataFrame) -> list[GridLaw]:
 
 def fit_grid_law(points: pd.DataFrame, floor: str) -> GridLaw:
     """The law with one of FLOORS, fitted to all cells and tested on the most expensive ones."""
-    fit = _fit(points, floor, _varying(points))
+    fit, rank = _fit(points, floor, _varying(points)), _rank(points)
     try:
         table = forecasts(points, floor)
     except ValueError:
-        return GridLaw(floor, fit, float("nan"), float("nan"), 0, None)
+        return GridLaw(floor, fit, float("nan"), float("nan"), 0, None, rank)
     held = table[table["held_out"]]
     relative = held["foretold"] / held["error"] - 1
     inside = (held["low"] <= held["error"]) & (held["error"] <= held["high"])
-    return GridLaw(floor, fit, float(np.sqrt((relative**2).mean())), float(inside.mean()), len(held), table)
+    error = float(np.sqrt((relative**2).mean()))
+    return GridLaw(floor, fit, error, float(inside.mean()), len(held), table, rank)
 
 
 def law_table(laws: dict[str, list[GridLaw]]) -> pd.DataFrame:
@@ -141,7 +145,7 @@ def forecasts(points: pd.DataFrame, floor: str) -> pd.DataFrame:
     dear = points.set_index(["P", "D", "K"]).index.isin(held)
     early = _fit(points[~dear], floor, _varying(points))
     last = points.assign(held_out=dear).sort_values("steps").groupby("run").tail(1)
-    known = _inputs(early, floor, last["steps"], last["P"], last["D"], last["K"])
+    known = _inputs(early, floor, _rank(points), last["steps"], last["P"], last["D"], last["K"])
     low, high = early.forecast(**known)
     return last.assign(foretold=early.predict(**known), low=low, high=high)
 
@@ -153,7 +157,7 @@ def _varying(points: pd.DataFrame) -> list[str]:
 
 def _fit(points: pd.DataFrame, floor: str, names: list[str]) -> JointFit:
     columns = _columns(points["steps"], points["P"], points["D"], points["K"])
-    level = _level(floor, points["P"], points["D"])
+    level = _level(floor, _rank(points), points["P"], points["D"])
     cells = points.groupby(["P", "D", "K"]).ngroup()  # seeds of a cell deviate from the law together
     return fit_joint(
         {name: columns[name] for name in names},
@@ -169,13 +173,17 @@ def _columns(steps: Any, P: Any, D: Any, K: Any) -> dict[str, Array]:
     return dict(zip(COLUMNS, (steps, P, D, K, np.maximum(P, D) / np.minimum(P, D)), strict=True))
 
 
-def _level(floor: str, P: Any, D: Any) -> Array | None:
-    return np.atleast_1d(expected_percent_error(P, D)) if floor == "theory" else None
+def _rank(points: pd.DataFrame) -> float:
+    return float(points["rank"].min())
 
 
-def _inputs(fit: JointFit, floor: str, steps: Any, P: Any, D: Any, K: Any) -> dict[str, Any]:
+def _level(floor: str, rank: float, P: Any, D: Any) -> Array | None:
+    return np.atleast_1d(reference_level(P, D, rank)) if floor == "theory" else None
+
+
+def _inputs(fit: JointFit, floor: str, rank: float, steps: Any, P: Any, D: Any, K: Any) -> dict[str, Any]:
     columns = _columns(steps, P, D, K)
     return {
         "columns": {name: np.atleast_1d(columns[name]) for name in fit.alpha},
-        "floor": _level(floor, columns["P"], columns["D"]),
+        "floor": _level(floor, rank, columns["P"], columns["D"]),
     }

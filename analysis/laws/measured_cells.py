@@ -35,7 +35,8 @@ Key = tuple[str, int, int, int]  # variant, P, D, K
 @dataclass(frozen=True)
 class Cell:
     """Percent errors of one cell at compute x: their standard errors, the covariance of their logarithms, the
-    seed of the run that each comes from, and whether the learning rate decays along a trajectory."""
+    seed of the run that each comes from, whether the learning rate decays along a trajectory, and the bound on the
+    rank of M (infinite where it is not known)."""
 
     x: Array
     error: Array
@@ -43,6 +44,7 @@ class Cell:
     covariance: Array
     seeds: list[int]
     decays: bool
+    rank: float = np.inf
 
 
 def measured_cells(results: Results, law: str = "trajectory", axis: str = "flops") -> dict[Key, Cell]:
@@ -54,6 +56,7 @@ def binned_cells(results: Results, axis: str = "flops") -> dict[Key, Cell]:
     """Points along the trajectories of each cell."""
     cells: dict[Key, list[tuple[int, Bins, bool]]] = {}
     runs = _finished(results)
+    ranks = rank_bounds(runs)
     for run, trajectory in _trajectories(results, runs):
         steps = settled(trajectory)
         steps = steps[steps["percent_error"] > 0]  # laws are fitted in logs
@@ -69,9 +72,16 @@ def binned_cells(results: Results, axis: str = "flops") -> dict[Key, Cell]:
             covariance=block_diag(*(bins.covariance for _, bins, _ in runs)),
             seeds=[seed for seed, bins, _ in runs for _ in bins.x],
             decays=any(decaying for _, _, decaying in runs),
+            rank=ranks[key],
         )
         for key, runs in cells.items()
     }
+
+
+def rank_bounds(runs: pd.DataFrame) -> dict[Key, float]:
+    """Bound on the rank of M in each cell; infinite where its runs do not say."""
+    bounds = runs.assign(rank_bound=runs["rank_bound"].astype(float)).groupby(CELL)["rank_bound"].min().fillna(np.inf)
+    return {key: float(bound) for key, bound in bounds.items()}
 
 
 def budget_cells(results: Results, axis: str = "flops") -> dict[Key, Cell]:
@@ -80,7 +90,7 @@ def budget_cells(results: Results, axis: str = "flops") -> dict[Key, Cell]:
     specs = [json.loads(spec) for spec in runs["spec"]]
     runs["variant"] = variants([{key: value for key, value in spec.items() if key != "budget"} for spec in specs])
     runs["noise"] = tail_errors(results).reindex(runs["run_id"]).to_numpy()
-    cells = {}
+    cells, ranks = {}, rank_bounds(runs)
     for key, group in runs.groupby(CELL):
         part = group.sort_values(axis if axis != "seconds" else "wall_seconds")
         error = part["percent_error"].to_numpy(float)
@@ -92,6 +102,7 @@ def budget_cells(results: Results, axis: str = "flops") -> dict[Key, Cell]:
             covariance=np.diag((spread / error) ** 2),
             seeds=part["seed"].tolist(),
             decays=False,
+            rank=ranks[key],
         )
     return cells
 

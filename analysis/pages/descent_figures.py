@@ -14,11 +14,12 @@ from matplotlib.lines import Line2D
 
 from analysis.laws.measured_cells import tail_errors
 from analysis.laws.peak import find_peaks, finished_runs
+from analysis.laws.reference_level import reference_level
 from analysis.pages.error_split import draw_gap, gap_table
 from analysis.pages.heat_map import draw_heat_map
 from analysis.pages.style import THEORY, colours, save
 from analysis.reading.results import Results
-from mmcr_core.theory import expected_percent_error, simulate_uniform
+from mmcr_core.theory import simulate_uniform
 
 SIMULATIONS = 4  # of uniform embeddings of each size
 
@@ -110,7 +111,7 @@ def _panel(
         ax.errorbar(mean.index, mean, yerr=bars.reindex(mean.index), color=colour[value], marker="o", ms=3,
                     label=f"{value}")  # fmt: skip
         x = np.geomspace(min(runs[along].min(), runs[other].min()), runs[along].max(), 200)
-        theory = expected_percent_error(x, value)
+        theory = reference_level(x, value, line["rank_bound"].astype(float).min())
         ax.plot(x, theory, color=THEORY, lw=0.5, zorder=0)
         finite = simulated.xs(value, level=other).reindex(mean.index)
         ax.plot(finite.index, finite, "x", color=THEORY, ms=3, mew=0.6, zorder=1)

@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from mmcr_core.theory import expected_percent_error
+from analysis.laws.reference_level import reference_level
 
 PARTS = {
     "reference": "$e_\\infty$(P, D), uniform embeddings",
@@ -28,14 +28,17 @@ COLOURS = {"reference": "#BBBBBB", "reconstruction": "#0072B2", "uniformity": "#
 def gap_table(runs: pd.DataFrame) -> pd.DataFrame:
     """Mean over seeds of the percent error of each cell, split into three parts that add up to it.
 
-    Args: runs: with variant, P, D, K, percent_error, reconstruction, uniformity.
+    Args: runs: with variant, P, D, K, percent_error, reconstruction, uniformity, and rank_bound where it is known.
     Returns: variant, P, D, K, percent_error, reference, reconstruction, uniformity. A part is its share of
         -log(1 - e); uniformity is negative where embeddings are more even than independent uniform ones.
     """
-    cells = runs.groupby(["variant", "K", "P", "D"])[["percent_error", "reconstruction", "uniformity"]].mean()
+    columns = ["percent_error", "reconstruction", "uniformity"]
+    bound = runs["rank_bound"].astype(float).fillna(np.inf) if "rank_bound" in runs else np.inf
+    known = runs.assign(rank_bound=bound)
+    cells = known.groupby(["variant", "K", "P", "D"]).agg(dict.fromkeys(columns, "mean") | {"rank_bound": "min"})
     table = cells.dropna().reset_index()
     r, u = -np.log(table["reconstruction"]), -np.log(table["uniformity"])
-    reference = -np.log1p(-np.asarray(expected_percent_error(table["P"], table["D"])))
+    reference = -np.log1p(-reference_level(table["P"], table["D"], table.pop("rank_bound")))
     share = table["percent_error"] / np.maximum(r + u, 1e-12)
     return table.assign(reference=reference * share, reconstruction=r * share, uniformity=(u - reference) * share)
 

@@ -13,12 +13,12 @@ from matplotlib.lines import Line2D
 
 from analysis.laws.cell_law import Fits, fit_table
 from analysis.laws.measured_cells import AXES, Cell, Key, measured_cells
+from analysis.laws.reference_level import reference_level
 from analysis.pages.heat_map import draw_heat_map
 from analysis.pages.progress import track
 from analysis.pages.style import THEORY, colours, plain_ticks, save
 from analysis.reading.errors import ResultsError
 from analysis.reading.results import Results
-from mmcr_core.theory import expected_percent_error
 
 Cells = dict[Key, Cell]
 
@@ -65,7 +65,7 @@ def draw_scaling(cells: Cells, fits: Fits, runs: pd.DataFrame, axis: str, floor:
             notes += _failures(runs[(runs["P"] == P) & (runs["D"] == D)], sorted(runs["K"].unique()))
             ends = [points.error[points.x.argmax()] for points in mine.values()]
             _write(ax, notes, low=bool(ends) and max(ends) > np.sqrt(low * high))
-            level = float(expected_percent_error(P, D))
+            level = float(reference_level(P, D, min((cell.rank for cell in mine.values()), default=np.inf)))
             ax.axhline(level, color=THEORY, lw=0.5, zorder=0)
             ax.set_title(f"P = {P}, D = {D}", fontweight="bold" if P == D else "normal", fontsize=7, pad=3)
             if P == D:

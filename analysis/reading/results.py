@@ -1,4 +1,4 @@
-"""A sweep's tables as pandas frames and as SQL: `runs`, `trajectories`, `fits`, `peaks`, `grid_law`.
+"""A sweep's tables as pandas frames and as SQL: `runs`, `trajectories`, `measures`, `fits`, `peaks`, `grid_law`.
 
 Files that are being written have hidden names and are not seen. SQL sees only these tables: see `sql_cage`.
 """
@@ -21,10 +21,11 @@ from analysis.reading.errors import ResultsError
 from analysis.reading.variants import variants
 from sweeps.storage.chunks import visible_chunks
 from sweeps.storage.files_and_urls import at, file_system, is_local, read_table
-from sweeps.storage.schema import SCHEMA_VERSION
+from sweeps.storage.schema import MEASURE_SCHEMA, RUN_SCHEMA, SCHEMA_VERSION, TRAJECTORY_SCHEMA
 
 WRITTEN = {"fits": "plot_scaling.py", "peaks": "plot_double_descent.py", "grid_law": "plot_grid_law.py"}  # and by what
-TABLES = ("runs", "trajectories", *WRITTEN)
+SCHEMAS = {"runs": RUN_SCHEMA, "trajectories": TRAJECTORY_SCHEMA, "measures": MEASURE_SCHEMA}  # of the store's own
+TABLES = (*SCHEMAS, *WRITTEN)
 ATTEMPTS = 3  # to read a store that changes or has damaged files
 
 
@@ -45,6 +46,11 @@ class Results:
         """One row a step; `where` is an SQL condition such as "run_id = '…' and step >= 100"."""
         condition = f" WHERE {where}" if where else ""
         return self.sql(f"SELECT * FROM trajectories{condition} ORDER BY run_id, step")
+
+    def measures(self) -> pd.DataFrame:
+        """One row a number that was measured of a run: run_id, step, images, flops, name, subject, value, its 95 %
+        interval low to high, and the count of batches or images behind it."""
+        return self.sql("SELECT * FROM measures ORDER BY run_id, step, name, subject")
 
     def fits(self) -> pd.DataFrame:
         """What analysis/plot_scaling.py fitted."""
@@ -73,7 +79,7 @@ class Results:
         raise AssertionError("the last attempt returns or raises")
 
     def _answer(self, query: str) -> pd.DataFrame:
-        there = [name for name in TABLES if self._files(name) or name in ("runs", "trajectories")]
+        there = [name for name in TABLES if self._files(name) or name in SCHEMAS]
         return sql_cage.answer(query, {name: self._dataset(name) for name in there})
 
     def _leave_out_unreadable(self) -> bool:
@@ -108,16 +114,16 @@ class Results:
         return frame
 
     def _dataset(self, name: str) -> pds.Dataset:
-        files = self._files(name)
+        files, schema = self._files(name), SCHEMAS.get(name)
         if not files:  # a sweep that has not reached its first chunk
-            return pds.dataset(pa.table({"run_id": pa.array([], pa.string()), "step": pa.array([], pa.int64())}))
-        if is_local(self.root):
-            return pds.dataset([str(file) for file in files], format="parquet")
+            return pds.dataset(SCHEMAS[name].empty_table())
+        if is_local(self.root):  # a column that a schema gained since is null in older files
+            return pds.dataset([str(file) for file in files], format="parquet", schema=schema)
         paths = [cast(Any, file).path for file in files]
-        return pds.dataset(paths, format="parquet", filesystem=file_system(self.root))
+        return pds.dataset(paths, format="parquet", schema=schema, filesystem=file_system(self.root))
 
     def _files(self, name: str) -> list[Path]:
-        pattern = {"runs": "runs/*.parquet", "trajectories": "trajectories/*/*.parquet"}
+        pattern = {"runs": "runs/*.parquet"} | {kind: f"{kind}/*/*.parquet" for kind in ("trajectories", "measures")}
         found = [file for file in self.root.glob(pattern.get(name, f"{name}.parquet")) if not file.name.startswith(".")]
         files = visible_chunks(found) if name == "trajectories" else sorted(found)
         return [file for file in files if str(file) not in self._damaged]

@@ -15,7 +15,7 @@ import json
 import os
 import statistics
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,7 +24,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from mmcr_core.spec import NAMED_HELDOUT, NAMED_IMAGES, DatasetSpec
+from mmcr_core.spec import NAMED_HELDOUT, NAMED_IMAGES, DatasetSpec, RunSpec
 
 if TYPE_CHECKING:
     from PIL.Image import Image as PILImage
@@ -63,12 +63,28 @@ class Images:
         )
 
 
-@functools.lru_cache(maxsize=1)
-def load(spec: DatasetSpec) -> Images:
-    """The images of `spec`, on the CPU; the last set loaded is kept for the next run in this process.
+def load(spec: DatasetSpec, device: torch.device | str = "cpu") -> Images:
+    """The images of `spec` on `device`, all of them whatever its `limit`; the last set that was loaded, and one copy
+    of it on a device, are kept for the next run in this process.
 
     Raises: DatasetError where files are absent, unreadable as a whole, or too few.
     """
+    return _on_device(replace(spec, limit=None), torch.device(device))
+
+
+def forget() -> None:
+    """Let go of what `load` keeps: its memory, and what it knew of files that have changed since."""
+    _on_device.cache_clear()
+    _loaded.cache_clear()
+
+
+@functools.lru_cache(maxsize=1)
+def _on_device(spec: DatasetSpec, device: torch.device) -> Images:
+    return _loaded(spec).to(device)
+
+
+@functools.lru_cache(maxsize=1)
+def _loaded(spec: DatasetSpec) -> Images:
     if spec.name == "digits":
         return _digits()
     if spec.by_content:
@@ -86,6 +102,11 @@ def count(spec: DatasetSpec) -> tuple[int, int]:
     total = len(_listing(spec)) if spec.name == "folder" else _parquet(spec).metadata.num_rows
     heldout = _heldout_count(total, spec.heldout)
     return total - heldout, heldout
+
+
+def steps_of(spec: RunSpec) -> int:
+    """Optimiser steps of a run, from the number of its training images, none of them decoded. Raises as `count`."""
+    return spec.budget.total_steps(spec.P, spec.dataset.kept(count(spec.dataset)[0]))
 
 
 def require_present(spec: DatasetSpec) -> None:

@@ -5,34 +5,47 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from mmcr_core.spec import EncoderSpec, ProjectorSpec
+from mmcr_core.spec import EncoderSpec, ProjectorSpec, RunSpec
+
+FEATURES = {"convnet": 128, "resnet18": 512}
 
 
-class Network(nn.Module):
-    """Encoder, then projector: (B, C, H, W) images -> (B, D) embeddings."""
+class ImageNetwork(nn.Module):
+    """Encoder, then projector: (P * K, C, H, W) views, those of one image consecutive -> (P, K, D) embeddings."""
 
-    def __init__(self, encoder: EncoderSpec, projector: ProjectorSpec, dims: int, channels: int) -> None:
+    def __init__(
+        self, encoder: EncoderSpec, projector: ProjectorSpec, dims: int, channels: int, views: int = 1
+    ) -> None:
         super().__init__()
-        self.encoder, features = build_encoder(encoder, channels)
-        self.projector = build_projector(features, projector.hidden, dims)
+        self.encoder = build_encoder(encoder, channels)
+        self.projector = build_projector(FEATURES[encoder.name], projector.hidden, dims)
+        self._shape = (-1, views, dims)
 
-    def forward(self, images: Tensor) -> Tensor:
-        embeddings: Tensor = self.projector(self.encoder(images))
-        return embeddings
+    def forward(self, views: Tensor) -> Tensor:
+        embeddings: Tensor = self.projector(self.encoder(views))
+        return embeddings.view(self._shape)
 
 
-def build_network(encoder: EncoderSpec, projector: ProjectorSpec, dims: int, channels: int, seed: int) -> Network:
-    """A network whose initial weights follow from `seed` alone; the global generator is left as it was."""
+def build_network(spec: RunSpec) -> ImageNetwork:
+    """The network of a run, its initial weights following from the seed alone; the global generator stays as it was."""
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        return Network(encoder, projector, dims, channels)
+        torch.manual_seed(spec.seed)
+        return ImageNetwork(spec.encoder, spec.projector, spec.D, len(spec.views.mean), spec.K)
 
 
-def build_encoder(spec: EncoderSpec, channels: int) -> tuple[nn.Module, int]:
-    """The encoder and its number of features."""
-    if spec.name == "convnet":
-        return _convnet(channels), 128
-    return _resnet18(spec.stem == "small", channels), 512
+def rank_bound(spec: RunSpec) -> int:
+    """Largest rank that the mean embeddings can have for any P and D: the width that the last linear layer reads.
+
+    Earlier widths do not bind: after a ReLU the rank grows again. Where it is below min(P, D), the percent error cannot
+    fall to that of uniform embeddings; see `mmcr_core.theory.expected_percent_error`.
+    """
+    hidden = spec.projector.hidden
+    return hidden[-1] if hidden else FEATURES[spec.encoder.name]
+
+
+def build_encoder(spec: EncoderSpec, channels: int) -> nn.Module:
+    """(B, channels, H, W) images to (B, FEATURES[name]) features."""
+    return _convnet(channels) if spec.name == "convnet" else _resnet18(spec.stem == "small", channels)
 
 
 def build_projector(features: int, hidden: tuple[int, ...], dims: int) -> nn.Sequential:

@@ -1,4 +1,4 @@
-"""K random views of each of P images, on the images' device, with parameters drawn for each view apart.
+"""K random views of each of P images, on the images' device, with parameters drawn on the host for each view apart.
 
 Crop, resize and flip are one linear map along each axis, so a batch is resampled by two batched matrix
 products with antialiased cubic weights. Images are kept as (N, H, C, W), where both products need no copy.
@@ -9,98 +9,125 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from mmcr_core.spec import ViewSpec
 
 GREY = (0.2989, 0.587, 0.114)  # torchvision.transforms.functional.rgb_to_grayscale
 JITTERS = ("brightness", "contrast", "saturation", "hue")
+BOX_TRIES = 10  # torchvision.transforms.RandomResizedCrop.get_params
+Order = tuple[int, ...]  # of the jitters, indices into JITTERS, one for the batch
 
 
-@dataclass(frozen=True)
-class ViewParameters:
-    """What was drawn for B = P * K views; each tensor is (B,) on the images' device unless noted."""
+class ViewParameters(NamedTuple):
+    """What was drawn for B = P * K views, each (B,) float32; what is yes or no is 1 or 0."""
 
     top: Tensor  # crop box, in pixels of the source
     left: Tensor
     height: Tensor
     width: Tensor
-    flip: Tensor  # bool
+    flip: Tensor
     brightness: Tensor  # factors; 1 leaves the image as it is
     contrast: Tensor
     saturation: Tensor
     hue: Tensor  # shift in turns; 0 leaves the image as it is
-    greyscale: Tensor  # bool
+    greyscale: Tensor
     sigma: Tensor  # of the blur, in pixels; 0 for none
-    solarise: Tensor  # bool
-    order: tuple[int, ...]  # of the jitters, indices into JITTERS, one for the batch
+    solarise: Tensor
+
+
+PARAMETERS = ViewParameters._fields
 
 
 def draw_parameters(
-    recipe: ViewSpec, count: int, side: tuple[int, int], generator: torch.Generator, order: tuple[int, ...]
-) -> ViewParameters:
-    """Parameters of `count` views of images of `side` = (height, width) pixels.
-
-    Args: generator: on the images' device; order: of the jitters, see `draw_order`.
-    """
-    device = generator.device
-
-    def uniform(low: float, high: float, *shape: int) -> Tensor:
-        return torch.rand(*(shape or (count,)), generator=generator, device=device) * (high - low) + low
-
-    def chance(probability: float) -> Tensor:
-        return uniform(0, 1) < probability
-
-    top, left, height, width = _draw_boxes(recipe, count, side, uniform)
-    flip, jitter = chance(recipe.flip), chance(recipe.jitter)
-
-    def factor(amount: float) -> Tensor:
-        return torch.where(jitter, uniform(max(0.0, 1 - amount), 1 + amount), 1.0)
-
-    return ViewParameters(
-        top=top,
-        left=left,
-        height=height,
-        width=width,
-        flip=flip,
-        brightness=factor(recipe.brightness),
-        contrast=factor(recipe.contrast),
-        saturation=factor(recipe.saturation),
-        hue=torch.where(jitter, uniform(-recipe.hue, recipe.hue), 0.0),
-        greyscale=chance(recipe.greyscale),
-        sigma=torch.where(chance(recipe.blur), uniform(*recipe.blur_sigma), 0.0),
-        solarise=chance(recipe.solarise),
-        order=order,
+    recipe: ViewSpec, count: int, side: tuple[int, int], rng: np.random.Generator
+) -> NDArray[np.float32]:
+    """Parameters of `count` views of images of `side` = (height, width) pixels, in rows: (len(PARAMETERS), count)."""
+    jitter, flip, brightness, contrast, saturation, hue, grey, blurred, sigma, solarise, down, right = rng.random(
+        (12, count)
     )
+    height, width, whole = _draw_boxes(recipe, count, side, rng)
+    top = np.where(whole, (side[0] - height) // 2, np.floor(down * (side[0] - height + 1)))
+    left = np.where(whole, (side[1] - width) // 2, np.floor(right * (side[1] - width + 1)))
+    jittered = jitter < recipe.jitter
+
+    def between(uniform: NDArray[np.float64], low: float, high: float) -> NDArray[np.float64]:
+        return low + uniform * (high - low)
+
+    def factor(uniform: NDArray[np.float64], amount: float) -> NDArray[np.float64]:
+        return np.where(jittered, between(uniform, max(0.0, 1 - amount), 1 + amount), 1.0)
+
+    drawn = {
+        "top": top,
+        "left": left,
+        "height": height,
+        "width": width,
+        "flip": flip < recipe.flip,
+        "brightness": factor(brightness, recipe.brightness),
+        "contrast": factor(contrast, recipe.contrast),
+        "saturation": factor(saturation, recipe.saturation),
+        "hue": np.where(jittered, between(hue, -recipe.hue, recipe.hue), 0.0),
+        "greyscale": grey < recipe.greyscale,
+        "sigma": np.where(blurred < recipe.blur, between(sigma, *recipe.blur_sigma), 0.0),
+        "solarise": solarise < recipe.solarise,
+    }
+    return np.stack([drawn[name] for name in PARAMETERS]).astype(np.float32)
 
 
-def draw_order(recipe: ViewSpec, generator: torch.Generator) -> tuple[int, ...]:
-    """The order of the jitters in one batch, indices into JITTERS of those that the recipe has. Drawn on the
-    CPU, so that it is known without waiting for the device."""
-    drawn = torch.randperm(len(JITTERS), generator=generator).tolist()
-    colour = {"brightness", "contrast", "saturation", "hue"} if len(recipe.mean) == 3 else {"brightness", "contrast"}
-    return tuple(i for i in drawn if JITTERS[i] in colour and recipe.jitter > 0 and getattr(recipe, JITTERS[i]) > 0)
+def draw_order(recipe: ViewSpec, rng: np.random.Generator) -> Order:
+    """The order of the jitters in one batch, of those that the recipe has."""
+    return tuple(int(i) for i in rng.permutation(jitters_of(recipe)))
 
 
-def make_views(images: Tensor, recipe: ViewSpec, p: ViewParameters) -> Tensor:
+def jitters_of(recipe: ViewSpec) -> list[int]:
+    """Indices into JITTERS of those that change anything under a recipe."""
+    colour = JITTERS if len(recipe.mean) == 3 else ("brightness", "contrast")
+    return [i for i, name in enumerate(JITTERS) if name in colour and recipe.jitter > 0 and getattr(recipe, name) > 0]
+
+
+@dataclass(frozen=True)
+class Stages:
+    """The three parts of making views, each a pure function on tensors; `compiled` in `mmcr_core.images.compiled`."""
+
+    crop: Callable[..., Tensor]
+    jitter: Mapping[str, Callable[..., Tensor]]
+    finish: Callable[..., Tensor]
+
+
+def make_views(
+    images: Tensor, recipe: ViewSpec, p: ViewParameters, order: Order, stages: Stages | None = None
+) -> Tensor:
     """(P, H, C, W) uint8 or [0, 1] float images -> (B, C, size, size) float32 views in channels-last order,
     B = P * K. Views of one image are consecutive."""
+    stages = stages or EAGER
+    x = stages.crop(images, recipe.size, p)
+    for index in order:
+        x = stages.jitter[JITTERS[index]](x, getattr(p, JITTERS[index])[:, None, None, None])
+    return stages.finish(x, recipe, p, *_moments(recipe, x.device))
+
+
+def crop(images: Tensor, size: int, p: ViewParameters) -> Tensor:
+    """(P, H, C, W) uint8 or [0, 1] float images -> (B, size, C, size) in [0, 1]: cut, resized, flipped."""
     x = images.float() / 255 if images.dtype == torch.uint8 else images
-    x = resample(x, recipe.size, p).clamp_(0, 1)  # (B, size, C, size)
-    channels = x.shape[2]
-    for index in p.order:
-        x = _jitter(x, JITTERS[index], p)
-    if channels == 3 and recipe.greyscale > 0:
-        x = torch.where(p.greyscale[:, None, None, None], _grey(x), x)
+    return resample(x, size, p).clamp_(0, 1)
+
+
+def finish(x: Tensor, recipe: ViewSpec, p: ViewParameters, mean: Tensor, std: Tensor) -> Tensor:
+    """(B, S, C, S) in [0, 1] -> (B, C, S, S): greyscale, blur, solarise, normalisation."""
+    if x.shape[2] == 3 and recipe.greyscale > 0:
+        x = torch.where(p.greyscale[:, None, None, None] > 0, _grey(x), x)
     if recipe.blur > 0:
         x = blur(x, p.sigma, recipe.size)
     if recipe.solarise > 0:
-        x = torch.where(p.solarise[:, None, None, None] & (x >= 0.5), 1 - x, x)
-    return normalise(x, recipe)
+        x = torch.where((p.solarise[:, None, None, None] > 0) & (x >= 0.5), 1 - x, x)
+    return normalise(x, mean, std)
 
 
 def plain_view(images: Tensor, recipe: ViewSpec) -> Tensor:
@@ -112,26 +139,26 @@ def plain_view(images: Tensor, recipe: ViewSpec) -> Tensor:
         rows = resample_weights(zero, zero + H, H, recipe.size)
         columns = resample_weights(zero, zero + W, W, recipe.size)
         x = _apply_weights(x, rows, columns).clamp_(0, 1)
-    return normalise(x, recipe)
+    return normalise(x, *_moments(recipe, x.device))
 
 
-def normalise(x: Tensor, recipe: ViewSpec) -> Tensor:
-    """(B, S, C, S) in [0, 1] -> (B, C, S, S), channels last, mean and standard deviation of the recipe."""
-    mean, std = _constant(recipe.mean, x.device), _constant(recipe.std, x.device)
+def normalise(x: Tensor, mean: Tensor, std: Tensor) -> Tensor:
+    """(B, S, C, S) in [0, 1], mean and standard deviation (C, 1) -> (B, C, S, S), channels last."""
     return ((x - mean) / std).permute(0, 2, 1, 3).contiguous(memory_format=torch.channels_last)
 
 
 @functools.cache
-def _constant(values: tuple[float, ...], device: torch.device) -> Tensor:
-    """(C, 1) on the device, copied there once."""
-    return torch.tensor(values, device=device)[:, None]
+def _moments(recipe: ViewSpec, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Mean and standard deviation of a recipe, (C, 1) each, copied to the device once: a captured step may not."""
+    mean, std = (torch.tensor(values, device=device)[:, None] for values in (recipe.mean, recipe.std))
+    return mean, std
 
 
 def resample(x: Tensor, size: int, p: ViewParameters) -> Tensor:
     """Crop, antialiased cubic resize and flip: (P, H, C, W) -> (B, size, C, size)."""
     _, H, _, W = x.shape
     rows = resample_weights(p.top, p.height, H, size)
-    columns = resample_weights(p.left, p.width, W, size, p.flip)
+    columns = resample_weights(p.left, p.width, W, size, p.flip > 0)
     return _apply_weights(x, rows, columns)
 
 
@@ -166,37 +193,44 @@ def _apply_weights(x: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
 
 
 def _draw_boxes(
-    recipe: ViewSpec, count: int, side: tuple[int, int], uniform: Callable[..., Tensor]
-) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """torchvision.transforms.RandomResizedCrop.get_params for a batch: the first of ten tries that fits."""
+    recipe: ViewSpec, count: int, side: tuple[int, int], rng: np.random.Generator
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.bool_]]:
+    """Heights and widths as torchvision's RandomResizedCrop draws them: the first of ten tries that fits, else the
+    largest central box of a legal ratio, for which the third array is true."""
     H, W = side
-    area = uniform(*recipe.crop_scale, count, 10) * (H * W)
     low, high = recipe.crop_ratio
-    ratio = torch.exp(uniform(math.log(low), math.log(high), count, 10))
-    widths, heights = torch.sqrt(area * ratio).round(), torch.sqrt(area / ratio).round()
-    fits = (widths > 0) & (widths <= W) & (heights > 0) & (heights <= H)
-    first = fits.int().argmax(dim=1, keepdim=True)
-    ratio_whole = min(max(W / H, low), high)  # the fallback: the largest central box of a legal ratio
-    whole_width = round(H * ratio_whole) if high < W / H else W
-    whole_height = round(W / ratio_whole) if low > W / H else H
-    any_fits = fits.any(dim=1)
-    width = torch.where(any_fits, widths.gather(1, first)[:, 0], whole_width)
-    height = torch.where(any_fits, heights.gather(1, first)[:, 0], whole_height)
-    top = torch.where(any_fits, (uniform(0, 1) * (H - height + 1)).floor(), (H - whole_height) // 2)
-    left = torch.where(any_fits, (uniform(0, 1) * (W - width + 1)).floor(), (W - whole_width) // 2)
-    return top, left, height, width
+    ratio_whole = min(max(W / H, low), high)
+    height = np.full(count, float(round(W / ratio_whole) if low > W / H else H))
+    width = np.full(count, float(round(H * ratio_whole) if high < W / H else W))
+    left = np.arange(count)  # views without a box yet
+    for _ in range(BOX_TRIES):
+        if not len(left):
+            break
+        share, position = rng.random((2, len(left)))
+        area = (recipe.crop_scale[0] + share * (recipe.crop_scale[1] - recipe.crop_scale[0])) * (H * W)
+        ratio = np.exp(math.log(low) + position * (math.log(high) - math.log(low)))
+        widths, heights = np.round(np.sqrt(area * ratio)), np.round(np.sqrt(area / ratio))
+        fits = (widths > 0) & (widths <= W) & (heights > 0) & (heights <= H)
+        height[left[fits]], width[left[fits]] = heights[fits], widths[fits]
+        left = left[~fits]
+    whole = np.zeros(count, dtype=bool)
+    whole[left] = True
+    return height, width, whole
 
 
-def _jitter(x: Tensor, name: str, p: ViewParameters) -> Tensor:
-    """One colour operation on (B, S, C, S) in [0, 1]."""
-    factor: Tensor = getattr(p, name)[:, None, None, None]
-    if name == "brightness":
-        return (x * factor).clamp_(0, 1)
-    if name == "contrast":
-        return torch.lerp(_grey(x).mean(dim=(1, 2, 3), keepdim=True), x, factor).clamp_(0, 1)
-    if name == "saturation":
-        return torch.lerp(_grey(x), x, factor).clamp_(0, 1)
-    return shift_hue(x, factor[:, :, 0])
+def brightness(x: Tensor, factor: Tensor) -> Tensor:
+    """(B, S, C, S) in [0, 1] times factor (B, 1, 1, 1)."""
+    return (x * factor).clamp_(0, 1)
+
+
+def contrast(x: Tensor, factor: Tensor) -> Tensor:
+    """Away from the image's mean luma by factor (B, 1, 1, 1)."""
+    return torch.lerp(_grey(x).mean(dim=(1, 2, 3), keepdim=True), x, factor).clamp_(0, 1)
+
+
+def saturation(x: Tensor, factor: Tensor) -> Tensor:
+    """Away from each pixel's luma by factor (B, 1, 1, 1)."""
+    return torch.lerp(_grey(x), x, factor).clamp_(0, 1)
 
 
 def _grey(x: Tensor) -> Tensor:
@@ -209,7 +243,7 @@ def _grey(x: Tensor) -> Tensor:
 
 
 def shift_hue(x: Tensor, turns: Tensor) -> Tensor:
-    """Hue of (B, S, 3, S) moved by `turns` (B, 1, 1), through the HSV hexagon.
+    """Hue of (B, S, 3, S) moved by `turns` (B, 1, 1, 1), through the HSV hexagon.
 
     Going back needs no six cases: channel n of the result is V - C clamp(min(k, 4 - k), 0, 1) with chroma
     C = max - min and k = (n + 6 hue) mod 6, n = 5, 3, 1.
@@ -223,7 +257,7 @@ def shift_hue(x: Tensor, turns: Tensor) -> Tensor:
         (green - blue) / safe,
         torch.where(high == green, 2 + (blue - red) / safe, 4 + (red - green) / safe),
     )
-    sixth = hue + 6 * turns
+    sixth = hue + 6 * turns[:, :, 0]
     channels = []
     for offset in (5, 3, 1):
         k = torch.remainder(sixth + offset, 6)
@@ -256,3 +290,8 @@ def blur_weights(sigma: Tensor, kernel_size: int, side: int) -> Tensor:
     source = torch.where(source >= side, 2 * (side - 1) - source, source)  # (side, kernel_size)
     hit = torch.nn.functional.one_hot(source, side).to(kernel.dtype)  # (side, kernel_size, side)
     return torch.einsum("bk,skt->bst", kernel, hit)
+
+
+EAGER = Stages(
+    crop, {"brightness": brightness, "contrast": contrast, "saturation": saturation, "hue": shift_hue}, finish
+)

@@ -1,33 +1,39 @@
-"""Self-supervised objectives by name: `make_objective(name, **options)(z) -> Loss`, z of shape (P, K, D).
+"""Self-supervised objectives by name: `make_objective(name, dims=D, **options).loss(z)`, z of shape (P, K, D).
 
-One file an objective. To add one: write a module whose `make(**options)` returns a callable, and name it in
-`OBJECTIVES`.
+One file an objective: its frozen options, with published defaults, and the loss. To add one, write the file and name
+its class in `OBJECTIVES`; it is imported when it is named.
 """
 
 from __future__ import annotations
 
 from importlib import import_module
-from typing import Protocol
+from typing import TYPE_CHECKING, Any
 
-from torch import Tensor
+from mmcr_core.spec import ObjectiveSpec, SpecError
 
-from mmcr_core.objectives.base import Loss
+if TYPE_CHECKING:
+    from mmcr_core.objectives.base import Objective
 
-OBJECTIVES = {"mmcr": "mmcr_core.objectives.mmcr"}
-
-
-class Objective(Protocol):
-    """Embeddings (P, K, D), not yet normalised, to a `Loss`."""
-
-    def __call__(self, z: Tensor) -> Loss: ...
+OBJECTIVES = {"mmcr": "mmcr_core.objectives.mmcr:MMCR"}
 
 
-def make_objective(name: str, **options: float) -> Objective:
-    """The objective called `name`; `options` are its module's. Raises ValueError for an unknown name."""
+def objective_class(name: str) -> type[Objective]:
+    """The class of an objective; its `Options` are the keys that a grid may give. Raises SpecError."""
     if name not in OBJECTIVES:
-        raise ValueError(f"objective '{name}' is unknown; use one of {', '.join(sorted(OBJECTIVES))}")
-    objective: Objective = import_module(OBJECTIVES[name]).make(**options)
-    return objective
+        raise SpecError("name", f"'{name}' is not an objective; use one of {', '.join(sorted(OBJECTIVES))}")
+    module, _, attribute = OBJECTIVES[name].partition(":")
+    found: type[Objective] = getattr(import_module(module), attribute)
+    return found
 
 
-__all__ = ["OBJECTIVES", "Loss", "Objective", "make_objective"]
+def objective_spec(name: str, **options: Any) -> ObjectiveSpec:
+    """The options of an objective, its defaults filled in. Raises SpecError, TypeError for an unknown option."""
+    return objective_class(name).Options(**options)
+
+
+def make_objective(name: str, *, dims: int, **options: Any) -> Objective:
+    """The objective called `name`, an nn.Module, for embeddings of D = `dims` dimensions. Raises as objective_spec."""
+    return objective_class(name)(dims, objective_spec(name, **options))
+
+
+__all__ = ["OBJECTIVES", "make_objective", "objective_class", "objective_spec"]

@@ -1,22 +1,42 @@
-"""What an objective returns, and the measures that put every objective on MMCR's axes."""
+"""What an objective is, and the measures that put every objective on MMCR's axes."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from mmcr_core.nuclear_norm import nuclear_norm
+from mmcr_core.spec import ObjectiveSpec
 
 METRICS = ("percent_error", "nuclear_norm", "reconstruction", "uniformity")
 
 
-class Loss(NamedTuple):
-    """`value`: scalar to minimise, differentiable. `metrics`: the names in METRICS to detached scalars."""
+class Objective(nn.Module):
+    """A loss on embeddings. Its parameters go to the optimiser, with its buffers they go to the checkpoint.
 
-    value: Tensor
-    metrics: dict[str, Tensor]
+    Nothing in it may read a value back from the device, nor branch on one: it runs inside a captured graph.
+    `nuclear_norm`: that of the centroids of the last z, detached, where the loss has it anyway; else None.
+    """
+
+    Options: type[ObjectiveSpec]
+    nuclear_norm: Tensor | None = None
+
+    def __init__(self, dims: int, options: Any) -> None:
+        super().__init__()
+        self.dims, self.options = dims, options
+
+    def loss(self, z: Tensor, teacher: Tensor | None = None, progress: Tensor | None = None) -> Tensor:
+        """Scalar to minimise.
+
+        Args: z: (P, K, D) embeddings, not normalised; teacher: the same of the momentum network, for an objective that
+            has one; progress: scalar in [0, 1] on z's device, the share of the run that is done.
+        """
+        raise NotImplementedError
+
+    def after_step(self) -> None:
+        """What must follow the optimiser's step."""
 
 
 def normalised(z: Tensor) -> Tensor:
@@ -29,14 +49,14 @@ def centroids(z: Tensor) -> Tensor:
     return z.mean(dim=1)
 
 
+@torch.no_grad()
 def measure(M: Tensor, norm: Tensor | None = None) -> dict[str, Tensor]:
     """METRICS of the mean embeddings M (P, D), given their nuclear norm where it is known.
 
     percent_error = 1 - reconstruction * uniformity (see mmcr_core.theory.decompose).
     """
-    M = M.detach()
     P, D = M.shape
-    norm = nuclear_norm(M) if norm is None else norm.detach()
+    norm = nuclear_norm(M) if norm is None else norm
     frobenius = torch.linalg.vector_norm(M)
     return {
         "percent_error": 1 - norm / (P * min(P, D)) ** 0.5,

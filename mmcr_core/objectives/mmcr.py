@@ -6,26 +6,34 @@ for lambda > 0; their experiments and Schaeffer et al. use 0.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from dataclasses import dataclass
 
 from torch import Tensor
 
 from mmcr_core.nuclear_norm import nuclear_norm
-from mmcr_core.objectives.base import Loss, centroids, measure, normalised
+from mmcr_core.objectives.base import Objective, centroids, normalised
+from mmcr_core.spec import ObjectiveSpec, require
 
 
-def make(local_weight: float = 0.0) -> Callable[[Tensor], Loss]:
-    """MMCR with lambda = `local_weight` (>= 0)."""
-    if local_weight < 0:
-        raise ValueError(f"local_weight is {local_weight}; it must be 0 or more")
+@dataclass(frozen=True)
+class MMCROptions(ObjectiveSpec):
+    """`local_weight`: lambda, the weight of the local nuclear norms (0: the global term alone)."""
 
-    def mmcr(z: Tensor) -> Loss:  # (P, K, D)
+    name: str = "mmcr"
+    local_weight: float = 0.0
+
+    def __post_init__(self) -> None:
+        require(self.local_weight >= 0, "local_weight", "must be 0 or more")
+
+
+class MMCR(Objective):
+    Options = MMCROptions
+    options: MMCROptions
+
+    def loss(self, z: Tensor, teacher: Tensor | None = None, progress: Tensor | None = None) -> Tensor:
         z = normalised(z)
-        M = centroids(z)
-        norm = nuclear_norm(M)
-        value = -norm
-        if local_weight:
-            value = value + local_weight * nuclear_norm(z).mean()
-        return Loss(value, measure(M, norm))
-
-    return mmcr
+        norm = nuclear_norm(centroids(z))
+        self.nuclear_norm = norm.detach()
+        if self.options.local_weight:
+            return self.options.local_weight * nuclear_norm(z).mean() - norm
+        return -norm

@@ -1,67 +1,72 @@
-"""A whole training step replayed as one CUDA graph: thousands of kernel launches become one.
+"""Device work replayed as CUDA graphs: thousands of kernel launches become one.
 
-The order of the colour operations differs from batch to batch and decides which kernels run, so there is one
-graph for each order (24 at most), captured the first time it is drawn. They share one memory pool: nothing
-but parameters, statistics and buffers that live outside it passes from one step to the next.
+A step is two graphs: a small one that makes the views, for each order of the jitters its own since the order decides
+which kernels run, and one for network, loss, optimiser and measures. They share one memory pool: nothing but tensors
+that live outside it passes from one to the next.
 """
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 
 import torch
 
-WARM_UP_STEPS = 3  # eager steps on the capture's stream first, as torch's documentation of CUDA graphs asks
-Order = tuple[int, ...]
+from mmcr_core.training.device_failures import CaptureFailed, CaptureOutOfMemory, first_line, is_out_of_memory
 
 
-class StepGraphs:
-    """Calls `step(order)`, by replay where that order has been captured.
+class Graphs:
+    """Captured work by key, on one device.
 
-    Args:
-        step: device work only; reads its inputs from tensors that keep their place, draws from `generator`.
-        generator: on the GPU; registered with each graph, so that replays go on where the last draw stopped.
-
-    Where capture fails, one warning says why and every later step runs eagerly.
+    The work is given at each call and not kept: a graph that held its run, which holds its graphs, would keep a dead
+    cell's memory alive into the next, since torch collects no garbage before a capture.
     """
 
-    def __init__(self, step: Callable[[Order], None], generator: torch.Generator) -> None:
-        self._step, self._generator = step, generator
-        self._stream = torch.cuda.Stream(generator.device)
-        self._pool = torch.cuda.graph_pool_handle()
-        self._graphs: dict[Order, torch.cuda.CUDAGraph] = {}
-        self._warm_up = WARM_UP_STEPS
-        self._possible = True
-
-    def __call__(self, order: Order) -> None:
-        if order not in self._graphs and self._possible and self._warm_up == 0:
-            self._capture(order)
-        if order in self._graphs:
-            self._graphs[order].replay()
-            return
-        self._warm_up = max(0, self._warm_up - 1)
-        current = torch.cuda.current_stream()
-        self._stream.wait_stream(current)
-        with torch.cuda.stream(self._stream):
-            self._step(order)
-        current.wait_stream(self._stream)
+    def __init__(self, device: torch.device) -> None:
+        self._device = device
+        self._stream = torch.cuda.Stream(device)
+        self.reset()
 
     def reset(self) -> None:
-        """Forget all graphs: what they read and write has moved, as after loading a checkpoint."""
-        self._graphs.clear()
-        self._warm_up = WARM_UP_STEPS
+        """Forget all graphs: what they read and write has moved, as after loading a checkpoint, or their memory is
+        needed. The next capture gets a new pool; a pool whose graphs are gone must not be used again."""
+        self._graphs: dict[Hashable, torch.cuda.CUDAGraph] = {}
+        self._warm: dict[Hashable, int] = {}
+        self._pool = torch.cuda.graph_pool_handle()
 
-    def _capture(self, order: Order) -> None:
+    def run(self, key: Hashable, work: Callable[[], None], warm_up: int) -> None:
+        """Do `work`: by replay where its key has been captured; eagerly the first `warm_up` times, as torch's
+        documentation of CUDA graphs asks; then captured, which does nothing yet, and replayed.
+
+        Raises: CaptureOutOfMemory, CaptureFailed; after both the process must end.
+        """
+        if key not in self._graphs:
+            if self._warm.get(key, 0) < warm_up:
+                self._warm[key] = self._warm.get(key, 0) + 1
+                self._eagerly(work)
+                return
+            self.capture(key, work)
+        self._graphs[key].replay()
+
+    def capture(self, key: Hashable, work: Callable[[], None], warm_up: bool = False) -> None:
+        """Capture `work` under `key`; with `warm_up` it is done once before. Raises as `run` does."""
+        if warm_up:
+            self._eagerly(work)
         graph = torch.cuda.CUDAGraph()
-        graph.register_generator_state(self._generator)
         try:
             with torch.cuda.graph(graph, pool=self._pool, stream=self._stream):
-                self._step(order)
-        except RuntimeError as error:
-            self._possible = False
-            torch.cuda.synchronize()
-            reason = str(error).strip().splitlines()[0]
-            warnings.warn(f"the step cannot be captured as a CUDA graph ({reason}); it runs eagerly", stacklevel=2)
-            return
-        self._graphs[order] = graph
+                work()
+        except Exception as error:
+            if is_out_of_memory(error):
+                raise CaptureOutOfMemory(first_line(error)) from error
+            raise CaptureFailed(f"the step cannot be captured as a CUDA graph ({first_line(error)})") from error
+        self._graphs[key] = graph
+
+    def __len__(self) -> int:
+        return len(self._graphs)
+
+    def _eagerly(self, work: Callable[[], None]) -> None:
+        current = torch.cuda.current_stream(self._device)
+        self._stream.wait_stream(current)
+        with torch.cuda.stream(self._stream):
+            work()
+        current.wait_stream(self._stream)

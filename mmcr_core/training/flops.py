@@ -12,7 +12,7 @@ import functools
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from mmcr_core.images.encoders import Network
+from mmcr_core.images.encoders import ImageNetwork
 from mmcr_core.spec import EncoderSpec, ProjectorSpec, RunSpec
 
 
@@ -27,7 +27,7 @@ def network_flops(encoder: EncoderSpec, projector: ProjectorSpec, dims: int, cha
     """FLOPs of forward and backward through encoder and projector for one view."""
     batch = 2  # batch norm refuses one value per channel
     with torch.device("meta"):
-        network = Network(encoder, projector, dims, channels)
+        network = ImageNetwork(encoder, projector, dims, channels)
         images = torch.empty(batch, channels, size, size)
     with FlopCounterMode(display=False) as counter:
         network(images).sum().backward()

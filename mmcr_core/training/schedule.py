@@ -9,8 +9,8 @@ from mmcr_core.spec import OptimizerSpec
 
 def learning_rate(spec: OptimizerSpec, step: int, steps: int) -> float:
     """Learning rate of optimiser step `step` (from 0) of `steps`: linear warm-up over the first
-    `spec.warmup * steps` steps, then constant, or a half cosine that reaches 0 after the last step."""
-    warmup = round(spec.warmup * steps)
+    `spec.warmup_steps(steps)` steps, then constant, or a half cosine that reaches 0 after the last step."""
+    warmup = spec.warmup_steps(steps)
     if step < warmup:
         return spec.learning_rate * (step + 1) / (warmup + 1)
     if spec.schedule == "constant":

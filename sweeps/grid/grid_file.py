@@ -12,12 +12,16 @@ from dataclasses import asdict, dataclass, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any, get_origin, get_type_hints
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 
+from mmcr_core.defaults import VIEW_RECIPES, default_parts
+from mmcr_core.identity import run_id
 from mmcr_core.images import datasets
-from mmcr_core.spec import VIEW_RECIPES, RunSpec, default_parts, run_id
+from mmcr_core.objectives import objective_class
+from mmcr_core.spec import ObjectiveSpec, RunSpec, SpecError
 from sweeps.grid.messages import line_of, located, unknown_key
 from sweeps.grid.settings import GridSettings
+from sweeps.grid.stored_spec import objective_of, run_spec_of
 from sweeps.grid.yaml_lines import Lines, Marked, YamlError, expand, parse
 from sweeps.grid.yaml_lines import Path as KeyPath
 from sweeps.storage.errors import UserError
@@ -37,7 +41,6 @@ class GridSpec:
     text: str
 
 
-_RUN = TypeAdapter(RunSpec)
 _RUN_KEYS = tuple(field.name for field in fields(RunSpec))
 _SHORTHAND = ("objective", "dataset", "encoder")  # `encoder: convnet` means `encoder: {name: convnet}`
 
@@ -91,14 +94,23 @@ def _settings(marked: dict[str, Marked]) -> GridSettings:
 
 def _run_spec(mapping: dict[str, Any], lines: Lines) -> RunSpec:
     mapping = _with_defaults(dict(mapping), lines)
+    objective = _objective(mapping["objective"], lines)
     try:
-        return _RUN.validate_json(json.dumps(mapping, default=_plain))
+        return run_spec_of(mapping, objective)
     except ValidationError as error:
         raise located(error, mapping, lines, RunSpec) from error
 
 
-def _plain(value: Any) -> Any:
-    return asdict(value) if is_dataclass(value) and not isinstance(value, type) else str(value)
+def _objective(value: Any, lines: Lines) -> ObjectiveSpec:
+    if not isinstance(value, dict) or not isinstance(value.get("name"), str):
+        problem = f"{value!r} is wrong; give a name such as mmcr, or a mapping with a name"
+        raise YamlError(line_of(lines, ("objective",)), f"objective: {problem}")
+    try:
+        return objective_of(value)
+    except SpecError as error:
+        raise YamlError(line_of(lines, ("objective", error.key)), f"objective: {error}") from error
+    except ValidationError as error:
+        raise located(error, value, lines, objective_class(value["name"]).Options, ("objective",)) from error
 
 
 def _with_defaults(mapping: dict[str, Any], lines: Lines) -> dict[str, Any]:
@@ -113,7 +125,19 @@ def _with_defaults(mapping: dict[str, Any], lines: Lines) -> dict[str, Any]:
         mapping["dataset"] = {"root": os.path.abspath("data")} | dataset | paths
     if "views" in mapping:
         mapping["views"] = _views(mapping["views"], lines)
-    return default_parts(str(name)) | mapping
+    defaults = {key: plain(part) for key, part in default_parts(str(name)).items()}
+    return {key: plain(value) for key, value in (defaults | mapping).items()}
+
+
+def plain(value: Any) -> Any:
+    """What JSON can hold: dataclasses as mappings, dates and the like as text."""
+    if is_dataclass(value) and not isinstance(value, type):
+        return plain(asdict(value))
+    if isinstance(value, dict):
+        return {str(key): plain(part) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(part) for part in value]
+    return value if value is None or isinstance(value, str | int | float | bool) else str(value)
 
 
 def _views(value: Any, lines: Lines) -> Any:
@@ -143,6 +167,13 @@ def _identified(spec: RunSpec, lines: Lines, digests: dict[tuple[str, str | None
         raise YamlError(at, f"dataset: {error}") from error
     held = f" ({heldout} of {images + heldout} are held out)" if (dataset.name, "train") == ("digits", "train") else ""
     held = held or (f" ({heldout} more are held out)" if dataset.by_content else "")
+    if dataset.limit is not None and dataset.limit > images:
+        problem = (
+            f"{dataset.limit} exceeds the {images} training images of dataset '{dataset.name}'{held}; leave it out"
+        )
+        raise YamlError(line_of(lines, ("dataset", "limit")), f"dataset.limit: {problem}")
+    images = dataset.kept(images)
+    held = f" that dataset.limit keeps{held}" if dataset.limit else held
     if images < spec.P:
         raise YamlError(
             line_of(lines, ("P",)),

@@ -14,17 +14,18 @@ from sweeps.grid.yaml_lines import Lines, YamlError, dotted
 from sweeps.grid.yaml_lines import Path as KeyPath
 
 
-def located(error: ValidationError, mapping: dict[str, Any], lines: Lines, model: type) -> YamlError:
-    """The first of pydantic's errors, in our words, at its line."""
+def located(error: ValidationError, mapping: dict[str, Any], lines: Lines, model: type, at: KeyPath = ()) -> YamlError:
+    """The first of pydantic's errors about `mapping`, which stands at `at` in the grid, in our words, at its line."""
     first = error.errors(include_url=False)[0]
-    path = tuple(part for part in first["loc"] if not _is_union_branch(part))
+    inside = tuple(part for part in first["loc"] if not _is_union_branch(part))
     cause = first.get("ctx", {}).get("error")
     if isinstance(cause, SpecError):
-        path = (*path, *filter(None, cause.key.split(".")))
+        inside = (*inside, *filter(None, cause.key.split(".")))
+    path = (*at, *inside)
     line = line_of(lines, path)
-    key, given = dotted(path), _value_at(mapping, path)
+    key, given = dotted(path), _value_at(mapping, inside)
     if first["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
-        return YamlError(line, unknown_key(key, _keys_beside(model, path)))
+        return YamlError(line, unknown_key(key, _keys_beside(model, inside)))
     if first["type"] in ("missing", "missing_argument"):
         needed = f"{key} is missing" if len(path) == 1 else f"{dotted(path[:-1])}: key '{path[-1]}' is missing"
         splits = ", ".join(sorted({name for name, _ in NAMED_IMAGES} | {"folder", "parquet"}))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 
-from mmcr_core.spec import RunSpec, run_id
+from mmcr_core.identity import run_id
+from mmcr_core.spec import RunSpec
 from sweeps.storage.errors import UserError
 
 SELECTABLE = ("P", "D", "K", "seed", "run_id")

@@ -15,10 +15,11 @@ class _Settings(BaseModel):
 
 
 class CheckpointSettings(_Settings):
-    """A checkpoint at least every so many seconds of training; the last one stays if `keep`."""
+    """A checkpoint at least every so many seconds of training. Of a finished run stays what `keep` says: the network's
+    weights, to measure and to use it, or all that a longer run needs to go on from it."""
 
     every_seconds: float = Field(default=60.0, gt=0)
-    keep: bool = False
+    keep: Literal["none", "weights", "all"] = "weights"
 
 
 class ResourceSettings(_Settings):
@@ -44,10 +45,11 @@ class ResourceSettings(_Settings):
 
 class GridSettings(_Settings):
     """What a grid says beside its runs; none of it changes a result or a run_id. `retries`: times a cell that
-    failed is tried again in the same launch."""
+    failed is tried again in the same launch; `compile`: the views, `auto` means on a GPU."""
 
     name: str
     retries: int = Field(default=0, ge=0, le=100)
+    compile: Literal["auto", "on", "off"] = "auto"
     checkpoint: CheckpointSettings = CheckpointSettings()
     resources: ResourceSettings = ResourceSettings()
 

@@ -15,9 +15,15 @@ Lines = dict[Path, int]
 
 
 class Loader(yaml.SafeLoader):  # type: ignore[misc]
-    """YAML 1.1's safe loader, with YAML 1.2's idea of a float: PyYAML reads 1e-3 as text."""
+    """YAML 1.1's safe loader, with YAML 1.2's idea of numbers and truth: PyYAML reads 1e-3 as text, `on` as true."""
 
 
+_BOOL = "tag:yaml.org,2002:bool"
+Loader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if tag != _BOOL]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+Loader.add_implicit_resolver(_BOOL, re.compile(r"^(true|True|TRUE|false|False|FALSE)$"), list("tTfF"))
 Loader.add_implicit_resolver(
     "tag:yaml.org,2002:float",
     re.compile(r"^[-+]?(\d[\d_]*)(\.[\d_]*)?[eE][-+]?\d+$"),

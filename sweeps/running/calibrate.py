@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 import time
 from dataclasses import asdict, dataclass
@@ -11,15 +12,17 @@ from pathlib import Path
 
 import torch
 
-from mmcr_core.spec import RunSpec, canonical_json, identity
-from mmcr_core.training import Pretraining
+from mmcr_core.identity import canonical_json, identity
+from mmcr_core.spec import RunSpec
+from mmcr_core.training import Pretraining, process_must_end
 from sweeps.running.resumable_trial import Progress
 from sweeps.running.run_row import device_name, peak_memory_bytes
 from sweeps.storage.files_and_urls import write_atomically
 
 WARM_UP_STEPS = 5
 MEASURED_SECONDS = 1.5
-NOT_SHAPE = ("seed", "budget", "optimizer", "evaluate")  # of a spec: they change no step's cost
+TRIAL_STEPS = 5
+NOT_SHAPE = ("seed", "budget", "optimizer")  # of a spec: they change no step's cost
 
 
 @dataclass(frozen=True)
@@ -31,63 +34,93 @@ class Measured:
     memory_bytes: int
 
 
-def shape_key(spec: RunSpec, device: str, threads: int) -> str:
+def compiles(compile: str, device: str) -> bool:
+    """Whether the views are compiled on a device: `compile` is auto (on a GPU), on or off."""
+    return compile == "on" or (compile == "auto" and device.startswith("cuda"))
+
+
+def shape_key(spec: RunSpec, device: str, threads: int, compiled: bool) -> str:
     """What a measurement is kept under: the spec but for what costs nothing, the device, threads and torch."""
     shape = {key: value for key, value in identity(spec).items() if key not in NOT_SHAPE}
-    shape["probe"] = spec.evaluate.probe
-    where = {"device": device_name(device), "threads": threads, "torch": torch.__version__}
+    shape["evaluate"] = asdict(spec.evaluate)
+    where = {"device": device_name(device), "threads": threads, "compiled": compiled, "torch": torch.__version__}
     return hashlib.sha256(canonical_json({**shape, **where}).encode()).hexdigest()[:24]
 
 
-def lookup(spec: RunSpec, device: str, threads: int) -> Measured | None:
+def lookup(spec: RunSpec, device: str, threads: int, compiled: bool) -> Measured | None:
     """The kept measurement of a cell's shape, if there is one."""
-    file = _folder() / f"{shape_key(spec, device, threads)}.json"
+    file = _folder() / f"{shape_key(spec, device, threads, compiled)}.json"
     return Measured(**json.loads(file.read_text())) if file.exists() else None
 
 
 class Calibration:
     """Stands where a `Trial` would: trains for a moment, writes to the cache and not to the store."""
 
-    def __init__(self, spec: RunSpec, device: str, threads: int) -> None:
-        self._spec, self._device, self._threads = spec, device, threads
+    def __init__(self, spec: RunSpec, device: str, threads: int, compiled: bool) -> None:
+        self._spec, self._device, self._threads, self._compiled = spec, device, threads, compiled
 
     def advance(self, seconds: float) -> Progress:
         """Measure and keep. A shape that cannot be run is left to its trial, which says why."""
         try:
-            measured = measure(self._spec, self._device, self._threads)
+            measured = measure(self._spec, self._device, self._threads, self._compiled)
         except Exception as error:  # the launch goes on: the cell itself will fail with this reason
-            return Progress("failed", 0, 0, float("nan"), 0.0, f"{type(error).__name__}: {error}")
+            reason, ends = f"{type(error).__name__}: {error}", process_must_end(error)
+            return Progress("failed", 0, 0, float("nan"), 0.0, reason, process_ends=ends)
         content = json.dumps(asdict(measured)).encode()
-        write_atomically(_folder() / f"{shape_key(self._spec, self._device, self._threads)}.json", content)
+        name = f"{shape_key(self._spec, self._device, self._threads, self._compiled)}.json"
+        write_atomically(_folder() / name, content)
         return Progress("finished", 0, 0, float("nan"), self._spec.P / measured.seconds_per_step)
 
     def stop(self) -> None:
         """Nothing to keep."""
 
 
-def measure(spec: RunSpec, device: str, threads: int) -> Measured:
-    """Run a shape for a moment on `device` with `threads` CPU threads. Raises what the run raises."""
+def measure(spec: RunSpec, device: str, threads: int, compiled: bool = False) -> Measured:
+    """Run a shape for a moment on `device` with `threads` CPU threads. Raises what the run raises.
+
+    On a GPU, steps are timed by its own events, after every graph has been captured; memory is what was reserved,
+    graphs included.
+    """
     torch.set_num_threads(threads)
     on_gpu = device.startswith("cuda")
     if on_gpu:
-        torch.cuda.reset_peak_memory_stats()
+        torch.cuda.reset_peak_memory_stats(device)
     began = time.perf_counter()
-    run = Pretraining(spec, device)
+    run = Pretraining(spec, device, compiled=compiled)
     start_seconds = time.perf_counter() - began
-    for _ in run.run(until=WARM_UP_STEPS):
-        pass
-    first, began = run.step, time.perf_counter()
-    while run.step < run.steps and (run.step == first or time.perf_counter() - began < MEASURED_SECONDS):
-        for _ in run.run(until=run.step + 1):
-            pass
-        if on_gpu:
-            torch.cuda.synchronize()
-    taken = time.perf_counter() - began
-    steps = max(1, run.step - first)
+    _advance(run, WARM_UP_STEPS)
+    seconds_per_step = (_gpu_seconds if on_gpu else _cpu_seconds)(run)
     began = time.perf_counter()
     run.evaluate()
     evaluate_seconds = time.perf_counter() - began
-    return Measured(taken / steps, start_seconds + evaluate_seconds, peak_memory_bytes(device))
+    return Measured(seconds_per_step, start_seconds + evaluate_seconds, peak_memory_bytes(device))
+
+
+def _cpu_seconds(run: Pretraining) -> float:
+    first, began = run.step, time.perf_counter()
+    while run.step < run.steps and (run.step == first or time.perf_counter() - began < MEASURED_SECONDS):
+        _advance(run, 1)
+    return (time.perf_counter() - began) / max(1, run.step - first)
+
+
+def _gpu_seconds(run: Pretraining) -> float:
+    """A few steps say how many fill the time."""
+    steps, per_step = TRIAL_STEPS, math.nan
+    for _ in range(2):
+        begin, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))  # type: ignore[no-untyped-call]
+        stream, first = torch.cuda.current_stream(run.device), run.step
+        begin.record(stream)
+        _advance(run, steps)
+        end.record(stream)
+        end.synchronize()
+        per_step = float(begin.elapsed_time(end)) / 1000 / max(1, run.step - first)
+        steps = math.ceil(MEASURED_SECONDS / max(per_step, 1e-6))
+    return per_step
+
+
+def _advance(run: Pretraining, steps: int) -> None:
+    for _ in run.run(until=run.step + steps):
+        pass
 
 
 def _folder() -> Path:

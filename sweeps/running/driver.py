@@ -19,7 +19,7 @@ from ray import tune
 from ray.tune import FailureConfig
 
 from sweeps.grid.settings import GridSettings
-from sweeps.running.calibrate import shape_key
+from sweeps.running.calibrate import compiles, shape_key
 from sweeps.running.limits import Limits
 from sweeps.running.plan import Cell
 from sweeps.running.worker import CellTrainable, Job, code_version
@@ -64,9 +64,12 @@ class Launch:
     def calibrate(self, cells: list[Cell]) -> None:
         """Measure the shapes of `cells` that were not measured before, alone on their GPU or core, and keep
         what they cost for plans. Writes nothing to the store."""
-        shapes = {
-            shape_key(c.spec, "cuda" if c.gpus else "cpu", max(1, int(c.cpus))): c for c in cells if not c.measured
-        }
+        shapes = {}
+        for cell in cells:
+            if not cell.measured:
+                device = "cuda" if cell.gpus else "cpu"
+                compiled = compiles(self.settings.compile, device)
+                shapes[shape_key(cell.spec, device, max(1, int(cell.cpus)), compiled)] = cell
         if shapes:
             alone = [replace(cell, gpus=float(math.ceil(cell.gpus))) for cell in shapes.values()]
             self._run_once(alone, calibrate=True)

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rich.console import Console
 
+from mmcr_core.identity import run_id
 from mmcr_core.images.datasets import DatasetError, require_present
-from mmcr_core.spec import RunSpec, run_id
+from mmcr_core.spec import RunSpec
 from sweeps.grid.grid_file import load_grid
 from sweeps.grid.selection import selected
 from sweeps.grid.settings import GridSettings
 from sweeps.running.cluster import Cluster, check_resources, cluster
 from sweeps.running.driver import Launch
+from sweeps.running.kept_runs import missing_measures, runs_to_continue
 from sweeps.running.limits import Limits
 from sweeps.running.live_table import LiveTable
 from sweeps.running.plan import Cell, Machine, plan, this_machine
@@ -38,7 +40,7 @@ class Sweep:
 
     def planned(self, cells: tuple[RunSpec, ...], machine: Machine) -> list[Cell]:
         """Costs of `cells` on `machine`, the most expensive first."""
-        return plan(cells, self.settings.resources, machine, self.grid_cells)
+        return plan(cells, self.settings.resources, machine, self.grid_cells, self.settings.compile)
 
 
 def open_sweep(grid: str | Path, results: str, only: str | None = None) -> Sweep:
@@ -64,29 +66,61 @@ def train(sweep: Sweep, address: str | None, limits: Limits, calibrate_first: bo
         raise UserError(f"{store.root} is a link; a sweep's folder must lie in {sweep.results} itself")
     for damaged in store.set_aside_damaged_runs():
         print(f"{damaged} is damaged and was set aside; its cell is run again", file=sys.stderr)
-    statuses = store.statuses()
-    missing = tuple(cell for cell in sweep.cells if statuses.get(run_id(cell)) != "finished")
-    done = len(sweep.cells) - len(missing)
-    note = f"{len(sweep.cells)} cells: {done} have finished already, {len(missing)} to run"
-    if not missing:
+    todo = _todo(sweep)
+    done = len(sweep.cells) - len(todo.cells)
+    note = f"{len(sweep.cells)} cells: {done} have finished already, {len(todo.cells)} to run{todo.remark}"
+    if not todo.cells:
         print(note, file=sys.stderr)
         return Outcome(finished_before=done)
-    _require_data(missing)
+    _require_data(todo.cells)
     _require_writable(sweep.results)
     with cluster(address) as ray:
         machine = this_machine(ray.gpus, ray.cpus)
-        planned = sweep.planned(missing, machine)
+        planned = sweep.planned(todo.cells, machine)
         check_resources(planned, ray.gpus, ray.cpus)
         store.write_grid(sweep.text)
         console = terminal(stderr=True)
         console.print(note, highlight=False)
         if calibrate_first or (machine.gpu_memory_bytes and sweep.settings.resources.gpus == "auto"):
             _measure(sweep, planned, ray, limits)
-            planned = sweep.planned(missing, machine)
+            planned = sweep.planned(todo.cells, machine)
+        planned = [replace(cell, continues=todo.continues.get(cell.run_id)) for cell in planned]
         with LiveTable(planned, console) as table:
             outcome = Launch(sweep.settings, store, table, ray.folder, limits).run(planned)
     outcome.finished_before = done
     return outcome
+
+
+@dataclass(frozen=True)
+class _Todo:
+    """Cells to run, those that go on from a shorter run (run_id -> run_id), and what a person should know."""
+
+    cells: tuple[RunSpec, ...]
+    continues: dict[str, str]
+    remark: str
+
+
+def _todo(sweep: Sweep) -> _Todo:
+    store, rows = sweep.store, {row["run_id"]: row for row in sweep.store.rows()}
+    cells, measured_again, lost = [], 0, set()
+    for cell in sweep.cells:
+        row = rows.get(run_id(cell))
+        if row is None or row["status"] != "finished":
+            cells.append(cell)
+        elif missing := missing_measures(store, cell, row["steps"]):
+            if store.has_weights(row["run_id"]):
+                cells.append(cell)
+                measured_again += 1
+            else:
+                lost |= set(missing)
+    unfinished = [cell for cell in cells if rows.get(run_id(cell), {}).get("status") != "finished"]
+    continues = runs_to_continue(store, unfinished)
+    remarks = [
+        f"{measured_again} of them finished runs, to be measured again" if measured_again else "",
+        f"{len(continues)} of them go on from shorter runs" if continues else "",
+        f"finished runs without weights lack {', '.join(sorted(lost))}" if lost else "",
+    ]
+    return _Todo(tuple(cells), continues, "".join(f"; {remark}" for remark in remarks if remark))
 
 
 def terminal(stderr: bool = False) -> Console:

@@ -10,12 +10,13 @@ from math import floor
 import psutil
 import torch
 
+from mmcr_core.identity import run_id
 from mmcr_core.images import datasets
-from mmcr_core.images.encoders import Network
-from mmcr_core.spec import EncoderSpec, ProjectorSpec, RunSpec, run_id
+from mmcr_core.images.encoders import ImageNetwork
+from mmcr_core.spec import EncoderSpec, ProjectorSpec, RunSpec
 from mmcr_core.training.flops import flops_per_step
 from sweeps.grid.settings import ResourceSettings
-from sweeps.running.calibrate import lookup
+from sweeps.running.calibrate import compiles, lookup
 
 CELLS_PER_GPU = 4  # more gain little: their kernels queue for the same units
 MEMORY_SHARE = 0.9  # of a GPU or machine, for all cells that share it
@@ -54,14 +55,20 @@ class Cell:
     gpus: float
     cpus: float
     measured: bool
+    continues: str | None = None  # run_id of the shorter run that it goes on from
 
 
 def plan(
-    specs: tuple[RunSpec, ...], resources: ResourceSettings, machine: Machine, grid_cells: int | None = None
+    specs: tuple[RunSpec, ...],
+    resources: ResourceSettings,
+    machine: Machine,
+    grid_cells: int | None = None,
+    compile: str = "auto",
 ) -> list[Cell]:
     """Cells with their costs, the most expensive first. `grid_cells`: how many the whole grid has, so that a
-    cell which is launched again by itself gets the cores, and so the floating-point sums, that it had before."""
-    cells = [_cell(spec, resources, machine, grid_cells or len(specs)) for spec in specs]
+    cell which is launched again by itself gets the cores, and so the floating-point sums, that it had before;
+    `compile`: whether the views are compiled, as a grid says it."""
+    cells = [_cell(spec, resources, machine, grid_cells or len(specs), compile) for spec in specs]
     return sorted(cells, key=lambda cell: -cell.seconds)
 
 
@@ -89,14 +96,14 @@ def makespan_seconds(cells: list[Cell], machine: Machine, max_concurrent: int | 
     return max((end for _, end in schedule(cells, machine, max_concurrent)), default=0.0)
 
 
-def _cell(spec: RunSpec, resources: ResourceSettings, machine: Machine, cells: int) -> Cell:
+def _cell(spec: RunSpec, resources: ResourceSettings, machine: Machine, cells: int, compile: str) -> Cell:
     images, heldout = datasets.count(spec.dataset)
-    steps = spec.budget.total_steps(spec.P, images)
+    steps = datasets.steps_of(spec)
     flops = steps * float(flops_per_step(spec))
     device = "cuda" if machine.gpus and resources.gpus != 0 else "cpu"
     estimate = memory_bytes(spec, images + heldout)
     cpus = _cpus(resources, machine, cells, device, estimate)
-    measured = lookup(spec, device, max(1, int(cpus)))
+    measured = lookup(spec, device, max(1, int(cpus)), compiles(compile, device))
     memory = measured.memory_bytes if measured else estimate
     gpus = _gpus(resources, machine, memory)
     rate = machine.flops_per_second * STEP_EFFICIENCY * (1 if gpus else cpus)
@@ -150,7 +157,7 @@ def network_memory(
     """Number of parameters, and float32 bytes that forward keeps for backward for one view."""
     batch, kept = 2, {}
     with torch.device("meta"):
-        network = Network(encoder, projector, dims, channels)
+        network = ImageNetwork(encoder, projector, dims, channels)
         images = torch.empty(batch, channels, size, size)
     own = {id(parameter) for parameter in network.parameters()}
 

@@ -9,6 +9,10 @@ from collections.abc import Iterable
 import torch
 from rich.table import Table
 
+from mmcr_core.images.encoders import rank_bound
+from mmcr_core.spec import RunSpec
+from mmcr_core.theory import expected_percent_error
+from sweeps.running.gpu_sharing import remark
 from sweeps.running.launching import Sweep, terminal
 from sweeps.running.plan import Cell, schedule, this_machine
 from sweeps.running.units import duration, memory
@@ -35,13 +39,30 @@ def show(sweep: Sweep, max_concurrent: int | None, as_json: bool) -> int:
         return 0
     terminal().print(plan_table(planned, statuses, {key: start for key, (start, _) in times.items()}))
     kind = f"{machine.gpus:g} GPUs" if machine.gpus else f"{machine.cpus:g} CPU cores, no GPU"
-    packing = f", {round(1 / planned[0].gpus)} cells a GPU" if 0 < planned[0].gpus < 1 else ""
     flops = sum(cell.flops for cell in planned)
     print(
         f"{len(planned)} cells, {flops:.3e} FLOPs; {len(left)} to run, about {duration(seconds)} on this machine "
-        f"({kind}{packing}). {_basis(planned)}"
+        f"({kind}). {_basis(planned)}"
     )
+    share = min(cell.gpus for cell in planned)
+    for sentence in filter(None, (remark(round(1 / share)) if 0 < share < 1 else "", rank_warning(sweep.cells))):
+        print(sentence)
     return 0
+
+
+def rank_warning(cells: tuple[RunSpec, ...]) -> str:
+    """Which cells cannot reach the level of uniform embeddings, whatever they learn; empty where all can."""
+    bound = [cell for cell in cells if rank_bound(cell) < min(cell.P, cell.D)]
+    if not bound:
+        return ""
+    worst = min(bound, key=lambda cell: rank_bound(cell) / min(cell.P, cell.D))
+    rank, needed = rank_bound(worst), max(min(cell.P, cell.D) for cell in bound)
+    level, free = (expected_percent_error(worst.P, worst.D, rank=r) for r in (rank, None))
+    return (
+        f"{len(bound)} of {len(cells)} cells cannot reach the level of uniform embeddings: the last hidden layer of "
+        f"the projector bounds the rank of M (by {rank} at P = {worst.P}, D = {worst.D}, where the level is "
+        f"{level:.3f} instead of {free:.3f}); use projector: {{hidden: [{needed}]}} or more."
+    )
 
 
 def _basis(planned: list[Cell]) -> str:

@@ -12,16 +12,20 @@ import math
 import socket
 import time
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
 import torch
 
+from mmcr_core.identity import run_id
+from mmcr_core.images.compiled import CompilationFailed
 from mmcr_core.images.datasets import DatasetError, describe_skipped
-from mmcr_core.spec import RunSpec, run_id
-from mmcr_core.training import Diverged, Pretraining
+from mmcr_core.images.evaluation import Measure, deviation
+from mmcr_core.spec import RunSpec
+from mmcr_core.training import CaptureFailed, Diverged, Pretraining, is_out_of_memory, process_must_end
 from mmcr_core.training.flops import flops_per_step
+from sweeps.running import kept_runs
 from sweeps.running.run_row import describe_run, device_name, installed_versions, peak_memory_bytes
 from sweeps.running.tensorboard import Board
 from sweeps.storage.sweep_store import Store
@@ -29,11 +33,13 @@ from sweeps.storage.sweep_store import Store
 TAIL = 0.05  # `percent_error` of a run is the mean over this last share of its steps
 MAX_REASON = 4000  # characters of a run's reasons, the latest first
 CHECKPOINT_SHARE = 0.02  # of the time, at most, goes into checkpoints
+NO_GRAPHS = "no-graphs.txt"  # in a run's checkpoint folder: why it goes on without CUDA graphs
 
 
 @dataclass(frozen=True)
 class Progress:
-    """Where a trial stands. `status` is running, finished, failed, diverged, or left (to another launch)."""
+    """Where a trial stands. `status` is running, finished, failed, diverged, or left (to another launch);
+    `process_ends`: nothing more can be trained in this process."""
 
     status: str
     step: int
@@ -42,52 +48,67 @@ class Progress:
     images_per_second: float
     error: str | None = None
     notes: tuple[str, ...] = ()
+    process_ends: bool = False
+
+
+@dataclass(frozen=True)
+class TrialSettings:
+    """How a run is run, none of which changes its result but for rounding.
+
+    A checkpoint is written every `checkpoint_seconds`, or less often where writing one takes more than
+    CHECKPOINT_SHARE of that time; `keep` says what stays of a finished run (none, weights, all); `compiled`: whether
+    the views are; `continues`: run_id of a finished, shorter run that this one goes on from.
+    """
+
+    device: str = "cpu"
+    threads: int = 1
+    checkpoint_seconds: float = 60.0
+    keep: str = "weights"
+    compiled: bool = False
+    continues: str | None = None
+    tensorboard: bool = False
+
+
+@dataclass
+class Begun:
+    """When and how a run began: what its floating-point sums depend on stays the same where it is resumed."""
+
+    started_at: str
+    device: str
+    threads: int
+    compiled: bool
+    trained_seconds: float = 0.0
+    notes: list[str] = field(default_factory=list)  # for its row: what could not stay the same, what it goes on from
 
 
 class Trial:
-    """A run of `spec` in `store`, trained on `device` with `threads` CPU threads, for the launch `launch`.
-
-    A checkpoint is written every `checkpoint_seconds`, or less often where writing one takes more than
-    CHECKPOINT_SHARE of that time.
-    """
+    """A run of `spec` in `store`, for the sweep of that name and the launch `launch`."""
 
     def __init__(
-        self,
-        spec: RunSpec,
-        store: Store,
-        sweep: str,
-        *,
-        launch: str = "",
-        device: str = "cpu",
-        threads: int = 1,
-        checkpoint_seconds: float = 60.0,
-        keep_checkpoint: bool = False,
-        tensorboard: bool = False,
+        self, spec: RunSpec, store: Store, sweep: str, settings: TrialSettings | None = None, *, launch: str = ""
     ) -> None:
         self.spec, self.store, self.sweep = spec, store, sweep
+        self.settings = settings or TrialSettings()
         self.run_id = run_id(spec)
-        self.device, self.threads = device, threads
-        self._checkpoint_seconds, self._keep = checkpoint_seconds, keep_checkpoint
-        self._begun: dict[str, Any] = {
-            "started_at": datetime.now(UTC).isoformat(),
-            "threads": threads,
-            "device": device,
-        }
-        self._trained_seconds = 0.0
-        self._next_checkpoint = time.monotonic() + checkpoint_seconds
+        self._begun = Begun(
+            datetime.now(UTC).isoformat(), self.settings.device, self.settings.threads, self.settings.compiled
+        )
+        self._next_checkpoint = time.monotonic() + self.settings.checkpoint_seconds
         self._slice = 1
         self._run: Pretraining | None = None
         self._claim = store.claim(self.run_id, launch or uuid.uuid4().hex)
         self._claimed = False
         self._notes: list[str] = []
-        self._tensorboard = tensorboard
         self._board: Board | None = None
 
     def advance(self, seconds: float) -> Progress:
         """Train for about `seconds`; at the end, evaluate and write the run's row.
 
-        An exception in the run becomes a row with status `failed`, so that the sweep's other cells go on. A
-        cell that another launch is training is `left` to it.
+        An exception in the run becomes a row with status `failed`, so that the sweep's other cells go on. A cell that
+        another launch is training is `left` to it. Of a finished run only what is missing is measured.
+
+        Raises: CaptureFailed, and what says that the device's context is broken: then the process must end, and the
+            run goes on in another.
         """
         try:
             if not self._claimed:
@@ -95,9 +116,8 @@ class Trial:
                     reason = f"left to the launch that trains it, process {owner.pid} on {owner.machine.split()[0]}"
                     return self._progress(None, "left", reason)
                 self._claimed = True
-                if self.store.status(self.run_id) == "finished":  # by that launch, just before
-                    self._claim.release()
-                    return self._progress(None, "finished")
+                if self.store.status(self.run_id) == "finished":  # by that launch, just before, or long ago
+                    return self._already_finished()
             run = self._run = self._run or self._start()
             until = time.monotonic() + seconds
             while run.step < run.steps:
@@ -117,12 +137,26 @@ class Trial:
             return self._end("diverged", str(error))
         except DatasetError as error:  # data lies on each node
             return self._end("failed", f"DatasetError on node {socket.gethostname()}: {error}")
+        except CaptureFailed as error:
+            self.store.write_note(self.run_id, NO_GRAPHS, str(error))
+            self._abandon()
+            raise
         except Exception as error:  # whatever a cell raises is that cell's result
+            if is_out_of_memory(error):
+                return self._end("failed", f"OutOfMemoryError: {error}", process_must_end(error))
+            if process_must_end(error):
+                self._abandon()
+                raise
             return self._end("failed", f"{type(error).__name__}: {error}")
 
     def stop(self) -> None:
         """Leave the run where it is: a last checkpoint, and the claim given back."""
         self.save()
+        self._let_go()
+
+    def _abandon(self) -> None:
+        """Leave without a checkpoint: nothing can be read from the device any more."""
+        self._run = None
         self._let_go()
 
     def _let_go(self) -> None:
@@ -139,28 +173,43 @@ class Trial:
             return
         began = time.monotonic()
         stream = io.BytesIO()
-        begun = {**self._begun, "trained_seconds": self._trained_seconds}
-        torch.save({"run_id": self.run_id, "begun": begun, "run": run.state_dict()}, stream)
+        torch.save({"run_id": self.run_id, "begun": vars(self._begun), "run": run.state_dict()}, stream)
         self.store.write_checkpoint(self.run_id, run.step, stream.getvalue())
         now = time.monotonic()
-        self._next_checkpoint = now + max(self._checkpoint_seconds, (now - began) / CHECKPOINT_SHARE)
+        self._next_checkpoint = now + max(self.settings.checkpoint_seconds, (now - began) / CHECKPOINT_SHARE)
 
     def _start(self) -> Pretraining:
-        state = self._newest_state()
-        if state is not None:
-            self._begun = {key: state["begun"][key] for key in ("started_at", "threads", "device")}
-            self._trained_seconds = state["begun"]["trained_seconds"]
-        else:
+        device = self.settings.device
+        state = self._newest_state() or self._state_to_continue()
+        if state is None:
             self.store.drop_trajectory(self.run_id)
-        torch.set_num_threads(int(self._begun["threads"]))  # sums depend on it: a resumed run keeps its own
-        if self.device.startswith("cuda"):
-            torch.cuda.reset_peak_memory_stats()
-        run = Pretraining(self.spec, self.device)
+        else:
+            self._begun = Begun(**state["begun"])
+        torch.set_num_threads(self._begun.threads)  # sums depend on it: a resumed run keeps its own
+        if device.startswith("cuda"):
+            torch.cuda.reset_peak_memory_stats(device)
+        no_graphs = self.store.read_note(self.run_id, NO_GRAPHS)
+        if no_graphs:
+            self._remember(f"{no_graphs}; it runs eagerly")
+        try:
+            run = Pretraining(self.spec, device, graphs=not no_graphs, compiled=self._begun.compiled)
+        except CompilationFailed as error:
+            self._remember(f"the views are not compiled: {error}")
+            self._begun.compiled = False
+            run = Pretraining(self.spec, device, graphs=not no_graphs)
         if state is not None:
             run.load_state_dict(state["run"])
-        if self._tensorboard:
+        if self._begun.device.split(":")[0] != device.split(":")[0]:
+            self._remember(f"begun on {self._begun.device.split(':')[0]}, gone on on {device.split(':')[0]}")
+        if self.settings.tensorboard:
             self._board = Board(self.store.root / "tensorboard" / self.run_id, run.step)
         return run
+
+    def _remember(self, note: str) -> None:
+        """For whoever watches, and once for the run's row."""
+        self._notes.append(f"run {self.run_id}: {note}")
+        if note not in self._begun.notes:
+            self._begun.notes.append(note)
 
     def _newest_state(self) -> dict[str, Any] | None:
         """The newest checkpoint that is whole and this run's; each one passed over is noted."""
@@ -168,11 +217,28 @@ class Trial:
             if payload is None:
                 self._notes.append(f"checkpoint {name} of run {self.run_id} is damaged and was passed over")
                 continue
-            state: dict[str, Any] = torch.load(io.BytesIO(payload), map_location=self.device, weights_only=True)
+            state: dict[str, Any] = torch.load(
+                io.BytesIO(payload), map_location=self.settings.device, weights_only=True
+            )
             if state["run_id"] == self.run_id:
                 return state
             self._notes.append(f"checkpoint {name} of run {self.run_id} is another run's and was passed over")
         return None
+
+    def _state_to_continue(self) -> dict[str, Any] | None:
+        """What was kept of the shorter run, with its trajectory written as the beginning of this one's."""
+        earlier = self.settings.continues
+        if earlier is None:
+            return None
+        state = kept_runs.read_kept(self.store, earlier, self.settings.device)
+        if state is None or "run" not in state:
+            self._notes.append(f"run {self.run_id} starts anew: what was kept of {earlier} cannot be read")
+            return None
+        self.store.drop_trajectory(self.run_id)
+        kept_runs.copy_beginning(self.store, self.run_id, earlier, state["step"])
+        state["begun"]["notes"] = [*state["begun"]["notes"], f"goes on from run {earlier} at step {state['step']}"]
+        self._notes.append(f"run {self.run_id} goes on from run {earlier} at step {state['step']}")
+        return state
 
     def _train_slice(self, run: Pretraining, seconds: float) -> None:
         """Some steps, about a quarter of `seconds` of them, with their chunks and, when due, a checkpoint."""
@@ -182,7 +248,7 @@ class Trial:
             if self._board:
                 self._board.add(chunk)
         taken = time.monotonic() - began
-        self._trained_seconds += taken
+        self._begun.trained_seconds += taken
         per_step = taken / max(1, run.step - first)
         self._slice = max(1, min(4 * self._slice, int(seconds / 4 / per_step)))
         if time.monotonic() > self._next_checkpoint:
@@ -192,17 +258,34 @@ class Trial:
         if self.store.steps_stored(self.run_id) != run.steps:
             self.store.drop_checkpoints(self.run_id)
             raise RuntimeError("its trajectory in the store is incomplete; launch again to train it anew")
-        evaluation = run.evaluate()
+        measures = run.evaluate()
+        kept_runs.write_measures(self.store, run, measures)
+        kept_runs.keep(self.store, run, vars(self._begun), self.settings.keep)
         trajectory = self.store.read_trajectory(self.run_id)
         tail = trajectory.tail(max(1, round(TAIL * run.steps)))
         means = {name: float(tail[name].mean()) for name in ("percent_error", "reconstruction", "uniformity")}
-        self._write_row(run, "finished", None, means | evaluation)
-        if self._keep:
-            self.save()
-        else:
-            self.store.drop_checkpoints(self.run_id)
+        self._write_row(run, "finished", None, means | _columns(measures))
+        self.store.drop_checkpoints(self.run_id)
 
-    def _end(self, status: str, reason: str) -> Progress:
+    def _already_finished(self) -> Progress:
+        """Measure what is asked for and missing, from the weights that were kept; the run itself is not touched."""
+        row = self.store.read_run(self.run_id)
+        missing = kept_runs.missing_measures(self.store, self.spec, row["steps"])
+        state = kept_runs.read_kept(self.store, self.run_id, self.settings.device) if missing else None
+        if missing and state is None:
+            self._notes.append(f"run {self.run_id} lacks {', '.join(missing)}, and its weights were not kept")
+        if state is not None:
+            run = Pretraining(self.spec, self.settings.device, graphs=False)
+            run.network.load_state_dict(state["network"])
+            run.step = state["step"]
+            measures = run.evaluate()
+            kept_runs.write_measures(self.store, run, measures)
+            self.store.write_run(row | _columns(measures))
+        progress = Progress("finished", row["steps"], row["steps"], math.nan, 0.0, notes=tuple(self._notes))
+        self._let_go()
+        return progress
+
+    def _end(self, status: str, reason: str, process_ends: bool = False) -> Progress:
         try:
             if status == "diverged":  # it would diverge again from there
                 self.store.drop_checkpoints(self.run_id)
@@ -211,7 +294,7 @@ class Trial:
             self._write_row(self._run, status, kept, {})
         except OSError as error:  # a full or read-only disk: what is there stays, the next launch goes on from it
             reason = f"the store cannot be written ({error.strerror or error}); {reason}"
-        progress = self._progress(self._run, status, reason)
+        progress = self._progress(self._run, status, reason, process_ends)
         self._let_go()
         return progress
 
@@ -222,13 +305,13 @@ class Trial:
             "images": step * self.spec.P,
             "flops_per_step": float(flops_per_step(self.spec)),
             "flops": float(step * flops_per_step(self.spec)),
-            "wall_seconds": self._trained_seconds,
+            "wall_seconds": self._begun.trained_seconds,
             "images_per_second": self._images_per_second(step),
-            "peak_memory_bytes": peak_memory_bytes(self.device),
+            "peak_memory_bytes": peak_memory_bytes(self.settings.device),
         }
         begun = {
-            "device": device_name(self.device),
-            "started_at": datetime.fromisoformat(self._begun["started_at"]),
+            "device": device_name(self.settings.device),
+            "started_at": datetime.fromisoformat(self._begun.started_at),
             "finished_at": datetime.now(UTC),
         }
         self.store.write_run(
@@ -240,19 +323,36 @@ class Trial:
         )
 
     def _versions(self, run: Pretraining | None) -> str:
-        """Library versions, what floating-point sums depend on (device type and threads), skipped images."""
-        now = {"device": self.device.split(":")[0], "threads": torch.get_num_threads()}
-        began = {"device": self._begun["device"].split(":")[0], "threads": self._begun["threads"]}
-        changed = {} if now == began else {"began_with": began}
+        """Library versions, what floating-point sums depend on, what was not as it should be, skipped images."""
+        now = {
+            "device": self.settings.device.split(":")[0],
+            "threads": torch.get_num_threads(),
+            "compiled": self._begun.compiled,
+            "tf32": torch.backends.cuda.matmul.allow_tf32 or torch.backends.cudnn.allow_tf32,
+        }
+        notes = {"notes": self._begun.notes} if self._begun.notes else {}
         skipped = {"skipped": describe_skipped(run.images.skipped)} if run and run.images.skipped else {}
-        return json.dumps({**installed_versions(), **now, **changed, **skipped})
+        return json.dumps({**installed_versions(), **now, **notes, **skipped})
 
-    def _progress(self, run: Pretraining | None, status: str, error: str | None = None) -> Progress:
+    def _progress(
+        self, run: Pretraining | None, status: str, error: str | None = None, process_ends: bool = False
+    ) -> Progress:
         step, steps = (run.step, run.steps) if run else (0, 0)
-        latest = run.latest_percent_error() if run else math.nan
+        latest = run.latest_percent_error() if run and not process_ends else math.nan
         skipped = describe_skipped(run.images.skipped) if run else ""
         notes = tuple(filter(None, [*self._notes, skipped and f"{self.spec.dataset.name}: {skipped}"]))
-        return Progress(status, step, steps, latest, self._images_per_second(step), error, notes)
+        return Progress(status, step, steps, latest, self._images_per_second(step), error, notes, process_ends)
 
     def _images_per_second(self, step: int) -> float:
-        return step * self.spec.P / self._trained_seconds if self._trained_seconds else 0.0
+        return step * self.spec.P / self._begun.trained_seconds if self._begun.trained_seconds else 0.0
+
+
+def _columns(measures: list[Measure]) -> dict[str, Any]:
+    """The columns of a run's row that repeat what was measured at its end."""
+    columns: dict[str, Any] = {}
+    for measured in measures:
+        if measured.name == "heldout_percent_error":
+            columns |= {"heldout_percent_error": measured.value, "heldout_percent_error_std": deviation(measured)}
+        elif measured.name.endswith("_accuracy"):
+            columns["probe_accuracy"] = measured.value
+    return columns

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import platform
 import resource
 import subprocess
 import sys
 from dataclasses import asdict
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from mmcr_core.spec import RunSpec, canonical_json, run_id
+from mmcr_core.identity import canonical_json, run_id
+from mmcr_core.images.encoders import rank_bound
+from mmcr_core.spec import RunSpec
 from sweeps.storage.schema import SCHEMA_VERSION
 
 RECORDED_VERSIONS = ("torch", "torchvision", "numpy", "ray", "pyarrow")
@@ -36,6 +39,7 @@ def describe_run(spec: RunSpec, sweep: str) -> dict[str, Any]:
         "git_commit": git_commit(),
         "spec": canonical_json(asdict(spec)),
         "schema_version": SCHEMA_VERSION,
+        "rank_bound": rank_bound(spec),
     }
 
 
@@ -52,13 +56,18 @@ def git_commit() -> str:
 @functools.cache
 def installed_versions() -> dict[str, str]:
     """Versions of Python and of the libraries that a result depends on."""
-    return {"python": platform.python_version(), **{name: version(name) for name in RECORDED_VERSIONS}}
+    found = {"python": platform.python_version()}
+    for name in RECORDED_VERSIONS:
+        with contextlib.suppress(PackageNotFoundError):  # one cell by itself runs without Ray
+            found[name] = version(name)
+    return found
 
 
 def peak_memory_bytes(device: str) -> int:
-    """Peak of the run on its GPU; on a CPU, peak resident memory of this process so far."""
+    """Peak of what was reserved on the GPU, which the pools of CUDA graphs are part of (`max_memory_allocated` does
+    not see them); on a CPU, peak resident memory of this process so far."""
     if device.startswith("cuda"):
-        return torch.cuda.max_memory_allocated()
+        return torch.cuda.max_memory_reserved(device)
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
@@ -66,7 +75,7 @@ def peak_memory_bytes(device: str) -> int:
 def device_name(device: str) -> str:
     """The GPU's or the processor's own name."""
     if device.startswith("cuda"):
-        return torch.cuda.get_device_name() if torch.cuda.is_available() else "a GPU elsewhere"
+        return torch.cuda.get_device_name(device) if torch.cuda.is_available() else "a GPU elsewhere"
     return _processor()
 
 

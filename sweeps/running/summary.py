@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 
-from mmcr_core.spec import run_id
+from mmcr_core.identity import run_id
 from sweeps.running.launching import Sweep
 from sweeps.running.worker_watch import Outcome
 

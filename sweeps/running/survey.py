@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from mmcr_core.images import datasets
-from mmcr_core.spec import RunSpec, run_id
+from mmcr_core.identity import run_id
+from mmcr_core.images.datasets import steps_of
+from mmcr_core.spec import RunSpec
 from sweeps.grid.grid_file import load_grid
 from sweeps.storage.errors import UserError
 from sweeps.storage.sweep_store import Store
@@ -36,7 +37,7 @@ def survey(results: str | Path) -> list[CellStatus]:
 
 def _cell(store: Store, spec: RunSpec) -> CellStatus:
     key = run_id(spec)
-    steps = spec.budget.total_steps(spec.P, datasets.count(spec.dataset)[0])
+    steps = steps_of(spec)
     ended = store.status(key)
     row = store.read_run(key) if ended else {}
     step = max(store.steps_stored(key), store.checkpointed_step(key))

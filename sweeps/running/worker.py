@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import socket
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,9 +12,9 @@ from typing import Any
 from ray.tune import Trainable
 
 from sweeps.grid.settings import GridSettings
-from sweeps.running.calibrate import Calibration
+from sweeps.running.calibrate import Calibration, compiles
 from sweeps.running.plan import Cell
-from sweeps.running.resumable_trial import Trial
+from sweeps.running.resumable_trial import Trial, TrialSettings
 from sweeps.running.run_row import installed_versions
 from sweeps.storage.sweep_store import Store
 
@@ -39,32 +40,36 @@ class CellTrainable(Trainable):  # type: ignore[misc]
     def setup(self, config: dict[str, Any], job: Any = None) -> None:
         _require_same_code(job.code)
         self._job: Job = job
+        self._process_ends = False
         self._begin(config["run_id"])
 
     def reset_config(self, config: dict[str, Any]) -> bool:
+        if self._process_ends:
+            os._exit(1)  # Ray starts a fresh process for the next cell
         self._begin(config["run_id"])
         return True
 
     def _begin(self, run_id: str) -> None:
         job, cell = self._job, self._job.cells[run_id]
         device, threads = "cuda" if cell.gpus > 0 else "cpu", max(1, int(cell.cpus))
+        compiled = compiles(job.settings.compile, device)
         if job.calibrate:
-            self._trial: Trial | Calibration = Calibration(cell.spec, device, threads)
+            self._trial: Trial | Calibration = Calibration(cell.spec, device, threads, compiled)
             return
-        self._trial = Trial(
-            cell.spec,
-            Store(job.root),
-            job.settings.name,
-            launch=job.launch,
+        settings = TrialSettings(
             device=device,
             threads=threads,
             checkpoint_seconds=job.settings.checkpoint.every_seconds,
-            keep_checkpoint=job.settings.checkpoint.keep,
+            keep=job.settings.checkpoint.keep,
+            compiled=compiled,
+            continues=cell.continues,
             tensorboard=job.tensorboard,
         )
+        self._trial = Trial(cell.spec, Store(job.root), job.settings.name, settings, launch=job.launch)
 
     def step(self) -> dict[str, Any]:
         progress = self._trial.advance(SLICE_SECONDS)
+        self._process_ends = progress.process_ends
         return {"progress": progress, "done": progress.status != "running"}
 
     def cleanup(self) -> None:

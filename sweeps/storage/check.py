@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import time
+import zipfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +14,7 @@ import pyarrow as pa
 from sweeps.storage.checkpoints import checkpoint_payload
 from sweeps.storage.chunks import chunk_steps
 from sweeps.storage.files_and_urls import modified, read_table
-from sweeps.storage.schema import RUN_SCHEMA, TRAJECTORY_SCHEMA
+from sweeps.storage.schema import MEASURE_SCHEMA, RUN_SCHEMA, TRAJECTORY_SCHEMA, of_schema
 from sweeps.storage.sweep_store import Store, read_run_row
 
 LEFTOVER_SECONDS = 3600.0  # a temporary file this old belongs to nobody
@@ -37,16 +39,40 @@ def examine(store: Store, repair: bool, track: Callable[[Sequence[Path]], Iterab
         row = read_run_row(file)
         if row is None:
             yield Finding(file, "row cannot be read", "left as it is")
-        elif not read_table(file).schema.equals(RUN_SCHEMA):
+        elif not of_schema(read_table(file), RUN_SCHEMA):
             yield Finding(file, "columns are not those of this version", "left as it is")
     folders = sorted(path for path in (store.root / "trajectories").glob("*") if path.is_dir())
     for folder in track(folders):
         yield from _trajectory(store, folder, repair)
+    yield from _measures_and_weights(store, repair)
     for file in sorted((store.root / "checkpoints").glob("*/*.ckpt")):
         if checkpoint_payload(file) is None:
             if repair:
                 store.set_aside(file)
             yield Finding(file, "checkpoint is damaged", "set aside" if repair else "left as it is")
+
+
+def _measures_and_weights(store: Store, repair: bool) -> Iterator[Finding]:
+    """A launch measures again what is set aside here, where the weights are whole."""
+    remedy = "set aside" if repair else "left as it is"
+    for file in sorted((store.root / "measures").glob("*/[0-9]*.parquet")):
+        try:
+            whole = read_table(file, page_checksum_verification=True).schema.equals(MEASURE_SCHEMA)
+        except (pa.ArrowException, OSError):
+            whole = False
+        if not whole:
+            if repair:
+                store.set_aside(file)
+            yield Finding(file, "measures cannot be read", remedy)
+    for file in sorted((store.root / "weights").glob("*.pt")):
+        try:
+            damaged = zipfile.ZipFile(io.BytesIO(file.read_bytes())).testzip() is not None
+        except zipfile.BadZipFile:
+            damaged = True
+        if damaged:
+            if repair:
+                store.set_aside(file)
+            yield Finding(file, "weights are damaged", remedy)
 
 
 def _leftovers(store: Store, repair: bool) -> Iterator[Finding]:

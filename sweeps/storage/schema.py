@@ -32,6 +32,7 @@ RUN_SCHEMA = pa.schema(
         ("finished_at", _TIME),
         *((name, _TEXT) for name in ("git_commit", "versions", "spec")),
         pa.field("schema_version", _INT, nullable=False),
+        ("rank_bound", _INT),  # absent in rows of the first months
     ]
 )
 TRAJECTORY_SCHEMA = pa.schema(
@@ -45,6 +46,23 @@ TRAJECTORY_SCHEMA = pa.schema(
         pa.field("learning_rate", _FLOAT, nullable=False),
     ]
 )
+MEASURE_SCHEMA = pa.schema(
+    [
+        pa.field("run_id", _TEXT, nullable=False),
+        *(pa.field(name, _INT, nullable=False) for name in ("step", "images")),
+        pa.field("flops", _FLOAT, nullable=False),
+        *(pa.field(name, _TEXT, nullable=False) for name in ("name", "subject")),
+        *((name, _FLOAT) for name in ("value", "low", "high")),
+        pa.field("count", _INT, nullable=False),
+    ]
+)
+
+
+def of_schema(table: pa.Table, schema: pa.Schema) -> bool:
+    """Whether a table has a schema's columns; what was added later may be absent if it may be null."""
+    absent = [field for field in schema if field.name not in table.column_names]
+    kept = pa.schema([field for field in schema if field not in absent])
+    return bool(table.schema.equals(kept)) and all(field.nullable for field in absent)
 
 
 def parquet_bytes(table: pa.Table) -> bytes:

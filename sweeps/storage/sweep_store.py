@@ -3,7 +3,9 @@
     grid.yaml                            what was launched last
     runs/RUN_ID.parquet                  one row: spec, status, outcome, cost, provenance
     trajectories/RUN_ID/STEPS.parquet    a chunk of consecutive steps, named by them
+    measures/RUN_ID/STEP.parquet         what was measured of a run after so many steps, a row a number
     checkpoints/RUN_ID/STEP.ckpt         the newest two of an unfinished run
+    weights/RUN_ID.pt                    what is kept of a finished run: torch.save of its network
     claims/RUN_ID.json                   who is training a cell now
     damaged/...                          files that could not be read, set aside
 
@@ -25,7 +27,7 @@ from sweeps.storage.cell_claims import Claim
 from sweeps.storage.chunks import chunk_name, chunk_steps, visible_chunks
 from sweeps.storage.errors import UserError
 from sweeps.storage.files_and_urls import at, move, read_table, remove_tree, write_atomically
-from sweeps.storage.schema import RUN_SCHEMA, SCHEMA_VERSION, TRAJECTORY_SCHEMA, parquet_bytes
+from sweeps.storage.schema import MEASURE_SCHEMA, RUN_SCHEMA, SCHEMA_VERSION, TRAJECTORY_SCHEMA, parquet_bytes
 
 
 class Store:
@@ -45,8 +47,7 @@ class Store:
 
     def statuses(self) -> dict[str, str]:
         """run_id -> status of each run that has ended; damaged rows are left out (see `set_aside_damaged_runs`)."""
-        rows = [read_run_row(file) for file in self._run_files()]
-        return {row["run_id"]: row["status"] for row in rows if row is not None}
+        return {row["run_id"]: row["status"] for row in self.rows()}
 
     def set_aside_damaged_runs(self) -> list[Path]:
         """Move rows that cannot be read to `damaged/`, so that their cells are run again; their new paths."""
@@ -58,6 +59,10 @@ class Store:
 
     def _run_files(self) -> list[Path]:
         return [file for file in sorted((self.root / "runs").glob("*.parquet")) if not file.name.startswith(".")]
+
+    def rows(self) -> list[dict[str, Any]]:
+        """The row of each run that has ended; damaged ones are left out."""
+        return [row for file in self._run_files() if (row := read_run_row(file)) is not None]
 
     def status(self, run_id: str) -> str | None:
         """How a run has ended; None where it has not."""
@@ -90,6 +95,37 @@ class Store:
         """Number of steps in a run's trajectory."""
         return sum(last - first + 1 for first, last in map(chunk_steps, self.chunks(run_id)))
 
+    def write_measures(self, run_id: str, step: int, rows: list[dict[str, Any]]) -> None:
+        """What was measured of a run after `step` steps: rows of MEASURE_SCHEMA but for run_id and step. Measures of
+        that step which are not among `rows` stay."""
+        path = self.root / "measures" / run_id / f"{step:08d}.parquet"
+        new = {(row["name"], row["subject"]) for row in rows}
+        earlier = [row for row in self.read_measures(run_id, step) if (row["name"], row["subject"]) not in new]
+        complete = [*earlier, *({"run_id": run_id, "step": step, **row} for row in rows)]
+        write_atomically(path, parquet_bytes(pa.Table.from_pylist(complete, MEASURE_SCHEMA)))
+
+    def read_measures(self, run_id: str, step: int) -> list[dict[str, Any]]:
+        """Rows of what was measured of a run after `step` steps; none where that cannot be read."""
+        path = self.root / "measures" / run_id / f"{step:08d}.parquet"
+        try:
+            rows: list[dict[str, Any]] = read_table(path).to_pylist() if path.exists() else []
+        except (pa.ArrowException, OSError):
+            return []
+        return rows
+
+    def write_weights(self, run_id: str, payload: bytes) -> None:
+        """Keep what `torch.save` made of a finished run's network."""
+        write_atomically(self.root / "weights" / f"{run_id}.pt", payload)
+
+    def read_weights(self, run_id: str) -> bytes | None:
+        """What was kept of a finished run; None where nothing was."""
+        path = self.root / "weights" / f"{run_id}.pt"
+        return path.read_bytes() if path.exists() else None
+
+    def has_weights(self, run_id: str) -> bool:
+        """Whether anything was kept of a finished run."""
+        return (self.root / "weights" / f"{run_id}.pt").exists()
+
     def claim(self, run_id: str, launch: str) -> Claim:
         """The claim that a process of `launch` takes before it writes anything of a run."""
         return Claim(self.root / "claims" / f"{run_id}.json", launch)
@@ -105,6 +141,15 @@ class Store:
     def checkpointed_step(self, run_id: str) -> int:
         """Steps taken before a run's newest checkpoint; 0 where there is none."""
         return checkpoints.checkpointed_step(self._checkpoints(run_id))
+
+    def write_note(self, run_id: str, name: str, text: str) -> None:
+        """A remark for the next attempt at a run, beside its checkpoints, that goes with them."""
+        write_atomically(self._checkpoints(run_id) / name, text.encode())
+
+    def read_note(self, run_id: str, name: str) -> str:
+        """A remark of an earlier attempt; empty where there is none."""
+        path = self._checkpoints(run_id) / name
+        return path.read_text() if path.exists() else ""
 
     def drop_checkpoints(self, run_id: str) -> None:
         """Forget a run's checkpoints."""

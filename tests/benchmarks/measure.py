@@ -11,12 +11,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import torch
-from rich.console import Console
-from rich.table import Table
 
+from mmcr_core.defaults import run_spec
 from mmcr_core.images.datasets import Images
-from mmcr_core.spec import BudgetSpec, DatasetSpec, RunSpec, run_spec
+from mmcr_core.spec import BudgetSpec, DatasetSpec, RunSpec
 from sweeps.running.run_row import device_name, git_commit, installed_versions
 
 FOLDER = Path(__file__).parents[2] / "results" / "benchmarks"
@@ -49,12 +49,7 @@ def synchronize() -> None:
 def report(name: str, title: str, rows: list[dict[str, Any]]) -> None:
     """Print rows as a table and write results/benchmarks/NAME-DEVICE.json with hardware and versions."""
     print(f"{title}  [{device_name(DEVICE)}, {torch.get_num_threads()} threads]")
-    table = Table()
-    for column in rows[0]:
-        table.add_column(column, justify="right", no_wrap=True)
-    for row in rows:
-        table.add_row(*(f"{v:.3g}" if isinstance(v, float) else str(v) for v in row.values()))
-    Console(width=140).print(table)
+    print(pd.DataFrame(rows).to_string(index=False, float_format="{:.3g}".format, na_rep=""))
     FOLDER.mkdir(parents=True, exist_ok=True)
     content = {
         "benchmark": name,

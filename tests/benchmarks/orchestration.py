@@ -14,7 +14,8 @@ from pathlib import Path
 import psutil
 from rich.console import Console
 
-from mmcr_core.spec import BudgetSpec, DatasetSpec, EvaluateSpec, ProjectorSpec, run_spec
+from mmcr_core.defaults import run_spec
+from mmcr_core.spec import BudgetSpec, DatasetSpec, EvaluateSpec, ProjectorSpec
 from mmcr_core.training import Pretraining
 from sweeps.grid.settings import GridSettings, ResourceSettings
 from sweeps.running.cluster import cluster

@@ -16,7 +16,7 @@ import torch
 from PIL import Image
 
 from mmcr_core.images._torchvision import torchvision
-from mmcr_core.images.encoders import build_network
+from mmcr_core.images.encoders import ImageNetwork
 from mmcr_core.spec import EncoderSpec, ProjectorSpec
 from mmcr_core.training import Pretraining
 from tests.benchmarks.measure import DEVICE, report, stl10_cell, stl10_images, synchronize
@@ -62,12 +62,12 @@ def svdvals_loss(z: torch.Tensor) -> torch.Tensor:
 def loader_way(transform: Callable[[Any], Any], loss: Callable[[torch.Tensor], torch.Tensor]) -> Callable[[], float]:
     """Seconds of STEPS steps of a training loop as a user of torchvision would write it."""
     photos = Photos(stl10_images(512).train, transform)
-    network = build_network(EncoderSpec(), ProjectorSpec(), D, 3, seed=0).to(DEVICE)
+    network = ImageNetwork(EncoderSpec(), ProjectorSpec(), D, 3, views=K).to(DEVICE)
     optimizer = torch.optim.Adam(network.parameters(), lr=1e-3, weight_decay=1e-6)
 
     def step(views: torch.Tensor) -> None:
         optimizer.zero_grad()
-        value = loss(network(views.to(DEVICE, non_blocking=True).flatten(0, 1)).view(P, K, D))
+        value = loss(network(views.to(DEVICE, non_blocking=True).flatten(0, 1)))
         value.backward()
         optimizer.step()
         value.item()
@@ -92,11 +92,11 @@ def our_way(precision: str) -> Callable[[], float]:
 
     def seconds() -> float:
         for _ in range(60 if DEVICE == "cuda" else 3):
-            run._train_step()
+            run.train_step()
         synchronize()
         began = time.perf_counter()
         for _ in range(STEPS):
-            run._train_step()
+            run.train_step()
         synchronize()
         return time.perf_counter() - began
 

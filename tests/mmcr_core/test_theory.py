@@ -136,3 +136,22 @@ def test_impossible_norms_are_refused_and_nan_is_kept():
         percent_error(9.0, 4, 4)
     assert np.isnan(percent_error(np.nan, 4, 4))
     assert decompose(np.zeros((3, 3))) == (0, 0)
+
+
+@pytest.mark.parametrize(("P", "D", "rank"), [(64, 64, 32), (96, 64, 16), (32, 64, 48), (64, 64, 64), (200, 32, 512)])
+def test_the_level_of_a_bounded_rank_is_that_of_uniform_embeddings_in_a_subspace(P, D, rank):
+    rng = np.random.default_rng(0)
+    draws = []
+    for _ in range(40):
+        inside = rng.standard_normal((P, min(rank, D)))
+        inside /= np.linalg.norm(inside, axis=1, keepdims=True)
+        M = inside @ np.linalg.qr(rng.standard_normal((D, min(rank, D))))[0].T
+        draws.append(percent_error(np.linalg.norm(M, "nuc"), P, D))
+    assert expected_percent_error(P, D, rank=rank) == pytest.approx(np.mean(draws), abs=0.006)
+
+
+def test_a_rank_that_binds_nothing_changes_nothing():
+    P, D = np.meshgrid([16, 64, 300], [8, 64, 1000])
+    np.testing.assert_array_equal(expected_percent_error(P, D, rank=D), expected_percent_error(P, D))
+    np.testing.assert_array_equal(expected_percent_error(P, D, rank=np.inf), expected_percent_error(P, D))
+    assert expected_percent_error(1024, 1024, rank=512) == pytest.approx(1 - 0.5**0.5 * (1 - 0.06720), abs=1e-4)

@@ -15,7 +15,7 @@ from sweeps.grid.settings import GridSettings, ResourceSettings
 from sweeps.running.driver import Launch
 from sweeps.running.limits import Limits
 from sweeps.running.plan import Machine, plan
-from sweeps.running.resumable_trial import Trial
+from sweeps.running.resumable_trial import Trial, TrialSettings
 from sweeps.running.survey import survey
 from sweeps.running.worker import _require_same_code, code_version
 from sweeps.running.worker_watch import Outcome
@@ -76,7 +76,7 @@ def test_a_full_disk_stops_the_run_with_its_reason_and_space_lets_it_go_on(small
     spec = digits_spec(budget=BudgetSpec(steps=1200))
     to_end(Trial(spec, Store(tmp_path / "whole"), "s"))
     store = Store(disk / "s")
-    trial = Trial(spec, store, "s", checkpoint_seconds=0.05)
+    trial = Trial(spec, store, "s", TrialSettings(checkpoint_seconds=0.05))
     progress = to_end(trial)
     assert progress.status == "failed"
     assert "No space left on device" in progress.error
@@ -155,18 +155,23 @@ def test_a_cell_left_to_another_launch_is_not_retried(monkeypatch, digits_spec):
 
 
 def test_the_time_limit_checkpoints_running_cells_and_status_shows_them(write_grid, tmp_path):
-    grid = write_grid(D="[8, 16, 32]", budget="{steps: 100000}")
-    ran = run_script("sweeps/launch.py", grid, "--results", tmp_path / "r", "--time-limit", "9s", "--tensorboard")
-    assert ran.returncode == 1, ran.stderr
-    assert "0 of 3 cells finished, stopped at the time limit with 3 to go (launch again to go on)" in ran.stdout
-    cells = survey(tmp_path / "r/tiny")
-    assert sorted(cell.status for cell in cells) == ["begun", "begun", "waiting"]
-    assert all(0 < cell.step < cell.steps for cell in cells if cell.status == "begun")
+    grid = write_grid(D="[8, 16, 32]", budget="{steps: 1000000}")
+    for limit in (9, 30, 100, 300):  # seconds; a busy machine may need more to begin at all
+        ran = run_script("sweeps/launch.py", grid, "--results", tmp_path / "r", "--time-limit", f"{limit}s",
+                         "--tensorboard", timeout=limit + 200)  # fmt: skip
+        assert ran.returncode == 1, ran.stderr
+        assert "0 of 3 cells finished, stopped at the time limit with 3 to go (launch again to go on)" in ran.stdout
+        cells = survey(tmp_path / "r/tiny")
+        assert {cell.status for cell in cells} <= {"begun", "waiting"}
+        if begun := [cell for cell in cells if cell.status == "begun"]:
+            break
+    assert begun
+    assert all(0 < cell.step < cell.steps for cell in begun)
     shown = run_script("sweeps/status.py", tmp_path / "r/tiny")
-    assert "3 cells: 2 begun, 1 waiting" in shown.stdout
+    assert f"3 cells: {len(begun)} begun" in shown.stdout
     rows = json.loads(run_script("sweeps/status.py", tmp_path / "r/tiny", "--json").stdout)
-    assert {row["status"] for row in rows} == {"begun", "waiting"}
-    assert len(list((tmp_path / "r/tiny/tensorboard").glob("*/events*"))) == 2
+    assert [row["status"] for row in rows].count("begun") == len(begun)
+    assert len({file.parent.name for file in (tmp_path / "r/tiny/tensorboard").glob("*/events*")}) >= len(begun)
 
 
 def test_status_tells_running_finished_and_failed_cells(write_grid, tmp_path, digits_spec):
@@ -223,7 +228,7 @@ def test_a_damaged_row_is_set_aside_by_the_next_launch(write_grid, tmp_path):
 
 def test_checkpoints_take_at_most_a_fiftieth_of_the_time(tmp_path, digits_spec, monkeypatch):
     """Where one takes a tenth of a second, the next is due after five, however often they are asked for."""
-    trial = Trial(digits_spec(), Store(tmp_path), "s", checkpoint_seconds=0.001)
+    trial = Trial(digits_spec(), Store(tmp_path), "s", TrialSettings(checkpoint_seconds=0.001))
     trial.advance(1e-9)
     monkeypatch.setattr(trial.store, "write_checkpoint", lambda *_: time.sleep(0.1))
     trial.save()

@@ -91,3 +91,33 @@ def test_a_newer_schema_is_refused_with_a_sentence(tmp_path):
     write_run(store, spec(64, 64, 2), np.full(3, 0.5), schema_version=2)
     with pytest.raises(ResultsError, match="has schema_version 2; this code reads up to 1"):
         open_results(store.root)
+
+
+def test_measures_are_a_table_also_where_there_are_none_yet(tmp_path):
+    store = write_sweep(tmp_path / "s", sizes=(64,), views=(2,), steps=20)
+    results = open_results(store.root)
+    assert results.measures().empty
+    (run_id,) = store.statuses()
+    done = {"images": 1280, "flops": 2e10}
+    row = {"name": "knn_accuracy", "subject": "", "value": 0.5, "low": 0.4, "high": 0.6, "count": 100} | done
+    store.write_measures(run_id, 20, [row])
+    store.write_measures(run_id, 20, [row | {"name": "linear_accuracy", "value": None, "low": None, "high": None}])
+    table = open_results(store.root).measures()
+    assert table["name"].tolist() == ["knn_accuracy", "linear_accuracy"]
+    assert table["step"].tolist() == [20, 20]
+    joined = results.sql("SELECT P, m.value FROM measures m JOIN runs USING (run_id) WHERE m.name = 'knn_accuracy'")
+    assert joined.values.tolist() == [[64, 0.5]]
+
+
+def test_a_column_that_the_schema_gained_is_null_in_older_rows(tmp_path):
+    import pyarrow.parquet as pq
+
+    store = write_sweep(tmp_path / "s", sizes=(64, 128), views=(2,), steps=20)
+    newer, *older = sorted((store.root / "runs").glob("*.parquet"))
+    for file in older:
+        pq.write_table(pq.read_table(file).drop_columns(["rank_bound"]), file)
+    row = pq.read_table(newer).to_pylist()[0]
+    store.write_run(row | {"rank_bound": 2048})
+    bounds = open_results(store.root).runs().set_index("run_id")["rank_bound"]
+    assert bounds[newer.stem] == 2048
+    assert bounds.drop(newer.stem).isna().all()

@@ -20,7 +20,7 @@ from mmcr_core.spec import DatasetSpec
 
 @pytest.fixture(autouse=True)
 def _nothing_kept():
-    datasets.load.cache_clear()
+    datasets.forget()
 
 
 def encoded(size=(12, 12), mode="RGB", kind="PNG", seed=0):

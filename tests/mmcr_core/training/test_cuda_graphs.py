@@ -1,113 +1,118 @@
-"""When a step is captured, replayed or run eagerly. The GPU is played by stand-ins: what runs, and in which
-order, is what is tested; kernels are not."""
+"""When work is captured, replayed or done eagerly, and what happens where a capture fails. The GPU is played by
+stand-ins: what runs, and in which order, is what is tested; kernels are not."""
 
-import contextlib
-import warnings
+import gc
+import weakref
 
 import pytest
 import torch
 
-from mmcr_core.training import cuda_graphs
-from mmcr_core.training.cuda_graphs import WARM_UP_STEPS, StepGraphs
+from mmcr_core.training import pretraining
+from mmcr_core.training.cuda_graphs import Graphs
+from mmcr_core.training.device_failures import CaptureFailed, CaptureOutOfMemory
+from tests.mmcr_core.training.stand_ins import play_gpu
+
+DEVICE = torch.device("cuda:1")
 
 
-class Device:
-    """Records eager runs, captures and replays."""
+class Work:
+    """Says what it is when it is done."""
 
-    def __init__(self, monkeypatch, capture_fails=False):
-        self.log, self.capturing, self.fails = [], None, capture_fails
-        device = self
+    def __init__(self, gpu, name):
+        self.gpu, self.name = gpu, name
 
-        class Graph:
-            def register_generator_state(self, generator):
-                device.log.append("register")
-
-            def replay(self):
-                device.log.append(("replay", self.order))
-
-        @contextlib.contextmanager
-        def capture(graph, pool, stream):
-            device.capturing = graph
-            try:
-                yield
-                if device.fails:
-                    raise RuntimeError("operation not permitted when stream is capturing\nmore")
-            finally:
-                device.capturing = None
-
-        class Stream:
-            def __init__(self, *_):
-                pass
-
-            def wait_stream(self, other):
-                pass
-
-        monkeypatch.setattr(torch.cuda, "CUDAGraph", Graph)
-        monkeypatch.setattr(torch.cuda, "graph", capture)
-        monkeypatch.setattr(torch.cuda, "Stream", Stream)
-        monkeypatch.setattr(torch.cuda, "stream", lambda _: contextlib.nullcontext())
-        monkeypatch.setattr(torch.cuda, "current_stream", Stream)
-        monkeypatch.setattr(torch.cuda, "graph_pool_handle", lambda: (0, 0))
-        monkeypatch.setattr(torch.cuda, "synchronize", lambda: None)
-
-    def step(self, order):
-        if self.capturing is not None:
-            self.capturing.order = order
-            self.log.append(("capture", order))
-        else:
-            self.log.append(("eager", order))
+    def __call__(self):
+        self.gpu.log.append(("captured" if self.gpu.capturing else "done", self.name))
 
 
-A, B = (0, 1), (1, 0)
+@pytest.fixture
+def gpu(monkeypatch):
+    return play_gpu(monkeypatch)
 
 
-def test_each_order_is_captured_once_after_the_warm_up_and_every_step_runs_once(monkeypatch):
-    device = Device(monkeypatch)
-    step = StepGraphs(device.step, torch.Generator())
-    for order in (A, B, A, A, B, A):
-        step(order)
-    assert WARM_UP_STEPS == 3
-    assert device.log == [
-        ("eager", A), ("eager", B), ("eager", A),
-        "register", ("capture", A), ("replay", A),
-        "register", ("capture", B), ("replay", B),
-        ("replay", A),
+def test_work_is_captured_after_its_warm_up_and_done_once_at_each_call(gpu):
+    graphs = Graphs(DEVICE)
+    a, b = Work(gpu, "a"), Work(gpu, "b")
+    for work, warm_up in ((a, 2), (b, 0), (a, 2), (a, 2), (b, 0), (a, 2)):
+        graphs.run(work.name, work, warm_up)
+    assert gpu.log == [
+        ("done", "a"),
+        ("captured", "b"), ("replay", 0),
+        ("done", "a"),
+        ("captured", "a"), ("replay", 1),
+        ("replay", 0),
+        ("replay", 1),
     ]  # fmt: skip
 
 
-def test_where_capture_fails_one_warning_says_why_and_steps_run_eagerly(monkeypatch):
-    device = Device(monkeypatch, capture_fails=True)
-    step = StepGraphs(device.step, torch.Generator())
-    for _ in range(WARM_UP_STEPS):
-        step(A)
-    with pytest.warns(UserWarning, match="not permitted when stream is capturing.; it runs eagerly"):
-        step(A)
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        step(B)
-    eager = [entry for entry in device.log if entry[0] == "eager"]
-    assert eager == [("eager", A)] * (WARM_UP_STEPS + 1) + [("eager", B)]
+def test_capturing_ahead_does_the_work_once_to_warm_up(gpu):
+    graphs = Graphs(DEVICE)
+    graphs.capture("a", Work(gpu, "a"), warm_up=True)
+    graphs.run("a", Work(gpu, "a"), warm_up=3)
+    assert gpu.log == [("done", "a"), ("captured", "a"), ("replay", 0)]
 
 
-def test_after_a_reset_nothing_stale_is_replayed(monkeypatch):
-    device = Device(monkeypatch)
-    step = StepGraphs(device.step, torch.Generator())
-    for _ in range(WARM_UP_STEPS + 1):
-        step(A)
-    step.reset()
-    step(A)
-    assert device.log[-1] == ("eager", A)
+def test_a_pool_is_not_used_again_once_its_graphs_are_gone(gpu):
+    graphs = Graphs(DEVICE)
+    graphs.capture("a", Work(gpu, "a"))
+    graphs.capture("b", Work(gpu, "b"))
+    assert gpu.pools == [0, 0]
+    graphs.reset()
+    assert len(graphs) == 0
+    graphs.capture("a", Work(gpu, "a"))
+    assert gpu.pools == [0, 0, 1]
+
+
+def test_streams_name_their_device(gpu):
+    graphs = Graphs(DEVICE)
+    graphs.run("a", Work(gpu, "a"), warm_up=1)
+    assert gpu.devices == {DEVICE}
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 MiB"),
+        RuntimeError("CUDA error: out of memory\nCompile with TORCH_USE_CUDA_DSA"),
+        RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"),
+        RuntimeError("cuDNN error: CUDNN_STATUS_ALLOC_FAILED"),
+    ],
+    ids=["allocator", "driver", "cublas", "cudnn"],
+)
+def test_out_of_memory_inside_a_capture_stays_out_of_memory(gpu, error):
+    gpu.failure = error
+    with pytest.raises(torch.OutOfMemoryError) as raised:
+        Graphs(DEVICE).capture("a", Work(gpu, "a"))
+    assert isinstance(raised.value, CaptureOutOfMemory)
+    assert str(raised.value) == str(error).splitlines()[0]
+
+
+def test_any_other_failed_capture_says_why(gpu):
+    gpu.failure = RuntimeError("CUDA error: operation not permitted when stream is capturing\nmore")
+    with pytest.raises(CaptureFailed, match=r"not permitted when stream is capturing\)$"):
+        Graphs(DEVICE).capture("a", Work(gpu, "a"))
+
+
+def test_graphs_keep_nothing_of_the_work(gpu):
+    graphs, work = Graphs(DEVICE), Work(gpu, "a")
+    seen = weakref.ref(work)
+    for _ in range(3):
+        graphs.run("a", work, warm_up=1)
+    gc.disable()
+    try:
+        del work
+        assert seen() is None
+    finally:
+        gc.enable()
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
-def test_replayed_steps_are_the_eager_steps_on_a_gpu(digits_spec, precision, monkeypatch):
+def test_replayed_steps_are_the_eager_steps_on_a_gpu(digits_spec, precision):
     from mmcr_core.spec import BudgetSpec
-    from mmcr_core.training import Pretraining
 
     spec = digits_spec(precision=precision, budget=BudgetSpec(steps=40))
-    (replayed,) = Pretraining(spec, "cuda").run()
-    monkeypatch.setattr(cuda_graphs, "WARM_UP_STEPS", 10**9)
-    (eager,) = Pretraining(spec, "cuda").run()
+    (replayed,) = pretraining.Pretraining(spec, "cuda").run()
+    (eager,) = pretraining.Pretraining(spec, "cuda", graphs=False).run()
     difference = abs(replayed.columns["percent_error"] - eager.columns["percent_error"]).max()
     assert difference < (1e-4 if precision == "fp32" else 2e-2)

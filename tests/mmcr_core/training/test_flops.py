@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from mmcr_core.images.encoders import build_network
+from mmcr_core.images.encoders import ImageNetwork
 from mmcr_core.spec import EncoderSpec, ProjectorSpec
 from mmcr_core.training.flops import flops_per_step, loss_flops, network_flops
 
@@ -16,19 +16,19 @@ from mmcr_core.training.flops import flops_per_step, loss_flops, network_flops
     [(EncoderSpec("convnet"), 8, 1), (EncoderSpec("resnet18", "imagenet"), 64, 3)],
 )
 def test_network_flops_equal_a_counted_forward_and_backward(encoder, size, channels):
-    network = build_network(encoder, ProjectorSpec((32,)), 16, channels, seed=0)
+    network = ImageNetwork(encoder, ProjectorSpec((32,)), 16, channels)
     with FlopCounterMode(display=False) as counter:
         network(torch.rand(6, channels, size, size)).sum().backward()
     assert network_flops(encoder, ProjectorSpec((32,)), 16, channels, size) * 6 == counter.get_total_flops()
 
 
 def test_resnet18_at_64_pixels_needs_three_times_its_forward_but_for_the_images_gradient():
-    network = build_network(EncoderSpec(), ProjectorSpec(), 128, 3, seed=0)
+    network = ImageNetwork(EncoderSpec(), ProjectorSpec((512,)), 128, 3)
     with FlopCounterMode(display=False) as forward:
         network(torch.rand(2, 3, 64, 64))
     first_layer = 2 * 64 * 3 * 7 * 7 * 32 * 32
     expected = 3 * forward.get_total_flops() // 2 - first_layer
-    assert network_flops(EncoderSpec(), ProjectorSpec(), 128, 3, 64) == expected
+    assert network_flops(EncoderSpec(), ProjectorSpec((512,)), 128, 3, 64) == expected
     assert expected == pytest.approx(0.87e9, rel=0.01)
 
 

@@ -1,12 +1,16 @@
 """Measured costs replace estimates in plans, and are kept by shape."""
 
 import dataclasses
+import gc
 import json
+import weakref
 
 import pytest
 
-from mmcr_core.spec import BudgetSpec, DatasetSpec, OptimizerSpec
+from mmcr_core.spec import BudgetSpec, DatasetSpec, EvaluateSpec, OptimizerSpec
+from mmcr_core.training import Pretraining
 from sweeps.grid.settings import ResourceSettings
+from sweeps.running import calibrate
 from sweeps.running.calibrate import Calibration, lookup, measure, shape_key
 from sweeps.running.plan import CELL_OVERHEAD_SECONDS, Machine, plan
 from tests.conftest import run_script
@@ -16,16 +20,16 @@ CPU = Machine(gpus=0, cpus=1, gpu_memory_bytes=0, flops_per_second=1e11)
 
 def test_a_measurement_is_kept_for_its_shape_and_used_by_plans(digits_spec):
     spec = digits_spec()
-    assert lookup(spec, "cpu", 1) is None
+    assert lookup(spec, "cpu", 1, False) is None
     assert not plan((spec,), ResourceSettings(), CPU)[0].measured
-    assert Calibration(spec, "cpu", 1).advance(1).status == "finished"
-    kept = lookup(spec, "cpu", 1)
+    assert Calibration(spec, "cpu", 1, False).advance(1).status == "finished"
+    kept = lookup(spec, "cpu", 1, False)
     assert kept.seconds_per_step > 0 and kept.other_seconds > 0 and kept.memory_bytes > 1 << 20
     longer = digits_spec(budget=BudgetSpec(steps=1000), seed=3)
     (cell,) = plan((longer,), ResourceSettings(), CPU)
     assert cell.measured and cell.memory_bytes == kept.memory_bytes
     assert cell.seconds == pytest.approx(CELL_OVERHEAD_SECONDS + kept.other_seconds + 1000 * kept.seconds_per_step)
-    assert lookup(spec, "cpu", 2) is None
+    assert lookup(spec, "cpu", 2, False) is None
 
 
 def test_shapes_differ_in_what_changes_the_cost_of_a_step_only(digits_spec):
@@ -36,30 +40,64 @@ def test_shapes_differ_in_what_changes_the_cost_of_a_step_only(digits_spec):
         digits_spec(optimizer=OptimizerSpec(learning_rate=1.0)),
     ]
     other = [digits_spec(P=32), digits_spec(D=9), digits_spec(K=3), digits_spec(precision="bf16")]
+    other.append(digits_spec(evaluate=EvaluateSpec(50, "knn")))
     other.append(digits_spec(views=dataclasses.replace(spec.views, blur=0.5)))
-    key = shape_key(spec, "cpu", 1)
-    assert {shape_key(one, "cpu", 1) for one in same} == {key}
-    assert key not in {shape_key(one, "cpu", 1) for one in other}
+    key = shape_key(spec, "cpu", 1, False)
+    assert {shape_key(one, "cpu", 1, False) for one in same} == {key}
+    assert shape_key(spec, "cpu", 1, True) != key
+    assert key not in {shape_key(one, "cpu", 1, False) for one in other}
 
 
-def test_a_step_is_measured_near_what_a_run_takes(digits_spec):
-    import time
+def test_what_is_measured_leaves_no_run_behind(digits_spec, monkeypatch):
+    seen = []
+    whole = Pretraining.__init__
 
-    from mmcr_core.training import Pretraining
+    def noted(run, *arguments, **options):
+        whole(run, *arguments, **options)
+        seen.append(weakref.ref(run))
 
-    spec = digits_spec(P=64, budget=BudgetSpec(steps=300))
-    measured = measure(spec, "cpu", 1)
-    run = Pretraining(spec)
-    began = time.perf_counter()
-    list(run.run())
-    assert measured.seconds_per_step == pytest.approx((time.perf_counter() - began) / 300, rel=0.5)
+    monkeypatch.setattr(Pretraining, "__init__", noted)
+    gc.collect()
+    gc.disable()
+    try:
+        measured = measure(digits_spec(P=64, budget=BudgetSpec(steps=30)), "cpu", 1)
+        assert measured.seconds_per_step > 0
+        assert [run() for run in seen] == [None]
+    finally:
+        gc.enable()
+
+
+def test_steps_on_a_gpu_are_timed_by_its_events_after_every_capture(digits_spec, monkeypatch):
+    """Played on a CPU: the events say that a step takes 2 ms."""
+    marks = []
+
+    class Event:
+        def __init__(self, enable_timing):
+            assert enable_timing
+
+        def record(self, stream):
+            self.at = run.step
+            marks.append(run.step)
+
+        def synchronize(self):
+            pass
+
+        def elapsed_time(self, end):
+            return 2.0 * (end.at - self.at)
+
+    monkeypatch.setattr(calibrate.torch.cuda, "Event", Event)
+    monkeypatch.setattr(calibrate.torch.cuda, "current_stream", lambda device: device)
+    monkeypatch.setattr(calibrate, "MEASURED_SECONDS", 0.05)
+    run = Pretraining(digits_spec(budget=BudgetSpec(steps=1000)))
+    assert calibrate._gpu_seconds(run) == pytest.approx(0.002)
+    assert marks == [0, 5, 5, 30]
 
 
 def test_a_shape_that_cannot_run_is_left_to_its_cell(tmp_path, digits_spec):
     spec = digits_spec(dataset=DatasetSpec("parquet", path=str(tmp_path / "none.parquet")))
-    progress = Calibration(spec, "cpu", 1).advance(1)
+    progress = Calibration(spec, "cpu", 1, False).advance(1)
     assert progress.status == "failed" and "does not exist" in progress.error
-    assert lookup(spec, "cpu", 1) is None
+    assert lookup(spec, "cpu", 1, False) is None
 
 
 @pytest.mark.slow

@@ -1,11 +1,16 @@
 """Costs of cells, their order, and what they ask of a machine."""
 
+from dataclasses import replace
+
 import pytest
 
+from mmcr_core.spec import BudgetSpec, DatasetSpec, ProjectorSpec
 from mmcr_core.training.flops import flops_per_step
 from sweeps.grid.grid_file import load_grid
 from sweeps.grid.settings import ResourceSettings
+from sweeps.running.gpu_sharing import mps_runs, remark
 from sweeps.running.plan import Machine, makespan_seconds, memory_bytes, plan, schedule
+from sweeps.running.plan_preview import rank_warning
 from tests.conftest import REPOSITORY
 
 GRIDS = REPOSITORY / "sweeps" / "grids"
@@ -92,3 +97,28 @@ def test_memory_grows_with_the_batch_and_is_halved_by_bf16(paper, digits_spec):
     assert memory[1024, 8] > 4 * memory[64, 8] > memory[64, 2]
     assert memory[64, 2] > 105_000 * 3 * 96 * 96
     assert memory_bytes(digits_spec(P=512), 0) > memory_bytes(digits_spec(P=512, precision="bf16"), 0)
+
+
+def test_a_plan_names_cells_that_the_projector_keeps_from_the_level(paper, digits_spec):
+    assert rank_warning(paper) == ""
+    narrow = tuple(replace(cell, projector=ProjectorSpec((512,))) for cell in paper)
+    assert rank_warning(narrow).startswith(
+        "3 of 75 cells cannot reach the level of uniform embeddings: the last hidden layer of the projector bounds the "
+        "rank of M (by 512 at P = 1024, D = 1024, where the level is 0.340 instead of 0.151); use projector: "
+        "{hidden: [1024]} or more."
+    )
+
+
+def test_cells_that_share_a_gpu_say_whether_they_run_side_by_side(tmp_path, monkeypatch):
+    monkeypatch.setenv("CUDA_MPS_PIPE_DIRECTORY", str(tmp_path))
+    assert not mps_runs()
+    assert remark(1) == ""
+    assert remark(4).startswith("4 cells share a GPU by time slices, which gains little: CUDA MPS does not run here")
+    (tmp_path / "control").touch()
+    assert mps_runs()
+    assert remark(4) == "4 cells share a GPU under CUDA MPS."
+
+
+def test_a_limit_shortens_epochs(digits_spec):
+    limited = digits_spec(dataset=DatasetSpec("digits", limit=160), budget=BudgetSpec(epochs=3.0))
+    assert plan((limited,), ResourceSettings(), CPU)[0].steps == 30

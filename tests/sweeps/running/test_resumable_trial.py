@@ -14,7 +14,8 @@ import pandas as pd
 import pytest
 
 from mmcr_core.spec import BudgetSpec, DatasetSpec, EvaluateSpec, OptimizerSpec
-from sweeps.running.resumable_trial import Trial
+from sweeps.running.kept_runs import read_kept
+from sweeps.running.resumable_trial import Trial, TrialSettings
 from sweeps.storage.sweep_store import Store
 
 
@@ -45,16 +46,22 @@ def test_a_finished_run_has_its_outcome_cost_and_provenance(tmp_path, digits_spe
     assert not (tmp_path / "checkpoints").exists() or not list((tmp_path / "checkpoints").iterdir())
 
 
-def test_the_trained_network_is_kept_where_asked_for(tmp_path, digits_spec):
-    import io
-
-    import torch
-
-    trial = Trial(digits_spec(), Store(tmp_path), "s", keep_checkpoint=True)
+@pytest.mark.parametrize(
+    ("keep", "holds"),
+    [
+        ("none", None),
+        ("weights", {"run_id", "spec", "step", "network"}),
+        ("all", {"run_id", "spec", "step", "network", "begun", "run"}),
+    ],
+)
+def test_of_a_finished_run_stays_what_was_asked_for(tmp_path, digits_spec, keep, holds):
+    store = Store(tmp_path)
+    trial = Trial(digits_spec(), store, "s", TrialSettings(keep=keep))
     to_end(trial)
-    ((name, payload),) = Store(tmp_path).read_checkpoints(trial.run_id)
-    assert name == "00000012.ckpt"
-    assert torch.load(io.BytesIO(payload), weights_only=True)["run"]["step"] == 12
+    kept = read_kept(store, trial.run_id)
+    assert (set(kept) if kept else None) == holds
+    assert not kept or kept["step"] == 12
+    assert list(store.read_checkpoints(trial.run_id)) == []
 
 
 def test_slices_of_any_length_give_the_same_trajectory(tmp_path, digits_spec):
@@ -79,7 +86,7 @@ def test_a_run_that_raises_is_failed_with_its_reason(tmp_path, digits_spec):
 
 
 def stl10_views():
-    from mmcr_core.spec import VIEW_RECIPES
+    from mmcr_core.defaults import VIEW_RECIPES
 
     return VIEW_RECIPES["stl10"]
 
@@ -123,10 +130,10 @@ def test_a_resumed_run_keeps_the_threads_it_began_with(tmp_path, digits_spec, th
     import torch
 
     store, spec = Store(tmp_path), digits_spec(budget=BudgetSpec(steps=50))
-    begun = Trial(spec, store, "s", threads=threads)
+    begun = Trial(spec, store, "s", TrialSettings(threads=threads))
     begun.advance(1e-9)
     begun.stop()
-    to_end(Trial(spec, store, "s", threads=3 - threads))
+    to_end(Trial(spec, store, "s", TrialSettings(threads=3 - threads)))
     assert torch.get_num_threads() == threads
     assert json.loads(store.read_run(begun.run_id)["versions"])["threads"] == threads
 
@@ -157,9 +164,9 @@ CHILD = textwrap.dedent(
     """
     import pickle, sys
     from sweeps.storage.sweep_store import Store
-    from sweeps.running.resumable_trial import Trial
+    from sweeps.running.resumable_trial import Trial, TrialSettings
     spec = pickle.load(open(sys.argv[1], "rb"))
-    trial = Trial(spec, Store(sys.argv[2]), "s", checkpoint_seconds=0.02)
+    trial = Trial(spec, Store(sys.argv[2]), "s", TrialSettings(checkpoint_seconds=0.02))
     while (progress := trial.advance(0.02)).status == "running":
         print(progress.step, flush=True)
     print(progress.status, flush=True)

@@ -161,3 +161,25 @@ def test_a_damaged_run_is_trained_again_by_the_next_trial(tmp_path, digits_spec)
     assert problems(store)
     assert Trial(digits_spec(), store, "s").advance(60).status == "finished"
     assert store.read_trajectory(trial.run_id).equals(good)
+
+
+def test_damaged_weights_and_measures_are_set_aside_and_measured_again_where_that_can_be(tmp_path, digits_spec):
+    from sweeps.running.resumable_trial import Trial
+
+    store = Store(tmp_path)
+    trial = Trial(digits_spec(), store, "s")
+    trial.advance(60)
+    assert problems(store) == []
+    measures = tmp_path / "measures" / trial.run_id / "00000012.parquet"
+    before = store.read_measures(trial.run_id, 12)
+    measures.write_bytes(b"half of it")
+    assert problems(store, repair=False) == ["measures cannot be read"] == problems(store)
+    assert not measures.exists()
+    assert Trial(digits_spec(), store, "s").advance(60).status == "finished"
+    assert store.read_measures(trial.run_id, 12) == before
+    weights = tmp_path / "weights" / f"{trial.run_id}.pt"
+    content = bytearray(weights.read_bytes())
+    content[len(content) // 2] ^= 0xFF
+    weights.write_bytes(content)
+    assert problems(store) == ["weights are damaged"]
+    assert (tmp_path / "damaged" / "weights" / weights.name).exists()

@@ -1,0 +1,64 @@
+"""What makes two runs the same: a hash of everything that determines their trajectory, and of nothing else.
+
+Not in it: names, paths, resources, checkpoints, compilation, and what is measured: asking for one more measure must
+not train again. `ALGORITHM` has a number for each part of the code that makes numbers, by name, raised whenever the
+same spec would give other numbers there; so mending one objective orphans no other's runs. A field that is added later
+is left out of the hash while it has the value that means what was done before it existed (`NEUTRAL`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict
+from typing import Any
+
+from mmcr_core.spec import RunSpec
+
+ALGORITHM: dict[str, dict[str, int]] = {
+    "source": {"images": 1},
+    "network": {"resnet18": 1, "convnet": 1},
+    "objective": {"mmcr": 1},
+    "optimizer": {"adam": 1},
+}
+NOT_IDENTITY = ("evaluate", "dataset.root", "dataset.path", "dataset.download")
+NEUTRAL: dict[str, Any] = {"dataset.limit": None}
+
+
+def identity(spec: RunSpec) -> dict[str, Any]:
+    """What determines the trajectory of a run, as JSON would hold it."""
+    fields = asdict(spec)
+    for key in NOT_IDENTITY:
+        _remove(fields, key)
+    for key, value in NEUTRAL.items():
+        _remove(fields, key, value)
+    names = {"source": "images", "network": spec.encoder.name, "objective": spec.objective.name}
+    names["optimizer"] = spec.optimizer.name
+    return fields | {"algorithm": {part: ALGORITHM[part][name] for part, name in names.items()}}
+
+
+def canonical_json(value: Any) -> str:
+    """JSON with sorted keys and no spaces; equal values give equal text."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+
+def digest(value: Any) -> str:
+    """First 16 hex digits of the SHA-256 of the canonical JSON of a value."""
+    return hashlib.sha256(canonical_json(value).encode()).hexdigest()[:16]
+
+
+def run_id(spec: RunSpec) -> str:
+    """The digest of `identity(spec)`: what a run is called in the store."""
+    return digest(identity(spec))
+
+
+_ANYTHING = object()
+
+
+def _remove(fields: dict[str, Any], key: str, value: Any = _ANYTHING) -> None:
+    """Remove a dotted key, if it is there and has the value."""
+    *path, last = key.split(".")
+    for part in path:
+        fields = fields[part]
+    if last in fields and (value is _ANYTHING or fields[last] == value):
+        del fields[last]

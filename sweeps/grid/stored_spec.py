@@ -1,0 +1,36 @@
+"""The spec that a run's row keeps, read back."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from mmcr_core.objectives import objective_class
+from mmcr_core.spec import ObjectiveSpec, RunSpec, SpecError
+
+_RUN = TypeAdapter(RunSpec)
+
+
+def run_spec_of(fields: dict[str, Any], objective: ObjectiveSpec) -> RunSpec:
+    """A run from plain values, with its objective. Raises pydantic's ValidationError."""
+    named = fields | {"objective": {"name": objective.name}}
+    return replace(_RUN.validate_json(json.dumps(named)), objective=objective)
+
+
+def objective_of(fields: dict[str, Any]) -> ObjectiveSpec:
+    """An objective's own options from plain values. Raises SpecError for an unknown name, else ValidationError."""
+    options = objective_class(fields["name"]).Options
+    found: ObjectiveSpec = TypeAdapter(options).validate_json(json.dumps(fields))
+    return found
+
+
+def spec_from_json(text: str) -> RunSpec | None:
+    """The spec in a run's row; None where this version cannot read it."""
+    try:
+        fields = json.loads(text)
+        return run_spec_of(fields, objective_of(fields["objective"]))
+    except (ValidationError, SpecError, KeyError, ValueError):
+        return None

@@ -1,0 +1,36 @@
+"""Making the views of a batch, compiled against eager, and the host's share: drawing what is random.
+
+ResNet-18's STL-10 views, 64 pixels from 96, P = 64, K = 2; every order of the jitters in turn.
+"""
+
+from __future__ import annotations
+
+import time
+
+from mmcr_core.images.source import ImageSource
+from tests.benchmarks.measure import DEVICE, report, seconds_in_turn, stl10_cell, stl10_images
+
+
+def main() -> None:
+    spec, images = stl10_cell(64, 64, 2), stl10_images(512).to(DEVICE)
+    began = time.perf_counter()
+    sources = {"eager": ImageSource(spec, images), "compiled": ImageSource(spec, images, compiled=True)}
+    compilation = time.perf_counter() - began
+    step = iter(range(10**6))
+
+    def draw():
+        return sources["eager"].draw(next(step))
+
+    def make(name):
+        source = sources[name]
+        return lambda: source.batch(source.draw(next(step)))
+
+    taken = seconds_in_turn({"draw": draw, **{name: make(name) for name in sources}}, seconds=8)
+    rows = [{"what": name, "ms": 1e3 * seconds} for name, seconds in taken.items()]
+    rows.append({"what": "compiling once, s", "ms": None, "s": compilation})
+    rows.append({"what": "ratio eager / compiled", "ratio": taken["eager"] / taken["compiled"]})
+    report("compiled_views", "Views of 128, with their random choices", rows)
+
+
+if __name__ == "__main__":
+    main()

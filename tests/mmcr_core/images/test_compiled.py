@@ -1,0 +1,48 @@
+"""Compiled views: the numbers of the eager ones, few compilations, and a clear reason where there are none."""
+
+import dataclasses
+
+import pytest
+import torch
+from torch._dynamo.utils import counters
+
+from mmcr_core.defaults import VIEW_RECIPES
+from mmcr_core.images import compiled
+from mmcr_core.images.compiled import CompilationFailed
+from mmcr_core.images.datasets import Images
+from mmcr_core.images.source import ImageSource
+from mmcr_core.spec import DatasetSpec
+
+RECIPE = dataclasses.replace(VIEW_RECIPES["stl10"], size=16, blur=0.5, solarise=0.3)
+
+
+@pytest.fixture
+def images():
+    pixels = torch.randint(0, 256, (8, 24, 3, 24), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    return Images(pixels, torch.zeros(8), pixels, torch.zeros(8))
+
+
+@pytest.fixture
+def spec(digits_spec):
+    return digits_spec(P=4, dataset=DatasetSpec("stl10"), views=RECIPE)
+
+
+def test_compiled_views_are_the_eager_ones_and_all_orders_share_six_compilations(spec, images):
+    eager = ImageSource(spec, images)
+    counters.clear()
+    fast = ImageSource(spec, images, compiled=True)
+    assert counters["stats"]["unique_graphs"] == 6  # crop, four jitters, the rest
+    for step in range(30):
+        order = eager.draw(step)
+        assert fast.draw(step) == order
+        assert (fast.batch(order) - eager.batch(order)).abs().max() < 2e-5
+    assert counters["stats"]["unique_graphs"] == 6
+
+
+def test_where_compilation_fails_the_reason_is_said(spec, images, monkeypatch):
+    def no_compiler(*_, **__):
+        raise RuntimeError("InvalidCxxCompiler: no working C++ compiler found\nmore")
+
+    monkeypatch.setattr(compiled.torch, "compile", lambda *_, **__: no_compiler)
+    with pytest.raises(CompilationFailed, match=r"^InvalidCxxCompiler: no working C\+\+ compiler found$"):
+        ImageSource(spec, images, compiled=True)

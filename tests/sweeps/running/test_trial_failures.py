@@ -1,0 +1,190 @@
+"""How a trial ends when its device fails, and that nothing of a run outlives its trial."""
+
+import gc
+import json
+import weakref
+
+import pytest
+import torch
+
+from mmcr_core.images.compiled import CompilationFailed
+from mmcr_core.spec import BudgetSpec, DatasetSpec, OptimizerSpec
+from mmcr_core.training import CaptureFailed, CaptureOutOfMemory, Pretraining
+from sweeps.running.resumable_trial import Trial, TrialSettings
+from sweeps.storage.sweep_store import Store
+from tests.sweeps.running.test_resumable_trial import to_end
+
+
+def failing_at(monkeypatch, step, error):
+    """A run raises `error` where it would take `step`."""
+    whole = Pretraining.train_step
+
+    def train_step(run):
+        if run.step == step:
+            raise type(error)(*error.args)
+        whole(run)
+
+    monkeypatch.setattr(Pretraining, "train_step", train_step)
+
+
+@pytest.mark.parametrize(
+    ("error", "ends"),
+    [
+        (torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB"), False),
+        (RuntimeError("CUDA error: out of memory"), False),
+        (RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"), False),
+        (CaptureOutOfMemory("CUDA out of memory"), True),
+    ],
+    ids=["allocator", "driver", "library", "capture"],
+)
+def test_out_of_memory_is_called_that_wherever_it_happens(tmp_path, digits_spec, monkeypatch, error, ends):
+    failing_at(monkeypatch, 3, error)
+    progress = to_end(Trial(digits_spec(), Store(tmp_path), "s"))
+    assert progress.status == "failed"
+    assert progress.error == f"OutOfMemoryError: {error}"
+    assert progress.process_ends is ends
+    (row,) = Store(tmp_path).rows()
+    assert row["error"].startswith("OutOfMemoryError: ")
+
+
+def test_after_a_failed_capture_the_run_goes_on_without_graphs_in_another_process(tmp_path, digits_spec, monkeypatch):
+    store, spec = Store(tmp_path), digits_spec(budget=BudgetSpec(steps=30))
+    with monkeypatch.context() as patch:
+        failing_at(patch, 3, CaptureFailed("the step cannot be captured as a CUDA graph (stream is capturing)"))
+        trial = Trial(spec, store, "s")
+        with pytest.raises(CaptureFailed):
+            to_end(trial)
+        trial.stop()  # as Ray does when it lets go of a process
+    assert store.statuses() == {}
+    assert not store.claim(trial.run_id, "other").held()
+    graphs = []
+    whole = Pretraining.__init__
+
+    def noted(run, *arguments, **options):
+        graphs.append(options["graphs"])
+        whole(run, *arguments, **options)
+
+    monkeypatch.setattr(Pretraining, "__init__", noted)
+    assert to_end(Trial(spec, store, "s")).status == "finished"
+    assert graphs == [False]
+    (row,) = store.rows()
+    assert json.loads(row["versions"])["notes"] == [
+        "the step cannot be captured as a CUDA graph (stream is capturing); it runs eagerly"
+    ]
+    assert not (tmp_path / "checkpoints" / trial.run_id).exists()
+
+
+def test_a_broken_context_ends_the_process_and_writes_no_checkpoint(tmp_path, digits_spec, monkeypatch):
+    failing_at(monkeypatch, 5, RuntimeError("CUDA error: an illegal memory access was encountered"))
+    store = Store(tmp_path)
+    trial = Trial(digits_spec(), store, "s")
+    with pytest.raises(RuntimeError, match="illegal memory access"):
+        to_end(trial)
+    trial.stop()
+    assert store.statuses() == {}
+    assert store.checkpointed_step(trial.run_id) == 0
+    assert not store.claim(trial.run_id, "other").held()
+
+
+def test_where_views_cannot_be_compiled_the_run_says_so_and_goes_on(tmp_path, digits_spec, monkeypatch):
+    def fails(*_):
+        raise CompilationFailed("there is no C++ compiler")
+
+    monkeypatch.setattr("mmcr_core.images.source.compiled_stages", fails)
+    store = Store(tmp_path)
+    assert to_end(Trial(digits_spec(), store, "s", TrialSettings(compiled=True))).status == "finished"
+    (row,) = store.rows()
+    versions = json.loads(row["versions"])
+    assert versions["notes"] == ["the views are not compiled: there is no C++ compiler"]
+    assert versions["compiled"] is False
+
+
+def test_a_resumed_run_stays_compiled_or_not_as_it_began(tmp_path, digits_spec, monkeypatch):
+    asked = []
+
+    def stages(images, recipe, parameters):
+        asked.append(True)
+        return resumable_trial_stages
+
+    from mmcr_core.images.views import EAGER as resumable_trial_stages
+
+    monkeypatch.setattr("mmcr_core.images.source.compiled_stages", stages)
+    store, spec = Store(tmp_path), digits_spec(budget=BudgetSpec(steps=40))
+    begun = Trial(spec, store, "s", TrialSettings(compiled=True))
+    begun.advance(1e-9)
+    begun.stop()
+    to_end(Trial(spec, store, "s", TrialSettings(compiled=False)))
+    assert asked == [True, True]
+    assert json.loads(store.rows()[0]["versions"])["compiled"] is True
+
+
+def test_tf32_and_compilation_are_recorded(tmp_path, digits_spec):
+    store = Store(tmp_path)
+    to_end(Trial(digits_spec(), store, "s"))
+    versions = json.loads(store.rows()[0]["versions"])
+    assert versions["compiled"] is False
+    assert versions["tf32"] in (True, False)
+
+
+def ended(how, tmp_path, digits_spec, monkeypatch):
+    """A trial that has ended in some way, without what it raised."""
+    changes = {"budget": BudgetSpec(steps=30)}
+    if how == "diverged":
+        changes["optimizer"] = OptimizerSpec(learning_rate=1e30)
+    if how == "failed at start":
+        changes["dataset"] = DatasetSpec("parquet", path=str(tmp_path / "none"))
+    if how in ("failed", "out of memory", "capture failed"):
+        error = {
+            "failed": ValueError("no"),
+            "out of memory": torch.OutOfMemoryError("CUDA out of memory"),
+            "capture failed": CaptureFailed("no"),
+        }[how]
+        failing_at(monkeypatch, 3, error)
+    trial = Trial(digits_spec(**changes), Store(tmp_path), "s")
+    if how == "interrupted":
+        trial.advance(1e-9)
+        trial.stop()
+    elif how == "taken over":
+        trial.advance(1e-9)
+        trial._claim._lost = True
+        assert trial.advance(1).status == "left"
+    else:
+        try:
+            to_end(trial)
+        except CaptureFailed:
+            trial.stop()
+    return trial
+
+
+HOW = [
+    "finished",
+    "diverged",
+    "failed",
+    "failed at start",
+    "out of memory",
+    "capture failed",
+    "interrupted",
+    "taken over",
+]
+
+
+@pytest.mark.parametrize("how", HOW)
+def test_nothing_of_a_run_outlives_its_trial(tmp_path, digits_spec, monkeypatch, how):
+    """The trial stays, as in a worker that waits for its next cell; the memory of its run must not."""
+    seen = []
+    whole = Pretraining.__init__
+
+    def noted(run, *arguments, **options):
+        whole(run, *arguments, **options)
+        seen.extend(weakref.ref(part) for part in (run, run.network, run.source, run._buffer))
+
+    monkeypatch.setattr(Pretraining, "__init__", noted)
+    gc.collect()
+    gc.disable()
+    try:
+        trial = ended(how, tmp_path, digits_spec, monkeypatch)
+        assert [part() for part in seen] == [None] * len(seen)
+        assert bool(seen) == (how != "failed at start")
+        assert trial.run_id
+    finally:
+        gc.enable()

@@ -1,0 +1,58 @@
+"""Trained networks for notebooks, in two lines."""
+
+import dataclasses
+
+import pytest
+import torch
+
+from mmcr_core.images.datasets import load
+from mmcr_core.images.probes import knn_accuracy
+from mmcr_core.spec import BudgetSpec, EvaluateSpec
+from sweeps.networks import load_network
+from sweeps.running.resumable_trial import Trial, TrialSettings
+from sweeps.storage.errors import UserError
+from sweeps.storage.sweep_store import Store
+from tests.sweeps.running.test_resumable_trial import to_end
+
+
+@pytest.fixture
+def trained(tmp_path, digits_spec):
+    spec = digits_spec(budget=BudgetSpec(steps=60), evaluate=EvaluateSpec(2, "knn"))
+    trial = Trial(spec, Store(tmp_path), "s")
+    to_end(trial)
+    return tmp_path, trial.run_id, spec
+
+
+def test_a_trained_network_gives_the_features_that_were_probed(trained):
+    folder, run_id, spec = trained
+    network = load_network(folder, run_id)
+    digits = load(spec.dataset)
+    train, heldout = (network.features(x.permute(0, 2, 1, 3)) for x in (digits.train, digits.heldout))
+    assert train.shape == (1437, 128)
+    accuracy = knn_accuracy(train, digits.train_labels, heldout, digits.heldout_labels)
+    assert accuracy == Store(folder).read_run(run_id)["probe_accuracy"]
+
+
+def test_it_knows_its_run_and_is_ready_to_use(trained):
+    folder, run_id, spec = trained
+    network = load_network(str(folder), run_id)
+    assert not network.training
+    assert network.step == 60
+    assert network.views == spec.views
+    assert dataclasses.replace(network.spec, evaluate=spec.evaluate) == spec
+    z = network(torch.zeros(3, 1, 8, 8, dtype=torch.uint8))
+    assert z.shape == (3, spec.D)
+    torch.testing.assert_close(z.norm(dim=1), torch.ones(3))
+
+
+def test_what_is_missing_is_said_in_one_sentence(trained, digits_spec, tmp_path):
+    folder, run_id, _ = trained
+    with pytest.raises(UserError, match="has no run 0123 that has ended"):
+        load_network(folder, "0123")
+    (folder / "weights" / f"{run_id}.pt").write_bytes(b"half")
+    with pytest.raises(UserError, match=r"is damaged; see: python sweeps/store\.py check"):
+        load_network(folder, run_id)
+    bare = Trial(digits_spec(), Store(tmp_path / "bare"), "s", TrialSettings(keep="none"))
+    to_end(bare)
+    with pytest.raises(UserError, match="is finished and kept no weights"):
+        load_network(tmp_path / "bare", bare.run_id)
