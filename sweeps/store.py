@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator, Sequence
 from typing import Annotated, TypeVar
 
@@ -14,6 +13,7 @@ from sweeps.storage.check import examine
 from sweeps.storage.compact import compact_run
 from sweeps.storage.errors import UserError
 from sweeps.storage.files_and_urls import at
+from sweeps.storage.last_guard import guarded
 from sweeps.storage.sweep_store import Store
 
 T = TypeVar("T")
@@ -23,24 +23,22 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 
 @app.command(epilog=EXAMPLE)
+@guarded
 def check(
     results: RESULTS, repair: Annotated[bool, typer.Option(help="Repair what can be repaired safely.")] = True
 ) -> None:
     """Verify every file; exit code 1 where something is wrong, repaired or not."""
     store = _opened(results)
-    try:
-        findings = list(examine(store, repair, lambda folders: _tracked(folders, "checking")))
-    except UserError as error:
-        print(error, file=sys.stderr)
-        raise typer.Exit(2) from None
+    findings = list(examine(store, repair, lambda runs: _tracked(runs, "checking")))
     for finding in findings:
         print(f"{finding.file}: {finding.problem}; {finding.remedy}")
-    runs = len(list((store.root / "runs").glob("*.parquet")))
-    print(f"{runs} runs checked, {len(findings)} problems")
-    raise typer.Exit(1 if findings else 0)
+    wrong = [finding for finding in findings if finding.remedy not in ("not checked", "passed over")]
+    print(f"{len(store.statuses())} runs checked, {len(wrong)} problems")
+    raise typer.Exit(1 if wrong else 0)
 
 
 @app.command(epilog="Example: python sweeps/store.py compact results/quickstart")
+@guarded
 def compact(results: RESULTS) -> None:
     """Merge the chunks of each finished run into one file; readers see each step once at every moment."""
     store = _opened(results)
@@ -56,8 +54,7 @@ def _tracked(items: Sequence[T], what: str) -> Iterator[T]:
 
 def _opened(results: str) -> Store:
     if not (at(results) / "runs").is_dir():
-        print(f"{results} is not a sweep's folder; give one such as results/quickstart", file=sys.stderr)
-        raise typer.Exit(2)
+        raise UserError(f"{results} is not a sweep's folder; give one such as results/quickstart")
     return Store(results)
 
 

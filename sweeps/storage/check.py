@@ -1,4 +1,8 @@
-"""What is wrong in a store, and repairing what can be repaired safely."""
+"""What is wrong in a store, and repairing what can be repaired safely.
+
+Nothing that could be of use is deleted: it is moved to `damaged/`. A run that has not finished is judged by what its
+next attempt needs, and a cell that somebody is training is left alone.
+"""
 
 from __future__ import annotations
 
@@ -11,13 +15,14 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from sweeps.storage.checkpoints import checkpoint_payload
-from sweeps.storage.chunks import chunk_steps
+from sweeps.storage.checkpoints import checkpoint_files, checkpoint_payload
+from sweeps.storage.chunks import chunk_files, chunk_steps, is_chunk, visible_chunks
 from sweeps.storage.files_and_urls import modified, read_table
 from sweeps.storage.schema import MEASURE_SCHEMA, RUN_SCHEMA, TRAJECTORY_SCHEMA, of_schema
-from sweeps.storage.sweep_store import Store, read_run_row
+from sweeps.storage.sweep_store import Store, is_run_file, read_run_row
 
 LEFTOVER_SECONDS = 3600.0  # a temporary file this old belongs to nobody
+LEFT = "left as it is"
 
 
 @dataclass(frozen=True)
@@ -29,50 +34,24 @@ class Finding:
     remedy: str
 
 
-def examine(store: Store, repair: bool, track: Callable[[Sequence[Path]], Iterable[Path]] = iter) -> Iterator[Finding]:
-    """What is wrong in a store. With `repair`: leftovers are removed; damaged files are set aside, with the row
-    and the checkpoints of their run, whose cell the next launch then trains again. `track` may show progress."""
+def examine(store: Store, repair: bool, track: Callable[[Sequence[str]], Iterable[str]] = iter) -> Iterator[Finding]:
+    """What is wrong in a store. With `repair`: leftovers are removed; damaged files are set aside, and so is what a
+    run cannot be trusted with any more, whose cell the next launch then trains again. `track` may show progress."""
     yield from _leftovers(store, repair)
-    for file in store.set_aside_damaged_runs() if repair else []:
-        yield Finding(file, "row cannot be read", "set aside, its cell will be run again")
-    for file in sorted((store.root / "runs").glob("*.parquet")):
-        row = read_run_row(file)
-        if row is None:
-            yield Finding(file, "row cannot be read", "left as it is")
-        elif not of_schema(read_table(file), RUN_SCHEMA):
-            yield Finding(file, "columns are not those of this version", "left as it is")
-    folders = sorted(path for path in (store.root / "trajectories").glob("*") if path.is_dir())
-    for folder in track(folders):
-        yield from _trajectory(store, folder, repair)
-    yield from _measures_and_weights(store, repair)
-    for file in sorted((store.root / "checkpoints").glob("*/*.ckpt")):
-        if checkpoint_payload(file) is None:
-            if repair:
-                store.set_aside(file)
-            yield Finding(file, "checkpoint is damaged", "set aside" if repair else "left as it is")
+    yield from _foreign(store)
+    claimed = {run_id for run_id in _run_ids(store) if store.claim(run_id, "").held()}
+    for run_id in claimed:
+        yield Finding(store.root / "claims" / f"{run_id}.json", "is being trained", "not checked")
+    for run_id in track(sorted(_run_ids(store) - claimed)):
+        yield from _Run(store, run_id, repair).examine()
 
 
-def _measures_and_weights(store: Store, repair: bool) -> Iterator[Finding]:
-    """A launch measures again what is set aside here, where the weights are whole."""
-    remedy = "set aside" if repair else "left as it is"
-    for file in sorted((store.root / "measures").glob("*/[0-9]*.parquet")):
-        try:
-            whole = read_table(file, page_checksum_verification=True).schema.equals(MEASURE_SCHEMA)
-        except (pa.ArrowException, OSError):
-            whole = False
-        if not whole:
-            if repair:
-                store.set_aside(file)
-            yield Finding(file, "measures cannot be read", remedy)
-    for file in sorted((store.root / "weights").glob("*.pt")):
-        try:
-            damaged = zipfile.ZipFile(io.BytesIO(file.read_bytes())).testzip() is not None
-        except zipfile.BadZipFile:
-            damaged = True
-        if damaged:
-            if repair:
-                store.set_aside(file)
-            yield Finding(file, "weights are damaged", remedy)
+def _run_ids(store: Store) -> set[str]:
+    """Every run that has left anything."""
+    rows = {file.stem for file in (store.root / "runs").glob("*.parquet") if is_run_file(file)}
+    folders = {path.name for kind in ("trajectories", "checkpoints", "measures")
+               for path in (store.root / kind).glob("*") if path.is_dir()}  # fmt: skip
+    return rows | folders | {file.stem for file in (store.root / "weights").glob("*.pt")}
 
 
 def _leftovers(store: Store, repair: bool) -> Iterator[Finding]:
@@ -80,43 +59,95 @@ def _leftovers(store: Store, repair: bool) -> Iterator[Finding]:
         if time.time() - modified(file) > LEFTOVER_SECONDS:
             if repair:
                 file.unlink()
-            yield Finding(file, "temporary file of a process that died", "removed" if repair else "left as it is")
+            yield Finding(file, "temporary file of a process that died", "removed" if repair else LEFT)
 
 
-def _trajectory(store: Store, folder: Path, repair: bool) -> Iterator[Finding]:
-    run_id, broken = folder.name, False
-    files = sorted(folder.glob("[0-9]*.parquet"))
-    for file in files:
-        problem = _chunk_problem(file, run_id)
-        if problem:
-            broken = True
-            if repair:
-                store.set_aside(file)
-            yield Finding(file, problem, "set aside" if repair else "left as it is")
-    row_file = store.root / "runs" / f"{run_id}.parquet"
-    row = read_run_row(row_file) if row_file.exists() else None
-    steps, next_step = [chunk_steps(file) for file in store.chunks(run_id)], 0
-    for first, last in steps:
-        if first != next_step:
-            broken = True
-            yield Finding(folder, f"steps {next_step}..{first - 1} are missing or stand twice", "see below")
-        next_step = last + 1
-    if row is not None and row["steps"] != next_step and not broken:
-        broken = True
-        yield Finding(folder, f"holds {next_step} steps, its row says {row['steps']}", "see below")
-    if broken:
-        if repair:
-            if row is not None:
-                store.set_aside(row_file)
-            store.drop_checkpoints(run_id)
-        remedy = "its row and checkpoints are set aside, its cell will be run again" if repair else "left as it is"
-        yield Finding(folder, "trajectory is not whole", remedy)
-        return
-    superseded = set(files) - set(store.chunks(run_id))
-    for file in sorted(superseded):
-        if repair:
-            file.unlink()
-        yield Finding(file, "its steps stand in a longer chunk too", "removed" if repair else "left as it is")
+def _foreign(store: Store) -> Iterator[Finding]:
+    """Files that the store did not write, such as copies that a file synchroniser made; every reader passes them by."""
+    strangers = [file for file in (store.root / "runs").glob("*") if not is_run_file(file)]
+    strangers += [file for file in (store.root / "trajectories").glob("*/*") if not is_chunk(file)]
+    for folder in (store.root / "checkpoints").glob("*"):
+        strangers += set(folder.glob("*.ckpt")) - set(checkpoint_files(folder))
+    for file in sorted(strangers):
+        if not file.name.startswith("."):
+            yield Finding(file, "is not a file of this store", "passed over")
+
+
+@dataclass
+class _Run:
+    """The files of one run that nobody is training."""
+
+    store: Store
+    run_id: str
+    repair: bool
+
+    def examine(self) -> Iterator[Finding]:
+        row_file = self.store.root / "runs" / f"{self.run_id}.parquet"
+        row = read_run_row(row_file) if row_file.exists() else None
+        if row_file.exists() and row is None:
+            yield self._aside(row_file, "row cannot be read", "set aside, its cell will be run again")
+        elif row is not None and not of_schema(read_table(row_file), RUN_SCHEMA):
+            yield Finding(row_file, "columns are not those of this version", LEFT)
+        yield from self._trajectory(row_file, row)
+        yield from self._measures_and_weights()
+
+    def _trajectory(self, row_file: Path, row: dict[str, object] | None) -> Iterator[Finding]:
+        folder = self.store.root / "trajectories" / self.run_id
+        good = []
+        for file in chunk_files(folder):
+            if problem := _chunk_problem(file, self.run_id):
+                yield self._aside(file, problem)
+            else:
+                good.append(file)
+        visible = visible_chunks(good)
+        reached, gap = _first_steps(visible)
+        if gap:
+            yield Finding(folder, gap, "see below")
+        finished = row is not None and row["status"] == "finished"
+        if row is not None and finished and row["steps"] != reached:
+            what = f"holds steps up to {reached}, the row of the finished run says {row['steps']}"
+            yield Finding(folder, what, "see below")
+            yield self._aside(row_file, "trajectory is not whole", "its row is set aside, its cell will be run again")
+        for file in checkpoint_files(self.store.root / "checkpoints" / self.run_id):
+            if checkpoint_payload(file) is None:
+                yield self._aside(file, "checkpoint is damaged")
+            elif gap and int(file.stem) > reached:
+                yield self._aside(file, f"goes on after step {reached}, from which on steps are missing")
+        if not gap:
+            for file in sorted(set(good) - set(visible)):
+                if self.repair:
+                    file.unlink()
+                yield Finding(file, "its steps stand in a longer chunk too", "removed" if self.repair else LEFT)
+
+    def _measures_and_weights(self) -> Iterator[Finding]:
+        """A launch measures again what is set aside here, where the weights are whole."""
+        for file in sorted((self.store.root / "measures" / self.run_id).glob("[0-9]*.parquet")):
+            try:
+                whole = read_table(file, page_checksum_verification=True).schema.equals(MEASURE_SCHEMA)
+            except (pa.ArrowException, OSError):
+                whole = False
+            if not whole:
+                yield self._aside(file, "measures cannot be read")
+        weights = self.store.root / "weights" / f"{self.run_id}.pt"
+        if weights.exists() and not _whole_archive(weights):
+            yield self._aside(weights, "weights are damaged")
+
+    def _aside(self, file: Path, problem: str, remedy: str = "set aside") -> Finding:
+        if self.repair:
+            self.store.set_aside(file)
+        return Finding(file, problem, remedy if self.repair else LEFT)
+
+
+def _first_steps(files: list[Path]) -> tuple[int, str]:
+    """How many steps stand once each from the first on, and what is wrong after them."""
+    reached = 0
+    for first, last in map(chunk_steps, files):
+        if first > reached:
+            return reached, f"steps {reached}..{first - 1} are missing"
+        if first < reached:
+            return first, f"steps {first}..{reached - 1} stand twice"
+        reached = last + 1
+    return reached, ""
 
 
 def _chunk_problem(file: Path, run_id: str) -> str:
@@ -130,3 +161,11 @@ def _chunk_problem(file: Path, run_id: str) -> str:
     if table["step"].to_pylist() != list(range(first, last + 1)) or set(table["run_id"].to_pylist()) != {run_id}:
         return "steps or run_id are not those of its name"
     return ""
+
+
+def _whole_archive(file: Path) -> bool:
+    """Whether a zip file's checksums hold, as those of torch.save do."""
+    try:
+        return zipfile.ZipFile(io.BytesIO(file.read_bytes())).testzip() is None
+    except zipfile.BadZipFile:
+        return False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -37,4 +38,4 @@ def checkpointed_step(folder: Path) -> int:
 
 def checkpoint_files(folder: Path) -> list[Path]:
     """The checkpoints in `folder`, oldest first."""
-    return sorted(folder.glob("[0-9]*.ckpt"))
+    return sorted(file for file in folder.glob("*.ckpt") if re.fullmatch(r"\d{8,}\.ckpt", file.name))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -15,6 +16,16 @@ def chunk_steps(file: Path) -> tuple[int, int]:
     """First and last step of a chunk, from its name."""
     first, last = file.stem.split("-")
     return int(first), int(last)
+
+
+def chunk_files(folder: Path) -> list[Path]:
+    """The chunks of a run, whole names only, in order of their steps."""
+    return sorted(file for file in folder.glob("*.parquet") if is_chunk(file))
+
+
+def is_chunk(file: Path) -> bool:
+    """Whether a name is a chunk's: not one that is being written, nor a copy that somebody made."""
+    return re.fullmatch(r"\d{8,}-\d{8,}\.parquet", file.name) is not None
 
 
 def visible_chunks(files: Iterable[Path]) -> list[Path]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pyarrow as pa
 
-from sweeps.storage.chunks import chunk_name, chunk_steps, visible_chunks
+from sweeps.storage.chunks import chunk_files, chunk_name, chunk_steps, visible_chunks
 from sweeps.storage.files_and_urls import read_table, write_atomically
 from sweeps.storage.schema import TRAJECTORY_SCHEMA, parquet_bytes
 from sweeps.storage.sweep_store import Store
@@ -15,7 +15,7 @@ def compact_run(store: Store, run_id: str) -> int:
 
     The merged file appears before the others go: until then they lie inside it, where readers pass them over.
     """
-    files = sorted((store.root / "trajectories" / run_id).glob("[0-9]*.parquet"))
+    files = chunk_files(store.root / "trajectories" / run_id)
     if len(files) < 2:
         return 0
     visible = visible_chunks(files)

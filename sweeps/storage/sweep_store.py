@@ -15,6 +15,7 @@ written before the checkpoint that follows it, so a replay after a crash overwri
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,7 @@ import pyarrow as pa
 
 from sweeps.storage import checkpoints
 from sweeps.storage.cell_claims import Claim
-from sweeps.storage.chunks import chunk_name, chunk_steps, visible_chunks
+from sweeps.storage.chunks import chunk_files, chunk_name, chunk_steps, visible_chunks
 from sweeps.storage.errors import UserError
 from sweeps.storage.files_and_urls import at, move, read_table, remove_tree, write_atomically
 from sweeps.storage.schema import MEASURE_SCHEMA, RUN_SCHEMA, SCHEMA_VERSION, TRAJECTORY_SCHEMA, parquet_bytes
@@ -58,7 +59,7 @@ class Store:
         return move(file, self.root / "damaged" / file.relative_to(self.root))
 
     def _run_files(self) -> list[Path]:
-        return [file for file in sorted((self.root / "runs").glob("*.parquet")) if not file.name.startswith(".")]
+        return [file for file in sorted((self.root / "runs").glob("*.parquet")) if is_run_file(file)]
 
     def rows(self) -> list[dict[str, Any]]:
         """The row of each run that has ended; damaged ones are left out."""
@@ -89,7 +90,7 @@ class Store:
     def chunks(self, run_id: str) -> list[Path]:
         """The chunks of a run's trajectory in order, each step in one of them: a chunk whose steps all stand in
         a longer one is what compaction was about to delete."""
-        return visible_chunks((self.root / "trajectories" / run_id).glob("[0-9]*.parquet"))
+        return visible_chunks(chunk_files(self.root / "trajectories" / run_id))
 
     def steps_stored(self, run_id: str) -> int:
         """Number of steps in a run's trajectory."""
@@ -163,13 +164,19 @@ class Store:
         return self.root / "checkpoints" / run_id
 
 
+def is_run_file(file: Path) -> bool:
+    """Whether a name is that of a run's row: not one that is being written, nor a copy that a person or a file
+    synchroniser made."""
+    return re.fullmatch(r"[0-9A-Za-z_]+\.parquet", file.name) is not None
+
+
 def read_run_row(file: Path) -> dict[str, Any] | None:
     """The row of a run's file; None where it is damaged. Raises UserError for a newer schema."""
     try:
         rows = read_table(file, page_checksum_verification=True).to_pylist()
     except (pa.ArrowException, OSError):
         return None
-    if len(rows) != 1 or rows[0].get("run_id") != file.stem:
+    if len(rows) != 1 or rows[0].get("run_id") != file.stem or rows[0].get("schema_version") is None:
         return None
     row: dict[str, Any] = rows[0]
     if row["schema_version"] > SCHEMA_VERSION:
