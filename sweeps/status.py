@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-import sys
 import time
 from collections import Counter
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 from rich.console import Console, Group
@@ -14,65 +14,75 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from sweeps.grid.axes import PAPER, column, varying_keys
 from sweeps.running.survey import CellStatus, survey
-from sweeps.storage.errors import UserError
+from sweeps.storage.last_guard import guarded
 
 REFRESH_SECONDS = 5.0
+MANY = 40  # cells, from which on those that wait or have finished are counted and not listed
 EXAMPLE = "Example: python sweeps/status.py results/quickstart --watch"
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 
 @app.command(epilog=EXAMPLE)
+@guarded
 def status(
     results: Annotated[str, typer.Argument(help="A sweep's folder or URL, such as results/quickstart.")],
     watch: Annotated[bool, typer.Option("--watch", help="Refresh until every cell has ended.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print a list of objects.")] = False,
 ) -> None:
     """Show finished, running, failed and waiting cells without touching whoever runs them."""
-    try:
-        cells = survey(results)
-        if as_json:
-            print(json.dumps([_row(cell) for cell in cells], indent=2))
-        elif watch:
-            _watch(results)
-        else:
-            console = Console()
-            if not console.is_terminal:
-                console.width = 140
-            console.print(_shown(cells), highlight=False)
-    except UserError as error:
-        print(error, file=sys.stderr)
-        raise typer.Exit(2) from None
+    cells = survey(results)
+    console = Console()
+    if as_json:
+        print(json.dumps([_row(cell, varying_keys([one.keys for one in cells])) for cell in cells], indent=2))
+    elif watch:
+        _watch(results, console)
+    else:
+        if not console.is_terminal:
+            console.width = 160
+        console.print(_shown(cells), highlight=False)
 
 
-def _row(cell: CellStatus) -> dict[str, object]:
-    axes = {name: getattr(cell.spec, name) for name in ("P", "D", "K", "seed")}
+def _row(cell: CellStatus, varying: list[str]) -> dict[str, object]:
+    axes = {key: cell.keys.get(key) for key in (*PAPER, *varying)}
     named = {name: getattr(cell, name) for name in ("status", "step", "steps", "percent_error", "error")}
-    return {"run_id": cell.run_id, **axes, **named}
+    return {"run_id": cell.run_id, **axes, **named, "log": str(cell.log) if cell.log else None}
+
+
+def _counts(cells: list[CellStatus]) -> str:
+    counts = Counter(cell.status for cell in cells)
+    return f"{len(cells)} cells: " + ", ".join(f"{count} {name}" for name, count in sorted(counts.items()))
 
 
 def _shown(cells: list[CellStatus]) -> Group:
-    counts = Counter(cell.status for cell in cells)
-    line = Text(f"{len(cells)} cells: " + ", ".join(f"{count} {name}" for name, count in sorted(counts.items())))
+    varying = varying_keys([cell.keys for cell in cells])
+    axes = [column(key, varying) for key in (*PAPER, *varying)]
     table = Table()
-    for name in ("run_id", "P", "D", "K", "seed", "status", "step", "percent error", "reason"):
-        justify: Literal["left", "right"] = "left" if name in ("run_id", "status", "reason") else "right"
-        table.add_column(name, justify=justify, no_wrap=name != "reason")
+    for name in ("run_id", *axes, "status", "step", "percent error", "reason"):
+        left = name in ("run_id", "status", "reason")
+        table.add_column(name, justify="left" if left else "right", no_wrap=name != "reason")
     for cell in cells:
-        if cell.status in ("waiting", "finished") and len(cells) > 40:
+        if cell.status in ("waiting", "finished") and len(cells) > MANY:
             continue  # the counts above say how many
-        axes = (str(getattr(cell.spec, name)) for name in ("P", "D", "K", "seed"))
+        values = (str(cell.keys.get(key)) for key in (*PAPER, *varying))
         error = f"{cell.percent_error:.4f}" if cell.percent_error is not None else ""
-        progress = f"{cell.step:,} / {cell.steps:,}"
-        table.add_row(cell.run_id, *axes, cell.status, progress, error, (cell.error or "").split(" | earlier")[0])
+        reason = (cell.error or "").split(" | earlier")[0] + (f" (traceback: {cell.log})" if cell.log else "")
+        table.add_row(cell.run_id, *values, cell.status, f"{cell.step:,} / {cell.steps:,}", error, Text(reason))
+    line = Text(_counts(cells))
     return Group(line, table) if table.row_count else Group(line)
 
 
-def _watch(results: str) -> None:
-    with Live(console=Console(), refresh_per_second=1) as live:
+def _watch(results: str, console: Console) -> None:
+    """A table that is drawn anew on a terminal, a line a refresh elsewhere."""
+    live = Live(console=console, refresh_per_second=1) if console.is_terminal else None
+    with live or contextlib.nullcontext():
         while True:
             cells = survey(results)
-            live.update(_shown(cells))
+            if live:
+                live.update(_shown(cells))
+            else:
+                print(f"{time.strftime('%H:%M:%S')} {_counts(cells)}", flush=True)
             if all(cell.status in ("finished", "failed", "diverged") for cell in cells):
                 return
             time.sleep(REFRESH_SECONDS)

@@ -5,6 +5,8 @@
 #SBATCH --job-name=mmcr-sweep
 #SBATCH --ntasks-per-node=1
 #SBATCH --exclusive
+#SBATCH --requeue
+#SBATCH --open-mode=append
 #SBATCH --signal=B:INT@120
 set -euo pipefail
 
@@ -32,8 +34,20 @@ for node in "${nodes[@]:1}"; do
     srun --nodes=1 --ntasks=1 -w "$node" "$bin/ray" start --address="$address:$port" --disable-usage-stats --block &
 done
 
-# Slurm sends INT two minutes before the end (see --signal): running cells write a checkpoint, sbatch again goes on.
+# Two minutes before the end (see --signal), and at preemption or scancel (TERM), running cells write a checkpoint.
+# At the end of its time the job queues itself again, where Slurm allows it; sbatch by hand goes on just as well.
 "$bin/python" "$project/sweeps/launch.py" "$@" --address "$address:$port" &
 launch=$!
-trap 'kill -INT "$launch"' INT
-wait "$launch" || wait "$launch"
+ended=
+trap 'ended=limit; kill -INT "$launch"' INT
+trap 'ended=stopped; kill -TERM "$launch"' TERM
+code=0
+wait "$launch" || code=$?
+while kill -0 "$launch" 2>/dev/null; do # a trap ends `wait` before the launch has ended
+    code=0
+    wait "$launch" || code=$?
+done
+if [[ $ended == limit && $code -eq 130 ]]; then
+    scontrol requeue "$SLURM_JOB_ID" || echo "not queued again; go on with sbatch" >&2
+fi
+exit "$code"

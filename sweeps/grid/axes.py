@@ -10,19 +10,29 @@ from typing import Any
 from mmcr_core.identity import run_id
 from mmcr_core.spec import RunSpec
 
+Keys = dict[str, Any]
 PAPER = ("P", "D", "K", "seed")  # shown for every sweep
 
 
-def keys_of(spec: RunSpec) -> dict[str, Any]:
+def keys_of(spec: RunSpec) -> Keys:
     """Dotted key -> value of all that a run is made of, `run_id` too; `encoder` is short for `encoder.name`."""
     fields = asdict(spec)
     short = {key: part["name"] for key, part in fields.items() if isinstance(part, dict) and "name" in part}
     return {"run_id": run_id(spec), **_flat(fields), **short}
 
 
+def stored_keys(spec: str) -> Keys:
+    """Dotted key -> value of a spec as a row keeps it."""
+    return _flat(json.loads(spec))
+
+
 def varying(specs: Iterable[RunSpec]) -> list[str]:
     """Keys beside P, D, K and seed in which runs differ, in the grid's order."""
-    runs = [_flat(asdict(spec)) for spec in specs]
+    return varying_keys([_flat(asdict(spec)) for spec in specs])
+
+
+def varying_keys(runs: list[Keys]) -> list[str]:
+    """The same, of runs as flat keys."""
     keys = dict.fromkeys(key for run in runs for key in run if key not in PAPER)
     return [key for key in keys if len({json.dumps(run.get(key)) for run in runs}) > 1]
 
@@ -40,8 +50,8 @@ def column(key: str, keys: Iterable[str]) -> str:
     return key if last in PAPER or len(alike) > 1 or last in ("name", "run_id") else last
 
 
-def _flat(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
+def _flat(tree: Keys, prefix: str = "") -> Keys:
+    flat: Keys = {}
     for key, value in tree.items():
         flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: value}
     return flat

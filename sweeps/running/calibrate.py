@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import math
@@ -15,8 +16,9 @@ import torch
 from mmcr_core.identity import canonical_json, identity
 from mmcr_core.spec import RunSpec
 from mmcr_core.training import Pretraining, process_must_end
-from sweeps.running.resumable_trial import Progress
 from sweeps.running.run_row import device_name, peak_memory_bytes
+from sweeps.running.stop_signals import StopFlag
+from sweeps.running.trial_settings import Progress
 from sweeps.storage.files_and_urls import write_atomically
 
 WARM_UP_STEPS = 5
@@ -50,7 +52,10 @@ def shape_key(spec: RunSpec, device: str, threads: int, compiled: bool) -> str:
 def lookup(spec: RunSpec, device: str, threads: int, compiled: bool) -> Measured | None:
     """The kept measurement of a cell's shape, if there is one."""
     file = _folder() / f"{shape_key(spec, device, threads, compiled)}.json"
-    return Measured(**json.loads(file.read_text())) if file.exists() else None
+    try:
+        return Measured(**json.loads(file.read_text()))
+    except (OSError, ValueError, TypeError):  # absent, or of no use
+        return None
 
 
 class Calibration:
@@ -59,7 +64,7 @@ class Calibration:
     def __init__(self, spec: RunSpec, device: str, threads: int, compiled: bool) -> None:
         self._spec, self._device, self._threads, self._compiled = spec, device, threads, compiled
 
-    def advance(self, seconds: float) -> Progress:
+    def advance(self, seconds: float, stop: StopFlag | None = None) -> Progress:
         """Measure and keep. A shape that cannot be run is left to its trial, which says why."""
         try:
             measured = measure(self._spec, self._device, self._threads, self._compiled)
@@ -68,7 +73,8 @@ class Calibration:
             return Progress("failed", 0, 0, float("nan"), 0.0, reason, process_ends=ends)
         content = json.dumps(asdict(measured)).encode()
         name = f"{shape_key(self._spec, self._device, self._threads, self._compiled)}.json"
-        write_atomically(_folder() / name, content)
+        with contextlib.suppress(OSError):  # a cache that cannot be written is measured again, and nothing worse
+            write_atomically(_folder() / name, content)
         return Progress("finished", 0, 0, float("nan"), self._spec.P / measured.seconds_per_step)
 
     def stop(self) -> None:

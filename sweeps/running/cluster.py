@@ -6,6 +6,7 @@ import contextlib
 import logging
 import os
 import shutil
+import signal
 import socket
 import tempfile
 from collections.abc import Iterator
@@ -16,10 +17,13 @@ from typing import Any
 import ray
 from ray._private import ray_constants
 
+from sweeps.running.cores import usable_cores
 from sweeps.running.plan import Cell
 from sweeps.storage.errors import UserError
 
-CONNECT_SECONDS = 10
+CONNECT_SECONDS = 5
+SETTINGS = 4  # type of an HTTP/2 frame
+MAX_FOLDER_BYTES = 36  # of 107, Ray's own /ray/session_DATE_TIME_PID/sockets/plasma_store needs the rest
 
 
 class ClusterError(UserError):
@@ -44,20 +48,23 @@ def cluster(address: str | None) -> Iterator[Cluster]:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     os.environ["RAY_AIR_NEW_OUTPUT"] = "0"  # else Tune prints a banner whatever its verbosity
+    os.environ["TUNE_DISABLE_AUTO_CALLBACK_LOGGERS"] = "1"  # theirs keep state of every trial that has ended
     if address is not None:
         _require_answer(address)
     options: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
     if address is None:
-        options |= {"include_dashboard": False}
+        options |= {"include_dashboard": False, "num_cpus": usable_cores(), "_temp_dir": _short_folder()}
         # Nothing listens to the outside: Ray's processes then take the loopback address, as they do by default
         # on macOS and Windows, and bind to that alone.
         os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
         ray_constants.ENABLE_RAY_CLUSTER = False
     try:
-        ray.init(address=address or "local", **options)
-    except (ConnectionError, ValueError, RuntimeError) as error:
+        with _hang_up_ignored():
+            ray.init(address=address or "local", **options)
+    except (ConnectionError, ValueError, RuntimeError, OSError) as error:
         reason = " ".join(str(error).split())
-        raise ClusterError(f"no Ray cluster answers at --address {address}: {reason}") from error
+        what = f"no Ray cluster answers at --address {address}" if address else "Ray does not start on this machine"
+        raise ClusterError(f"{what}: {reason}") from error
     folder = Path(tempfile.mkdtemp(prefix="mmcr-sweeps-ray-"))
     try:
         total = ray.cluster_resources()
@@ -67,18 +74,51 @@ def cluster(address: str | None) -> Iterator[Cluster]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+@contextlib.contextmanager
+def _hang_up_ignored() -> Iterator[None]:
+    """Ray's processes, which are started within, outlive a closed terminal long enough for the cells' checkpoints."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+def _short_folder() -> str | None:
+    """Where Ray puts its sockets, whose whole path the system limits to some hundred bytes; None for Ray's choice."""
+    folder = os.environ.get("RAY_TMPDIR") or tempfile.gettempdir()
+    if len(os.fsencode(folder)) <= MAX_FOLDER_BYTES:
+        return None
+    if os.access("/tmp", os.W_OK):
+        return "/tmp/ray"
+    raise ClusterError(f"TMPDIR {folder} is too long for Ray's sockets; set RAY_TMPDIR to a shorter folder")
+
+
 def _require_answer(address: str) -> None:
-    """Raises ClusterError where nothing listens at `address`, for which Ray itself would wait for minutes."""
+    """Raises ClusterError where no Ray listens at `address`, for which Ray itself would wait for minutes."""
     current = Path(tempfile.gettempdir(), "ray", "ray_current_cluster")
     known = os.environ.get("RAY_ADDRESS") or (current.read_text().strip() if current.exists() else "")
     place = known if address == "auto" else address
     host, _, port = place.removeprefix("ray://").rpartition(":")
     try:
-        socket.create_connection((host, int(port)), timeout=CONNECT_SECONDS).close()
-    except (OSError, ValueError) as error:
+        with socket.create_connection((host, int(port)), timeout=CONNECT_SECONDS) as connection:
+            speaks = os.environ.get("RAY_USE_TLS", "0") != "0" or _speaks_http2(connection)
+    except (OSError, ValueError):
+        speaks = False
+    if not speaks:
         where = f"{address} ({place})" if address == "auto" and place else address
         remedy = "start one with: ray start --head, or leave --address out to run on this machine"
-        raise ClusterError(f"no Ray cluster answers at --address {where}; {remedy}") from error
+        raise ClusterError(f"no Ray cluster answers at --address {where}; {remedy}")
+
+
+def _speaks_http2(connection: socket.socket) -> bool:
+    """Whether the other side answers HTTP/2's preface with a frame of settings, as Ray's gRPC does and others don't
+    (RFC 9113, section 3.4)."""
+    connection.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes((0, 0, 0, SETTINGS, 0, 0, 0, 0, 0)))
+    answer = b""
+    while len(answer) < 4 and (part := connection.recv(9)):
+        answer += part
+    return len(answer) >= 4 and answer[3] == SETTINGS
 
 
 def check_resources(cells: list[Cell], gpus: float, cpus: float) -> None:

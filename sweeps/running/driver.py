@@ -21,13 +21,15 @@ from ray.tune import FailureConfig
 from sweeps.grid.settings import GridSettings
 from sweeps.running.calibrate import compiles, shape_key
 from sweeps.running.limits import Limits
+from sweeps.running.outcome import Outcome
 from sweeps.running.plan import Cell
 from sweeps.running.worker import CellTrainable, Job, code_version
-from sweeps.running.worker_watch import WORKER_DIED, WORKER_RESTARTS, Outcome, Watcher, WorkerWatch
+from sweeps.running.worker_watch import WORKER_DIED, WORKER_RESTARTS, Watcher, WorkerWatch
 from sweeps.storage.files_and_urls import resolved
 from sweeps.storage.sweep_store import Store
 
 OUT_OF_MEMORY = "OutOfMemoryError"
+POLL_SECONDS = 1.0  # between two looks at cells that another launch trains
 
 
 @dataclass(frozen=True)
@@ -45,21 +47,55 @@ class Launch:
         """Train `cells` in their order and say how each ended.
 
         A cell that ran out of memory, or whose process was killed as a system without memory does, is tried
-        again alone; one that failed otherwise, as often as `settings.retries` says.
+        again alone; one that failed otherwise, as often as `settings.retries` says; one that diverged would diverge
+        again. Cells that another launch trains are waited for, if `limits.wait`, and trained here where it gives up.
         """
+        outcome = self._run_rounds(cells)
+        while self.limits.wait and not outcome.interrupted and (others := _left(cells, outcome)):
+            self.watcher.noted(f"waiting for {len(others)} cells that another launch trains (--no-wait leaves them)")
+            try:
+                abandoned = self._wait_for(others, outcome)
+            except KeyboardInterrupt:
+                outcome.interrupted = True
+                break
+            if abandoned:
+                _replace(outcome, abandoned, self._run_rounds(abandoned))
+        outcome.timed_out = outcome.interrupted and time.monotonic() > self.limits.deadline
+        return outcome
+
+    def _run_rounds(self, cells: list[Cell]) -> Outcome:
         outcome = self._run_once(cells, alone=False)
         for attempt in range(1, self.settings.retries + 2):
             again = self._to_retry(cells, outcome, attempt)
             if not again or outcome.interrupted or time.monotonic() > self.limits.deadline:
                 break
-            later = self._run_once(again, alone=any(_exhausted(outcome, cell) for cell in again))
-            for cell in again:
-                del outcome.unfinished[cell.run_id]
-            outcome.finished += later.finished
-            outcome.unfinished |= later.unfinished
-            outcome.interrupted = later.interrupted
-        outcome.timed_out = outcome.interrupted and time.monotonic() > self.limits.deadline
+            alone = any(_exhausted(outcome, cell) for cell in again)
+            _replace(outcome, again, self._run_once(again, alone=alone))
         return outcome
+
+    def _wait_for(self, others: list[Cell], outcome: Outcome) -> list[Cell]:
+        """Wait until each of `others` has ended. Those that nobody trains any more are returned as soon as there are
+        any."""
+        while others:
+            if time.monotonic() > self.limits.deadline:
+                outcome.interrupted = True
+                return []
+            idle = [cell for cell in others if not self.store.claim(cell.run_id, "").held()]
+            abandoned = []
+            for cell in idle:
+                status = self.store.status(cell.run_id)
+                if status == "finished":
+                    del outcome.unfinished[cell.run_id]
+                    outcome.finished.append(cell.run_id)
+                elif status is None:
+                    abandoned.append(cell)
+                else:
+                    outcome.unfinished[cell.run_id] = f"{status}: {self.store.read_run(cell.run_id)['error']}"
+            if abandoned:
+                return abandoned
+            others = [cell for cell in others if cell not in idle]
+            time.sleep(POLL_SECONDS if others else 0)
+        return []
 
     def calibrate(self, cells: list[Cell]) -> None:
         """Measure the shapes of `cells` that were not measured before, alone on their GPU or core, and keep
@@ -80,7 +116,7 @@ class Launch:
             reason = outcome.unfinished.get(cell.run_id, "left")
             if attempt == 1 and _exhausted(outcome, cell):
                 again.append(replace(cell, gpus=float(math.ceil(cell.gpus))))
-            elif not reason.startswith("left") and attempt <= self.settings.retries:
+            elif not reason.startswith(("left", "diverged")) and attempt <= self.settings.retries:
                 again.append(cell)
         return again
 
@@ -118,6 +154,19 @@ class Launch:
         ended = {*reporter.outcome.finished, *reporter.outcome.unfinished}
         reporter.outcome.interrupted = ended != set(by_id)
         return reporter.outcome
+
+
+def _left(cells: list[Cell], outcome: Outcome) -> list[Cell]:
+    return [cell for cell in cells if outcome.unfinished.get(cell.run_id, "").startswith("left")]
+
+
+def _replace(outcome: Outcome, cells: list[Cell], later: Outcome) -> None:
+    """How `cells` ended later takes the place of how they had ended before."""
+    for cell in cells:
+        del outcome.unfinished[cell.run_id]
+    outcome.finished += later.finished
+    outcome.unfinished |= later.unfinished
+    outcome.interrupted = later.interrupted
 
 
 def _exhausted(outcome: Outcome, cell: Cell) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Sequence
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
@@ -11,16 +12,17 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from sweeps.grid.axes import PAPER, column, keys_of
 from sweeps.running.plan import Cell
-from sweeps.running.resumable_trial import Progress
+from sweeps.running.trial_settings import Progress
 from sweeps.running.units import duration
 
 
 class LiveTable:
     """The sweep on a terminal: done, running and failed cells, with an ETA. Without a terminal it is quiet."""
 
-    def __init__(self, cells: list[Cell], console: Console) -> None:
-        self._console = console
+    def __init__(self, cells: list[Cell], console: Console, varying: Sequence[str] = ()) -> None:
+        self._console, self._varying = console, varying
         self._work = {cell.run_id: cell.seconds for cell in cells}
         self._done: dict[str, str] = {}
         self._running: dict[str, tuple[Cell, Progress | None]] = {}
@@ -43,9 +45,13 @@ class LiveTable:
     def progressed(self, cell: Cell, progress: Progress) -> None:
         self._running[cell.run_id] = (cell, progress)
         for note in progress.notes:
-            if note not in self._notes:
-                self._notes.add(note)
-                self._console.print(note, markup=False, highlight=False)
+            self.noted(note)
+
+    def noted(self, note: str) -> None:
+        """Said once, above the table."""
+        if note not in self._notes:
+            self._notes.add(note)
+            self._console.print(note, markup=False, highlight=False, soft_wrap=True)
 
     def ended(self, cell: Cell, progress: Progress) -> None:
         self._running.pop(cell.run_id, None)
@@ -65,15 +71,16 @@ class LiveTable:
         line = Text(f"{finished} of {total} done, {len(self._running)} running, {failed} failed")
         line.append(f", {duration(time.monotonic() - self._began)} so far, ETA {duration(self.eta_seconds())}")
         table = Table()
-        for name in ("run_id", "P", "D", "K", "seed", "step", "percent error", "images/s", "progress"):
+        axes = [column(key, self._varying) for key in (*PAPER, *self._varying)]
+        for name in ("run_id", *axes, "step", "percent error", "images/s", "progress"):
             table.add_column(name, justify="right", no_wrap=True)
         for cell, progress in self._running.values():
-            spec = cell.spec
+            keys = keys_of(cell.spec)
             shown = ["", "", ""]
             step = progress.step if progress else 0
             if progress:
                 shown = [f"{step:,} / {progress.steps:,}", f"{progress.percent_error:.4f}"]
                 shown.append(f"{progress.images_per_second:,.0f}")
             bar = ProgressBar(total=cell.steps, completed=step, width=20)
-            table.add_row(cell.run_id, *map(str, (spec.P, spec.D, spec.K, spec.seed)), *shown, bar)
+            table.add_row(cell.run_id, *(str(keys.get(key)) for key in (*PAPER, *self._varying)), *shown, bar)
         return Group(line, table) if self._running else line

@@ -17,6 +17,8 @@ from mmcr_core.spec import EncoderSpec, ProjectorSpec, RunSpec
 from mmcr_core.training.flops import flops_per_step
 from sweeps.grid.settings import ResourceSettings
 from sweeps.running.calibrate import compiles, lookup
+from sweeps.running.units import memory
+from sweeps.storage.errors import UserError
 
 CELLS_PER_GPU = 4  # more gain little: their kernels queue for the same units
 MEMORY_SHARE = 0.9  # of a GPU or machine, for all cells that share it
@@ -70,6 +72,35 @@ def plan(
     `compile`: whether the views are compiled, as a grid says it."""
     cells = [_cell(spec, resources, machine, grid_cells or len(specs), compile) for spec in specs]
     return sorted(cells, key=lambda cell: -cell.seconds)
+
+
+def too_large(cells: list[Cell], machine: Machine) -> list[Cell]:
+    """Cells that need more memory than the machine, or one of its GPUs, has (where that is known)."""
+
+    def there_is(cell: Cell) -> int:
+        return machine.gpu_memory_bytes if cell.gpus else machine.memory_bytes
+
+    return [cell for cell in cells if there_is(cell) and cell.memory_bytes > there_is(cell)]
+
+
+def memory_warning(cells: list[Cell], machine: Machine) -> str:
+    """Which cells do not fit; empty where all do."""
+    if not (large := too_large(cells, machine)):
+        return ""
+    worst = max(large, key=lambda cell: cell.memory_bytes)
+    there = machine.gpu_memory_bytes if worst.gpus else machine.memory_bytes
+    spec, what = worst.spec, "as measured" if worst.measured else "by estimate"
+    return (
+        f"{len(large)} of {len(cells)} cells need more memory than {'a GPU' if worst.gpus else 'this machine'} has, "
+        f"such as P = {spec.P}, D = {spec.D}, K = {spec.K}: {memory(worst.memory_bytes)} {what}, there are "
+        f"{memory(there)}; leave them out with --only, use smaller P or K, precision: bf16, or a larger machine"
+    )
+
+
+def require_memory(cells: list[Cell], machine: Machine) -> None:
+    """Raises UserError where a cell needs more memory than there is."""
+    if warning := memory_warning(cells, machine):
+        raise UserError(warning)
 
 
 def schedule(cells: list[Cell], machine: Machine, max_concurrent: int | None = None) -> list[tuple[float, float]]:

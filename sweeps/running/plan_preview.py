@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterable
 
 import torch
 from rich.table import Table
 
+from mmcr_core.identity import run_id
 from mmcr_core.images.encoders import rank_bound
 from mmcr_core.spec import RunSpec
 from mmcr_core.theory import expected_percent_error
+from sweeps.grid.axes import PAPER, column, keys_of
+from sweeps.running.cores import usable_cores
 from sweeps.running.gpu_sharing import remark
-from sweeps.running.launching import Sweep, terminal
-from sweeps.running.plan import Cell, schedule, this_machine
+from sweeps.running.plan import Cell, memory_warning, schedule, this_machine
+from sweeps.running.sweep import Sweep, terminal
 from sweeps.running.units import duration, memory
 
 
 def show(sweep: Sweep, max_concurrent: int | None, as_json: bool) -> int:
     """Print the cells with what they cost on this machine, and how long the missing ones take; exit code 0."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    machine = this_machine(torch.cuda.device_count(), cores)
+    machine = this_machine(torch.cuda.device_count(), usable_cores())
+    numbers = {run_id(cell): number for number, cell in enumerate(sweep.grid_cells)}
     planned = sweep.planned(sweep.cells, machine)
     statuses = sweep.store.statuses()
     left = [cell for cell in planned if statuses.get(cell.run_id) != "finished"]
@@ -30,14 +32,16 @@ def show(sweep: Sweep, max_concurrent: int | None, as_json: bool) -> int:
     if as_json:
         fields = ("run_id", "steps", "images", "flops", "memory_bytes", "seconds", "gpus", "cpus")
         rows = [
-            {name: getattr(cell.spec, name) for name in ("P", "D", "K", "seed")}
+            {"cell": numbers[cell.run_id]}
+            | {key: keys_of(cell.spec).get(key) for key in (*PAPER, *sweep.varying)}
             | {name: getattr(cell, name) for name in fields}
             | {"status": statuses.get(cell.run_id, "to run"), "starts_at_seconds": times.get(cell.run_id, (None,))[0]}
             for cell in planned
         ]
         print(json.dumps({"name": sweep.settings.name, "cells": rows, "makespan_seconds": seconds}, indent=2))
         return 0
-    terminal().print(plan_table(planned, statuses, {key: start for key, (start, _) in times.items()}))
+    starts = {key: start for key, (start, _) in times.items()}
+    terminal().print(plan_table(planned, numbers, sweep.varying, statuses, starts))
     kind = f"{machine.gpus:g} GPUs" if machine.gpus else f"{machine.cpus:g} CPU cores, no GPU"
     flops = sum(cell.flops for cell in planned)
     print(
@@ -45,7 +49,8 @@ def show(sweep: Sweep, max_concurrent: int | None, as_json: bool) -> int:
         f"({kind}). {_basis(planned)}"
     )
     share = min(cell.gpus for cell in planned)
-    for sentence in filter(None, (remark(round(1 / share)) if 0 < share < 1 else "", rank_warning(sweep.cells))):
+    sharing = remark(round(1 / share)) if 0 < share < 1 else ""
+    for sentence in filter(None, (sharing, rank_warning(sweep.cells), memory_warning(planned, machine))):
         print(sentence)
     return 0
 
@@ -72,30 +77,26 @@ def _basis(planned: list[Cell]) -> str:
     return f"Time and memory are estimates ({measured} of {len(planned)} cells measured; --calibrate measures all)."
 
 
-def plan_table(cells: Iterable[Cell], statuses: dict[str, str], starts: dict[str, float]) -> Table:
-    """One row a cell, in the order in which they start; `starts`: seconds from the launch, of those to run."""
+def plan_table(
+    cells: Iterable[Cell],
+    numbers: dict[str, int],
+    varying: list[str],
+    statuses: dict[str, str],
+    starts: dict[str, float],
+) -> Table:
+    """One row a cell, in the order in which they start; `numbers`: in the grid's own order, for --cell; `starts`:
+    seconds from the launch, of those to run."""
     table = Table(title="Cells, the most expensive first", title_justify="left")
-    for name in (
-        "run_id",
-        "P",
-        "D",
-        "K",
-        "seed",
-        "steps",
-        "FLOPs",
-        "memory",
-        "GPUs",
-        "cores",
-        "time",
-        "starts",
-        "status",
-    ):
+    axes = [column(key, varying) for key in (*PAPER, *varying)]
+    costs = ("steps", "FLOPs", "memory", "GPUs", "cores", "time", "starts", "status")
+    for name in ("cell", "run_id", *axes, *costs):
         table.add_column(name, justify="left" if name in ("run_id", "status") else "right", no_wrap=True)
     for cell in cells:
-        spec = cell.spec
+        keys = keys_of(cell.spec)
         table.add_row(
+            str(numbers[cell.run_id]),
             cell.run_id,
-            *(str(value) for value in (spec.P, spec.D, spec.K, spec.seed)),
+            *(str(keys.get(key)) for key in (*PAPER, *varying)),
             f"{cell.steps:,}",
             f"{cell.flops:.2e}",
             memory(cell.memory_bytes),

@@ -11,8 +11,8 @@ import json
 import math
 import socket
 import time
+import traceback
 import uuid
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -27,58 +27,16 @@ from mmcr_core.training import CaptureFailed, Diverged, Pretraining, is_out_of_m
 from mmcr_core.training.flops import flops_per_step
 from sweeps.running import kept_runs
 from sweeps.running.run_row import describe_run, device_name, installed_versions, peak_memory_bytes
+from sweeps.running.stop_signals import StopFlag
 from sweeps.running.tensorboard import Board
+from sweeps.running.trial_settings import Begun, Progress, TrialSettings
+from sweeps.storage.compact import compact_run
 from sweeps.storage.sweep_store import Store
 
 TAIL = 0.05  # `percent_error` of a run is the mean over this last share of its steps
 MAX_REASON = 4000  # characters of a run's reasons, the latest first
 CHECKPOINT_SHARE = 0.02  # of the time, at most, goes into checkpoints
 NO_GRAPHS = "no-graphs.txt"  # in a run's checkpoint folder: why it goes on without CUDA graphs
-
-
-@dataclass(frozen=True)
-class Progress:
-    """Where a trial stands. `status` is running, finished, failed, diverged, or left (to another launch);
-    `process_ends`: nothing more can be trained in this process."""
-
-    status: str
-    step: int
-    steps: int
-    percent_error: float
-    images_per_second: float
-    error: str | None = None
-    notes: tuple[str, ...] = ()
-    process_ends: bool = False
-
-
-@dataclass(frozen=True)
-class TrialSettings:
-    """How a run is run, none of which changes its result but for rounding.
-
-    A checkpoint is written every `checkpoint_seconds`, or less often where writing one takes more than
-    CHECKPOINT_SHARE of that time; `keep` says what stays of a finished run (none, weights, all); `compiled`: whether
-    the views are; `continues`: run_id of a finished, shorter run that this one goes on from.
-    """
-
-    device: str = "cpu"
-    threads: int = 1
-    checkpoint_seconds: float = 60.0
-    keep: str = "weights"
-    compiled: bool = False
-    continues: str | None = None
-    tensorboard: bool = False
-
-
-@dataclass
-class Begun:
-    """When and how a run began: what its floating-point sums depend on stays the same where it is resumed."""
-
-    started_at: str
-    device: str
-    threads: int
-    compiled: bool
-    trained_seconds: float = 0.0
-    notes: list[str] = field(default_factory=list)  # for its row: what could not stay the same, what it goes on from
 
 
 class Trial:
@@ -101,8 +59,8 @@ class Trial:
         self._notes: list[str] = []
         self._board: Board | None = None
 
-    def advance(self, seconds: float) -> Progress:
-        """Train for about `seconds`; at the end, evaluate and write the run's row.
+    def advance(self, seconds: float, stop: StopFlag | None = None) -> Progress:
+        """Train for about `seconds`, or until `stop` is set; at the end, evaluate and write the run's row.
 
         An exception in the run becomes a row with status `failed`, so that the sweep's other cells go on. A cell that
         another launch is training is `left` to it. Of a finished run only what is missing is measured.
@@ -125,7 +83,7 @@ class Trial:
                     self._run = None
                     return self._progress(None, "left", "another launch has taken this cell over")
                 self._train_slice(run, seconds)
-                if time.monotonic() >= until:
+                if time.monotonic() >= until or (stop and stop.stopped):
                     break
             if run.step < run.steps:
                 return self._progress(run, "running")
@@ -266,6 +224,7 @@ class Trial:
         means = {name: float(tail[name].mean()) for name in ("percent_error", "reconstruction", "uniformity")}
         self._write_row(run, "finished", None, means | _columns(measures))
         self.store.drop_checkpoints(self.run_id)
+        compact_run(self.store, self.run_id)  # hundreds of small files are slow to list, on NFS and object stores
 
     def _already_finished(self) -> Progress:
         """Measure what is asked for and missing, from the weights that were kept; the run itself is not touched."""
@@ -287,6 +246,7 @@ class Trial:
 
     def _end(self, status: str, reason: str, process_ends: bool = False) -> Progress:
         try:
+            self.store.write_log(self.run_id, traceback.format_exc())
             if status == "diverged":  # it would diverge again from there
                 self.store.drop_checkpoints(self.run_id)
             earlier = self.store.read_run(self.run_id)["error"] if self.store.status(self.run_id) else None

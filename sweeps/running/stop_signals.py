@@ -34,15 +34,18 @@ def like_ctrl_c() -> Iterator[None]:
 
 
 class StopFlag:
-    """Set by STOPS and SIGINT, for a loop that ends itself between two steps."""
+    """Set by signals, for a loop that ends itself between two steps; while not `busy` they end the process at once."""
 
     def __init__(self) -> None:
-        self.stopped = False
+        self.stopped, self.busy = False, True
 
     def catch(self, *numbers: int) -> None:
-        """Let signals set the flag from now on."""
-        for number in numbers or (*STOPS, signal.SIGINT):
-            signal.signal(number, self._set)
+        """Let signals set the flag from now on; outside the main thread, where none arrive, nothing changes."""
+        with contextlib.suppress(ValueError):
+            for number in numbers:
+                signal.signal(number, self._set)
 
     def _set(self, number: int, frame: FrameType | None) -> None:
         self.stopped = True
+        if not self.busy:
+            os._exit(128 + number)

@@ -6,8 +6,9 @@ import json
 import sys
 
 from mmcr_core.identity import run_id
-from sweeps.running.launching import Sweep
-from sweeps.running.worker_watch import Outcome
+from sweeps.grid.axes import described
+from sweeps.running.outcome import Outcome
+from sweeps.running.sweep import Sweep
 
 
 def show(sweep: Sweep, outcome: Outcome, as_json: bool) -> int:
@@ -28,16 +29,20 @@ def show(sweep: Sweep, outcome: Outcome, as_json: bool) -> int:
         return code
     by_id = {run_id(cell): cell for cell in sweep.cells}
     for key, reason in outcome.unfinished.items():
-        cell = by_id[key]
-        print(f"{key} P={cell.P} D={cell.D} K={cell.K} seed={cell.seed}: {reason}", file=sys.stderr)
+        log = sweep.store.log_file(key)
+        where = f" (traceback: {log})" if log.exists() else ""
+        print(f"{key} {described(by_id[key], sweep.varying)}: {reason}{where}", file=sys.stderr)
     finished, unfinished = outcome.finished_before + len(outcome.finished), len(outcome.unfinished)
-    failed = sum(not reason.startswith("left") for reason in outcome.unfinished.values())
+    failed = sum(not reason.startswith(("left", "diverged")) for reason in outcome.unfinished.values())
+    diverged = sum(reason.startswith("diverged") for reason in outcome.unfinished.values())
+    elsewhere = unfinished - failed - diverged
     stopped = "stopped at the time limit" if outcome.timed_out else "interrupted"
     left = total - finished - unfinished
     print(
         f"{name}: {finished} of {total} cells finished"
         + (f", {failed} failed (launch again to retry)" if failed else "")
-        + (f", {unfinished - failed} left to another launch" if unfinished > failed else "")
+        + (f", {diverged} diverged (--only status=diverged tries again)" if diverged else "")
+        + (f", {elsewhere} left to another launch" if elsewhere else "")
         + (f", {stopped} with {left} to go (launch again to go on)" if outcome.interrupted else "")
         + f"; results in {root}"
     )

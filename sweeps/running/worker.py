@@ -14,8 +14,10 @@ from ray.tune import Trainable
 from sweeps.grid.settings import GridSettings
 from sweeps.running.calibrate import Calibration, compiles
 from sweeps.running.plan import Cell
-from sweeps.running.resumable_trial import Trial, TrialSettings
+from sweeps.running.resumable_trial import Trial
 from sweeps.running.run_row import installed_versions
+from sweeps.running.stop_signals import STOPS, StopFlag
+from sweeps.running.trial_settings import TrialSettings
 from sweeps.storage.sweep_store import Store
 
 SLICE_SECONDS = 1.0  # of training between two reports of a trial
@@ -41,6 +43,9 @@ class CellTrainable(Trainable):  # type: ignore[misc]
         _require_same_code(job.code)
         self._job: Job = job
         self._process_ends = False
+        self._stop = StopFlag()
+        self._stop.busy = False
+        self._stop.catch(*STOPS)
         self._begin(config["run_id"])
 
     def reset_config(self, config: dict[str, Any]) -> bool:
@@ -68,8 +73,13 @@ class CellTrainable(Trainable):  # type: ignore[misc]
         self._trial = Trial(cell.spec, Store(job.root), job.settings.name, settings, launch=job.launch)
 
     def step(self) -> dict[str, Any]:
-        progress = self._trial.advance(SLICE_SECONDS)
+        self._stop.busy = True
+        progress = self._trial.advance(SLICE_SECONDS, stop=self._stop)
         self._process_ends = progress.process_ends
+        if self._stop.stopped:  # preempted: the checkpoint is worth more than an orderly farewell
+            self._trial.stop()
+            os._exit(1)
+        self._stop.busy = False
         return {"progress": progress, "done": progress.status != "running"}
 
     def cleanup(self) -> None:

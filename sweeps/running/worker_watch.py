@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -11,9 +10,10 @@ from ray.tune import Callback
 
 from mmcr_core.spec import RunSpec
 from sweeps.grid.settings import GridSettings
+from sweeps.running.outcome import Outcome
 from sweeps.running.plan import Cell
-from sweeps.running.resumable_trial import Progress
 from sweeps.running.run_row import describe_run
+from sweeps.running.trial_settings import Progress
 from sweeps.storage.sweep_store import Store
 
 WORKER_DIED = "the worker process died"
@@ -26,17 +26,7 @@ class Watcher(Protocol):
     def started(self, cell: Cell) -> None: ...
     def progressed(self, cell: Cell, progress: Progress) -> None: ...
     def ended(self, cell: Cell, progress: Progress) -> None: ...
-
-
-@dataclass
-class Outcome:
-    """run_ids by how they ended, with the reason of each that did not finish; `finished_before` the launch."""
-
-    finished_before: int = 0
-    finished: list[str] = field(default_factory=list)
-    unfinished: dict[str, str] = field(default_factory=dict)
-    interrupted: bool = False
-    timed_out: bool = False
+    def noted(self, note: str) -> None: ...
 
 
 class WorkerWatch(Callback):  # type: ignore[misc]
@@ -67,13 +57,15 @@ class WorkerWatch(Callback):  # type: ignore[misc]
     def on_trial_error(self, iteration: int, trials: Any, trial: Any, **info: Any) -> None:
         cell = self._cells[trial.config["run_id"]]
         reason = _worker_reason(trial.error_file)
-        self._record_failure(cell.spec, reason)
+        self._record_failure(cell.spec, reason, trial.error_file)
         self.outcome.unfinished[cell.run_id] = f"failed: {reason}"
         self._watcher.ended(cell, Progress("failed", 0, cell.steps, float("nan"), 0.0, reason))
 
-    def _record_failure(self, spec: RunSpec, reason: str) -> None:
+    def _record_failure(self, spec: RunSpec, reason: str, error_file: str | None) -> None:
         row = describe_run(spec, self._settings.name)
         with contextlib.suppress(OSError):  # a full disk: the reason is told all the same, and the cell is missing
+            if error_file and Path(error_file).exists():
+                self._store.write_log(row["run_id"], Path(error_file).read_text())
             self._store.write_run({**row, "status": "failed", "error": reason})
 
 

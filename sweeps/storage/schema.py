@@ -46,6 +46,13 @@ TRAJECTORY_SCHEMA = pa.schema(
         pa.field("learning_rate", _FLOAT, nullable=False),
     ]
 )
+CELL_SCHEMA = pa.schema(
+    [
+        pa.field("run_id", _TEXT, nullable=False),
+        *(pa.field(name, _INT, nullable=False) for name in ("P", "D", "K", "seed", "steps")),
+        pa.field("spec", _TEXT, nullable=False),
+    ]
+)
 MEASURE_SCHEMA = pa.schema(
     [
         pa.field("run_id", _TEXT, nullable=False),

@@ -1,11 +1,12 @@
 """The result store, `results/NAME/`: the truth about a sweep, in parquet files that appear whole or not at all.
 
-    grid.yaml                            what was launched last
+    grid.yaml, cells.parquet             what was launched last, and its cells with every default filled in
     runs/RUN_ID.parquet                  one row: spec, status, outcome, cost, provenance
     trajectories/RUN_ID/STEPS.parquet    a chunk of consecutive steps, named by them
     measures/RUN_ID/STEP.parquet         what was measured of a run after so many steps, a row a number
     checkpoints/RUN_ID/STEP.ckpt         the newest two of an unfinished run
     weights/RUN_ID.pt                    what is kept of a finished run: torch.save of its network
+    logs/RUN_ID.txt                      the traceback of a run's last failure
     claims/RUN_ID.json                   who is training a cell now
     damaged/...                          files that could not be read, set aside
 
@@ -28,7 +29,14 @@ from sweeps.storage.cell_claims import Claim
 from sweeps.storage.chunks import chunk_files, chunk_name, chunk_steps, visible_chunks
 from sweeps.storage.errors import UserError
 from sweeps.storage.files_and_urls import at, move, read_table, remove_tree, write_atomically
-from sweeps.storage.schema import MEASURE_SCHEMA, RUN_SCHEMA, SCHEMA_VERSION, TRAJECTORY_SCHEMA, parquet_bytes
+from sweeps.storage.schema import (
+    CELL_SCHEMA,
+    MEASURE_SCHEMA,
+    RUN_SCHEMA,
+    SCHEMA_VERSION,
+    TRAJECTORY_SCHEMA,
+    parquet_bytes,
+)
 
 
 class Store:
@@ -40,6 +48,26 @@ class Store:
     def write_grid(self, text: str) -> None:
         """Keep the grid file that is being launched."""
         write_atomically(self.root / "grid.yaml", text.encode())
+
+    def write_cells(self, rows: list[dict[str, Any]]) -> None:
+        """Keep the cells of the grid that is being launched, in its order: rows of CELL_SCHEMA."""
+        write_atomically(self.root / "cells.parquet", parquet_bytes(pa.Table.from_pylist(rows, CELL_SCHEMA)))
+
+    def read_cells(self) -> list[dict[str, Any]]:
+        """The cells of the grid that was launched last; none where that cannot be read."""
+        try:
+            rows: list[dict[str, Any]] = read_table(self.root / "cells.parquet").to_pylist()
+        except (pa.ArrowException, OSError):
+            return []
+        return rows
+
+    def write_log(self, run_id: str, text: str) -> None:
+        """Keep what there is to read about a run's failure."""
+        write_atomically(self.log_file(run_id), text.encode())
+
+    def log_file(self, run_id: str) -> Path:
+        """Where `write_log` keeps it."""
+        return self.root / "logs" / f"{run_id}.txt"
 
     def write_run(self, row: dict[str, Any]) -> None:
         """The one row of a run that has ended; columns that are absent become null."""

@@ -9,7 +9,8 @@ from mmcr_core.images.datasets import load
 from mmcr_core.images.probes import knn_accuracy
 from mmcr_core.spec import BudgetSpec, EvaluateSpec
 from sweeps.networks import load_network
-from sweeps.running.resumable_trial import Trial, TrialSettings
+from sweeps.running.resumable_trial import Trial
+from sweeps.running.trial_settings import TrialSettings
 from sweeps.storage.errors import UserError
 from sweeps.storage.sweep_store import Store
 from tests.sweeps.running.test_resumable_trial import to_end

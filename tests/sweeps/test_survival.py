@@ -14,11 +14,12 @@ from sweeps.grid.grid_file import load_grid
 from sweeps.grid.settings import GridSettings, ResourceSettings
 from sweeps.running.driver import Launch
 from sweeps.running.limits import Limits
+from sweeps.running.outcome import Outcome
 from sweeps.running.plan import Machine, plan
-from sweeps.running.resumable_trial import Trial, TrialSettings
+from sweeps.running.resumable_trial import Trial
 from sweeps.running.survey import survey
+from sweeps.running.trial_settings import TrialSettings
 from sweeps.running.worker import _require_same_code, code_version
-from sweeps.running.worker_watch import Outcome
 from sweeps.storage.sweep_store import Store
 from tests.conftest import REPOSITORY, run_script
 from tests.sweeps.running.test_resumable_trial import to_end

@@ -9,7 +9,8 @@ import pytest
 from mmcr_core.spec import BudgetSpec, EvaluateSpec, OptimizerSpec
 from sweeps.networks import load_network
 from sweeps.running.kept_runs import missing_measures, read_kept, runs_to_continue
-from sweeps.running.resumable_trial import Trial, TrialSettings
+from sweeps.running.resumable_trial import Trial
+from sweeps.running.trial_settings import TrialSettings
 from sweeps.storage.sweep_store import Store
 from tests.conftest import run_script
 from tests.sweeps.running.test_resumable_trial import to_end

@@ -15,7 +15,8 @@ import pytest
 
 from mmcr_core.spec import BudgetSpec, DatasetSpec, EvaluateSpec, OptimizerSpec
 from sweeps.running.kept_runs import read_kept
-from sweeps.running.resumable_trial import Trial, TrialSettings
+from sweeps.running.resumable_trial import Trial
+from sweeps.running.trial_settings import TrialSettings
 from sweeps.storage.sweep_store import Store
 
 
@@ -164,7 +165,8 @@ CHILD = textwrap.dedent(
     """
     import pickle, sys
     from sweeps.storage.sweep_store import Store
-    from sweeps.running.resumable_trial import Trial, TrialSettings
+    from sweeps.running.resumable_trial import Trial
+from sweeps.running.trial_settings import TrialSettings
     spec = pickle.load(open(sys.argv[1], "rb"))
     trial = Trial(spec, Store(sys.argv[2]), "s", TrialSettings(checkpoint_seconds=0.02))
     while (progress := trial.advance(0.02)).status == "running":

@@ -10,7 +10,8 @@ import torch
 from mmcr_core.images.compiled import CompilationFailed
 from mmcr_core.spec import BudgetSpec, DatasetSpec, OptimizerSpec
 from mmcr_core.training import CaptureFailed, CaptureOutOfMemory, Pretraining
-from sweeps.running.resumable_trial import Trial, TrialSettings
+from sweeps.running.resumable_trial import Trial
+from sweeps.running.trial_settings import TrialSettings
 from sweeps.storage.sweep_store import Store
 from tests.sweeps.running.test_resumable_trial import to_end
 

@@ -1,0 +1,157 @@
+"""A grid with the cells that were chosen of it and the store they go to: what every way of running begins with."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from rich.console import Console
+
+from mmcr_core.identity import canonical_json, run_id
+from mmcr_core.images.datasets import DatasetError, require_present, steps_of
+from mmcr_core.spec import RunSpec
+from sweeps.grid.axes import varying
+from sweeps.grid.grid_file import load_grid
+from sweeps.grid.selection import asks_for_diverged, selected
+from sweeps.grid.settings import GridSettings
+from sweeps.running.kept_runs import missing_measures, runs_to_continue
+from sweeps.running.plan import Cell, Machine, plan
+from sweeps.storage.errors import UserError
+from sweeps.storage.files_and_urls import at, is_local, write_atomically
+from sweeps.storage.reuse import take_over
+from sweeps.storage.sweep_store import Store
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """All `grid_cells` of a grid in its order, the `cells` among them that were chosen, its `text`, and the store;
+    `retry_diverged`: whether cells that have diverged were asked for."""
+
+    settings: GridSettings
+    grid_cells: tuple[RunSpec, ...]
+    cells: tuple[RunSpec, ...]
+    text: str
+    results: str
+    store: Store
+    retry_diverged: bool = False
+
+    @property
+    def varying(self) -> list[str]:
+        """Keys beside P, D, K and seed that the grid varies."""
+        return varying(self.grid_cells)
+
+    def planned(self, cells: tuple[RunSpec, ...], machine: Machine) -> list[Cell]:
+        """Costs of `cells` on `machine`, the most expensive first."""
+        return plan(cells, self.settings.resources, machine, len(self.grid_cells), self.settings.compile)
+
+
+@dataclass(frozen=True)
+class Todo:
+    """Cells to run, those that go on from a shorter run (run_id -> run_id), those that have diverged and are left
+    alone (run_id -> reason), how many are done, and what a person should know."""
+
+    cells: tuple[RunSpec, ...]
+    continues: dict[str, str]
+    diverged: dict[str, str]
+    done: int
+    note: str
+
+
+def open_sweep(grid: str | Path, results: str, only: str | None = None) -> Sweep:
+    """Read a grid file and choose cells. Raises UserError for a mistake in either."""
+    spec = load_grid(grid)
+    store = Store(at(results) / spec.settings.name)
+    chosen = selected(spec.cells, only, store.statuses)
+    return Sweep(spec.settings, spec.cells, chosen, spec.text, results, store, asks_for_diverged(only))
+
+
+def require_runnable(sweep: Sweep) -> None:
+    """Raises UserError where the store cannot be written to; nothing is written."""
+    root = sweep.store.root
+    if not is_local(root):
+        try:
+            write_atomically(at(sweep.results) / ".writable", b"")
+            (at(sweep.results) / ".writable").unlink()
+        except (OSError, ValueError) as error:
+            raise UserError(f"--results: {sweep.results} cannot be written to ({error}); choose another") from error
+        return
+    if root.is_symlink():
+        raise UserError(f"{root} is a link; a sweep's folder must lie in {sweep.results} itself")
+    folder = root.absolute()
+    while not folder.exists():
+        folder = folder.parent
+    if not folder.is_dir() or not os.access(folder, os.W_OK):
+        raise UserError(f"--results: {folder} is not a folder that can be written to; choose another")
+
+
+def require_data(cells: tuple[RunSpec, ...]) -> None:
+    """Raises UserError, with the remedy, where a data set is absent."""
+    try:
+        for dataset in {cell.dataset for cell in cells}:
+            require_present(dataset)
+    except DatasetError as error:
+        raise UserError(str(error)) from error
+
+
+def todo(sweep: Sweep) -> Todo:
+    """What is left to do, after damaged rows were set aside and runs of other sweeps were taken over."""
+    store = sweep.store
+    for damaged in store.set_aside_damaged_runs():
+        print(f"{damaged} is damaged and was set aside; its cell is run again", file=sys.stderr)
+    taken = take_over(store, [run_id(cell) for cell in sweep.cells])
+    rows = {row["run_id"]: row for row in store.rows()}
+    cells: list[RunSpec] = []
+    again, lost, diverged = 0, set(), {}
+    for cell in sweep.cells:
+        key = run_id(cell)
+        row = rows.get(key)
+        status = row["status"] if row else None
+        if row is None or status not in ("finished", "diverged"):
+            cells.append(cell)
+        elif status == "diverged":
+            if sweep.retry_diverged:
+                cells.append(cell)
+            else:
+                diverged[key] = f"diverged: {row['error']}".split(" | earlier")[0]
+        elif missing := missing_measures(store, cell, row["steps"]):
+            if store.has_weights(key):
+                cells.append(cell)
+                again += 1
+            else:
+                lost |= set(missing)
+    unfinished = [cell for cell in cells if rows.get(run_id(cell), {}).get("status") != "finished"]
+    continues = runs_to_continue(store, unfinished)
+    done = len(sweep.cells) - len(cells) - len(diverged)
+    note = f"{len(sweep.cells)} cells: {done} have finished already, {len(cells)} to run"
+    remarks = [
+        f"{len(taken)} taken over from {', '.join(sorted(set(taken.values())))}" if taken else "",
+        f"{again} of them finished runs, to be measured again" if again else "",
+        f"{len(continues)} of them go on from shorter runs" if continues else "",
+        f"{len(diverged)} diverged before and are left (--only status=diverged tries again)" if diverged else "",
+        f"finished runs without weights lack {', '.join(sorted(lost))}" if lost else "",
+    ]
+    note += "".join(f"; {remark}" for remark in remarks if remark)
+    return Todo(tuple(cells), continues, diverged, done, note)
+
+
+def record_launch(sweep: Sweep) -> None:
+    """Keep the grid, and its cells resolved: status needs neither the data nor the folder it was launched from."""
+    rows = [
+        {
+            "run_id": run_id(cell),
+            **{name: getattr(cell, name) for name in ("P", "D", "K", "seed")},
+            "steps": steps_of(cell),
+            "spec": canonical_json(asdict(cell)),
+        }
+        for cell in sweep.grid_cells
+    ]
+    sweep.store.write_grid(sweep.text)
+    sweep.store.write_cells(rows)
+
+
+def terminal(stderr: bool = False) -> Console:
+    """Wide enough for tables where the output is not a terminal."""
+    console = Console(stderr=stderr)
+    return console if console.is_terminal else Console(stderr=stderr, width=160)
