@@ -44,13 +44,5 @@ def _cell(store: Store, cell: dict[str, Any], row: dict[str, Any] | None) -> Cel
     status = ended if ended and not (ended != "finished" and waiting == "running") else waiting
     log = store.log_file(key) if ended in ("failed", "diverged") and store.log_file(key).exists() else None
     row = row or {}
-    return CellStatus(
-        key,
-        stored_keys(cell["spec"]),
-        status,
-        step,
-        int(cell["steps"] or 0),
-        row.get("percent_error"),
-        row.get("error"),
-        log,
-    )
+    steps, error = int(cell["steps"] or 0), row.get("percent_error")
+    return CellStatus(key, stored_keys(cell["spec"]), status, step, steps, error, row.get("error"), log)
