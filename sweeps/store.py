@@ -53,7 +53,7 @@ def _tracked(items: Sequence[T], what: str) -> Iterator[T]:
 
 
 def _opened(results: str) -> Store:
-    if not (at(results) / "runs").is_dir():
+    if not any((at(results) / folder).is_dir() for folder in ("runs", "trajectories")):
         raise UserError(f"{results} is not a sweep's folder; give one such as results/quickstart")
     return Store(results)
 

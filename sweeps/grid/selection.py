@@ -54,7 +54,8 @@ def _condition(part: str, rows: list[dict[str, Any]]) -> tuple[str, list[str]]:
     if not equals or not value:
         raise UserError(f"--only: '{part}' is not KEY=VALUE; {EXAMPLE}")
     if key not in known:
-        near = difflib.get_close_matches(key, known, 1) or [n for n in sorted(known) if n.endswith(f".{key}")]
+        alike = [name for name in sorted(known) if name.lower() == key.lower() or name.endswith(f".{key}")]
+        near = alike or difflib.get_close_matches(key, known, 1)
         hint = f"did you mean '{near[0]}'?" if near else f"use a key of the grid, {EXAMPLE}"
         raise UserError(f"--only: '{key}' is not a key of the grid's cells; {hint}")
     texts = [text.strip() for text in value.split("|")]

@@ -23,7 +23,7 @@ from mmcr_core.images.compiled import CompilationFailed
 from mmcr_core.images.datasets import DatasetError, describe_skipped
 from mmcr_core.images.evaluation import Measure, deviation
 from mmcr_core.spec import RunSpec
-from mmcr_core.training import CaptureFailed, Diverged, Pretraining, is_out_of_memory, process_must_end
+from mmcr_core.training import CHUNK_STEPS, CaptureFailed, Diverged, Pretraining, is_out_of_memory, process_must_end
 from mmcr_core.training.flops import flops_per_step
 from sweeps.running import kept_runs
 from sweeps.running.run_row import describe_run, device_name, installed_versions, peak_memory_bytes
@@ -178,9 +178,13 @@ class Trial:
             state: dict[str, Any] = torch.load(
                 io.BytesIO(payload), map_location=self.settings.device, weights_only=True
             )
-            if state["run_id"] == self.run_id:
+            if state["run_id"] != self.run_id:
+                self._notes.append(f"checkpoint {name} of run {self.run_id} is another run's and was passed over")
+                continue
+            step = state["run"]["step"]
+            if self.store.steps_stored(self.run_id) >= step - step % CHUNK_STEPS:
                 return state
-            self._notes.append(f"checkpoint {name} of run {self.run_id} is another run's and was passed over")
+            self._notes.append(f"checkpoint {name} of run {self.run_id} goes on after steps that are missing")
         return None
 
     def _state_to_continue(self) -> dict[str, Any] | None:

@@ -70,18 +70,25 @@ def test_only_the_cells_asked_for_are_run(write_grid, tmp_path):
     assert {(row["P"], row["K"]) for row in map(store.read_run, store.statuses())} == {(16, 3)}
 
 
-def test_a_cell_that_fails_leaves_the_others_and_is_the_only_one_retried(write_grid, tmp_path):
+def test_cells_that_diverge_leave_the_others_and_are_tried_again_only_where_asked_for(write_grid, tmp_path):
     grid = write_grid(optimizer="{learning_rate: [1.0e-3, 1.0e+30]}", D="[8, 16]")
     first = launch(grid, tmp_path / "results")
     assert first.returncode == 1
-    assert "2 of 4 cells finished, 2 failed (launch again to retry)" in first.stdout
+    assert "2 of 4 cells finished, 2 diverged (--only status=diverged tries again)" in first.stdout
     assert first.stderr.count("diverged: loss or percent error is not finite") == 2
+    assert first.stderr.count("optimizer.learning_rate=1e+30") == 2
     assert "Traceback" not in first.stderr
+    store = Store(tmp_path / "results/tiny")
+    ends = {row["run_id"]: row["finished_at"] for row in store.rows()}
     again = launch(grid, tmp_path / "results", "--json")
     assert again.returncode == 1
     outcome = json.loads(again.stdout)
     assert outcome["finished_before"] == 2 and outcome["finished"] == []
     assert len(outcome["unfinished"]) == 2
+    assert {row["run_id"]: row["finished_at"] for row in store.rows()} == ends
+    asked = launch(grid, tmp_path / "results", "--only", "status=diverged,D=8")
+    assert asked.returncode == 1
+    assert sum(row["finished_at"] != ends[row["run_id"]] for row in store.rows()) == 1
 
 
 @pytest.mark.parametrize(
@@ -89,8 +96,10 @@ def test_a_cell_that_fails_leaves_the_others_and_is_the_only_one_retried(write_g
     [
         ({"P": "5000"}, [], "grid.yaml:4: P: 5000 exceeds the 1437 training images"),
         ({"dataset": "cifar10", "encoder": "convnet"}, [], "dataset 'cifar10' is not in"),
-        ({}, ["--only", "P=7"], "--only: no cell of the grid has P=7"),
-        ({}, ["--only", "depth=7"], "--only: 'depth=7' is not KEY=VALUE with one of P, D, K"),
+        ({}, ["--only", "P=7"], "--only: no cell has P=7; the grid has 16"),
+        ({}, ["--only", "depth=7"], "--only: 'depth' is not a key of the grid's cells"),
+        ({}, ["--cell", "1"], "--cell: 1 is not a cell of the grid; use 0..0"),
+        ({}, ["--cell", "0", "--only", "P=16"], "--cell: trains one cell without Ray; leave --only"),
         pytest.param(
             {"resources": "{gpus: 1}"}, [], "resources.gpus: 1 exceeds the 0 GPUs there are", marks=pytest.mark.slow
         ),

@@ -161,6 +161,19 @@ def test_a_foreign_or_damaged_checkpoint_is_not_used(tmp_path, digits_spec):
     )
 
 
+def test_a_checkpoint_whose_earlier_steps_are_missing_is_not_used(tmp_path, digits_spec):
+    spec, store = digits_spec(budget=BudgetSpec(steps=700)), Store(tmp_path)
+    trial = Trial(spec, store, "s")
+    while trial._run is None or trial._run.step < 520:
+        trial.advance(1e-9)
+    trial.stop()
+    next((tmp_path / "trajectories" / trial.run_id).iterdir()).unlink()
+    progress = to_end(Trial(spec, store, "s"), 60)
+    assert progress.status == "finished", progress.error
+    assert "goes on after steps that are missing" in progress.notes[0]
+    assert len(store.read_trajectory(trial.run_id)) == 700
+
+
 CHILD = textwrap.dedent(
     """
     import pickle, sys

@@ -2,11 +2,13 @@
 
 import multiprocessing
 import os
+import shutil
 import time
 
 import pytest
 
 from analysis.tables import open_results
+from mmcr_core.spec import BudgetSpec
 from sweeps.storage.check import examine
 from sweeps.storage.compact import compact_run
 from sweeps.storage.errors import UserError
@@ -46,7 +48,7 @@ def corrupt(file):
     ("damage", "says"),
     [
         (lambda store: chunks(store)[4].unlink(), "are missing"),
-        (lambda store: chunks(store)[5].unlink(), "its row says 1200"),
+        (lambda store: chunks(store)[5].unlink(), "the row of the finished run says 1200"),
         (lambda store: corrupt(chunks(store)[4]), "chunk cannot be read"),
         (lambda store: chunks(store)[4].write_bytes(b""), "chunk cannot be read"),
         (lambda store: chunks(store)[4].write_bytes(chunks(store)[3].read_bytes()), "not those of its name"),
@@ -61,6 +63,112 @@ def test_a_broken_trajectory_is_found_and_its_cell_alone_is_run_again(store, dam
     assert any(says in problem for problem in problems(store))
     assert run_id not in store.statuses() and len(store.statuses()) == 3
     assert store.checkpointed_step(run_id) == 0  # so that it starts anew
+
+
+@pytest.fixture
+def begun(tmp_path, digits_spec, monkeypatch):
+    """A run that was left after three chunks, with its checkpoints."""
+    from mmcr_core.training import pretraining
+    from sweeps.running.resumable_trial import Trial
+
+    monkeypatch.setattr(pretraining, "CHUNK_STEPS", 10)
+    store = Store(tmp_path / "begun")
+    trial = Trial(digits_spec(budget=BudgetSpec(steps=1100)), store, "s")
+    while trial._run is None or trial._run.step < 31:
+        trial.advance(1e-9)
+    trial.stop()
+    return store, trial.run_id
+
+
+def kept_checkpoints(store, run_id):
+    return [name for name, payload in store.read_checkpoints(run_id) if payload]
+
+
+def test_a_failed_row_without_steps_costs_a_run_nothing(begun):
+    """As the driver writes it for a worker that was killed: it knows no steps."""
+    store, run_id = begun
+    row = dict.fromkeys(("sweep", "objective", "dataset", "encoder", "precision"), "s")
+    row |= {"P": 16, "D": 8, "K": 2, "seed": 0, "schema_version": 1, "spec": "{}"}
+    store.write_run({**row, "run_id": run_id, "status": "failed", "error": "the worker process died 3 times"})
+    before, kept = sorted(store.root.rglob("*")), kept_checkpoints(store, run_id)
+    assert kept
+    assert problems(store) == []
+    assert sorted(store.root.rglob("*")) == before
+    assert kept_checkpoints(store, run_id) == kept
+
+
+def test_a_cell_that_is_being_trained_is_left_alone(begun):
+    store, run_id = begun
+    corrupt(chunks(store)[0])
+    claim = store.claim(run_id, "somebody")
+    assert claim.take() is None
+    before = {file: file.read_bytes() for file in store.root.rglob("*") if file.is_file()}
+    assert problems(store) == ["is being trained"]
+    assert {file: file.read_bytes() for file in store.root.rglob("*") if file.is_file()} == before
+    ran = run_script("sweeps/store.py", "check", store.root)
+    assert ran.returncode == 0
+    assert f"{run_id}.json: is being trained; not checked" in ran.stdout
+    claim.release()
+    assert "chunk cannot be read" in problems(store, repair=False)
+
+
+def test_checkpoints_beyond_missing_steps_are_moved_and_not_deleted(begun):
+    store, run_id = begun
+    kept = kept_checkpoints(store, run_id)
+    chunks(store)[0].unlink()
+    found = problems(store)
+    assert any("from which on steps are missing" in problem for problem in found)
+    moved = sorted(file.name for file in (store.root / "damaged/checkpoints" / run_id).iterdir())
+    assert moved == sorted(kept)
+    assert kept_checkpoints(store, run_id) == []
+
+
+def test_a_finished_run_whose_trajectory_is_gone_is_found(store):
+    run_id = chunks(store)[0].parent.name
+    shutil.rmtree(store.root / "trajectories" / run_id)
+    assert "trajectory is not whole" in problems(store)
+    assert run_id not in store.statuses()
+    assert (store.root / "damaged/runs" / f"{run_id}.parquet").exists()
+
+
+def test_foreign_files_are_named_and_passed_over_by_everything(store):
+    row = sorted((store.root / "runs").iterdir())[0]
+    chunk = chunks(store)[0]
+    strangers = [
+        row.with_name(f"{row.stem} (conflicted copy).parquet"),
+        row.with_name("notes.txt"),
+        chunk.with_name(f"{chunk.stem} copy.parquet"),
+    ]
+    for stranger in strangers:
+        stranger.write_bytes(b"not ours")
+    store.write_checkpoint(row.stem, 5, b"state")
+    odd = store.root / "checkpoints" / row.stem / "00000010 copy.ckpt"
+    odd.write_bytes(b"not ours")
+    assert problems(store) == ["is not a file of this store"] * 4
+    assert len(store.statuses()) == 4
+    assert store.checkpointed_step(row.stem) == 5
+    assert [name for name, _ in store.read_checkpoints(row.stem)] == ["00000005.ckpt"]
+    for command in (["store.py", "check"], ["store.py", "compact"], ["status.py"]):
+        ran = run_script(f"sweeps/{command[0]}", *command[1:], store.root)
+        assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert all(stranger.read_bytes() == b"not ours" for stranger in (*strangers, odd))
+
+
+def test_a_row_without_a_schema_version_counts_as_damaged(store):
+    import pyarrow.parquet as pq
+
+    file = sorted((store.root / "runs").iterdir())[0]
+    pq.write_table(pq.read_table(file).drop_columns(["schema_version"]), file)
+    assert "row cannot be read" in problems(store, repair=False)
+    assert len(store.statuses()) == 3
+
+
+def test_compact_refuses_a_newer_schema_in_one_sentence(store):
+    row = store.read_run(store.statuses().popitem()[0])
+    store.write_run({**row, "schema_version": 2})
+    ran = run_script("sweeps/store.py", "compact", store.root)
+    assert ran.returncode == 2
+    assert ran.stderr.count("\n") == 1 and "schema_version 2" in ran.stderr
 
 
 def test_a_damaged_row_and_checkpoint_are_set_aside(store):

@@ -1,0 +1,81 @@
+"""One cell of a grid without Ray, as a Slurm array runs it."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+
+import pandas as pd
+import pytest
+
+from sweeps.grid.grid_file import load_grid
+from sweeps.running.resumable_trial import Trial
+from sweeps.running.survey import survey
+from sweeps.storage.sweep_store import Store
+from tests.conftest import REPOSITORY, run_script
+from tests.sweeps.running.test_resumable_trial import to_end
+
+
+def one(grid, number, results, *options):
+    return run_script("sweeps/launch.py", grid, "--cell", number, "--results", results, *options)
+
+
+def test_the_cells_of_an_array_fill_one_store_as_a_launch_does(write_grid, tmp_path):
+    grid = write_grid(P="[16, 32]")
+    numbered = json.loads(run_script("sweeps/launch.py", grid, "--plan", "--json").stdout)["cells"]
+    order = [cell["run_id"] for cell in sorted(numbered, key=lambda cell: cell["cell"])]
+    for number in (1, 0):
+        ran = one(grid, number, tmp_path / "r")
+        assert ran.returncode == 0, ran.stderr
+        assert f"cell {number}, P={16 * (number + 1)} D=8 K=2 seed=0: 1 cells: 0 have finished already" in ran.stderr
+        assert "tiny: 1 of 1 cells finished" in ran.stdout
+        assert Store(tmp_path / "r/tiny").status(order[number]) == "finished"
+    again = one(grid, 1, tmp_path / "r", "--json")
+    assert json.loads(again.stdout)["finished_before"] == 1
+    assert [cell.status for cell in survey(tmp_path / "r/tiny")] == ["finished", "finished"]
+    assert (
+        "2 have finished already, 0 to run" in run_script("sweeps/launch.py", grid, "--results", tmp_path / "r").stderr
+    )
+
+
+def test_it_imports_no_ray(write_grid, tmp_path):
+    script = (
+        "import sys; from sweeps.launch import app\n"
+        f"sys.argv = ['launch.py', {str(write_grid())!r}, '--cell', '0', '--results', {str(tmp_path / 'r')!r}]\n"
+        "try: app()\n"
+        "except SystemExit as end: print(end.code, [name for name in sys.modules if name.split('.')[0] == 'ray'])"
+    )
+    ran = subprocess.run([sys.executable, "-c", script], cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    assert ran.stdout.splitlines()[-1] == "0 []", ran.stderr
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+def test_signals_leave_a_checkpoint_and_the_next_task_goes_on_bit_for_bit(write_grid, tmp_path, number):
+    grid = write_grid(budget="{steps: 1500}", checkpoint="{every_seconds: 1000}")
+    command = [sys.executable, "sweeps/launch.py", str(grid), "--cell", "0", "--results", str(tmp_path / "r")]
+    store, (spec,) = Store(tmp_path / "r/tiny"), load_grid(grid).cells
+    whole = Trial(spec, Store(tmp_path / "whole"), "s")
+    process = subprocess.Popen(command, cwd=REPOSITORY, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    while not store.steps_stored(whole.run_id):
+        assert process.poll() is None, process.communicate()
+    os.kill(process.pid, number)
+    stdout, stderr = process.communicate(timeout=60)
+    assert process.returncode == 130, stderr
+    assert "interrupted with 1 to go" in stdout
+    assert "Traceback" not in stderr
+    assert store.checkpointed_step(whole.run_id) >= 500
+    assert not store.claim(whole.run_id, "").held()
+    assert one(grid, 0, tmp_path / "r").returncode == 0
+    to_end(whole, 60)
+    pd.testing.assert_frame_equal(
+        store.read_trajectory(whole.run_id), Store(tmp_path / "whole").read_trajectory(whole.run_id), check_exact=True
+    )
+
+
+def test_the_time_limit_is_kept(write_grid, tmp_path):
+    grid = write_grid(budget="{steps: 1000000}")
+    ran = one(grid, 0, tmp_path / "r", "--time-limit", "2s")
+    assert ran.returncode == 1
+    assert "stopped at the time limit with 1 to go" in ran.stdout
+    assert [cell.status for cell in survey(tmp_path / "r/tiny")] == ["begun"]
