@@ -161,7 +161,9 @@ def _identified(spec: RunSpec, lines: Lines, digests: dict[tuple[str, str | None
         images, heldout = datasets.count(dataset)
         if dataset.by_content:
             place = (dataset.name, dataset.path)
-            digests[place] = digests.get(place) or datasets.content_digest(dataset)
+            if place not in digests:
+                datasets.require_present(dataset)
+                digests[place] = datasets.content_digest(dataset)
             spec = replace(spec, dataset=replace(dataset, digest=digests[place]))
     except (datasets.DatasetError, OSError) as error:
         raise YamlError(at, f"dataset: {error}") from error

@@ -2,8 +2,6 @@
 
 import hashlib
 import io
-import os
-import shutil
 
 import numpy as np
 import pyarrow as pa
@@ -16,32 +14,12 @@ from sklearn.datasets import load_digits
 from mmcr_core.images import datasets
 from mmcr_core.images.datasets import DatasetError
 from mmcr_core.spec import DatasetSpec
+from tests.mmcr_core.images.own_data import encoded, write_folder, write_parquet
 
 
 @pytest.fixture(autouse=True)
 def _nothing_kept():
     datasets.forget()
-
-
-def encoded(size=(12, 12), mode="RGB", kind="PNG", seed=0):
-    channels = {"RGB": 3, "RGBA": 4, "L": 1, "LA": 2}[mode]
-    pixels = np.random.default_rng(seed).integers(0, 256, (size[1], size[0], channels), dtype=np.uint8)
-    stream = io.BytesIO()
-    Image.fromarray(pixels[..., 0] if mode == "L" else pixels).save(stream, kind)
-    return stream.getvalue()
-
-
-def write_parquet(path, images, labels=None):
-    columns = {"image": pa.array(images, pa.binary())}
-    pq.write_table(pa.table(columns | ({"label": labels} if labels else {})), path)
-    return DatasetSpec("parquet", path=str(path))
-
-
-def write_folder(root, files):
-    for name, content in files.items():
-        (root / name).parent.mkdir(parents=True, exist_ok=True)
-        (root / name).write_bytes(content)
-    return DatasetSpec("folder", path=str(root))
 
 
 def test_digits_are_split_once_and_for_all():
@@ -105,37 +83,6 @@ def test_parquet_rows_become_images_with_labels(tmp_path):
     assert not set(images.train_labels.tolist()) & set(images.heldout_labels.tolist())
 
 
-def test_odd_images_are_converted_and_unreadable_ones_named(tmp_path):
-    good = [encoded(seed=i) for i in range(8)]
-    sixteen_bit = io.BytesIO()
-    Image.fromarray((np.arange(144, dtype=np.uint16) * 400).reshape(12, 12)).save(sixteen_bit, "PNG")
-    odd = [
-        encoded(mode="L"),
-        encoded(mode="RGBA"),
-        encoded(mode="LA"),
-        encoded((1, 1)),
-        encoded((40, 9), kind="JPEG"),
-        sixteen_bit.getvalue(),
-    ]
-    bad = [encoded(kind="JPEG")[:150], b"not an image", b"", None]
-    spec = write_parquet(tmp_path / "a.parquet", [*odd, *bad, *good])
-    images = datasets.load(spec)
-    assert len(images.train) + len(images.heldout) == len(good) + len(odd)
-    assert images.train.shape[1:] == (12, 3, 12)  # the common size, not that of the 1 x 1 image
-    assert len(images.skipped) == 4
-    line = datasets.describe_skipped(images.skipped)
-    assert line.startswith("skipped 4 unreadable images: row 6: ") and line.endswith("and 1 more")
-    assert (images.train_labels == -1).all()
-
-
-def test_sixteen_bit_grey_is_scaled_not_clipped(tmp_path):
-    stream = io.BytesIO()
-    ramp = np.linspace(0, 65535, 144).astype(np.uint16).reshape(12, 12)
-    Image.fromarray(ramp).save(stream, "PNG")
-    images = datasets.load(write_parquet(tmp_path / "a.parquet", [stream.getvalue()] * 3))
-    np.testing.assert_array_equal(images.train[0, :, 1].numpy(), ramp >> 8)
-
-
 def test_a_folder_is_a_tree_of_class_folders(tmp_path):
     files = {f"{name}/deep/{i}.png": encoded((30, 20), seed=i) for name in ("cat", "dog") for i in range(10)}
     spec = write_folder(tmp_path / "images", files | {"notes.txt": b"x", "loose.jpg": encoded(kind="JPEG")})
@@ -153,28 +100,6 @@ def test_the_asked_size_is_kept(tmp_path):
     assert resized.train.shape == (3, 16, 3, 16)
 
 
-def test_the_digest_follows_content_and_not_place_or_time(tmp_path):
-    files = {f"a/{i}.png": encoded(seed=i) for i in range(3)}
-    one, moved = write_folder(tmp_path / "one", files), write_folder(tmp_path / "moved", files)
-    digest = datasets.content_digest(one)
-    assert datasets.content_digest(moved) == digest
-    os.utime(tmp_path / "one/a/1.png", (1, 1))
-    assert datasets.content_digest(one) == digest
-    (tmp_path / "one/a/1.png").write_bytes(encoded(seed=9))
-    assert datasets.content_digest(one) != digest
-    shutil.move(tmp_path / "moved/a/2.png", tmp_path / "moved/a/3.png")
-    assert datasets.content_digest(moved) != digest
-
-
-def test_a_parquet_digest_is_the_sha256_of_its_bytes_and_is_cached(tmp_path):
-    spec = write_parquet(tmp_path / "a.parquet", [encoded()] * 3)
-    expected = hashlib.sha256((tmp_path / "a.parquet").read_bytes()).hexdigest()
-    assert datasets.content_digest(spec) == expected
-    (cached,) = (tmp_path / "cache" / "mmcr-sweeps" / "digests").iterdir()
-    cached.write_text("cached")
-    assert datasets.content_digest(spec) == "cached"
-
-
 @pytest.mark.parametrize(
     ("make", "says"),
     [
@@ -185,6 +110,8 @@ def test_a_parquet_digest_is_the_sha256_of_its_bytes_and_is_cached(tmp_path):
         (lambda p: DatasetSpec("parquet", path=str(no_image(p / "n.parquet"))), "needs 'image'"),
         (lambda p: DatasetSpec("parquet", path=str(numbers(p / "i.parquet"))), "encoded JPEG, PNG or WebP"),
         (lambda p: write_parquet(p / "bad.parquet", [b"x"] * 3), "holds 0 readable images"),
+        (lambda p: DatasetSpec("parquet", path=str(p)), "is a folder, not a file"),
+        (lambda p: DatasetSpec("folder", path=str(write_text(p / "f"))), "is a file, not a folder"),
     ],
 )
 def test_useless_data_is_refused_with_a_sentence(make, says, tmp_path):

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import math
 import textwrap
 from pathlib import Path
 
@@ -156,6 +157,19 @@ def test_own_data_is_identified_by_content(tmp_path):
     first = id_of(parquet(tmp_path / "a.parquet"))
     assert id_of(parquet(tmp_path / "b.parquet")) == first
     assert id_of(parquet(tmp_path / "a.parquet", b"other")) != first
+
+
+@pytest.mark.parametrize(
+    ("labels", "says"),
+    [
+        ([math.nan] * 20, "3: dataset: file .*'label' is nan in row 0; it must hold whole numbers"),
+        ([[1]] * 20, "3: dataset: file .*'label' is list.*; it must hold whole numbers, names"),
+    ],
+)
+def test_labels_of_no_use_are_refused_when_the_grid_is_read(labels, says, tmp_path):
+    pq.write_table(pa.table({"image": [b"x"] * 20, "label": labels}), tmp_path / "a.parquet")
+    with pytest.raises(GridError, match=says):
+        load(tmp_path, BASE.replace("dataset: digits", f"dataset: {{name: parquet, path: {tmp_path}/a.parquet}}"))
 
 
 def test_every_default_is_in_the_spec(tmp_path):

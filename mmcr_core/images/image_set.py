@@ -1,0 +1,56 @@
+"""A loaded set of images, an image on its way there, and what is raised where there is none: shared by all loaders."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+
+class DatasetError(Exception):
+    """Data that is absent or of no use; the message says what would be right."""
+
+
+class ContentChanged(DatasetError):
+    """The files at `place` are not those whose digest the launch wrote into the spec."""
+
+    def __init__(self, place: str, found: str, expected: str) -> None:
+        super().__init__(
+            f"{place} is not what the launch read (SHA-256 {found[:12]}, not {expected[:12]}): it has changed since, "
+            f"or differs on this machine; launch again, or put the same content back"
+        )
+
+
+class Entry(NamedTuple):
+    """An image as it was read: its bytes, or the error that came instead; label -1 where it has none."""
+
+    name: str
+    encoded: bytes | Exception
+    label: int
+
+
+@dataclass(frozen=True)
+class Images:
+    """Training and held-out images: uint8 (N, H, C, W) with int64 labels (N,), -1 where there is none."""
+
+    train: Tensor
+    train_labels: Tensor
+    heldout: Tensor
+    heldout_labels: Tensor
+    skipped: tuple[str, ...] = field(default=())  # unreadable images: name and reason
+
+    @property
+    def channels(self) -> int:
+        return self.train.shape[2]
+
+    def to(self, device: torch.device | str) -> Images:
+        """The same images on `device`."""
+        return Images(
+            self.train.to(device),
+            self.train_labels.to(device),
+            self.heldout.to(device),
+            self.heldout_labels.to(device),
+            self.skipped,
+        )
