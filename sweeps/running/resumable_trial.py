@@ -231,22 +231,32 @@ class Trial:
         compact_run(self.store, self.run_id)  # hundreds of small files are slow to list, on NFS and object stores
 
     def _already_finished(self) -> Progress:
-        """Measure what is asked for and missing, from the weights that were kept; the run itself is not touched."""
+        """Measure what is asked for and missing, from the weights that were kept. Whatever happens, the run stays
+        finished."""
         row = self.store.read_run(self.run_id)
         missing = kept_runs.missing_measures(self.store, self.spec, row["steps"])
         state = kept_runs.read_kept(self.store, self.run_id, self.settings.device) if missing else None
+        status, error = "finished", None
         if missing and state is None:
             self._notes.append(f"run {self.run_id} lacks {', '.join(missing)}, and its weights were not kept")
         if state is not None:
-            run = Pretraining(self.spec, self.settings.device, graphs=False)
-            run.network.load_state_dict(state["network"])
-            run.step = state["step"]
-            measures = run.evaluate()
-            kept_runs.write_measures(self.store, run, measures)
-            self.store.write_run(row | _columns(measures))
-        progress = Progress("finished", row["steps"], row["steps"], math.nan, 0.0, notes=tuple(self._notes))
+            try:
+                self._measure_again(row, state)
+            except Exception as failure:
+                if process_must_end(failure):
+                    raise
+                status, error = "failed", f"finished, but cannot be measured again: {type(failure).__name__}: {failure}"
+        notes = tuple(self._notes)
         self._let_go()
-        return progress
+        return Progress(status, row["steps"], row["steps"], math.nan, 0.0, error, notes)
+
+    def _measure_again(self, row: dict[str, Any], state: dict[str, Any]) -> None:
+        run = Pretraining(self.spec, self.settings.device, graphs=False)
+        run.network.load_state_dict(state["network"])
+        run.step = state["step"]
+        measures = run.evaluate()
+        kept_runs.write_measures(self.store, run, measures)
+        self.store.write_run(row | _columns(measures))
 
     def _end(self, status: str, reason: str, process_ends: bool = False) -> Progress:
         try:

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from mmcr_core.images.datasets import DatasetError
 from mmcr_core.spec import BudgetSpec, EvaluateSpec, OptimizerSpec
 from sweeps.networks import load_network
 from sweeps.running.kept_runs import missing_measures, read_kept, runs_to_continue
@@ -58,6 +59,22 @@ def test_a_measure_asked_for_later_is_made_good_from_the_weights_without_trainin
     fresh = Store(tmp_path / "fresh")
     finish(more, fresh)
     assert measures(fresh, run_id, 12) == measures(store, run_id, 12)  # as if it had been asked for at once
+
+
+def test_a_finished_run_stays_finished_where_it_cannot_be_measured_again(tmp_path, digits_spec, monkeypatch):
+    store = Store(tmp_path)
+    run_id, _ = finish(digits_spec(evaluate=EvaluateSpec(4, "none")), store)
+    before = store.read_run(run_id)
+
+    def fails(*_, **__):
+        raise DatasetError("the data has changed")
+
+    monkeypatch.setattr("sweeps.running.resumable_trial.Pretraining", fails)
+    progress = Trial(digits_spec(evaluate=EvaluateSpec(4, "knn")), store, "s").advance(60)
+    assert progress.status == "failed"
+    assert progress.error == "finished, but cannot be measured again: DatasetError: the data has changed"
+    assert store.read_run(run_id) == before
+    assert not store.claim(run_id, "other").held()
 
 
 def test_where_no_weights_were_kept_what_is_missing_is_said(tmp_path, digits_spec):

@@ -10,8 +10,10 @@ import pandas as pd
 import pytest
 
 from sweeps.grid.grid_file import load_grid
+from sweeps.running.cores import usable_cores
 from sweeps.running.resumable_trial import Trial
 from sweeps.running.survey import survey
+from sweeps.running.trial_settings import TrialSettings
 from sweeps.storage.sweep_store import Store
 from tests.conftest import REPOSITORY, run_script
 from tests.sweeps.running.test_resumable_trial import to_end
@@ -55,7 +57,7 @@ def test_signals_leave_a_checkpoint_and_the_next_task_goes_on_bit_for_bit(write_
     grid = write_grid(budget="{steps: 1500}", checkpoint="{every_seconds: 1000}")
     command = [sys.executable, "sweeps/launch.py", str(grid), "--cell", "0", "--results", str(tmp_path / "r")]
     store, (spec,) = Store(tmp_path / "r/tiny"), load_grid(grid).cells
-    whole = Trial(spec, Store(tmp_path / "whole"), "s")
+    whole = Trial(spec, Store(tmp_path / "whole"), "s", TrialSettings(threads=usable_cores()))
     process = subprocess.Popen(command, cwd=REPOSITORY, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     while not store.steps_stored(whole.run_id):
         assert process.poll() is None, process.communicate()
