@@ -1,5 +1,6 @@
 """Several sweeps as one set of tables with a column `sweep`."""
 
+import fsspec
 import pandas as pd
 import pytest
 
@@ -100,3 +101,16 @@ def test_a_damaged_file_of_one_sweep_is_named_with_its_folder(pair, capsys):
     counts = open_results(*pair).sql("SELECT sweep, count(*) AS n FROM trajectories GROUP BY ALL ORDER BY sweep")
     assert counts.values.tolist() == [["a", 240], ["b", 180]]
     assert f"{chunk} is damaged and left out; run: python sweeps/store.py check {pair[1]}" in capsys.readouterr().err
+
+
+def test_a_sweep_at_a_url_and_one_in_a_folder_are_read_together(pair):
+    memory = fsspec.filesystem("memory")
+    memory.put(str(pair[1]), "/bucket/results/far", recursive=True)
+    try:
+        results = open_results(pair[0], "memory://bucket/results/far")
+        counts = results.sql("SELECT sweep, count(*) AS n FROM trajectories GROUP BY ALL ORDER BY sweep")
+        assert counts.values.tolist() == [["a", 240], ["far", 240]]
+        write_table(pd.DataFrame({"P": [64]}), pair[0] / "fits.parquet")
+        assert results.fits().values.tolist() == [[64, "a"]]
+    finally:
+        memory.rm("/bucket", recursive=True)
