@@ -36,7 +36,7 @@ from tests.synthetic import exponent, law, spec, write_run, write_sweep
         ["report", "{tmp}"],
         ["report", "{sweep}", "{tmp}"],
         ["plot_theory", "--largest", "5"],
-        ["plot_theory", "-o", "{sweep}/grid.yaml/x", "--largest", "50"],
+        ["plot_theory", "-o", "{binary}/x", "--largest", "50"],
         ["plot_scaling", "{sweep}", "-o", "{binary}"],
         ["report", "{sweep}", "-o", "{tmp}"],
         ["report", "{binary}"],
