@@ -6,27 +6,23 @@ figures/gap.{png,pdf} (reconstruction against uniformity) and peaks.parquet.
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated
-
-import typer
-
 from analysis.laws.peak import find_peaks
-from analysis.pages.command_options import RESULTS, new_app, user_errors
+from analysis.pages.command_options import FIGURES, RESULTS, new_app
 from analysis.pages.descent_figures import figures, summary
-from analysis.pages.output_files import write_table
+from analysis.pages.output_files import shown, write_table
 from analysis.pages.terminal_table import print_table
 from analysis.reading.results import open_results
+from sweeps.storage.last_guard import guarded
 
 EXAMPLE = "Example: python analysis/plot_double_descent.py results/quickstart"
 app = new_app()
 
 
 @app.command(epilog=EXAMPLE)
-@user_errors
+@guarded
 def main(
     results: RESULTS,
-    output: Annotated[Path | None, typer.Option("-o", "--output", help="Folder of the figures.")] = None,
+    output: FIGURES = None,
 ) -> None:
     """Mark where the percent error peaks."""
     opened = open_results(results)
@@ -34,7 +30,7 @@ def main(
     write_table(peaks, opened.root / "peaks.parquet")
     print_table(summary(peaks), "Largest percent error over P, for each D")
     for path in figures(opened, output or opened.root / "figures"):
-        print(path)
+        print(shown(path))
 
 
 if __name__ == "__main__":

@@ -7,15 +7,15 @@ along each run, `--law budget` the final errors of runs that differ in their bud
 from __future__ import annotations
 
 from enum import StrEnum
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from analysis.pages.command_options import RESULTS, new_app, user_errors
-from analysis.pages.output_files import write_table
+from analysis.pages.command_options import FIGURES, RESULTS, new_app
+from analysis.pages.output_files import shown, write_table
 from analysis.pages.scaling_figures import figures
 from analysis.reading.results import open_results
+from sweeps.storage.last_guard import guarded
 
 EXAMPLE = "Example: python analysis/plot_scaling.py results/quickstart --floor theory"
 app = new_app()
@@ -40,10 +40,10 @@ class Floor(StrEnum):
 
 
 @app.command(epilog=EXAMPLE)
-@user_errors
+@guarded
 def main(
     results: RESULTS,
-    output: Annotated[Path | None, typer.Option("-o", "--output", help="Folder of the figures.")] = None,
+    output: FIGURES = None,
     axis: Annotated[Axis, typer.Option(help="What is plotted as compute.")] = Axis.flops,
     floor: Annotated[Floor, typer.Option(help="Floor E of the laws that are drawn.")] = Floor.none,
     law: Annotated[Law, typer.Option(help="Along each run, or over the budgets of finished runs.")] = Law.trajectory,
@@ -55,7 +55,7 @@ def main(
     drawn = table[table["floor"] == floor.value]
     print(f"{int(drawn['trusted'].sum())} of {len(drawn)} laws are trusted; fits.parquet says why not")
     for path in paths:
-        print(path)
+        print(shown(path))
 
 
 if __name__ == "__main__":

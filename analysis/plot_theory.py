@@ -12,20 +12,23 @@ from typing import Annotated
 import numpy as np
 import typer
 
-from analysis.pages.command_options import new_app, user_errors
-from analysis.pages.output_files import write_csv
+from analysis.pages.command_options import new_app
+from analysis.pages.output_files import shown, write_csv
 from analysis.pages.style import save
 from analysis.pages.theory_figures import draw, simulate
 from analysis.reading.errors import ResultsError
+from sweeps.storage.last_guard import guarded
 
 EXAMPLE = "Example: python analysis/plot_theory.py -o results/theory --largest 10000"
 app = new_app()
 
 
 @app.command(epilog=EXAMPLE)
-@user_errors
+@guarded
 def main(
-    output: Annotated[Path, typer.Option("-o", "--output", help="Folder of the figure.")] = Path("results/theory"),
+    output: Annotated[Path, typer.Option("-o", "--output", file_okay=False, help="Folder of the figure.")] = Path(
+        "results/theory"
+    ),
     largest: Annotated[int, typer.Option(min=10, help="Largest N and D; 10000 takes half an hour.")] = 1000,
     repeats: Annotated[int, typer.Option(min=2, help="Simulations a point.")] = 5,
     seed: Annotated[int, typer.Option(min=0, help="Of the simulation.")] = 0,
@@ -40,7 +43,7 @@ def main(
     worst = (table["mean"] / table["expected"] - 1).abs()[table[["N", "D"]].min(axis=1) >= 100].max()
     if np.isfinite(worst):
         print(f"largest deviation from the limit where N, D >= 100: {100 * worst:.2f} %")
-    print(path)
+    print(shown(path))
 
 
 if __name__ == "__main__":

@@ -10,20 +10,21 @@ from __future__ import annotations
 
 import sys
 from enum import StrEnum
-from pathlib import Path
 from typing import Annotated
 
 import numpy as np
 import typer
 
 from analysis.laws.recommendation import Budget, forecasters, priced_cells, recommend
-from analysis.pages.command_options import RESULTS, new_app, user_errors
+from analysis.pages.command_options import FIGURES, RESULTS, new_app
 from analysis.pages.frontier_figure import draw
+from analysis.pages.output_files import shown
 from analysis.pages.recommendation_text import FLOORS, readable, warnings
 from analysis.pages.style import save
 from analysis.pages.terminal_table import print_table
 from analysis.reading.errors import ResultsError
 from analysis.reading.results import open_results
+from sweeps.storage.last_guard import guarded
 
 EXAMPLE = "Example: python analysis/recommend.py results/quickstart --flops 1e14 --rank gap"
 app = new_app()
@@ -36,7 +37,7 @@ class Rank(StrEnum):
 
 
 @app.command(epilog=EXAMPLE)
-@user_errors
+@guarded
 def main(
     results: RESULTS,
     flops: Annotated[float | None, typer.Option(help="Compute for one run, in FLOPs.")] = None,
@@ -47,7 +48,7 @@ def main(
         Rank, typer.Option(help="By percent error, by its gap to e_inf, or by probe accuracy.")
     ] = Rank.error,
     top: Annotated[int, typer.Option(min=1, help="Cells shown.")] = 10,
-    output: Annotated[Path | None, typer.Option("-o", "--output", help="Folder of the figure.")] = None,
+    output: FIGURES = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print a list of objects.")] = False,
 ) -> None:
     """Rank the sweep's cells for a given compute."""
@@ -71,7 +72,7 @@ def main(
     print_table(readable(table.head(top)), f"Best of {len(table)} cells for {budget}, by {rank.value}")
     print("\n".join(remarks))
     path = save(draw(cells, laws, budget, table, rank.value), output or opened.root / "figures", "frontier")
-    print(path)
+    print(shown(path))
 
 
 if __name__ == "__main__":

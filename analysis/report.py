@@ -12,19 +12,22 @@ from typing import Annotated
 import typer
 
 from analysis.pages import comparison_page, report_page
-from analysis.pages.command_options import new_app, user_errors
-from analysis.pages.output_files import write_page
+from analysis.pages.command_options import new_app
+from analysis.pages.output_files import shown, write_page
 from analysis.reading.results import open_results
+from sweeps.storage.last_guard import guarded
 
 EXAMPLE = "Example: python analysis/report.py results/quickstart"
 app = new_app()
 
 
 @app.command(epilog=EXAMPLE)
-@user_errors
+@guarded
 def main(
     results: Annotated[list[str], typer.Argument(help="A sweep's folder or URL; two or more are compared.")],
-    output: Annotated[Path | None, typer.Option("-o", "--output", help="Default: report.html in RESULTS.")] = None,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", dir_okay=False, help="Default: report.html in RESULTS.")
+    ] = None,
 ) -> None:
     """Write the report of a sweep, or of how sweeps compare (comparison.html in the first one's folder)."""
     opened = [open_results(name) for name in results]
@@ -33,7 +36,7 @@ def main(
     else:
         target, text = output or opened[0].root / "comparison.html", comparison_page.render(opened)
     write_page(text, target)
-    print(target)
+    print(shown(target))
 
 
 if __name__ == "__main__":

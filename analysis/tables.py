@@ -1,4 +1,4 @@
-"""A sweep's tables in a notebook, as pandas frames and as answers to SQL.
+"""Sweeps' tables in a notebook, as pandas frames and as answers to SQL.
 
 from analysis.tables import open_results
 
@@ -6,6 +6,7 @@ results = open_results("results/quickstart")
 runs = results.runs()                                            # one row a run, with `variant`
 steps = results.trajectories("step >= 100")                      # one row a step
 best = results.sql("SELECT P, D, min(percent_error) FROM runs GROUP BY ALL")
+both = open_results("results/A", "results/B").runs()             # told apart by the column `sweep`
 """
 
 from analysis.reading.errors import ResultsError

@@ -109,7 +109,7 @@ def budget_cells(results: Results, axis: str = "flops") -> dict[Key, Cell]:
 
 def tail_errors(results: Results) -> pd.Series:
     """Standard error of each finished run's percent_error (mean over the last 5 % of its steps), by run_id."""
-    trajectories = results.sql(
+    trajectories = results.alone().sql(
         "SELECT t.run_id, t.step, t.percent_error FROM trajectories t JOIN runs r USING (run_id) "
         "WHERE r.status = 'finished' AND t.step >= r.steps - greatest(1, round(0.05 * r.steps)) "
         "ORDER BY t.run_id, t.step"
@@ -119,7 +119,7 @@ def tail_errors(results: Results) -> pd.Series:
 
 
 def _finished(results: Results) -> pd.DataFrame:
-    runs = results.runs()
+    runs = results.alone().runs()
     return runs[runs["status"] == "finished"].copy()
 
 

@@ -16,6 +16,7 @@ from analysis.laws.peak import BATCHES_FREEDOM
 from analysis.laws.power_law_fit import difference
 from analysis.reading.errors import ResultsError
 from analysis.reading.results import Results
+from analysis.reading.sweep_folder import labels
 from analysis.reading.variants import flatten
 
 MEASURES = ("percent_error", "heldout_percent_error", "probe_accuracy")
@@ -48,16 +49,11 @@ def gather_cells(sweeps: list[Results]) -> dict[Key, Cell]:
 
 def _labels(sweeps: list[Results]) -> list[dict[str, str]]:
     """For each sweep, variant -> label."""
-    names = [str(results.runs()["sweep"].iloc[0]) for results in sweeps]
-    if len(set(names)) < len(names):
-        names = [str(results.root) for results in sweeps]
-    if len(set(names)) < len(names):
-        raise ResultsError(f"{names[0]} is given twice; give sweeps that differ")
-    labels = []
-    for name, results in zip(names, sweeps, strict=True):
+    found = []
+    for name, results in zip(labels([results.root for results in sweeps]), sweeps, strict=True):
         variants = results.runs()["variant"].unique()
-        labels.append({variant: name if len(variants) == 1 else f"{name}: {variant}" for variant in variants})
-    return labels
+        found.append({variant: name if len(variants) == 1 else f"{name}: {variant}" for variant in variants})
+    return found
 
 
 def settings(sweeps: list[Results]) -> pd.DataFrame:

@@ -7,21 +7,37 @@ from pathlib import Path
 
 import pandas as pd
 
+from analysis.reading.errors import ResultsError
 from sweeps.storage.files_and_urls import write_atomically
+
+
+def write(content: bytes, path: Path) -> None:
+    """Write a file. Raises ResultsError where that cannot be."""
+    if path.is_dir():
+        raise ResultsError(f"{path} is a folder; give the name of a file")
+    try:
+        write_atomically(path, content)
+    except OSError as error:
+        raise ResultsError(f"{path} cannot be written: {error.strerror or error}") from error
+
+
+def shown(path: Path) -> str:
+    """A path as text that can be printed, also where it is not UTF-8."""
+    return str(path).encode(errors="surrogateescape").decode(errors="replace")
 
 
 def write_table(frame: pd.DataFrame, path: Path) -> None:
     """Write a parquet file."""
     stream = io.BytesIO()
     frame.to_parquet(stream, index=False)
-    write_atomically(path, stream.getvalue())
+    write(stream.getvalue(), path)
 
 
 def write_csv(frame: pd.DataFrame, path: Path) -> None:
     """Write a CSV file."""
-    write_atomically(path, frame.to_csv(index=False).encode())
+    write(frame.to_csv(index=False).encode(), path)
 
 
 def write_page(html: str, path: Path) -> None:
     """Write an HTML page."""
-    write_atomically(path, html.encode())
+    write(html.encode(), path)

@@ -7,13 +7,17 @@ EXAMPLES = {
         "SELECT P, D, K, avg(percent_error) AS error, stddev(percent_error) AS between_seeds, count(*) AS seeds "
         "FROM runs WHERE status = 'finished' GROUP BY ALL ORDER BY K, D, P"
     ),
+    "Sweeps side by side: query.py A B (of one sweep, a row)": (
+        "SELECT sweep, count(*) AS cells, avg(percent_error) AS error, sum(flops) AS flops FROM runs "
+        "WHERE status = 'finished' GROUP BY ALL ORDER BY sweep"
+    ),
     "For each D and K, the P of the largest error": (
         "SELECT D, K, arg_max(P, percent_error) AS largest_at, max(percent_error) AS error FROM runs "
         "GROUP BY ALL ORDER BY K, D"
     ),
     "Every tenth of a run, one row": (
         "SELECT P, D, K, t.step * 10 // r.steps AS tenth, avg(t.percent_error) AS error FROM trajectories t "
-        "JOIN runs r USING (run_id) GROUP BY ALL ORDER BY K, D, P, tenth"
+        "JOIN runs r USING (sweep, run_id) GROUP BY ALL ORDER BY K, D, P, tenth"
     ),
     "What did not finish, and why": "SELECT P, D, K, seed, status, error FROM runs WHERE status <> 'finished'",
     "A setting from the stored spec": (

@@ -15,7 +15,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from sweeps.storage.files_and_urls import write_atomically
+from analysis.pages.output_files import write
 
 COLOURS = (
     "#0072B2",
@@ -72,6 +72,6 @@ def save(figure: Figure, folder: Path, name: str) -> Path:
         stream = io.BytesIO()
         metadata = {"CreationDate": None} if suffix == "pdf" else None
         figure.savefig(stream, format=suffix, bbox_inches="tight", metadata=metadata)
-        write_atomically(folder / f"{name}.{suffix}", stream.getvalue())
+        write(stream.getvalue(), folder / f"{name}.{suffix}")
     plt.close(figure)
     return folder / f"{name}.png"

@@ -1,5 +1,12 @@
 """The analysis commands as a user runs them: tables, figures, report, exit codes."""
 
+import importlib
+import re
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -12,7 +19,7 @@ from analysis.pages.theory_figures import simulate
 from analysis.reading.results import open_results
 from mmcr_core.theory import expected_percent_error
 from sweeps.storage.sweep_store import Store
-from tests.conftest import invoke, run_script
+from tests.conftest import REPOSITORY, invoke, run_script
 from tests.synthetic import exponent, law, spec, write_run, write_sweep
 
 
@@ -29,18 +36,50 @@ from tests.synthetic import exponent, law, spec, write_run, write_sweep
         ["report", "{tmp}"],
         ["report", "{sweep}", "{tmp}"],
         ["plot_theory", "--largest", "5"],
+        ["plot_theory", "-o", "{binary}/x", "--largest", "50"],
+        ["plot_scaling", "{sweep}", "-o", "{binary}"],
+        ["report", "{sweep}", "-o", "{tmp}"],
+        ["report", "{binary}"],
+        ["report", "{sweep}", "{sweep}/../known"],
     ],
 )
 def test_bad_input_is_exit_code_2_without_a_traceback(sweep, tmp_path, arguments):
-    ran = invoke(*(argument.format(sweep=sweep, tmp=tmp_path) for argument in arguments))
+    binary = tmp_path / "binary"
+    binary.write_bytes(bytes(range(256)))
+    ran = invoke(*(argument.format(sweep=sweep, tmp=tmp_path, binary=binary) for argument in arguments))
     assert ran.returncode == 2
     assert ran.stderr and "Traceback" not in ran.stderr
     assert list(tmp_path.glob("*.csv")) == []
 
 
-@pytest.mark.parametrize(
-    "script", ["query", "plot_scaling", "plot_double_descent", "plot_theory", "plot_grid_law", "recommend", "report"]
-)
+DOORS = {
+    "query": ["SELECT 1"], "plot_scaling": [], "plot_double_descent": [], "plot_grid_law": [],
+    "recommend": ["--flops", "1e12"], "report": [],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("script", DOORS)
+def test_a_defect_is_one_sentence_that_names_the_file_of_its_traceback(sweep, tmp_path, monkeypatch, script):
+    def defective(*places):
+        raise ZeroDivisionError("by design")
+
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(importlib.import_module(f"analysis.{script}"), "open_results", defective)
+    ran = invoke(script, sweep, *DOORS[script])
+    assert ran.returncode == 1 and ran.stderr.count("\n") == 1
+    log = Path(re.search(r"report it with (\S+\.log): ZeroDivisionError: by design", ran.stderr).group(1))
+    assert "Traceback (most recent call last)" in log.read_text() and "in defective" in log.read_text()
+
+
+def test_a_defect_in_a_real_process_leaves_with_code_1(sweep, tmp_path):
+    code = f"import analysis.query as q; q.open_results = None; q.app(['{sweep}', 'SELECT 1'])"
+    ran = subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, env={"TMPDIR": str(tmp_path)},
+                         capture_output=True, text=True, timeout=60, check=False)  # fmt: skip
+    assert ran.returncode == 1 and ran.stdout == "" and ran.stderr.count("\n") == 1
+    assert "TypeError" in next(tmp_path.glob("*.log")).read_text()
+
+
+@pytest.mark.parametrize("script", [*DOORS, "plot_theory"])
 def test_help_has_an_example(script):
     ran = run_script(f"analysis/{script}.py", "--help")
     assert ran.returncode == 0

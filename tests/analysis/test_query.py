@@ -1,6 +1,8 @@
 """SQL from the command line: tables, files, schema, examples, and mistakes."""
 
 import json
+import subprocess
+import sys
 
 import pandas as pd
 import pytest
@@ -11,7 +13,8 @@ from analysis.laws.peak import peak_table
 from analysis.pages.output_files import write_table
 from analysis.pages.query_examples import EXAMPLES
 from analysis.reading.results import open_results
-from tests.conftest import invoke
+from tests.conftest import REPOSITORY, invoke
+from tests.synthetic import write_sweep
 
 SQL = "SELECT P, D, percent_error FROM runs WHERE K = 2 ORDER BY D, P"
 
@@ -66,7 +69,17 @@ def test_a_wrong_name_is_answered_with_the_nearest(sweep, sql, says):
         (["SELEC"], "syntax"),
         ([""], "empty"),
         ([], "--schema"),
-        (["SELECT 1", "--schema"], "--schema"),
+        (["SELECT 1", "--schema"], "take the place of a query"),
+        (["--schema", "--examples"], "--schema, or --examples"),
+        (["-- only a comment"], "empty"),
+        (["/* only a comment */ ;"], "empty"),
+        (["SELECT 1; SELECT 2"], "one SELECT"),
+        (["SELECT", "1"], "SELECT is not a folder"),
+        (["SELECT 1", "--jsn"], "no option --jsn"),
+        (["s3://bucket/results/b"], "give a query in quotes"),
+        (["foo://bar", "SELECT 1"], "foo://bar cannot be read"),
+        (["SELECT 1", "--csv", "."], "directory"),
+        (["SELECT '\udcff'"], "UTF-8"),
         (["SELECT 1", "--json", "--csv", "x.csv"], "one of"),
         (["SELECT 1", "--csv", "nowhere/x.csv"], "no folder"),
         (["SELECT 1", "--parquet", "nowhere/x.parquet"], "no folder"),
@@ -76,3 +89,43 @@ def test_mistakes_are_one_sentence(sweep, arguments, says):
     ran = invoke("query", sweep, *arguments)
     assert ran.returncode == 2
     assert says in ran.stderr and "Traceback" not in ran.stderr
+
+
+def test_the_last_argument_is_the_query_over_all_sweeps_before_it(sweep, tmp_path):
+    other = write_sweep(tmp_path / "other", sizes=(64,), views=(2,), steps=20).root
+    sql = "SELECT sweep, count(*) AS n FROM runs GROUP BY ALL ORDER BY sweep"
+    assert json.loads(invoke("query", sweep, other, sql, "--json").stdout) == [
+        {"sweep": "known", "n": 18},
+        {"sweep": "other", "n": 1},
+    ]
+    rows = json.loads(invoke("query", sweep, other, "--schema", "--json").stdout)
+    assert ("trajectories", "sweep") in {(row["table"], row["column"]) for row in rows}
+    ran = invoke("query", sweep, other)
+    assert ran.returncode == 2 and f"after {other} give a query in quotes" in ran.stderr
+    ran = invoke("query", sweep, sweep, sql)
+    assert ran.returncode == 2 and "given twice" in ran.stderr
+
+
+def test_the_help_shows_both_forms():
+    text = " ".join(invoke("query", "--help").stdout.split())
+    assert 'query.py results/quickstart "SELECT P' in text and 'query.py results/A results/B "SELECT sweep' in text
+
+
+def test_a_query_may_begin_with_a_comment_as_the_examples_do(sweep):
+    title, text = next(iter(EXAMPLES.items()))
+    assert invoke("query", sweep, f"-- {title}\n{text};").returncode == 0
+
+
+def test_a_file_name_that_is_not_utf_8_is_written(sweep, tmp_path):
+    file = tmp_path / "\udcff.csv"
+    assert invoke("query", sweep, SQL, "--csv", file).returncode == 0
+    assert len(pd.read_csv(file)) == 9
+
+
+def test_who_stops_reading_is_not_told_anything(sweep):
+    command = [sys.executable, "analysis/query.py", str(sweep), "SELECT * FROM trajectories", "--json"]
+    with subprocess.Popen(command, cwd=REPOSITORY, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout.readline() == b"[\n"
+        process.stdout.close()
+        assert process.stderr.read() == b""
+        assert process.wait(timeout=60) == 1

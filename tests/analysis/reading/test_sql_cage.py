@@ -5,8 +5,7 @@ import pytest
 from analysis.reading.errors import ResultsError
 from analysis.reading.results import open_results
 
-
-@pytest.mark.parametrize(
+ESCAPES = pytest.mark.parametrize(
     "query",
     [
         "COPY runs TO '{folder}/out.csv'",
@@ -18,9 +17,14 @@ from analysis.reading.results import open_results
         "EXPORT DATABASE '{folder}/x'",
     ],
 )
-def test_sql_cannot_leave_the_tables(sweep, tmp_path, query):
+
+
+@ESCAPES
+@pytest.mark.parametrize("count", [1, 2])
+def test_sql_cannot_leave_the_tables_of_one_sweep_or_two(sweep, own, tmp_path, query, count):
+    sweeps = (sweep, own)[:count]
     with pytest.raises(ResultsError):
-        open_results(sweep).sql(query.format(folder=tmp_path))
+        open_results(*sweeps).sql(query.format(folder=tmp_path))
     assert list(tmp_path.glob("*.csv")) == [] and not (tmp_path / "x").exists()
 
 
@@ -28,3 +32,12 @@ def test_sql_does_not_see_python_variables(sweep):
     secret = open_results(sweep).runs()  # noqa: F841
     with pytest.raises(ResultsError, match="secret"):
         open_results(sweep).sql("SELECT * FROM secret")
+
+
+def test_a_query_leaves_nothing_to_the_next(sweep):
+    results = open_results(sweep)
+    results.sql("DROP VIEW runs")
+    results.sql("CREATE TABLE kept AS SELECT 1")
+    assert len(results.sql("SELECT * FROM runs")) == 18
+    with pytest.raises(ResultsError, match="kept"):
+        results.sql("SELECT * FROM kept")
