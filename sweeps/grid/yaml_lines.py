@@ -49,7 +49,10 @@ class Marked:
 
 def parse(text: str) -> Marked:
     """The document in `text`. Raises YamlError for bad syntax, repeated keys, keys that are not text."""
-    loader = Loader(text)
+    try:
+        loader = Loader(text)
+    except yaml.YAMLError as error:  # characters that no YAML has, such as the NUL of a binary file
+        raise YamlError(1, f"is not a text file of YAML: {' '.join(str(error).split())}") from error
     try:
         node = loader.get_single_node()
         if node is None:
