@@ -55,18 +55,11 @@ class Slurm:
     folder: Path
     environment: dict[str, str]
 
-    def command(self, *words: object, cwd: Path | None = None) -> str:
-        """Output of one of Slurm's commands; raises where it fails."""
-        ran = subprocess.run(
-            list(map(str, words)),
-            cwd=cwd,
-            env=self.environment,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
-        assert ran.returncode == 0, f"{words}: {ran.stderr}"
+    def command(self, *words: object, cwd: Path | None = None, **more: str) -> str:
+        """Output of one of Slurm's commands, with `more` in its environment; raises where it fails."""
+        command, environment = list(map(str, words)), self.environment | more
+        ran = subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=60, check=False)
+        assert ran.returncode == 0, f"{command}: {ran.stderr}"
         return ran.stdout.strip()
 
     def job(self, job: str) -> dict[str, str]:
@@ -118,7 +111,6 @@ def slurm_of_two_nodes() -> Iterator[Slurm]:
     finally:
         with contextlib.suppress(AssertionError):
             slurm.command("scancel", "--user=root")
-            slurm.command("scancel", "--signal=KILL", "--full", "--user=root")
         for process in reversed(started):
             process.terminate()
         for process in started:
