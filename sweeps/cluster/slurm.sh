@@ -26,12 +26,20 @@ mapfile -t nodes < <(scontrol show hostnames "$SLURM_JOB_NODELIST")
 head=${nodes[0]}
 address=$(srun --nodes=1 --ntasks=1 -w "$head" hostname --ip-address | awk '{print $1}')
 
-srun --nodes=1 --ntasks=1 -w "$head" "$bin/ray" start --head --node-ip-address="$address" --port="$port" \
-    --include-dashboard=false --disable-usage-stats --block &
+# scancel and preemption send SIGTERM to every process at once. Blocked in Ray's own, it ends only the cells, which
+# write a checkpoint first, and the launch.
+ray_node() { # NODE [options of ray start]
+    srun --nodes=1 --ntasks=1 -w "$1" "$bin/python" -c '
+import os, signal, sys
+signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+os.execv(sys.argv[1], sys.argv[1:])' "$bin/ray" start --disable-usage-stats --block "${@:2}"
+}
+
+ray_node "$head" --head --node-ip-address="$address" --port="$port" --include-dashboard=false &
 until (exec 3<>"/dev/tcp/$address/$port") 2>/dev/null; do sleep 1; done
 
 for node in "${nodes[@]:1}"; do
-    srun --nodes=1 --ntasks=1 -w "$node" "$bin/ray" start --address="$address:$port" --disable-usage-stats --block &
+    ray_node "$node" --address="$address:$port" &
 done
 
 # Two minutes before the end (see --signal), and at preemption or scancel (TERM), running cells write a checkpoint.
@@ -47,6 +55,9 @@ while kill -0 "$launch" 2>/dev/null; do # a trap ends `wait` before the launch h
     code=0
     wait "$launch" || code=$?
 done
+# Ray's steps do not end by themselves; without this Slurm would wait KillWait for them.
+squeue --noheader --steps --jobs="$SLURM_JOB_ID" --format=%i | grep -E '\.[0-9]+$' |
+    xargs --no-run-if-empty scancel --signal=KILL 2>/dev/null || true
 if [[ $ended == limit && $code -eq 130 ]]; then
     scontrol requeue "$SLURM_JOB_ID" || echo "not queued again; go on with sbatch" >&2
 fi

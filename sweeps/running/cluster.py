@@ -59,7 +59,7 @@ def cluster(address: str | None) -> Iterator[Cluster]:
         os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
         ray_constants.ENABLE_RAY_CLUSTER = False
     try:
-        with _hang_up_ignored():
+        with _signals_kept():
             ray.init(address=address or "local", **options)
     except (ConnectionError, ValueError, RuntimeError, OSError) as error:
         reason = " ".join(str(error).split())
@@ -75,13 +75,18 @@ def cluster(address: str | None) -> Iterator[Cluster]:
 
 
 @contextlib.contextmanager
-def _hang_up_ignored() -> Iterator[None]:
-    """Ray's processes, which are started within, outlive a closed terminal long enough for the cells' checkpoints."""
-    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+def _signals_kept() -> Iterator[None]:
+    """Ray's processes, which are started within, outlive a closed terminal long enough for the cells' checkpoints.
+    Afterwards SIGTERM is ours again: Ray's own handler prints the stack of its C++, and a second signal aborts it."""
+    before = {
+        signal.SIGHUP: signal.signal(signal.SIGHUP, signal.SIG_IGN),
+        signal.SIGTERM: signal.getsignal(signal.SIGTERM),
+    }
     try:
         yield
     finally:
-        signal.signal(signal.SIGHUP, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _short_folder() -> str | None:

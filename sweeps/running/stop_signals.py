@@ -6,8 +6,9 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import FrameType
 
 STOPS = (signal.SIGTERM, signal.SIGHUP)
@@ -19,11 +20,13 @@ def like_ctrl_c() -> Iterator[None]:
     """Within, STOPS interrupt as SIGINT does. Where that has not ended the command after PATIENCE_SECONDS, as when
     Ray's own processes were ended by the same signal, the process ends by itself."""
 
+    timer = threading.Timer(PATIENCE_SECONDS, os._exit, (130,))
+    timer.daemon = True
+
     def interrupt(number: int, frame: FrameType | None) -> None:
-        timer = threading.Timer(PATIENCE_SECONDS, os._exit, (130,))
-        timer.daemon = True
-        timer.start()
-        os.kill(os.getpid(), signal.SIGINT)
+        if timer.ident is None:  # the first: another would be a second Ctrl-C, which cuts the checkpoints short
+            timer.start()
+            os.kill(os.getpid(), signal.SIGINT)
 
     before = {number: signal.signal(number, interrupt) for number in STOPS}
     try:
@@ -34,18 +37,33 @@ def like_ctrl_c() -> Iterator[None]:
 
 
 class StopFlag:
-    """Set by signals, for a loop that ends itself between two steps; while not `busy` they end the process at once."""
+    """Set by signals, for a loop that ends itself between two steps."""
 
     def __init__(self) -> None:
-        self.stopped, self.busy = False, True
+        self.stopped = False
 
     def catch(self, *numbers: int) -> None:
         """Let signals set the flag from now on; outside the main thread, where none arrive, nothing changes."""
         with contextlib.suppress(ValueError):
             for number in numbers:
                 signal.signal(number, self._set)
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, numbers)  # sweeps/cluster/slurm.sh keeps SIGTERM from Ray
+
+    def then(self, leave: Callable[[], None]) -> None:
+        """Call `leave` in a thread as soon as a signal arrives, even while the main thread is in Ray's own loop, where
+        Python runs no handlers."""
+        reader, writer = socket.socketpair()
+        writer.setblocking(False)
+        with contextlib.suppress(ValueError):
+            signal.set_wakeup_fd(writer.detach(), warn_on_full_buffer=False)
+
+        def watch() -> None:
+            while reader.recv(1)[0] not in STOPS:
+                pass
+            self.stopped = True
+            leave()
+
+        threading.Thread(target=watch, daemon=True).start()
 
     def _set(self, number: int, frame: FrameType | None) -> None:
         self.stopped = True
-        if not self.busy:
-            os._exit(128 + number)

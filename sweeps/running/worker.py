@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import socket
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -43,10 +44,10 @@ class CellTrainable(Trainable):  # type: ignore[misc]
         _require_same_code(job.code)
         self._job: Job = job
         self._process_ends = False
-        self._stop = StopFlag()
-        self._stop.busy = False
-        self._stop.catch(*STOPS)
+        self._stop, self._working = StopFlag(), threading.Lock()
         self._begin(config["run_id"])
+        self._stop.catch(*STOPS)
+        self._stop.then(self._leave)
 
     def reset_config(self, config: dict[str, Any]) -> bool:
         if self._process_ends:
@@ -73,22 +74,26 @@ class CellTrainable(Trainable):  # type: ignore[misc]
         self._trial = Trial(cell.spec, Store(job.root), job.settings.name, settings, launch=job.launch)
 
     def step(self) -> dict[str, Any]:
-        self._stop.busy = True
-        progress = self._trial.advance(SLICE_SECONDS, stop=self._stop)
+        with self._working:
+            progress = self._trial.advance(SLICE_SECONDS, stop=self._stop)
         self._process_ends = progress.process_ends
-        if self._stop.stopped:  # preempted: the checkpoint is worth more than an orderly farewell
-            self._trial.stop()
-            os._exit(1)
-        self._stop.busy = False
         return {"progress": progress, "done": progress.status != "running"}
 
+    def _leave(self) -> None:
+        """Preempted: the checkpoint is worth more than an orderly farewell."""
+        with self._working:  # a step that runs ends first
+            self._trial.stop()
+            os._exit(1)
+
     def cleanup(self) -> None:
-        self._trial.stop()
+        with self._working:
+            self._trial.stop()
 
     def save_checkpoint(self, checkpoint_dir: str) -> None:
         """Tune asks before it moves a trial; the store's own checkpoints are the ones that count."""
-        if isinstance(self._trial, Trial):
-            self._trial.save()
+        with self._working:
+            if isinstance(self._trial, Trial):
+                self._trial.save()
 
     def load_checkpoint(self, checkpoint: Any) -> None:
         """Nothing of Tune's to load: `Trial` starts from the store's newest checkpoint."""
