@@ -12,8 +12,9 @@ import time
 import pytest
 
 from mmcr_core.spec import BudgetSpec
-from sweeps.grid.grid_file import load_grid
+from sweeps.grid.grid_file import GridError, load_grid
 from sweeps.grid.settings import ResourceSettings
+from sweeps.running.calibrate import Calibration, lookup
 from sweeps.running.cluster import ClusterError, cluster
 from sweeps.running.plan import Machine, memory_warning, plan, require_memory
 from sweeps.running.survey import survey
@@ -31,8 +32,8 @@ def one_sentence(ran, code, says):
 @pytest.mark.parametrize("content", [b"name: x\0\0\1", b"\x89PNG\r\n\x1a\n\0\0", b"\xff\xfe\0n"])
 def test_a_binary_grid_file_is_refused(tmp_path, content):
     (tmp_path / "grid.yaml").write_bytes(content)
-    ran = run_script("sweeps/launch.py", tmp_path / "grid.yaml", "--plan")
-    one_sentence(ran, 2, "grid.yaml")
+    with pytest.raises(GridError, match=r"grid\.yaml(:1)?: .*(not a text file|not UTF-8)"):
+        load_grid(tmp_path / "grid.yaml")
 
 
 def test_a_sweeps_folder_that_is_a_file_is_refused(write_grid, tmp_path):
@@ -62,13 +63,11 @@ def test_a_disk_that_is_full_at_the_start_is_named(full_disk, write_grid):
     assert "Traceback" not in ran.stderr
 
 
-def test_a_cache_folder_that_cannot_be_made_is_never_fatal(write_grid, tmp_path):
+def test_a_cache_folder_that_cannot_be_made_is_never_fatal(digits_spec, tmp_path, monkeypatch):
     (tmp_path / "file").write_text("no folder")
-    command = [sys.executable, "sweeps/launch.py", write_grid(), "--plan", "--calibrate"]
-    environment = os.environ | {"XDG_CACHE_HOME": str(tmp_path / "file")}
-    ran = subprocess.run(command, cwd=REPOSITORY, env=environment, capture_output=True, text=True, check=False)
-    assert ran.returncode == 0, ran.stderr
-    assert "0 of 1 cells measured" in ran.stdout
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    assert Calibration(digits_spec(), "cpu", 1, False).advance(1).status == "finished"
+    assert lookup(digits_spec(), "cpu", 1, False) is None
 
 
 def test_a_long_tmpdir_does_not_keep_ray_from_starting(tmp_path):
@@ -77,7 +76,8 @@ def test_a_long_tmpdir_does_not_keep_ray_from_starting(tmp_path):
     command = [
         sys.executable,
         "-c",
-        "from sweeps.running.cluster import cluster\nwith cluster(None) as ray: print(ray.cpus)",
+        "from sweeps.running.calibrate import Calibration, lookup
+from sweeps.running.cluster import cluster\nwith cluster(None) as ray: print(ray.cpus)",
     ]
     environment = os.environ | {"TMPDIR": str(folder)}
     environment.pop("RAY_TMPDIR", None)
