@@ -76,8 +76,7 @@ def test_a_long_tmpdir_does_not_keep_ray_from_starting(tmp_path):
     command = [
         sys.executable,
         "-c",
-        "from sweeps.running.calibrate import Calibration, lookup
-from sweeps.running.cluster import cluster\nwith cluster(None) as ray: print(ray.cpus)",
+        "from sweeps.running.cluster import cluster\nwith cluster(None) as ray: print(ray.cpus)",
     ]
     environment = os.environ | {"TMPDIR": str(folder)}
     environment.pop("RAY_TMPDIR", None)
