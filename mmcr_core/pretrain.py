@@ -6,13 +6,14 @@ import argparse
 import json
 import sys
 import time
+from dataclasses import replace
 from typing import Any
 
 import torch
 
 from mmcr_core.defaults import VIEW_RECIPES, run_spec
 from mmcr_core.identity import run_id
-from mmcr_core.images.datasets import DatasetError, describe_skipped, require_present
+from mmcr_core.images.datasets import DatasetError, content_digest, describe_skipped, require_present
 from mmcr_core.spec import BudgetSpec, DatasetSpec, EncoderSpec, EvaluateSpec, OptimizerSpec, RunSpec, SpecError
 from mmcr_core.training import Diverged, Pretraining
 
@@ -25,6 +26,8 @@ def main(arguments: list[str] | None = None) -> None:
     try:
         spec = _spec(given)
         require_present(spec.dataset)
+        if spec.dataset.by_content:  # as a grid does: the run is known by it, and loading verifies it
+            spec = replace(spec, dataset=replace(spec.dataset, digest=content_digest(spec.dataset)))
         run = Pretraining(spec, given.device)
     except SpecError as error:
         _fail(f"{error.key}: {error}")
