@@ -45,7 +45,7 @@ class Job:
         (slurm.folder / "ray").mkdir(exist_ok=True)
         of_the_job = {"PYTHONPATH": str(REPOSITORY), "RAY_PORT": port, "RAY_TMPDIR": str(slurm.folder / "ray")}
         sbatch = ["sbatch", "--parsable", f"--output={self.log}", *options, f"sweeps/cluster/{recipe}"]
-        of_the_job["XDG_CACHE_HOME"] = os.environ["XDG_CACHE_HOME"]
+        of_the_job |= {"XDG_CACHE_HOME": os.environ["XDG_CACHE_HOME"], "OMP_WAIT_POLICY": "PASSIVE"}  # few cores
         self.id = slurm.command(*sbatch, grid, "--results", folder / "r", cwd=folder, **of_the_job)
 
     def __getitem__(self, name):
@@ -141,12 +141,14 @@ def test_a_job_that_is_preempted_and_queued_again_goes_on(submit, slurm, tmp_pat
 
 
 def test_an_array_trains_a_cell_a_task_and_a_task_queued_again_goes_on(submit, slurm, tmp_path):
-    grid = LONG | {"D": "[8, 16, 32, 64]", "budget": "{steps: 600}"}
+    grid = LONG | {"D": "[8, 16, 32, 64]", "budget": "{steps: 1500}", "checkpoint": "{every_seconds: 0.5}"}
     job = submit("slurm-array.sh", "--array=0-3", **grid)
     second = run_id(load_grid(job.grid).cells[1])
-    job.wait(lambda: job.store.steps_stored(second) > 0)
+    job.wait(lambda: second in job.checkpoints())
+    before = job.checkpoints()[second]
     slurm.command("scontrol", "requeue", f"{job.id}_1")
-    job.wait(lambda: second in job.checkpoints(), 20)
+    job.wait(lambda: second not in {claim.stem for claim in job.claims()}, 20)
+    assert job.checkpoints()[second] >= before > 0
     job.wait(lambda: not slurm.command("squeue", "--noheader", f"--jobs={job.id}"), 600)
     for number in range(4):
         ended = slurm.job(f"{job.id}_{number}")
