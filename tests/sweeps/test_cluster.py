@@ -81,7 +81,10 @@ def test_cluster_files_are_what_ray_and_kubernetes_expect():
     job = yaml.safe_load((folder / "kuberay.yaml").read_text())
     assert (job["apiVersion"], job["kind"]) == ("ray.io/v1", "RayJob")
     assert job["spec"]["rayClusterSpec"]["rayVersion"] == ray.__version__
-    subprocess.run(["bash", "-n", str(folder / "slurm.sh")], check=True)
+    for recipe in folder.glob("*.sh"):
+        subprocess.run(["bash", "-n", str(recipe)], check=True)
+        if shutil.which("shellcheck"):
+            subprocess.run(["shellcheck", str(recipe)], check=True)
 
 
 @pytest.mark.slow

@@ -9,6 +9,7 @@ import time
 import pandas as pd
 import pytest
 
+from mmcr_core.identity import run_id
 from sweeps.grid.grid_file import load_grid
 from sweeps.running.resumable_trial import Trial
 from sweeps.storage.sweep_store import Store
@@ -17,6 +18,7 @@ from tests.sweeps.slurm_daemons import installed, slurm_of_two_nodes
 
 pytestmark = [
     pytest.mark.slow,
+    pytest.mark.timeout(900),
     pytest.mark.skipif(not installed(), reason="needs slurm-wlm, munge and root"),
 ]
 LONG = {"D": "[8, 32]", "budget": "{steps: 6000}", "checkpoint": "{every_seconds: 600}"}  # none before a stop
@@ -43,7 +45,7 @@ class Job:
         (slurm.folder / "ray").mkdir(exist_ok=True)
         of_the_job = {"PYTHONPATH": str(REPOSITORY), "RAY_PORT": port, "RAY_TMPDIR": str(slurm.folder / "ray")}
         sbatch = ["sbatch", "--parsable", f"--output={self.log}", *options, f"sweeps/cluster/{recipe}"]
-        of_the_job["XDG_CACHE_HOME"] = os.environ["XDG_CACHE_HOME"]
+        of_the_job |= {"XDG_CACHE_HOME": os.environ["XDG_CACHE_HOME"], "OMP_WAIT_POLICY": "PASSIVE"}  # few cores
         self.id = slurm.command(*sbatch, grid, "--results", folder / "r", cwd=folder, **of_the_job)
 
     def __getitem__(self, name):
@@ -63,7 +65,7 @@ class Job:
         time.sleep(3)
 
     def wait_for_the_end(self):
-        self.wait(lambda: self["JobState"] in ENDED, 300)
+        self.wait(lambda: self["JobState"] in ENDED, 600)
 
     def claims(self):
         return list((self.store.root / "claims").glob("*"))
@@ -111,9 +113,9 @@ def test_scancel_leaves_checkpoints_and_no_claims_and_a_launch_goes_on(submit, s
     alone = Store(tmp_path / "alone")
     for cell in load_grid(job.grid).cells:
         Trial(cell, alone, "tiny").advance(1e9)
-    for run_id in alone.statuses():
-        trajectory = job.store.read_trajectory(run_id)
-        pd.testing.assert_frame_equal(trajectory, alone.read_trajectory(run_id), check_exact=True)
+    for run in alone.statuses():
+        trajectory = job.store.read_trajectory(run)
+        pd.testing.assert_frame_equal(trajectory, alone.read_trajectory(run), check_exact=True)
 
 
 def test_at_its_time_limit_a_job_leaves_checkpoints_and_queues_itself_again(submit, slurm, tmp_path):
@@ -139,15 +141,15 @@ def test_a_job_that_is_preempted_and_queued_again_goes_on(submit, slurm, tmp_pat
 
 
 def test_an_array_trains_a_cell_a_task_and_a_task_queued_again_goes_on(submit, slurm, tmp_path):
-    grid = LONG | {"D": "[8, 16, 32, 64]", "budget": "{steps: 4000}"}
+    grid = LONG | {"D": "[8, 16, 32, 64]", "budget": "{steps: 1500}", "checkpoint": "{every_seconds: 0.5}"}
     job = submit("slurm-array.sh", "--array=0-3", **grid)
-    task = f"{job.id}_1"
-    job.wait(lambda: len(job.claims()) == 4)
-    time.sleep(2)
-    slurm.command("scontrol", "requeue", task)
-    job.wait(lambda: len(job.checkpoints()) == 1, 20)
-    assert min(job.checkpoints().values()) > 0
-    job.wait(lambda: not slurm.command("squeue", "--noheader", f"--jobs={job.id}"), 300)
+    second = run_id(load_grid(job.grid).cells[1])
+    job.wait(lambda: second in job.checkpoints())
+    before = job.checkpoints()[second]
+    slurm.command("scontrol", "requeue", f"{job.id}_1")
+    job.wait(lambda: second not in {claim.stem for claim in job.claims()}, 20)
+    assert job.checkpoints()[second] >= before > 0
+    job.wait(lambda: not slurm.command("squeue", "--noheader", f"--jobs={job.id}"), 600)
     for number in range(4):
         ended = slurm.job(f"{job.id}_{number}")
         assert (ended["JobState"], ended["Restarts"]) == ("COMPLETED", "1" if number == 1 else "0")
