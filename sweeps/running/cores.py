@@ -9,9 +9,11 @@ CGROUPS = Path("/sys/fs/cgroup")
 
 
 def usable_cores() -> int:
-    """Cores that affinity (taskset, Slurm's --cpus-per-task) and the control group's quota (containers) leave."""
+    """Cores that affinity (taskset, Slurm's cgroups), the control group's quota (containers) and Slurm's
+    --cpus-per-task leave, which binds nothing by itself where Slurm runs without task affinity."""
     allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, min(allowed, int(_quota(CGROUPS, _own_group()))))
+    asked = os.environ.get("SLURM_CPUS_PER_TASK", "")
+    return max(1, min(allowed, int(_quota(CGROUPS, _own_group())), int(asked) if asked.isdigit() else allowed))
 
 
 def _own_group() -> str:

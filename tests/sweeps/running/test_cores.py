@@ -22,6 +22,7 @@ def group(root, path, text):
 def played(tmp_path, monkeypatch):
     """A control group /pod/container, and eight cores that affinity leaves."""
     monkeypatch.setattr(cores, "CGROUPS", tmp_path)
+    monkeypatch.delenv("SLURM_CPUS_PER_TASK", raising=False)
     monkeypatch.setattr(cores, "_own_group", lambda: "/pod/container")
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(8)), raising=False)
     return tmp_path
@@ -43,6 +44,13 @@ def test_without_quotas_affinity_says_it(played):
 def test_the_smallest_quota_of_a_group_and_those_above_it_counts(played, place, quota, expected):
     group(played, place, quota)
     assert usable_cores() == expected
+
+
+def test_slurms_cpus_per_task_count_also_where_they_bind_nothing(played, monkeypatch):
+    monkeypatch.setenv("SLURM_CPUS_PER_TASK", "3")
+    assert usable_cores() == 3
+    monkeypatch.setenv("SLURM_CPUS_PER_TASK", "64")
+    assert usable_cores() == 8
 
 
 def test_the_older_kind_of_control_group_counts_too(played):
