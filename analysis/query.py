@@ -56,6 +56,8 @@ def query(
     target = csv or parquet
     if target and not target.parent.is_dir():
         raise ResultsError(f"{target}: there is no folder {target.parent}")
+    if target and (inside := [place for place in results if _holds(place, target)]):
+        raise ResultsError(f"{target} lies in the sweep {inside[0]}, among its own files; choose another place")
     opened = open_results(*results)
     if examples:
         print("\n\n".join(f"-- {title}\n{text};" for title, text in EXAMPLES.items()))
@@ -71,6 +73,11 @@ def query(
         print(frame.to_json(orient="records", date_format="iso", double_precision=15, indent=2))
     else:
         print_table(frame)
+
+
+def _holds(place: str, target: Path) -> bool:
+    """Whether a file would lie in a sweep's folder."""
+    return "://" not in place and Path(place).resolve() in target.resolve().parents
 
 
 def _results_and_sql(arguments: list[str], schema: bool, examples: bool) -> tuple[list[str], str]:

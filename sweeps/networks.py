@@ -35,12 +35,13 @@ class TrainedNetwork(nn.Module):
 
     def prepare(self, images: Tensor) -> Tensor:
         """(N, C, H, W) uint8 or [0, 1] float images -> (N, C, S, S): whole, resized to the views' size, normalised."""
-        return plain_view(images.permute(0, 2, 1, 3).contiguous(), self.views)
+        return plain_view(torch.as_tensor(images).permute(0, 2, 1, 3).contiguous(), self.views)
 
     @torch.no_grad()
     def features(self, images: Tensor, batch: int = 512) -> Tensor:
-        """(N, C, H, W) uint8 or [0, 1] float images -> (N, F) float32 features of the encoder."""
-        return torch.cat([self.encoder(self.prepare(part)).float() for part in torch.split(images, batch)])
+        """(N, C, H, W) uint8 or [0, 1] float images, a tensor or an array -> (N, F) float32 features of the encoder."""
+        parts = torch.split(torch.as_tensor(images), batch)
+        return torch.cat([self.encoder(self.prepare(part)).float() for part in parts])
 
     def forward(self, images: Tensor) -> Tensor:
         """(N, C, H, W) uint8 or [0, 1] float images -> (N, D) unit embeddings."""

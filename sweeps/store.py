@@ -53,7 +53,7 @@ def _tracked(items: Sequence[T], what: str) -> Iterator[T]:
 
 
 def _opened(results: str) -> Store:
-    if not any((at(results) / folder).is_dir() for folder in ("runs", "trajectories")):
+    if not any((at(results) / name).exists() for name in ("runs", "trajectories", "checkpoints", "cells.parquet")):
         raise UserError(f"{results} is not a sweep's folder; give one such as results/quickstart")
     return Store(results)
 

@@ -22,13 +22,13 @@ def knn_accuracy(bank: Tensor, bank_labels: Tensor, queries: Tensor, labels: Ten
     Args: bank (N, F), bank_labels (N,), queries (M, F), labels (M,). Source: Wu et al. 2018, section 3.4.
     """
     bank, queries = nn.functional.normalize(bank, dim=1), nn.functional.normalize(queries, dim=1)
-    classes = int(bank_labels.max()) + 1
+    classes, bank_classes = bank_labels.unique(return_inverse=True)  # labels may be any integers
     correct = 0
     for part, truth in zip(queries.split(1024), labels.split(1024), strict=True):
         similarity, index = (part @ bank.T).topk(min(neighbours, len(bank)), dim=1)
         weights = torch.exp(similarity / 0.07)
-        votes = torch.zeros(len(part), classes, device=part.device).scatter_add_(1, bank_labels[index], weights)
-        correct += int((votes.argmax(dim=1) == truth).sum())
+        votes = torch.zeros(len(part), len(classes), device=part.device).scatter_add_(1, bank_classes[index], weights)
+        correct += int((classes[votes.argmax(dim=1)] == truth).sum())
     return correct / len(queries)
 
 

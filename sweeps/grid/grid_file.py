@@ -78,7 +78,8 @@ def _grid(document: Marked, text: str) -> GridSpec:
         key = run_id(spec)
         if key in cells:
             problem = f"two cells are the same run (P={spec.P}, D={spec.D}, K={spec.K}, seed={spec.seed})"
-            raise YamlError(1, f"{problem}; a list holds one value in two spellings, keep one")
+            reason = "a list holds one value in two spellings, or varies what is no part of a run, such as evaluate"
+            raise YamlError(1, f"{problem}; {reason}: keep one")
         cells[key] = spec
     return GridSpec(settings, tuple(cells.values()), text)
 
@@ -182,7 +183,11 @@ def _identified(spec: RunSpec, lines: Lines, digests: dict[tuple[str, str | None
             f"P: {spec.P} exceeds the {images} training images of dataset '{dataset.name}'{held}; "
             f"use P <= {images} or a larger data set",
         )
-    if spec.budget.total_steps(spec.P, images) < 1:
+    steps, warmup = spec.budget.total_steps(spec.P, images), spec.optimizer.warmup
+    if isinstance(warmup, int) and warmup >= steps > 0:
+        problem = f"{warmup} steps are not less than the {steps} steps of a run with P = {spec.P}; use fewer"
+        raise YamlError(line_of(lines, ("optimizer", "warmup")), f"optimizer.warmup: {problem}")
+    if steps < 1:
         raise YamlError(line_of(lines, ("budget",)), f"budget: is less than one step of P = {spec.P} images; give more")
     return spec
 

@@ -56,15 +56,18 @@ def _train(sweep: Sweep, continues: dict[str, str], limits: Limits) -> Outcome:
         continues=continues.get(key),
         tensorboard=limits.tensorboard,
     )
-    flag, said, shown = StopFlag(), set(), time.monotonic()
+    flag, said, shown = StopFlag(), set[str](), time.monotonic()
     flag.catch(*STOPS, signal.SIGINT)
     for attempt in range(settings.retries + 1):
         trial = Trial(spec, sweep.store, settings.name, how)
-        while (progress := trial.advance(SLICE_SECONDS, stop=flag)).status == "running":
+        while True:
+            progress = trial.advance(SLICE_SECONDS, stop=flag)
             for note in progress.notes:
                 if note not in said:
                     said.add(note)
                     print(note, file=sys.stderr)
+            if progress.status != "running":
+                break
             now = time.monotonic()
             if flag.stopped or now > limits.deadline:
                 trial.stop()

@@ -238,7 +238,11 @@ class Trial:
         state = kept_runs.read_kept(self.store, self.run_id, self.settings.device) if missing else None
         status, error = "finished", None
         if missing and state is None:
-            self._notes.append(f"run {self.run_id} lacks {', '.join(missing)}, and its weights were not kept")
+            lacks = f"run {self.run_id} lacks {', '.join(missing)}"
+            if self.store.has_weights(self.run_id):
+                status, error = "failed", f"{lacks}, and its weights are damaged; see: python sweeps/store.py check"
+            else:
+                self._notes.append(f"{lacks}, and its weights were not kept")
         if state is not None:
             try:
                 self._measure_again(row, state)

@@ -39,6 +39,9 @@ def examine(store: Store, repair: bool, track: Callable[[Sequence[str]], Iterabl
     run cannot be trusted with any more, whose cell the next launch then trains again. `track` may show progress."""
     yield from _leftovers(store, repair)
     yield from _foreign(store)
+    cells = store.root / "cells.parquet"
+    if cells.exists() and not store.read_cells():
+        yield Finding(cells, "cells of the last launch cannot be read", "the next launch writes them anew")
     claimed = {run_id for run_id in _run_ids(store) if store.claim(run_id, "").held()}
     for run_id in claimed:
         yield Finding(store.root / "claims" / f"{run_id}.json", "is being trained", "not checked")

@@ -129,3 +129,18 @@ def test_who_stops_reading_is_not_told_anything(sweep):
         process.stdout.close()
         assert process.stderr.read() == b""
         assert process.wait(timeout=60) == 1
+
+
+def test_an_answer_is_not_written_among_a_sweeps_own_files(sweep):
+    before = {file: file.read_bytes() for file in sweep.rglob("*") if file.is_file()}
+    for name in ("cells.parquet", "runs/x.parquet", "answer.csv"):
+        ran = invoke("query", sweep, "SELECT 1 AS one", "--csv", sweep / name)
+        assert ran.returncode == 2
+        assert "among its own files; choose another place" in ran.stderr
+    assert {file: file.read_bytes() for file in sweep.rglob("*") if file.is_file()} == before
+
+
+def test_no_cell_is_taken_for_markup(sweep):
+    ran = invoke("query", sweep, "SELECT '[/] [red]x' AS \"[/a]\", '[bold]' AS b")
+    assert ran.returncode == 0, ran.stderr
+    assert "[/] [red]x" in ran.stdout and "[/a]" in ran.stdout and "[bold]" in ran.stdout

@@ -34,3 +34,14 @@ def test_separable_clusters_are_told_apart_and_noise_is_not():
 def test_a_bank_smaller_than_the_number_of_neighbours_is_used_whole():
     bank, labels = clusters(0.1, count=8)
     assert knn_accuracy(bank, labels, bank, labels, neighbours=20) > 0
+
+
+def test_labels_may_be_any_integers():
+    generator = torch.Generator().manual_seed(0)
+    centres = 5 * torch.randn(3, 8, generator=generator)
+    bank = torch.cat([centre + torch.randn(40, 8, generator=generator) for centre in centres])
+    plain = torch.arange(3).repeat_interleave(40)
+    odd = torch.tensor([-7, 1998, 2**40])[plain]
+    assert knn_accuracy(bank, odd, bank, odd) == knn_accuracy(bank, plain, bank, plain) > 0.9
+    unknown = torch.full_like(odd, 5)
+    assert knn_accuracy(bank, odd, bank, unknown) == 0

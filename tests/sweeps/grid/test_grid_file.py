@@ -220,6 +220,7 @@ MISTAKES = {
     "K: 2|K: 2\n    optimizer: {learning_rate: .inf}": "8: optimizer.learning_rate: inf is wrong; .* finite",
     "K: 2|K: 2\n    optimizer:\n        warmup: -3": "9: optimizer.warmup: -3 must be 0 or more steps",
     "K: 2|K: 2\n    optimizer: {warmup: 1.0}": "8: optimizer.warmup: 1.0 must be a fraction of all steps in",
+    "K: 2|K: 2\n    optimizer: {warmup: 9}": "8: optimizer.warmup: 9 steps are not less than the 5 steps of a run",
     "dataset: digits|dataset: {name: digits, limit: 1}": "4: dataset.limit: 1 must be 2 or more",
     "dataset: digits|dataset: {name: digits, limit: 5000}": "4: dataset.limit: 5000 exceeds the 1437 training images",
     "dataset: digits|dataset: {name: digits, limit: 9}": "5: P: 16 exceeds the 9 .* that dataset.limit keeps",

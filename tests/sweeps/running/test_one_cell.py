@@ -19,6 +19,12 @@ from tests.conftest import REPOSITORY, run_script
 from tests.sweeps.running.test_resumable_trial import to_end
 
 
+@pytest.fixture(autouse=True)
+def _one_core(monkeypatch):
+    """Two threads that spin for each other are slow beyond bounds on a machine that is busy otherwise."""
+    monkeypatch.setenv("SLURM_CPUS_PER_TASK", "1")
+
+
 def one(grid, number, results, *options):
     return run_script("sweeps/launch.py", grid, "--cell", number, "--results", results, *options)
 
@@ -52,9 +58,9 @@ def test_it_imports_no_ray(write_grid, tmp_path):
     assert ran.stdout.splitlines()[-1] == "0 []", ran.stderr
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_signals_leave_a_checkpoint_and_the_next_task_goes_on_bit_for_bit(write_grid, tmp_path, number):
-    grid = write_grid(budget="{steps: 1500}", checkpoint="{every_seconds: 1000}")
+    grid = write_grid(budget="{steps: 700}", checkpoint="{every_seconds: 1000}")
     command = [sys.executable, "sweeps/launch.py", str(grid), "--cell", "0", "--results", str(tmp_path / "r")]
     store, (spec,) = Store(tmp_path / "r/tiny"), load_grid(grid).cells
     whole = Trial(spec, Store(tmp_path / "whole"), "s", TrialSettings(threads=usable_cores()))

@@ -163,6 +163,20 @@ def test_a_row_without_a_schema_version_counts_as_damaged(store):
     assert len(store.statuses()) == 3
 
 
+def test_a_sweep_that_has_no_runs_yet_can_be_checked_and_compacted(store):
+    shutil.rmtree(store.root / "runs")
+    shutil.rmtree(store.root / "trajectories")
+    store.write_checkpoint("abc", 5, b"state")
+    for command, says in (("check", "0 runs checked, 0 problems"), ("compact", "0 files merged into 0")):
+        ran = run_script("sweeps/store.py", command, store.root)
+        assert ran.returncode == 0 and says in ran.stdout
+
+
+def test_cells_that_cannot_be_read_are_found(store):
+    (store.root / "cells.parquet").write_bytes(b"P,D\n1,2\n")
+    assert problems(store) == ["cells of the last launch cannot be read"]
+
+
 def test_compact_refuses_a_newer_schema_in_one_sentence(store):
     row = store.read_run(store.statuses().popitem()[0])
     store.write_run({**row, "schema_version": 2})
