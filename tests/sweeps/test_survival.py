@@ -108,7 +108,7 @@ def test_a_read_only_disk_is_named_by_trial_and_launch(small_disk, digits_spec, 
 
 def scripted(monkeypatch, cells, outcomes):
     """A launch whose rounds end as scripted; and the cells that each round was given."""
-    launch = Launch(GridSettings(name="s", retries=1), Store("unused"), None, None, Limits())
+    launch = Launch(GridSettings(name="s", retries=1), Store("unused"), None, None, Limits(wait=False))
     rounds, limits = [], []
 
     def run_once(self, given, alone):

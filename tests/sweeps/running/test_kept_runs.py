@@ -157,7 +157,7 @@ def test_damaged_weights_are_as_good_as_absent(tmp_path, digits_spec):
 def test_a_launch_measures_what_is_missing_and_goes_on_from_shorter_runs(write_grid, tmp_path):
     lines = {"optimizer": "{warmup: 4}", "checkpoint": "{keep: all}"}
     first = write_grid(**lines)
-    assert run_script("sweeps/launch.py", first, "--results", tmp_path / "r").returncode == 0
+    assert run_script("sweeps/launch.py", first, "--results", tmp_path / "r", "--cell", "0").returncode == 0
     second = write_grid(**lines, budget="{steps: [12, 40]}", evaluate="{heldout_batches: 2, probe: knn}")
     ran = run_script("sweeps/launch.py", second, "--results", tmp_path / "r")
     assert ran.returncode == 0, ran.stderr

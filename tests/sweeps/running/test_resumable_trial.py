@@ -177,9 +177,9 @@ def test_a_checkpoint_whose_earlier_steps_are_missing_is_not_used(tmp_path, digi
 CHILD = textwrap.dedent(
     """
     import pickle, sys
-    from sweeps.storage.sweep_store import Store
     from sweeps.running.resumable_trial import Trial
-from sweeps.running.trial_settings import TrialSettings
+    from sweeps.running.trial_settings import TrialSettings
+    from sweeps.storage.sweep_store import Store
     spec = pickle.load(open(sys.argv[1], "rb"))
     trial = Trial(spec, Store(sys.argv[2]), "s", TrialSettings(checkpoint_seconds=0.02))
     while (progress := trial.advance(0.02)).status == "running":
