@@ -23,6 +23,7 @@ from sweeps.storage.sweep_store import Store, is_run_file, read_run_row
 
 LEFTOVER_SECONDS = 3600.0  # a temporary file this old belongs to nobody
 LEFT = "left as it is"
+FOLDERS = ("trajectories", "checkpoints", "measures")  # with a folder for each run
 
 
 @dataclass(frozen=True)
@@ -52,9 +53,13 @@ def examine(store: Store, repair: bool, track: Callable[[Sequence[str]], Iterabl
 def _run_ids(store: Store) -> set[str]:
     """Every run that has left anything."""
     rows = {file.stem for file in (store.root / "runs").glob("*.parquet") if is_run_file(file)}
-    folders = {path.name for kind in ("trajectories", "checkpoints", "measures")
-               for path in (store.root / kind).glob("*") if path.is_dir()}  # fmt: skip
-    return rows | folders | {file.stem for file in (store.root / "weights").glob("*.pt")}
+    weights = {file.stem for file in (store.root / "weights").glob("*.pt")}
+    folders = {path.name for kind in FOLDERS for path in (store.root / kind).glob("*") if path.is_dir()}
+    return rows | {name for name in weights | folders if _is_run_id(name)}
+
+
+def _is_run_id(name: str) -> bool:
+    return is_run_file(Path(f"{name}.parquet"))
 
 
 def _leftovers(store: Store, repair: bool) -> Iterator[Finding]:
@@ -68,7 +73,9 @@ def _leftovers(store: Store, repair: bool) -> Iterator[Finding]:
 def _foreign(store: Store) -> Iterator[Finding]:
     """Files that the store did not write, such as copies that a file synchroniser made; every reader passes them by."""
     strangers = [file for file in (store.root / "runs").glob("*") if not is_run_file(file)]
+    strangers += [path for kind in FOLDERS for path in (store.root / kind).glob("*") if not _is_run_id(path.name)]
     strangers += [file for file in (store.root / "trajectories").glob("*/*") if not is_chunk(file)]
+    strangers = [path for path in strangers if _is_run_id(path.parent.name) or path.parent.name in FOLDERS]
     for folder in (store.root / "checkpoints").glob("*"):
         strangers += set(folder.glob("*.ckpt")) - set(checkpoint_files(folder))
     for file in sorted(strangers):

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from sweeps.storage.chunks import chunk_files
+from sweeps.storage.errors import UserError
 from sweeps.storage.files_and_urls import write_atomically
 from sweeps.storage.sweep_store import Store, read_run_row
 
@@ -17,7 +18,10 @@ def take_over(store: Store, run_ids: Iterable[str]) -> dict[str, str]:
     taken: dict[str, str] = {}
     for row_file in _rows_beside(store, missing) if missing else []:
         run_id, other = row_file.stem, Store(row_file.parent.parent)
-        row = read_run_row(row_file) if run_id not in taken else None
+        try:
+            row = read_run_row(row_file) if run_id not in taken else None
+        except UserError:  # of a newer version of this code: none of our business
+            continue
         if row is None or row["status"] != "finished" or other.steps_stored(run_id) != row["steps"]:
             continue
         measures = (other.root / "measures" / run_id).glob("[0-9]*.parquet")

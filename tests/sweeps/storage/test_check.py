@@ -154,6 +154,14 @@ def test_foreign_files_are_named_and_passed_over_by_everything(store):
     assert all(stranger.read_bytes() == b"not ours" for stranger in (*strangers, odd))
 
 
+def test_a_copied_folder_of_a_run_is_passed_over(store):
+    run = chunks(store)[0].parent
+    shutil.copytree(run, run.with_name(f"{run.name} copy"))
+    before = sorted(store.root.rglob("*"))
+    assert problems(store) == ["is not a file of this store"]
+    assert sorted(store.root.rglob("*")) == before
+
+
 def test_a_row_without_a_schema_version_counts_as_damaged(store):
     import pyarrow.parquet as pq
 

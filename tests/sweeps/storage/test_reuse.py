@@ -32,6 +32,8 @@ def test_runs_that_have_not_finished_or_are_not_whole_are_not_taken(tmp_path, di
     row = first.read_run(trial.run_id)
     first.write_run({**row, "status": "failed"})
     assert take_over(second, [trial.run_id]) == {}
+    first.write_run({**row, "schema_version": 99})
+    assert take_over(second, [trial.run_id]) == {}
     first.write_run({**row, "steps": 13})
     assert take_over(second, [trial.run_id]) == {}
 
