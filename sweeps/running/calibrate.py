@@ -90,6 +90,7 @@ def measure(spec: RunSpec, device: str, threads: int, compiled: bool = False) ->
     torch.set_num_threads(threads)
     on_gpu = device.startswith("cuda")
     if on_gpu:
+        torch.cuda.empty_cache()  # what earlier cells of this process reserved is not this one's
         torch.cuda.reset_peak_memory_stats(device)
     began = time.perf_counter()
     run = Pretraining(spec, device, compiled=compiled)

@@ -145,6 +145,7 @@ class Trial:
             self._begun = Begun(**state["begun"])
         torch.set_num_threads(self._begun.threads)  # sums depend on it: a resumed run keeps its own
         if device.startswith("cuda"):
+            torch.cuda.empty_cache()  # what earlier cells of this process reserved is not this one's
             torch.cuda.reset_peak_memory_stats(device)
         no_graphs = self.store.read_note(self.run_id, NO_GRAPHS)
         if no_graphs:
