@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import importlib
 import os
+
+# Before torch: threads that spin for each other starve on a busy machine.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 import subprocess
 import sys
 from collections.abc import Callable
