@@ -5,6 +5,7 @@ BIN := $(VENV)/bin
 RUN := $(VENV)/.installed
 TEST := $(VENV)/.installed-test
 BENCH := $(VENV)/.installed-bench
+SIDE_BY_SIDE := -n 2 --dist loadgroup
 export RAY_USAGE_STATS_ENABLED := 0
 
 .PHONY: install quickstart test test-all lint bench simulations gpu clean
@@ -42,10 +43,10 @@ lint: $(TEST)
 	$(BIN)/mypy
 
 test: lint
-	$(BIN)/pytest
+	$(BIN)/pytest $(SIDE_BY_SIDE)
 
 test-all: lint
-	$(BIN)/pytest -m ''
+	$(BIN)/pytest $(SIDE_BY_SIDE) -m ''
 
 bench: $(BENCH)
 	$(BIN)/python -m tests.benchmarks

@@ -20,7 +20,15 @@ from mmcr_core.defaults import run_spec
 from mmcr_core.spec import BudgetSpec, DatasetSpec, EvaluateSpec, ProjectorSpec, RunSpec
 
 REPOSITORY = Path(__file__).parents[1]
+LAUNCHES = ("test_cores.py", "test_kept_runs.py")  # beside those of tests/sweeps itself
 SHARED_DATA = Path(os.environ.get("MMCR_TEST_DATA", REPOSITORY.parent / "shared" / "data"))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Whole launches take turns, in one of the processes that `make test` runs; all else goes on beside them."""
+    for item in items:
+        if item.path.parent.name == "sweeps" or item.path.name in LAUNCHES:
+            item.add_marker(pytest.mark.xdist_group("launches"))
 
 
 @pytest.fixture(autouse=True)
