@@ -15,6 +15,7 @@ from scipy.optimize import minimize_scalar
 from scipy.special import betainc, digamma, gammaln, hyp2f1, ive
 
 Array = NDArray[np.float64]
+QUADRATURE = 400  # nodes; errors below 1e-6
 
 
 class Decomposition(NamedTuple):
@@ -48,26 +49,61 @@ def percent_error(nuclear_norm: ArrayLike, points: ArrayLike, dims: ArrayLike) -
     return _scalar(np.clip(error, 0, 1))
 
 
-def expected_percent_error(points: ArrayLike, dims: ArrayLike, *, rank: ArrayLike | None = None) -> float | Array:
-    """Percent error of perfectly reconstructed, perfectly uniform embeddings as P, D grow at fixed ratio.
+def expected_percent_error(
+    points: ArrayLike, dims: ArrayLike, N: ArrayLike | None = None, rank: ArrayLike | None = None
+) -> float | Array:
+    """Percent error of perfectly reconstructed, perfectly uniform embeddings as P, D and N grow at fixed ratios.
 
-    D M M^T then follows the Marchenko-Pastur law of aspect ratio g = min(P, D) / max(P, D), and the mean of
-    sqrt(x) under that law is the Gauss hypergeometric function 2F1(1/2, -1/2; 2; g) (its moments of integer
+    Endless data (N None): D M M^T follows the Marchenko-Pastur law of aspect ratio g = min(P, D) / max(P, D), and the
+    mean of sqrt(x) under that law is the Gauss hypergeometric function 2F1(1/2, -1/2; 2; g) (its moments of integer
     order k are 2F1(1 - k, -k; 2; g)). So e = 1 - 2F1(1/2, -1/2; 2; g): 1 - 8 / (3 pi) = 0.1512 at P = D and
-    about g / 8 far from it. A reference level, not a lower bound: learners may go below.
+    about g / 8 far from it.
+
+    A data set of N images: a batch is P of them without replacement, and the most uniform that N unit vectors can be is
+    a tight frame. P rows of it, drawn at random, follow the MANOVA law (Wachter's), with b = P/N and g = D/N: density
+    sqrt((h - x)(x - l)) / (2 pi x (1 - x)) between l, h = (sqrt(b (1 - g)) -+ sqrt(g (1 - b)))^2 and an atom of
+    (b + g - 1)+ at 1, so that ||M||_* = N sqrt(N / D) (integral of sqrt(x) + atom). The level falls as P grows towards
+    N: it is 0 where a batch is the whole set, and where N <= D (all images orthogonal).
 
     A network whose last hidden layer has r < D units gives M of rank r at most: embeddings that are uniform in those r
     dimensions have the norm sqrt(P min(P, r)) (1 - e(P, r)), so the level is 1 - sqrt(min(P, r) / min(P, D)) (1 -
     e(P, r)); at P = D = 1024 and r = 512 it is 0.34 instead of 0.15.
 
-    Args: points, dims: P and D, positive; rank: r, positive (None: no bound), broadcast against each other.
-    Returns: float or array in [0, 1). Source: MP67; the O() of I23, theorem 2.5, made exact.
+    A reference level, not a lower bound: learners may go below. P independent unit rows have it up to 0.04 / min(P, D).
+
+    Args: points, dims: P and D, positive; N: images of the data set, P or more; rank: r, positive (None: no bound);
+        broadcast against each other.
+    Returns: float or array in [0, 1). Raises: ValueError where P exceeds N.
+    Source: MP67; Wachter 1980; Haikin, Zamir and Gavish 2017, "Random subsets of structured deterministic frames have
+        MANOVA spectra"; the O() of I23, theorem 2.5, made exact.
     """
-    P, D = np.asarray(points, float), np.asarray(dims, float)
-    within = D if rank is None else np.minimum(D, np.asarray(rank, float))
-    ratio = np.minimum(P, within) / np.maximum(P, within)
-    reached = np.sqrt(np.minimum(P, within) / np.minimum(P, D))
-    return _scalar(1 - reached * hyp2f1(0.5, -0.5, 2.0, ratio))
+    images, bound = (np.inf if value is None else np.asarray(value, float) for value in (N, rank))
+    P, D, images, bound = np.broadcast_arrays(np.asarray(points, float), np.asarray(dims, float), images, bound)
+    if np.any(P > images):
+        raise ValueError("a batch holds more images than the data set; N must be P or more")
+    within = np.minimum(D, bound)
+    share = np.where(
+        np.isinf(images),
+        hyp2f1(0.5, -0.5, 2.0, np.minimum(P, within) / np.maximum(P, within)),
+        _frame_share(P, within, np.where(np.isinf(images), 2 * np.maximum(P, within), images)),
+    )
+    return _scalar(np.maximum(1 - np.sqrt(np.minimum(P, within) / np.minimum(P, D)) * share, 0.0))
+
+
+def _frame_share(P: Array, D: Array, N: Array) -> Array:
+    """||M||_* / sqrt(P min(P, D)) of P random rows of a tight frame of N unit vectors in D dimensions."""
+    b, g = P / N, np.minimum(D, N) / N  # N vectors in more dimensions are orthogonal, as in N
+    root = np.sqrt(b * (1 - g)), np.sqrt(g * (1 - b))
+    low, high = (root[0] - root[1]) ** 2, (root[0] + root[1]) ** 2
+    nodes, weights = np.polynomial.legendre.leggauss(QUADRATURE)
+    angle = np.pi / 2 * (nodes + 1)  # x = middle - half cos(angle): no square root is left at the ends
+    half = ((high - low) / 2)[..., None]
+    x = low[..., None] + half * (1 - np.cos(angle))
+    left = np.maximum(1 - high, 0.0)[..., None] + half * (1 + np.cos(angle)) + 1e-300
+    density = half**2 * np.sin(angle) ** 2 / (2 * np.pi * np.sqrt(np.maximum(x, 1e-300)) * left)
+    integral = (density * weights).sum(-1) * np.pi / 2
+    share: Array = np.sqrt(1 / g) * (integral + np.maximum(b + g - 1, 0)) / np.sqrt(b * np.minimum(b, g))
+    return share
 
 
 def decompose(M: ArrayLike) -> Decomposition:

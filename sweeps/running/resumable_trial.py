@@ -287,6 +287,7 @@ class Trial:
             "wall_seconds": self._begun.trained_seconds,
             "images_per_second": self._images_per_second(step),
             "peak_memory_bytes": peak_memory_bytes(self.settings.device),
+            "dataset_images": self.spec.dataset.kept(len(run.images.train)) if run else None,
         }
         begun = {
             "device": device_name(self.settings.device),

@@ -32,7 +32,8 @@ RUN_SCHEMA = pa.schema(
         ("finished_at", _TIME),
         *((name, _TEXT) for name in ("git_commit", "versions", "spec")),
         pa.field("schema_version", _INT, nullable=False),
-        ("rank_bound", _INT),  # absent in rows of the first months
+        ("rank_bound", _INT),  # absent in rows of the first months, as the next
+        ("dataset_images", _INT),
     ]
 )
 TRAJECTORY_SCHEMA = pa.schema(
