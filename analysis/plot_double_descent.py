@@ -1,17 +1,17 @@
 """Percent error against P for each D and against D for each P, the peak marked, theory beside it.
 
 Writes figures/double_descent.{png,pdf}, figures/error_map.{png,pdf} (percent error over P x D),
-figures/gap.{png,pdf} (reconstruction against uniformity) and peaks.parquet.
+figures/gap.{png,pdf} (reconstruction against uniformity) and peaks.parquet; where data sets of several sizes were
+trained on (dataset.limit), also figures/levels.{png,pdf} (error and uniformity against that size).
 """
 
 from __future__ import annotations
 
 from analysis.laws.peak import find_peaks
-from analysis.pages.command_options import FIGURES, RESULTS, new_app
+from analysis.pages.command_options import BEST_OVER, FIGURES, RESULTS, new_app, open_best
 from analysis.pages.descent_figures import figures, summary
 from analysis.pages.output_files import shown, write_table
 from analysis.pages.terminal_table import print_table
-from analysis.reading.results import open_results
 from sweeps.storage.last_guard import guarded
 
 EXAMPLE = "Example: python analysis/plot_double_descent.py results/quickstart"
@@ -20,12 +20,9 @@ app = new_app()
 
 @app.command(epilog=EXAMPLE)
 @guarded
-def main(
-    results: RESULTS,
-    output: FIGURES = None,
-) -> None:
+def main(results: RESULTS, output: FIGURES = None, best_over: BEST_OVER = None) -> None:
     """Mark where the percent error peaks."""
-    opened = open_results(results)
+    opened = open_best(results, best_over)
     peaks = find_peaks(opened)
     write_table(peaks, opened.root / "peaks.parquet")
     print_table(summary(peaks), "Largest percent error over P, for each D")

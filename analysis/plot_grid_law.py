@@ -1,35 +1,41 @@
 """One law of steps, P, D and K for the whole grid: its exponents, and how it foretells the most expensive cells.
 
-Writes figures/forecast.{png,pdf} and grid_law.parquet.
+Writes figures/collapse.{png,pdf} (all cells on one curve), figures/forecast.{png,pdf}, figures/isoflop.{png,pdf} (error
+against P at fixed compute) and grid_law.parquet.
 """
 
 from __future__ import annotations
 
+from analysis.laws.exponents_in_words import in_words
 from analysis.laws.grid_law import grid_laws, law_table, measured_points
-from analysis.pages.command_options import FIGURES, RESULTS, new_app
-from analysis.pages.grid_law_figures import figures
+from analysis.laws.measured_cells import measured_cells
+from analysis.laws.peak import finished_runs
+from analysis.pages import grid_law_figures, isoflop_figure
+from analysis.pages.command_options import BEST_OVER, FIGURES, RESULTS, new_app, open_best
 from analysis.pages.output_files import shown, write_table
 from analysis.pages.terminal_table import print_table
-from analysis.reading.results import open_results
 from sweeps.storage.last_guard import guarded
 
 EXAMPLE = "Example: python analysis/plot_grid_law.py results/quickstart"
+SHOWN = ["variant", "floor", "offset", "aspect", "aicc", "test_error", "test_coverage", "tested"]
 app = new_app()
 
 
 @app.command(epilog=EXAMPLE)
 @guarded
-def main(
-    results: RESULTS,
-    output: FIGURES = None,
-) -> None:
+def main(results: RESULTS, output: FIGURES = None, best_over: BEST_OVER = None) -> None:
     """Fit one law to all cells, and test it on the most expensive ones."""
-    opened = open_results(results)
+    opened = open_best(results, best_over)
     laws = grid_laws(measured_points(opened))
     table = law_table(laws)
     write_table(table, opened.root / "grid_law.parquet")
-    print_table(table, "e = E + A prod x^-alpha; floors in order of AICc")
-    for path in figures(laws, output or opened.root / "figures"):
+    print_table(table[SHOWN].drop_duplicates(), "e = E + A prod x^-alpha (steps + s0 prod z^s)^-alpha, the best first")
+    for variant, kinds in laws.items():
+        print("\n".join([*([f"{variant}:"] * (len(laws) > 1)), *in_words(kinds[0])]))
+    folder = output or opened.root / "figures"
+    for path in grid_law_figures.figures(laws, folder) + isoflop_figure.figures(
+        laws, measured_cells(opened), finished_runs(opened), folder
+    ):
         print(shown(path))
 
 

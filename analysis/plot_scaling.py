@@ -1,5 +1,8 @@
 """Percent error against compute: a panel for each P x D, a curve for each K, with fitted power laws.
 
+Two laws are drawn: the paper's pure power law A x^-alpha, and the one to quote, of the form that describes the sweep's
+cells best with few parameters; --floor and --offset draw another instead.
+
 Writes figures/scaling.{png,pdf}, figures/exponents.{png,pdf} and fits.parquet. `--law trajectory` fits the error
 along each run, `--law budget` the final errors of runs that differ in their budget.
 """
@@ -11,13 +14,13 @@ from typing import Annotated
 
 import typer
 
-from analysis.pages.command_options import FIGURES, RESULTS, new_app
+from analysis.laws.cell_law import form_name
+from analysis.pages.command_options import BEST_OVER, FIGURES, RESULTS, new_app, open_best
 from analysis.pages.output_files import shown, write_table
 from analysis.pages.scaling_figures import figures
-from analysis.reading.results import open_results
 from sweeps.storage.last_guard import guarded
 
-EXAMPLE = "Example: python analysis/plot_scaling.py results/quickstart --floor theory"
+EXAMPLE = "Example: python analysis/plot_scaling.py results/quickstart --floor theory --axis steps"
 app = new_app()
 
 
@@ -39,21 +42,33 @@ class Floor(StrEnum):
     theory = "theory"
 
 
+class Offset(StrEnum):
+    none = "none"
+    free = "free"
+
+
 @app.command(epilog=EXAMPLE)
 @guarded
 def main(
     results: RESULTS,
     output: FIGURES = None,
     axis: Annotated[Axis, typer.Option(help="What is plotted as compute.")] = Axis.flops,
-    floor: Annotated[Floor, typer.Option(help="Floor E of the laws that are drawn.")] = Floor.none,
+    floor: Annotated[
+        Floor | None, typer.Option(help="Floor E of the laws that are drawn. Default: of the laws to quote.")
+    ] = None,
+    offset: Annotated[Offset | None, typer.Option(help="Their offset x0. Default: of the laws to quote.")] = None,
     law: Annotated[Law, typer.Option(help="Along each run, or over the budgets of finished runs.")] = Law.trajectory,
+    best_over: BEST_OVER = None,
 ) -> None:
-    """Fit y = E + A x^(-alpha) for each cell and draw it."""
-    opened = open_results(results)
-    paths, table = figures(opened, output or opened.root / "figures", axis.value, floor.value, law.value)
+    """Fit y = E + A (x + x0)^(-alpha) for each cell and draw it."""
+    opened = open_best(results, best_over)
+    form = (floor.value if floor else "none", offset.value if offset else "none") if floor or offset else None
+    paths, table = figures(opened, output or opened.root / "figures", axis.value, form, law.value)
     write_table(table, opened.root / "fits.parquet")
-    drawn = table[table["floor"] == floor.value]
-    print(f"{int(drawn['trusted'].sum())} of {len(drawn)} laws are trusted; fits.parquet says why not")
+    drawn = table[(table["floor"] == form[0]) & (table["offset"] == form[1])] if form else table[table["chosen"]]
+    kinds = drawn[["floor", "offset"]].drop_duplicates().itertuples(index=False)
+    print(f"{int(drawn['trusted'].sum())} of {len(drawn)} laws {' or '.join(form_name(*kind) for kind in kinds)} are "
+          "trusted; fits.parquet says why not")  # fmt: skip
     for path in paths:
         print(shown(path))
 

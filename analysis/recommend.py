@@ -16,14 +16,13 @@ import numpy as np
 import typer
 
 from analysis.laws.recommendation import Budget, forecasters, priced_cells, recommend
-from analysis.pages.command_options import FIGURES, RESULTS, new_app
+from analysis.pages.command_options import BEST_OVER, FIGURES, RESULTS, new_app, open_best
 from analysis.pages.frontier_figure import draw
 from analysis.pages.output_files import shown
 from analysis.pages.recommendation_text import FLOORS, readable, warnings
 from analysis.pages.style import save
 from analysis.pages.terminal_table import print_table
 from analysis.reading.errors import ResultsError
-from analysis.reading.results import open_results
 from sweeps.storage.last_guard import guarded
 
 EXAMPLE = "Example: python analysis/recommend.py results/quickstart --flops 1e14 --rank gap"
@@ -49,6 +48,7 @@ def main(
     ] = Rank.error,
     top: Annotated[int, typer.Option(min=1, help="Cells shown.")] = 10,
     output: FIGURES = None,
+    best_over: BEST_OVER = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print a list of objects.")] = False,
 ) -> None:
     """Rank the sweep's cells for a given compute."""
@@ -57,7 +57,7 @@ def main(
     budget = Budget("flops", flops) if flops is not None else Budget("seconds", 3600 * (gpu_hours or 0))
     if not (np.isfinite(budget.amount) and budget.amount > 0):
         raise ResultsError(f"the compute is {budget.amount:g}; it must be positive")
-    opened = open_results(results)
+    opened = open_best(results, best_over)
     laws = forecasters(opened)
     cells = priced_cells(opened, laws)
     table = recommend(cells, laws, budget, rank.value)

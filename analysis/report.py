@@ -12,9 +12,8 @@ from typing import Annotated
 import typer
 
 from analysis.pages import comparison_page, report_page
-from analysis.pages.command_options import new_app
+from analysis.pages.command_options import BEST_OVER, new_app, open_best
 from analysis.pages.output_files import shown, write_page
-from analysis.reading.results import open_results
 from sweeps.storage.last_guard import guarded
 
 EXAMPLE = "Example: python analysis/report.py results/quickstart"
@@ -25,12 +24,13 @@ app = new_app()
 @guarded
 def main(
     results: Annotated[list[str], typer.Argument(help="A sweep's folder or URL; two or more are compared.")],
+    best_over: BEST_OVER = None,
     output: Annotated[
         Path | None, typer.Option("-o", "--output", dir_okay=False, help="Default: report.html in RESULTS.")
     ] = None,
 ) -> None:
     """Write the report of a sweep, or of how sweeps compare (comparison.html in the first one's folder)."""
-    opened = [open_results(name) for name in results]
+    opened = [open_best(name, best_over) for name in results]
     if len(opened) == 1:
         target, text = output or opened[0].root / "report.html", report_page.render(opened[0])
     else:

@@ -7,6 +7,7 @@ Pastur 1967.
 
 from __future__ import annotations
 
+import functools
 from typing import NamedTuple
 
 import numpy as np
@@ -79,7 +80,7 @@ def expected_percent_error(
     """
     images, bound = (np.inf if value is None else np.asarray(value, float) for value in (N, rank))
     P, D, images, bound = np.broadcast_arrays(np.asarray(points, float), np.asarray(dims, float), images, bound)
-    if np.any(P > images):
+    if np.any(images < P):
         raise ValueError("a batch holds more images than the data set; N must be P or more")
     within = np.minimum(D, bound)
     share = np.where(
@@ -95,7 +96,7 @@ def _frame_share(P: Array, D: Array, N: Array) -> Array:
     b, g = P / N, np.minimum(D, N) / N  # N vectors in more dimensions are orthogonal, as in N
     root = np.sqrt(b * (1 - g)), np.sqrt(g * (1 - b))
     low, high = (root[0] - root[1]) ** 2, (root[0] + root[1]) ** 2
-    nodes, weights = np.polynomial.legendre.leggauss(QUADRATURE)
+    nodes, weights = _gauss_legendre()
     angle = np.pi / 2 * (nodes + 1)  # x = middle - half cos(angle): no square root is left at the ends
     half = ((high - low) / 2)[..., None]
     x = low[..., None] + half * (1 - np.cos(angle))
@@ -104,6 +105,12 @@ def _frame_share(P: Array, D: Array, N: Array) -> Array:
     integral = (density * weights).sum(-1) * np.pi / 2
     share: Array = np.sqrt(1 / g) * (integral + np.maximum(b + g - 1, 0)) / np.sqrt(b * np.minimum(b, g))
     return share
+
+
+@functools.cache
+def _gauss_legendre() -> tuple[Array, Array]:
+    nodes, weights = np.polynomial.legendre.leggauss(QUADRATURE)
+    return nodes, weights
 
 
 def decompose(M: ArrayLike) -> Decomposition:

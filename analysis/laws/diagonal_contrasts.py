@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from analysis.laws.cell_law import PURE, Form
 from analysis.laws.huber import LEVEL, Array
 from analysis.laws.peak import find_peak
 
@@ -101,22 +102,29 @@ def peak_locations(runs: pd.DataFrame, peaks: pd.DataFrame) -> Contrast:
     return contrast(pd.DataFrame(rows, columns=["cell", "seed", "value"]))
 
 
-def slope_at_diagonal(exponents: pd.DataFrame, floor: str) -> Contrast:
-    """Exponent at P = D less the mean exponent of the other cells of its row and its column."""
-    mine = exponents[exponents["floor"] == floor]
-    return contrast(_slope_units(mine))
+def slope_at_diagonal(laws: pd.DataFrame, form: Form, relative: bool = False) -> Contrast:
+    """Exponent at P = D, of laws of a form as `laws_by_seed` gives them, less the mean exponent of the other cells of
+    its row and its column; `relative` to the mean exponent off the diagonal, so that forms can be compared."""
+    mine = of_form(laws, form)
+    off = mine.loc[mine["P"] != mine["D"], "alpha"].mean() if relative else 1.0
+    units = _slope_units(mine)
+    return contrast(units.assign(value=units["value"] / off))
 
 
-def survival(exponents: pd.DataFrame) -> Contrast:
-    """By how much subtracting e_inf changes the diagonal's slope contrast: relative to the mean exponent off the
-    diagonal, so that steeper laws above a floor do not count as a change."""
-    units = {}
-    for floor in ("none", "theory"):
-        mine = exponents[exponents["floor"] == floor]
+def survival(laws: pd.DataFrame, form: Form) -> Contrast:
+    """By how much the diagonal's slope contrast differs between laws of a form and pure ones, relative to the mean
+    exponent off the diagonal, so that steeper laws above a floor do not count as a change."""
+    units = []
+    for kind in (form, PURE):
+        mine = of_form(laws, kind)
         off = mine.loc[mine["P"] != mine["D"], "alpha"].mean()
-        units[floor] = _slope_units(mine).set_index(["cell", "seed"])["value"] / off
-    change = (units["theory"] - units["none"]).rename("value").reset_index()
-    return contrast(change)
+        units.append(_slope_units(mine).set_index(["cell", "seed"])["value"] / off)
+    return contrast((units[0] - units[1]).rename("value").reset_index())
+
+
+def of_form(laws: pd.DataFrame, form: Form) -> pd.DataFrame:
+    """The rows of a table of laws that have a form."""
+    return laws[(laws["floor"] == form[0]) & (laws["offset"] == form[1])]
 
 
 def _slope_units(exponents: pd.DataFrame) -> pd.DataFrame:

@@ -1,9 +1,10 @@
-"""What a cell that was trained will reach with more or less compute: the law of the grid, moved to where the cell is.
+"""What a cell that was trained will reach with more or less compute, foretold twice and averaged.
 
-The law of the grid is off by several per cent in each cell, but a cell's deviation is known where it was trained,
-and drifts slowly from there on. So the law's change from the last measured point, above the floor, is applied to
-what was measured, and the forecast widens with log(steps / steps trained) as fast as such forecasts were seen to
-miss.
+By the law of the grid, moved to where the cell is: it is off by several per cent in each cell, but a cell's deviation
+is known where it was trained, and drifts slowly from there on. And by the cell's own law, of the same form, which is
+unbiased but sure only where the cell was trained for long. Both are carried from the last measured point, above the
+floor, and weighted by their variances: that of their parameters, and the drift, which grows with log(steps / steps
+trained) as fast as forecasts of the first kind were seen to miss, and which averaging does not lessen.
 """
 
 from __future__ import annotations
@@ -12,44 +13,70 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from scipy import stats
 
-from analysis.laws.grid_law import GridLaw, fit_grid_law
-from analysis.laws.huber import Array, percentiles
+from analysis.laws.grid_law import GridForm, GridLaw, fit_grid_law
+from analysis.laws.huber import LEVEL, Array
+from analysis.laws.power_law_fit import PowerLawFit, fit_power_law
 
 EARLY = 0.25  # of each run's steps, from which its end is foretold as a test
+LEAST = 5  # points a run, of a cell's own law
 
-
+Cell = tuple[int, int, int]  # P, D, K
 Curve = tuple[Array, Array, Array]  # log steps, log error, its standard error
 
 
 @dataclass(frozen=True)
 class Forecaster:
-    """A law of the grid with the measured curves by P, D, K; `drift`: by how much log error misses its forecast for
-    each unit of log steps, root mean square over the runs; `points`: what all this comes from."""
+    """A law of the grid with the measured curves by P, D, K and the cells' own laws, where they have one; `drift`: by
+    how much log error misses its forecast for each unit of log steps, root mean square over the runs; `points`: what
+    all this comes from."""
 
     law: GridLaw
     points: pd.DataFrame
-    curves: dict[tuple[int, int, int], Curve]
+    curves: dict[Cell, Curve]
+    own: dict[Cell, PowerLawFit]
     drift: float
 
     def foretell(self, cells: pd.DataFrame, steps: Array) -> tuple[Array, Array, Array]:
         """Percent error of each cell (rows with P, D, K that are among the points) after so many steps (n,), and
         the ends of its 95 % forecast. Within the steps that were trained, what was measured."""
-        curves = [self.curves[cell.P, cell.D, cell.K] for cell in cells.itertuples()]
+        keys = list(zip(cells["P"], cells["D"], cells["K"], strict=True))
+        curves = [self.curves[key] for key in keys]
         wanted = np.log(steps)
         at = np.clip(wanted, [curve[0][0] for curve in curves], [curve[0][-1] for curve in curves])
         log_error, noise = np.array(
             [[np.interp(x, curve[0], column) for column in curve[1:]] for x, curve in zip(at, curves, strict=True)]
         ).T
+        measured = np.exp(log_error)
         there, here = (self.law.inputs(x, cells["P"], cells["D"], cells["K"]) for x in (steps, np.exp(at)))
-        fit = self.law.fit
-        floor, floors = self.law.floors(cells["P"], cells["D"])
-        error = _carried(np.exp(log_error), fit.predict(**here), fit.predict(**there), floor)
-        spread = np.hypot(self.drift * np.abs(wanted - at), noise)
-        normal = np.random.default_rng(0).standard_normal((len(floors), 1))
-        draws = _carried(np.exp(log_error), fit.curves(**here), fit.curves(**there), floors) * np.exp(spread * normal)
-        low, high = percentiles(draws)
-        return error, low, high
+        fit, (floor, floors) = self.law.fit, self.law.floors(cells["P"], cells["D"])
+        drift = (self.drift * (wanted - at)) ** 2
+        grid = np.log(_carried(measured, fit.predict(**here), fit.predict(**there), floor))
+        draws = np.log(_carried(measured, fit.curves(**here), fit.curves(**there), floors))
+        of_grid = draws.var(axis=0)
+        own, of_own = np.array(
+            [self._own(*each) for each in zip(keys, measured, np.exp(at), steps, floor, strict=True)]
+        ).T
+        lone, of_own = np.isinf(of_own), np.where(np.isinf(of_own), 0.0, of_own)
+        share = np.where(lone, 0.0, (of_grid + drift) / np.maximum(of_grid + of_own + 2 * drift, 1e-12))
+        center = grid + share * (np.where(lone, grid, own) - grid)
+        spread = (1 - share) ** 2 * of_grid + share**2 * of_own
+        half = stats.norm.ppf((1 + LEVEL) / 2) * np.sqrt(spread + drift + noise**2)
+        return np.exp(center), np.exp(center - half), np.exp(center + half)
+
+    def _own(self, cell: Cell, measured: float, at: float, steps: float, floor: float) -> tuple[float, float]:
+        """log error by the cell's own law, carried from where it was measured, and its variance; (NaN, infinite)
+        without one."""
+        if (law := self.own.get(cell)) is None:
+            return float("nan"), float("inf")
+        here, there = law.predict(at), law.predict(steps)
+        (E, a, alpha, x0), centre = law._replicates.T, law._centre
+        drawn = [E + np.exp(a - alpha * (np.log(np.maximum(x + x0, 1e-9 * x)) - centre)) for x in (at, steps)]
+        draws = np.log(_carried(np.asarray(measured), drawn[0], drawn[1], E))
+        low, high = np.quantile(draws, stats.norm.cdf([-1, 1]))
+        own = np.log(_carried(np.asarray(measured), here, there, np.asarray(floor)))
+        return float(own), float(((high - low) / 2) ** 2)
 
 
 def _carried(measured: Array, here: Array, there: Array, floor: Array) -> Array:
@@ -77,17 +104,29 @@ def forecaster(points: pd.DataFrame, law: GridLaw) -> Forecaster:
         raise ValueError("no run spans a factor of two in steps")
     missed = np.log(last["error"].to_numpy(float) / foretold)
     drift = float(np.sqrt(((missed[far] / distance[far]) ** 2).mean()))
-    curves = {cell: _curve(part) for cell, part in table.groupby(["P", "D", "K"])}
-    return Forecaster(law, points, curves, drift)
+    cells = dict(iter(table.assign(floor=floor).groupby(["P", "D", "K"])))
+    own = {cell: fit for cell, part in cells.items() if (fit := _own_law(part, law.form)) is not None}
+    return Forecaster(law, points, {cell: _curve(part) for cell, part in cells.items()}, own, drift)
 
 
-def end_test(points: pd.DataFrame, floor: str) -> tuple[float, float, int]:
+def _own_law(points: pd.DataFrame, form: GridForm) -> PowerLawFit | None:
+    """The law of one cell in the form of the grid's; None where there are too few points, or some below the floor."""
+    floor = float(points["floor"].iloc[0])
+    if points.groupby("run").size().min() < LEAST or points["error"].min() <= floor:
+        return None
+    covariance = np.diag(np.maximum(points["noise"].to_numpy(float), 1e-6) ** 2)
+    return fit_power_law(
+        points["steps"], points["error"], floor=floor, offset=form.offset, covariance=covariance, runs=points["run"]
+    )
+
+
+def end_test(points: pd.DataFrame, form: GridForm) -> tuple[float, float, int]:
     """How well the ends of all runs are foretold from their first quarter: r.m.s. relative error, share inside the
     95 % forecasts, number of runs; NaN and 0 where the first quarters are too short."""
     last = points.sort_values("steps").groupby("run").tail(1)
     early = points[points["steps"] <= EARLY * points["run"].map(last.set_index("run")["steps"])]
     try:
-        known = forecaster(early, fit_grid_law(early, floor))
+        known = forecaster(early, fit_grid_law(early, form))
     except ValueError:
         return float("nan"), float("nan"), 0
     last = last[last["run"].isin(early["run"])]

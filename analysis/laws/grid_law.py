@@ -1,13 +1,14 @@
 """One law of steps, P, D and K for the whole grid, and how well it foretells cells it has not seen.
 
-e = E + A steps^-a P^-b D^-c K^-d aspect^-f with aspect = max(P, D) / min(P, D). The last factor is the peak: no
-product of powers of P and D alone has one. The floor E is none, free, or e_inf(P / D) cell by cell.
+e = E + A P^-b D^-c K^-d aspect^-f (steps + s0 P^p D^q K^r)^-a with aspect = max(P, D) / min(P, D). The floor E is none,
+free, or e_inf(P, D) cell by cell; the offset s0 may be none; without a floor the aspect is the peak, since no product
+of powers of P and D alone has one, and what is left of it above e_inf is a finding.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -15,38 +16,69 @@ import pandas as pd
 from analysis.laws.huber import Array
 from analysis.laws.joint_law import JointFit, fit_joint
 from analysis.laws.measured_cells import Cell, Key, measured_cells
-from analysis.laws.reference_level import reference_level
+from analysis.laws.reference_level import Level
 from analysis.reading.errors import ResultsError
 from analysis.reading.results import Results
 
-COLUMNS = ("steps", "P", "D", "K", "aspect")
 FLOORS = ("none", "free", "theory")
+OFFSETS = ("none", "free")
+SHIFTED = ("P", "D", "K")  # what the offset of the steps depends on
+ALIKE = 2.0  # differences of AICc below which the simpler form is taken
 HELD_OUT = 0.3  # of the cells, the most expensive
+BY_FORMULA = "1 - 1/K"
+
+
+class GridForm(NamedTuple):
+    """`floor` (none, free, theory), `offset` (none, free), with a factor of `aspect` or not, and the part of the error
+    above the floor proportional to 1 - 1/K `by_formula` (1 - r^2 = (1 - 1/K)(1 - c), c the mean cosine between views;
+    see `mmcr_core.theory.decompose`) beside its power of K."""
+
+    floor: str
+    offset: str
+    aspect: bool
+    by_formula: bool = False
+
+    @property
+    def parameters(self) -> int:
+        """How many more a form has than the simplest."""
+        return (self.floor == "free") + 4 * (self.offset == "free") + self.aspect
+
+
+FORMS = tuple(GridForm(f, o, a) for a in (True, False) for o in OFFSETS for f in FLOORS)
 
 
 @dataclass(frozen=True)
 class GridLaw:
-    """The joint law of one variant's cells with one kind of floor, and its test on the most expensive cells:
-    `error`, root mean square relative error of their last points; `coverage`, share of these inside the 95 %
-    forecast; `tested`, their number (NaN and 0 where too few cells were left to fit); `test`, as `forecasts`;
-    `rank`, the bound on the rank of M that the level of `theory` allows for."""
+    """The joint law of one variant's cells in one form, and its test on the most expensive cells: `error`, root mean
+    square relative error of their last points; `coverage`, share of these inside the 95 % forecast; `tested`, their
+    number (NaN and 0 where too few cells were left to fit); `test`, as `forecasts`; `level`, e_inf; `points`, what it
+    was fitted to."""
 
-    floor: str
+    form: GridForm
     fit: JointFit
     error: float
     coverage: float
     tested: int
     test: pd.DataFrame | None
-    rank: float = np.inf
+    level: Level
+    points: pd.DataFrame
 
     def inputs(self, steps: Any, P: Any, D: Any, K: Any) -> dict[str, Any]:
         """Arguments of the fit's predict, band and forecast for given steps (optimiser), P, D and K."""
-        return _inputs(self.fit, self.floor, self.rank, steps, P, D, K)
+        return _inputs(self.fit, self.form, self.level, steps, P, D, K)
+
+    def shifted(self, steps: Any, P: Any, D: Any, K: Any) -> Array:
+        """Steps and their offset, steps + s0 P^p D^q K^r."""
+        columns = _columns(steps, P, D, K)
+        powers = [columns[name] ** s for name, s in self.fit.s.items()]
+        offset = 0.0 if np.isnan(self.fit.s0) else self.fit.s0 * np.prod([np.ones_like(columns["P"]), *powers], axis=0)
+        shifted: Array = columns["steps"] + offset
+        return shifted
 
     def floors(self, P: Any, D: Any) -> tuple[Array, Array]:
         """The floor of cells P, D, (n,), and that of each bootstrap replicate, (bootstrap, n)."""
-        if self.floor == "theory":
-            level = np.atleast_1d(reference_level(P, D, self.rank))
+        if self.form.floor == "theory":
+            level = np.atleast_1d(self.level(P, D))
             return level, np.broadcast_to(level, (len(self.fit.draws("E")), len(level)))
         count = len(np.atleast_1d(P))
         draws = self.fit.draws("E")[:, None]
@@ -54,7 +86,8 @@ class GridLaw:
 
 
 def grid_points(cells: dict[Key, Cell]) -> pd.DataFrame:
-    """Cells measured over `steps` as rows variant, P, D, K, seed, run, steps, error, noise (relative), decays, rank."""
+    """Cells measured over `steps` as rows variant, P, D, K, seed, run, steps, error, noise (relative), decays, and the
+    rank and images of their `Level`."""
     frames = [
         pd.DataFrame(
             {
@@ -67,7 +100,8 @@ def grid_points(cells: dict[Key, Cell]) -> pd.DataFrame:
                 "error": cell.error,
                 "noise": cell.error_se / cell.error,
                 "decays": cell.decays,
-                "rank": cell.rank,
+                "rank": cell.level.rank,
+                "images": cell.level.images,
             }
         )
         for (variant, P, D, K), cell in cells.items()
@@ -86,7 +120,7 @@ def measured_points(results: Results) -> pd.DataFrame:
 
 
 def grid_laws(points: pd.DataFrame) -> dict[str, list[GridLaw]]:
-    """The laws of each variant among `grid_points`, best floor first. Raises ResultsError where there are too few
+    """The laws of each variant among `grid_points`, the best first. Raises ResultsError where there are too few
     cells for any."""
     laws, reason = {}, ""
     for variant, mine in points.groupby("variant"):
@@ -100,52 +134,79 @@ def grid_laws(points: pd.DataFrame) -> dict[str, list[GridLaw]]:
 
 
 def fit_grid_laws(points: pd.DataFrame) -> list[GridLaw]:
-    """The law with each kind of floor, the best by AICc first. Raises ValueError where the cells are too few, or
-    vary too little, for any."""
-    laws = [fit_grid_law(points, floor) for floor in FLOORS]
-    return sorted(laws, key=lambda law: law.fit.aicc)
+    """The law in each form, the best by AICc first (of those within 2 of it, the simplest). K enters by formula too,
+    and first where that foretells the cells left out better (if K has three values or more: two cannot tell).
+
+    Raises: ValueError where the cells are too few, or vary too little, for any.
+    """
+    laws, reason = [], ""
+    for form in FORMS:
+        try:
+            laws.append(fit_grid_law(points, form))
+        except ValueError as error:  # an offset has parameters that some grids cannot determine
+            reason = str(error)
+    if not laws:
+        raise ValueError(reason)
+    least = min(law.fit.aicc for law in laws)
+    laws = sorted(laws, key=lambda law: (max(law.fit.aicc, least + ALIKE), law.form.parameters))
+    if points["K"].nunique() > 2:
+        other = fit_grid_law(points, laws[0].form._replace(by_formula=True))
+        laws.insert(0 if other.error < laws[0].error else 1, other)
+    return laws
 
 
-def fit_grid_law(points: pd.DataFrame, floor: str) -> GridLaw:
-    """The law with one of FLOORS, fitted to all cells and tested on the most expensive ones."""
-    fit, rank = _fit(points, floor, _varying(points)), _rank(points)
+def fit_grid_law(points: pd.DataFrame, form: GridForm) -> GridLaw:
+    """The law in one form, fitted to all cells and tested on the most expensive ones."""
+    fit, level = _fit(points, form, _varying(points)), _level(points)
     try:
-        table = forecasts(points, floor)
+        table = forecasts(points, form)
     except ValueError:
-        return GridLaw(floor, fit, float("nan"), float("nan"), 0, None, rank)
+        return GridLaw(form, fit, float("nan"), float("nan"), 0, None, level, points)
     held = table[table["held_out"]]
     relative = held["foretold"] / held["error"] - 1
     inside = (held["low"] <= held["error"]) & (held["error"] <= held["high"])
     error = float(np.sqrt((relative**2).mean()))
-    return GridLaw(floor, fit, error, float(inside.mean()), len(held), table, rank)
+    return GridLaw(form, fit, error, float(inside.mean()), len(held), table, level, points)
 
 
 def law_table(laws: dict[str, list[GridLaw]]) -> pd.DataFrame:
-    """variant, floor, aicc, column, alpha, alpha_low, alpha_high, and the test on held-out cells: test_error (r.m.s.,
-    relative), test_coverage (of 95 % forecasts), tested."""
+    """One row for each law and column: variant, floor, offset, aspect and by_formula (true or false), aicc, column,
+    alpha, its interval (_low, _high), s and its interval (exponent of the column in the offset), s0 and its interval,
+    and the test on held-out cells: test_error (r.m.s., relative), test_coverage (of 95 % forecasts), tested. Of each
+    variant the law to quote comes first."""
     rows = []
     for variant, kinds in laws.items():
         for law in kinds:
-            for column, alpha in law.fit.alpha.items():
-                low, high = law.fit.interval("alpha", column)
-                rows.append({"variant": variant, "floor": law.floor, "aicc": law.fit.aicc, "column": column,
-                             "alpha": alpha, "alpha_low": low, "alpha_high": high, "test_error": law.error,
-                             "test_coverage": law.coverage, "tested": law.tested})  # fmt: skip
+            fit = law.fit
+            whole = {"variant": variant, **law.form._asdict(), "aicc": fit.aicc}
+            shift = dict(zip(("s0", "s0_low", "s0_high"), (fit.s0, *_interval(fit, "s0")), strict=True))
+            test = {"test_error": law.error, "test_coverage": law.coverage, "tested": law.tested}
+            for column, alpha in fit.alpha.items():
+                power = dict(zip(("alpha_low", "alpha_high"), fit.interval("alpha", column), strict=True))
+                s = (fit.s.get(column, np.nan), *_interval(fit, "s", column))
+                own = dict(zip(("s", "s_low", "s_high"), s, strict=True))
+                rows.append(whole | {"column": column, "alpha": alpha} | power | own | shift | test)
     return pd.DataFrame(rows)
 
 
-def forecasts(points: pd.DataFrame, floor: str) -> pd.DataFrame:
+def _interval(fit: JointFit, name: str, column: str | None = None) -> tuple[float, float]:
+    """NaN of what the law does not have."""
+    absent = np.isnan(fit.s0) if column is None else column not in fit.s
+    return (np.nan, np.nan) if absent else fit.interval(name, column)
+
+
+def forecasts(points: pd.DataFrame, form: GridForm) -> pd.DataFrame:
     """The last point of each run beside what the law of the cheaper cells says of it: the columns of
     `grid_points`, held_out (the most expensive cells, by images shown, then by P D), foretold, and low and high of
     its 95 % forecast. Raises ValueError where the cheaper cells are too few to fit."""
     images = np.log(points["steps"] * points["P"] * points["K"])  # within 5 % is the same: bins end unevenly
-    cells = points.assign(images=images, size=points["P"] * points["D"]).groupby(["P", "D", "K"])
-    cost = (20 * cells[["images", "size"]].max()).round()
-    held = cost.sort_values(["images", "size"]).index[round((1 - HELD_OUT) * len(cost)) :]
+    cells = points.assign(shown=images, size=points["P"] * points["D"]).groupby(["P", "D", "K"])
+    cost = (20 * cells[["shown", "size"]].max()).round()
+    held = cost.sort_values(["shown", "size"]).index[round((1 - HELD_OUT) * len(cost)) :]
     dear = points.set_index(["P", "D", "K"]).index.isin(held)
-    early = _fit(points[~dear], floor, _varying(points))
+    early = _fit(points[~dear], form, _varying(points))
     last = points.assign(held_out=dear).sort_values("steps").groupby("run").tail(1)
-    known = _inputs(early, floor, _rank(points), last["steps"], last["P"], last["D"], last["K"])
+    known = _inputs(early, form, _level(points), last["steps"], last["P"], last["D"], last["K"])
     low, high = early.forecast(**known)
     return last.assign(foretold=early.predict(**known), low=low, high=high)
 
@@ -155,35 +216,35 @@ def _varying(points: pd.DataFrame) -> list[str]:
     return [name for name, values in columns.items() if len(np.unique(values)) > 1]
 
 
-def _fit(points: pd.DataFrame, floor: str, names: list[str]) -> JointFit:
+def _fit(points: pd.DataFrame, form: GridForm, varying: list[str]) -> JointFit:
     columns = _columns(points["steps"], points["P"], points["D"], points["K"])
-    level = _level(floor, _rank(points), points["P"], points["D"])
+    names = [name for name in varying if name != "aspect" or form.aspect]
+    names = [name for name in names if name != BY_FORMULA or form.by_formula]
     cells = points.groupby(["P", "D", "K"]).ngroup()  # seeds of a cell deviate from the law together
     return fit_joint(
         {name: columns[name] for name in names},
         points["error"],
         form="multiplicative",
-        floor=floor if level is None else level,
+        floor=form.floor if form.floor != "theory" else _level(points)(points["P"], points["D"]),
+        offset=[name for name in names if name in SHIFTED] if form.offset == "free" else None,
+        known={BY_FORMULA: -1.0} if BY_FORMULA in names else None,
         groups=cells,
     )
 
 
 def _columns(steps: Any, P: Any, D: Any, K: Any) -> dict[str, Array]:
     steps, P, D, K = (np.asarray(values, float) for values in np.broadcast_arrays(steps, P, D, K))
-    return dict(zip(COLUMNS, (steps, P, D, K, np.maximum(P, D) / np.minimum(P, D)), strict=True))
+    aspect = np.maximum(P, D) / np.minimum(P, D)
+    return {"steps": steps, "P": P, "D": D, "K": K, "aspect": aspect, BY_FORMULA: 1 - 1 / np.maximum(K, 1.001)}
 
 
-def _rank(points: pd.DataFrame) -> float:
-    return float(points["rank"].min())
+def _level(points: pd.DataFrame) -> Level:
+    return Level(float(points["rank"].min()), float(points["images"].min()))
 
 
-def _level(floor: str, rank: float, P: Any, D: Any) -> Array | None:
-    return np.atleast_1d(reference_level(P, D, rank)) if floor == "theory" else None
-
-
-def _inputs(fit: JointFit, floor: str, rank: float, steps: Any, P: Any, D: Any, K: Any) -> dict[str, Any]:
+def _inputs(fit: JointFit, form: GridForm, level: Level, steps: Any, P: Any, D: Any, K: Any) -> dict[str, Any]:
     columns = _columns(steps, P, D, K)
     return {
         "columns": {name: np.atleast_1d(columns[name]) for name in fit.alpha},
-        "floor": _level(floor, rank, columns["P"], columns["D"]),
+        "floor": np.atleast_1d(level(columns["P"], columns["D"])) if form.floor == "theory" else None,
     }

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ import pandas as pd
 from scipy.linalg import block_diag
 
 from analysis.laws.log_bins import Array, Bins, batch_means_error, decays, log_bins, settled
+from analysis.laws.reference_level import ENDLESS, Level, level_of
 from analysis.reading.results import Results
 from analysis.reading.variants import variants
 
@@ -35,8 +36,8 @@ Key = tuple[str, int, int, int]  # variant, P, D, K
 @dataclass(frozen=True)
 class Cell:
     """Percent errors of one cell at compute x: their standard errors, the covariance of their logarithms, the
-    seed of the run that each comes from, whether the learning rate decays along a trajectory, and the bound on the
-    rank of M (infinite where it is not known)."""
+    seed of the run that each comes from, whether the learning rate decays along a trajectory, and the level of uniform
+    embeddings there."""
 
     x: Array
     error: Array
@@ -44,7 +45,16 @@ class Cell:
     covariance: Array
     seeds: list[int]
     decays: bool
-    rank: float = np.inf
+    level: Level = ENDLESS
+
+    def run(self, seed: int) -> Cell:
+        """The points of one seed's run."""
+        mine = np.flatnonzero(np.asarray(self.seeds) == seed)
+        own = self.covariance[np.ix_(mine, mine)]
+        return replace(
+            self, x=self.x[mine], error=self.error[mine], error_se=self.error_se[mine], covariance=own,
+            seeds=[seed] * len(mine),
+        )  # fmt: skip
 
 
 def measured_cells(results: Results, law: str = "trajectory", axis: str = "flops") -> dict[Key, Cell]:
@@ -56,7 +66,7 @@ def binned_cells(results: Results, axis: str = "flops") -> dict[Key, Cell]:
     """Points along the trajectories of each cell."""
     cells: dict[Key, list[tuple[int, Bins, bool]]] = {}
     runs = _finished(results)
-    ranks = rank_bounds(runs)
+    levels = {key: level_of(group) for key, group in runs.groupby(CELL)}
     for run, trajectory in _trajectories(results, runs):
         steps = settled(trajectory)
         steps = steps[steps["percent_error"] > 0]  # laws are fitted in logs
@@ -72,25 +82,20 @@ def binned_cells(results: Results, axis: str = "flops") -> dict[Key, Cell]:
             covariance=block_diag(*(bins.covariance for _, bins, _ in runs)),
             seeds=[seed for seed, bins, _ in runs for _ in bins.x],
             decays=any(decaying for _, _, decaying in runs),
-            rank=ranks[key],
+            level=levels[key],
         )
         for key, runs in cells.items()
     }
-
-
-def rank_bounds(runs: pd.DataFrame) -> dict[Key, float]:
-    """Bound on the rank of M in each cell; infinite where its runs do not say."""
-    bounds = runs.assign(rank_bound=runs["rank_bound"].astype(float)).groupby(CELL)["rank_bound"].min().fillna(np.inf)
-    return {key: float(bound) for key, bound in bounds.items()}
 
 
 def budget_cells(results: Results, axis: str = "flops") -> dict[Key, Cell]:
     """Final errors of runs that differ in their budget only; seeds are replicates across budgets."""
     runs = _finished(results)
     specs = [json.loads(spec) for spec in runs["spec"]]
-    runs["variant"] = variants([{key: value for key, value in spec.items() if key != "budget"} for spec in specs])
+    runs["variant"] = variants([{key: value for key, value in spec.items() if key != "budget"} for spec in specs],
+                               beside=results.passed_over)  # fmt: skip
     runs["noise"] = tail_errors(results).reindex(runs["run_id"]).to_numpy()
-    cells, ranks = {}, rank_bounds(runs)
+    cells = {}
     for key, group in runs.groupby(CELL):
         part = group.sort_values(axis if axis != "seconds" else "wall_seconds")
         error = part["percent_error"].to_numpy(float)
@@ -102,7 +107,7 @@ def budget_cells(results: Results, axis: str = "flops") -> dict[Key, Cell]:
             covariance=np.diag((spread / error) ** 2),
             seeds=part["seed"].tolist(),
             decays=False,
-            rank=ranks[key],
+            level=level_of(group),
         )
     return cells
 

@@ -1,99 +1,31 @@
-"""Power laws y = E + A x^(-alpha), fitted so that the numbers can be trusted, or saying why not.
+"""Power laws y = E + A (x + x0)^-alpha, fitted so that the numbers can be trusted, or saying why not.
 
 Huber loss on the residuals of log y, as Hoffmann et al. 2022 (arXiv 2203.15556, appendix D.3). x is centred in
-log space, so that compute of 1e9 and of 1e20 FLOPs are the same problem. Laws of several variables: `fit_joint`.
+log space, and the offset x0 counts in units of the smallest x, so that compute of 1e9 and of 1e20 FLOPs are the same
+problem. Laws of several variables: `fit_joint`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import stats
 
-from analysis.laws.huber import LEVEL, Array, huber_fits, information_criterion, log_floor, percentiles, product_law
+from analysis.laws.fitted_law import PowerLawFit, difference
+from analysis.laws.huber import Array, huber_fits, information_criterion
+from analysis.laws.law_shapes import log_floor, offset_law
 from analysis.laws.resampling import block_resample, jackknife_draws, square_root, student_factor, whitened
 from analysis.laws.trust import doubt
 
+__all__ = ["PowerLawFit", "difference", "fit_power_law"]
+
 EXACT = 1e-6  # residuals of log y that are all below it are the solver's
-MANY = 10**6  # degrees of freedom, of a fit whose interval is not over runs
 NO_FLOOR = 1e-6  # of the smallest y: a fitted floor below it is 0
-
-
-@dataclass(frozen=True)
-class PowerLawFit:
-    """y = E + A x^(-alpha). `scale`: standard deviation of the residuals of log y; `aicc`: smaller is better,
-    comparable among fits to the same points; `extrapolation_error`: root mean square relative error on the
-    held-out largest x (NaN where none was held out); `trusted` with a `reason` where not."""
-
-    E: float
-    A: float
-    alpha: float
-    floor: str
-    scale: float
-    aicc: float
-    points: int
-    decades: float
-    extrapolation_error: float
-    trusted: bool
-    reason: str
-    _runs: int
-    _centre: float
-    _replicates: Array  # (bootstrap, 3): E, log amplitude at the centre, alpha
-
-    def predict(self, x: ArrayLike) -> Array:
-        """The law at x."""
-        u = np.log(np.asarray(x, float)) - self._centre
-        amplitude = np.log(self.A) - self.alpha * self._centre
-        values: Array = self.E + np.exp(amplitude - self.alpha * u)
-        return values
-
-    def band(self, x: ArrayLike, level: float = LEVEL) -> tuple[Array, Array]:
-        """Pointwise bootstrap interval of the law at x (of the curve, not of new measurements)."""
-        u = np.log(np.asarray(x, float)) - self._centre
-        E, a, alpha = (column[:, None] for column in self._replicates.T)
-        return percentiles(E + np.exp(a - alpha * u), level)
-
-    def interval(self, name: str, level: float = LEVEL) -> tuple[float, float]:
-        """Bootstrap interval of `E`, `A` or `alpha`; NaN for a floor that is 0 in a fit of several runs, which do
-        not say how much higher it may be."""
-        if name == "E" and self.floor == "free" and self.E == 0 and self._runs > 1:
-            return float("nan"), float("nan")
-        low, high = percentiles(self.draws(name), level)
-        return float(low), float(high)
-
-    def draws(self, name: str) -> Array:
-        """Bootstrap replicates of `E`, `A` or `alpha`; for the difference of two fits see `difference`."""
-        E, a, alpha = self._replicates.T
-        if name not in ("E", "A", "alpha"):
-            raise ValueError(f"'{name}' is not a parameter; use E, A or alpha")
-        with np.errstate(over="ignore"):  # an amplitude that two runs leave open has no upper end
-            draws: dict[str, Array] = {"E": E, "A": np.exp(a + alpha * self._centre), "alpha": alpha}
-        return draws[name]
-
-
-def difference(
-    one: PowerLawFit, other: PowerLawFit, name: str = "alpha", level: float = LEVEL
-) -> tuple[float, float, float]:
-    """`one` less `other` in a parameter, with its interval: (difference, low, high).
-
-    From bootstrap replicates, those of `other` shuffled: two fits with the same seed drew the same random numbers.
-    Where a fit is of several runs, Welch's t: the sum of two draws of t would be too wide.
-    """
-    value = getattr(one, name) - getattr(other, name)
-    freedoms = [fit._runs - 1 if fit._runs > 1 else MANY for fit in (one, other)]
-    if min(freedoms) == MANY:
-        shuffled = np.random.default_rng(1).permutation(other.draws(name))
-        low, high = percentiles(one.draws(name)[: len(shuffled)] - shuffled[: len(one.draws(name))], level)
-        return value, float(low), float(high)
-    halves = [np.ptp(fit.interval(name, level)) / 2 for fit in (one, other)]
-    quantile = (1 + level) / 2
-    variances = np.array([half / stats.t.ppf(quantile, free) for half, free in zip(halves, freedoms, strict=True)]) ** 2
-    freedom = variances.sum() ** 2 / max((variances**2 / freedoms).sum(), 1e-300)
-    half = float(stats.t.ppf(quantile, freedom) * np.sqrt(variances.sum()))
-    return value, value - half, value + half
+NEAREST = 0.05  # of the smallest x: as close as x0 comes to minus it
+TAIL = 0.025  # of the replicates at a bound: the interval reaches it
+STARTS = (0.3, 1.0, 4.0, 15.0)  # (x0 + min x) / min x of the first guesses
 
 
 def fit_power_law(
@@ -101,17 +33,20 @@ def fit_power_law(
     y: ArrayLike,
     *,
     floor: str | float = "none",
+    offset: str | float = "none",
     covariance: ArrayLike | None = None,
     runs: ArrayLike | None = None,
     holdout: float = 0.0,
     bootstrap: int = 400,
     seed: int = 0,
 ) -> PowerLawFit:
-    """Fit y = E + A x^(-alpha).
+    """Fit y = E + A (x + x0)^-alpha.
 
     Args:
         x, y: (n,) positive; x in any order.
         floor: `none` (E = 0), `free` (E >= 0 is fitted), or a number (E is that).
+        offset: `none` (x0 = 0), `free` (x0 is fitted, between -0.95 min x and max x), or a number (x0 is that; above
+            -min x).
         covariance: (n, n) of log y. Points then count by their variances, and the bootstrap draws noise of this
             covariance, enlarged where the points scatter more than it says. Without it, all points count
             alike and residuals are resampled in blocks of neighbours.
@@ -125,65 +60,72 @@ def fit_power_law(
 
     Returns: PowerLawFit; `trusted` is False, with the reason, where the law should not be believed.
 
-    Raises: ValueError for lengths that differ, values that are not positive and finite, fewer than 3 points,
-        an unknown floor, or holdout outside [0, 1).
+    Raises: ValueError for lengths that differ, values that are not positive and finite, fewer points than parameters
+        (at least 3), an unknown floor or offset, an offset of -min x or less, or holdout outside [0, 1).
     """
     x, y = np.asarray(x, float), np.asarray(y, float)
-    _check(x, y, floor, holdout)
+    _check(x, y, floor, offset, holdout)
     order = np.argsort(x, kind="stable")
     x, y = x[order], y[order]
     kept = len(x) - round(holdout * len(x))
-    if kept < 3:
-        raise ValueError(f"{kept} points are left to fit; at least 3 are needed")
+    free = 2 + (floor == "free") + (offset == "free")
+    if kept < max(3, free):
+        raise ValueError(f"{kept} points are left to fit; at least {max(3, free)} are needed")
     known = None if covariance is None else _ordered(np.asarray(covariance, float), order)[:kept, :kept]
     labels = np.unique(np.zeros(kept) if runs is None else np.asarray(runs)[order][:kept], return_inverse=True)[1]
     spread = np.ones(kept) if known is None else np.sqrt(np.diag(known))
     weight = np.exp(np.log(spread).mean()) / spread  # 1 on geometric average
     centre = float(np.log(x[:kept]).mean())
-    u, log_y = np.log(x[:kept]) - centre, np.log(y[:kept])
+    log_y = np.log(y[:kept])
     fixed = None if floor == "free" else 0.0 if floor == "none" else float(floor)
-    several = int(labels.max()) > 0
-    law = product_law(u[:, None], None if fixed is None else log_floor(fixed, kept))
+    shift = None if offset == "free" else 0.0 if offset == "none" else float(offset)
+    law = offset_law(x[:kept], centre, None if fixed is None else log_floor(fixed, kept))
+    low, high = _bounds(x[:kept], log_y, fixed, shift)
+    edge = np.inf if int(labels.max()) else None  # a robust loss would call a whole run an outlier
 
     def fit(targets: Array, starts: Array, counts: Array | None = None) -> Array:
-        edge = np.inf if several else None  # a robust loss would call a whole run an outlier
-        return huber_fits(
-            law, targets, starts, weight=weight, counts=counts, threshold=edge, fixed_floor=fixed is not None
-        )[0]
+        return huber_fits(law, targets, starts, weight=weight, counts=counts, threshold=edge, low=low, high=high)[0]
 
-    best = fit(log_y[None], _starts(u, log_y, fixed))[0]
+    best = fit(log_y[None], _starts(x[:kept], log_y, centre, fixed, low[3], high[3]))[0]
     fitted = law(best[None])[0][0]
-    free = 3 if fixed is None else 2
     replicates = _replicates(fit, best, fitted, log_y, weight, known, labels, max(1, kept - free), bootstrap, seed)
-    if fixed is None:
-        E, replicates[:, 0] = float(_floor(best[0], log_y)), _floor(replicates[:, 0], log_y)
-    else:
-        E, replicates[:, 0] = fixed, fixed
+    tied = _tied(replicates, low, high)
+    replicates[:, 3] = np.clip(replicates[:, 3], low[3], high[3])
+    thetas = np.concatenate([best[None], replicates])
+    thetas[:, 3] = shift if shift is not None else x[0] * np.expm1(thetas[:, 3])
+    thetas[:, 0] = fixed if fixed is not None else _floor(thetas[:, 0], log_y)
+    E, a, alpha, x0 = thetas[0].tolist()
 
     residuals = (log_y - fitted) * weight
     decades = float(np.log10(x[kept - 1] / x[0]))
-    aicc = information_criterion(residuals, free)
-    constant = information_criterion((log_y - np.average(log_y, weights=weight**2)) * weight, 1)
+    aicc = information_criterion(residuals**2, free)
+    constant = information_criterion(((log_y - np.average(log_y, weights=weight**2)) * weight) ** 2, 1)
     rest = log_y - fitted if np.abs(log_y - fitted).max() > EXACT else np.zeros(kept)
-    independent = whitened(rest, u, known, weight, labels)
-    reason = doubt(independent, decades, best[2], replicates[:, 2], aicc, constant)
-    held = (E + np.exp(best[1] - best[2] * (np.log(x[kept:]) - centre))) / y[kept:] - 1
-    return PowerLawFit(
+    independent = whitened(rest, np.log(x[:kept]), known, weight, labels)
+    reason = doubt(independent, decades, alpha, thetas[1:, 2], aicc, constant) or tied
+    fit_of = PowerLawFit(
         E=E,
-        A=float(np.exp(best[1] + best[2] * centre)),
-        alpha=float(best[2]),
+        A=float(np.exp(a + alpha * centre)),
+        alpha=alpha,
+        x0=x0,
         floor=floor if isinstance(floor, str) else "fixed",
+        offset=offset if isinstance(offset, str) else "fixed",
         scale=float(np.sqrt((residuals**2).sum() / max(1, kept - free))),
+        chi_square=_chi_square(rest, known, labels, free),
         aicc=aicc,
         points=kept,
         decades=decades,
-        extrapolation_error=float(np.sqrt((held**2).mean())) if len(held) else float("nan"),
+        extrapolation_error=float("nan"),
         trusted=reason == "",
         reason=reason,
         _runs=int(labels.max()) + 1,
         _centre=centre,
-        _replicates=replicates,
+        _replicates=thetas[1:],
     )
+    if kept == len(x):
+        return fit_of
+    missed = fit_of.predict(x[kept:]) / y[kept:] - 1
+    return replace(fit_of, extrapolation_error=float(np.sqrt((missed**2).mean())))
 
 
 def _replicates(
@@ -198,7 +140,7 @@ def _replicates(
     bootstrap: int,
     seed: int,
 ) -> Array:
-    """Bootstrap replicates (bootstrap, 3) of the parameters, by what is known of the noise."""
+    """Bootstrap replicates (bootstrap, 4) of the parameters, by what is known of the noise."""
     rng, kept = np.random.default_rng(seed), len(log_y)
     if (count := int(labels.max()) + 1) > 1:
         without = (labels[None] != np.arange(count)[:, None]).astype(float)
@@ -215,6 +157,30 @@ def _replicates(
     return replicates
 
 
+def _chi_square(residuals: Array, known: Array | None, labels: NDArray[np.int64], parameters: int) -> float:
+    """By the covariance of the points, over the degrees of freedom."""
+    degrees = len(residuals) - parameters
+    if known is None or degrees < 1:
+        return float("nan")
+    independent = [
+        np.linalg.lstsq(square_root(known[np.ix_(mine, mine)]), residuals[mine], rcond=1e-6)[0]
+        for run in range(int(labels.max()) + 1)
+        for mine in [np.flatnonzero(labels == run)]
+    ]
+    return float((np.concatenate(independent) ** 2).sum() / degrees)
+
+
+def _tied(theta: Array, low: Array, high: Array) -> str:
+    """Why the offset of the replicates `theta` is not determined; empty where it is, or is known."""
+    if low[3] == high[3] or len(theta) == 0:
+        return ""
+    if (theta[:, 3] >= high[3]).mean() > TAIL:
+        return "the interval of x0 reaches its bound, the largest x: offset and exponent cannot be told apart"
+    if (theta[:, 3] <= low[3]).mean() > TAIL:
+        return "the interval of x0 reaches its bound, minus the smallest x: the first points alone decide it"
+    return ""
+
+
 def _floor(log_E: Array, log_y: Array) -> Array:
     """E of its logarithm; one far below all points is none."""
     level = np.exp(np.minimum(log_E, log_y.min() + 1))
@@ -222,26 +188,44 @@ def _floor(log_E: Array, log_y: Array) -> Array:
     return floor
 
 
-def _check(x: Array, y: Array, floor: str | float, holdout: float) -> None:
+def _check(x: Array, y: Array, floor: str | float, offset: str | float, holdout: float) -> None:
     if x.ndim != 1 or x.shape != y.shape:
         raise ValueError(f"x and y must be lists of one length; they have shapes {x.shape} and {y.shape}")
     if not (np.all(np.isfinite(x) & (x > 0)) and np.all(np.isfinite(y) & (y > 0))):
         raise ValueError("x and y must be positive and finite")
     if not 0 <= holdout < 1:
         raise ValueError(f"holdout is {holdout}; it must lie in [0, 1)")
-    if isinstance(floor, str) and floor not in ("none", "free"):
-        raise ValueError(f"floor '{floor}' is unknown; use none, free, or a number")
+    for name, value in (("floor", floor), ("offset", offset)):
+        if isinstance(value, str) and value not in ("none", "free"):
+            raise ValueError(f"{name} '{value}' is unknown; use none, free, or a number")
+        if not isinstance(value, str) and not np.isfinite(value):
+            raise ValueError(f"{name} is {value}; it must be finite")
+    if not isinstance(floor, str) and floor < 0:
+        raise ValueError(f"floor is {floor}; it must not be negative")
+    if not isinstance(offset, str) and len(x) and offset <= -x.min():
+        raise ValueError(f"offset is {offset}; it must be above minus the smallest x, {-x.min():g}")
 
 
-def _starts(u: Array, log_y: Array, fixed: float | None) -> Array:
-    """Least squares in log-log after subtracting each of several floors."""
+def _bounds(x: Array, log_y: Array, fixed: float | None, shift: float | None) -> tuple[Array, Array]:
+    """Of theta, see `offset_law`; equal where a parameter is known."""
+    low, high = np.full(4, -np.inf), np.full(4, np.inf)
+    low[0], high[0] = (0.0, 0.0) if fixed is not None else (-np.inf, log_y.min() + 1)
+    known = None if shift is None else np.log1p(shift / x[0])
+    low[3], high[3] = (np.log(NEAREST), np.log1p(x[-1] / x[0])) if known is None else (known, known)
+    return low, high
+
+
+def _starts(x: Array, log_y: Array, centre: float, fixed: float | None, low: float, high: float) -> Array:
+    """Least squares in log-log after subtracting each of several floors from y, and adding several offsets to x."""
     lowest = np.exp(log_y.min())
     floors = [fixed] if fixed is not None else [lowest * share for share in (1e-6, 0.3, 0.6, 0.8, 0.9, 0.97)]
+    offsets = [low] if low == high else [t for t in np.log(STARTS) if t < high]
     starts = []
     for level in floors:
         above = np.log(np.maximum(np.exp(log_y) - level, 1e-3 * lowest))
-        slope, amplitude = np.polyfit(u, above, 1)
-        starts.append((np.log(level) if fixed is None else 0.0, amplitude, -slope))
+        for t in offsets:
+            slope, amplitude = np.polyfit(np.log(x + x[0] * np.expm1(t)) - centre, above, 1)
+            starts.append((np.log(level) if fixed is None else 0.0, amplitude, -slope, t))
     return np.array(starts)
 
 

@@ -11,7 +11,6 @@ from analysis.laws.forecast import Forecaster, forecaster
 from analysis.laws.grid_law import grid_laws, measured_points
 from analysis.laws.huber import Array
 from analysis.laws.measured_cells import CELL
-from analysis.laws.reference_level import reference_level
 from analysis.reading.errors import ResultsError
 from analysis.reading.results import Results
 
@@ -63,7 +62,7 @@ def recommend(cells: pd.DataFrame, laws: dict[str, Forecaster], budget: Budget, 
     for variant, mine in cells.groupby("variant"):
         steps = budget.steps(mine)
         error, low, high = laws[str(variant)].foretell(mine, steps)
-        level = reference_level(mine["P"], mine["D"], laws[str(variant)].law.rank)
+        level = laws[str(variant)].law.level(mine["P"], mine["D"])
         parts.append(
             mine[CELL].assign(
                 steps=np.maximum(1, steps.round()).astype(int),

@@ -1,15 +1,45 @@
-"""The percent error of uniform embeddings in a cell, as far as its network can have them."""
+"""The percent error of uniform embeddings in a cell, as far as its network and its data can have them."""
 
 from __future__ import annotations
 
+import json
+from dataclasses import dataclass
+
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from mmcr_core.theory import expected_percent_error
 
+IMAGES = {"digits": 1437}  # of rows that do not say: sets so small that it matters
 
-def reference_level(P: ArrayLike, D: ArrayLike, rank: ArrayLike | None = None) -> NDArray[np.float64]:
-    """e_inf(P, D), of M whose rank is bounded by `rank` (NaN or None: not known, taken as no bound)."""
-    bound = np.asarray(np.inf if rank is None else rank, float)
-    level = expected_percent_error(P, D, rank=np.where(np.isnan(bound), np.inf, bound))
-    return np.asarray(level, float)
+
+@dataclass(frozen=True)
+class Level:
+    """e_inf(P, D), of M whose rank is bounded by `rank` and whose batches are drawn from so many `images` (infinite:
+    not bounded, or not known)."""
+
+    rank: float = np.inf
+    images: float = np.inf
+
+    def __call__(self, P: ArrayLike, D: ArrayLike) -> NDArray[np.float64]:
+        """The level; where P exceeds the images, as if they were P."""
+        return np.asarray(expected_percent_error(P, D, N=np.maximum(self.images, P), rank=self.rank), float)
+
+
+ENDLESS = Level()
+
+
+def level_of(runs: pd.DataFrame) -> Level:
+    """The level of some rows of `runs`; the least bounds where they differ."""
+    known = runs.reindex(columns=["rank_bound", "dataset_images", "spec"])
+    bounds = pd.DataFrame({"rank": known["rank_bound"].astype(float), "images": dataset_images(known)})
+    return Level(**bounds.min().fillna(np.inf))
+
+
+def dataset_images(runs: pd.DataFrame) -> pd.Series:
+    """How many images each run's batches are drawn from; NaN where neither its row nor its spec says."""
+    written = runs["dataset_images"].astype(float)
+    datasets = [json.loads(spec).get("dataset", {}) if isinstance(spec, str) else {} for spec in runs["spec"]]
+    said = [data.get("limit") or IMAGES.get(str(data.get("name")), np.nan) for data in datasets]
+    return written.fillna(pd.Series(said, index=runs.index, dtype=float))

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from analysis.laws.cell_law import Fits
+from analysis.laws.cell_law import PURE, Fits
 from analysis.laws.measured_cells import CELL, Cell, Key, measured_cells, tail_errors
 from analysis.laws.peak import BATCHES_FREEDOM
 from analysis.laws.power_law_fit import difference
@@ -89,7 +89,7 @@ def differences(runs: pd.DataFrame, laws: Fits) -> pd.DataFrame:
                     a[measure], b[measure], a["noise"] if measure == "percent_error" else None,
                     b["noise"] if measure == "percent_error" else None,
                 )  # fmt: skip
-            fits = [laws.get((name, *cell, "none")) for name in (first, second)]
+            fits = [laws.get((name, *cell, *PURE)) for name in (first, second)]
             if fits[0] and fits[1]:
                 row["alpha"], row["alpha_low"], row["alpha_high"] = difference(fits[1], fits[0])
             rows.append(row)

@@ -2,17 +2,32 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from analysis.reading.results import Results, open_results
+
 RESULTS = Annotated[str, typer.Argument(help="A sweep's folder or URL, such as results/quickstart.")]
 FIGURES = Annotated[
     Path | None, typer.Option("-o", "--output", file_okay=False, help="Folder of the figures. Default: in RESULTS.")
+]
+BEST_OVER = Annotated[
+    str | None,
+    typer.Option(help="A swept setting, such as optimizer.learning_rate: of each cell the value that ends lowest."),
 ]
 
 
 def new_app() -> typer.Typer:
     """An app of one command, without completion options and without typer's own tracebacks."""
     return typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+
+
+def open_best(place: str, best_over: str | None) -> Results:
+    """A sweep's tables, of the best runs over a swept setting if one is named, which is said."""
+    opened = open_results(place).best_over(best_over)
+    if opened.remark:
+        print(opened.remark, file=sys.stderr)
+    return opened

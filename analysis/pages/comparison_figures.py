@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from analysis.laws.measured_cells import Cell, Key
-from analysis.laws.reference_level import reference_level
+from analysis.laws.reference_level import Level, level_of
 from analysis.pages.style import THEORY, colours, plain_ticks
 
 
@@ -31,9 +31,7 @@ def draw_errors(runs: pd.DataFrame, names: list[str]) -> Figure:
                 ax.errorbar(mean.index, mean, yerr=bars, color=colour[name], marker="o", ms=3)
             points = sorted(runs["P"].unique())
             fine = np.geomspace(points[0], points[-1], 100)
-            ax.plot(
-                fine, reference_level(fine, D, panel["rank_bound"].astype(float).max()), color=THEORY, lw=0.5, zorder=0
-            )
+            ax.plot(fine, level_of(panel)(fine, D), color=THEORY, lw=0.5, zorder=0)
             ax.axvline(D, color="0.8", lw=0.8, zorder=0)
             ax.set_xscale("log", base=2)
             ax.set_xticks(points, [str(P) for P in points], rotation=90 if len(points) > 4 else 0)
@@ -58,9 +56,7 @@ def draw_trajectories(cells: dict[Key, Cell], names: list[str]) -> Figure:
     for (i, P), (j, D) in itertools.product(enumerate(rows), enumerate(columns)):
         axes[i, j].set(xscale="log", yscale="log")
         axes[i, j].set_title(f"P = {P}, D = {D}, K = {K}", fontsize=7, pad=3)
-        level = float(
-            reference_level(P, D, max((cell.rank for key, cell in mine.items() if key[1:3] == (P, D)), default=np.inf))
-        )
+        level = float(next((cell.level for key, cell in mine.items() if key[1:3] == (P, D)), Level())(P, D))
         axes[i, j].axhline(level, color=THEORY, lw=0.5, zorder=0)
     errors = np.concatenate([cell.error for cell in mine.values()])
     plain_ticks(axes.flat, "y", 0.85 * errors.min(), min(1.0, 1.2 * errors.max()))

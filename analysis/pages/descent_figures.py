@@ -14,9 +14,10 @@ from matplotlib.lines import Line2D
 
 from analysis.laws.measured_cells import tail_errors
 from analysis.laws.peak import find_peaks, finished_runs
-from analysis.laws.reference_level import reference_level
+from analysis.laws.reference_level import level_of
 from analysis.pages.error_split import draw_gap, gap_table
 from analysis.pages.heat_map import draw_heat_map
+from analysis.pages.level_figure import draw_levels, level_table
 from analysis.pages.style import THEORY, colours, save
 from analysis.reading.results import Results
 from mmcr_core.theory import simulate_uniform
@@ -25,7 +26,8 @@ SIMULATIONS = 4  # of uniform embeddings of each size
 
 
 def figures(results: Results, folder: Path) -> list[Path]:
-    """Draw and save three figures a variant; the paths of the PNGs."""
+    """Draw and save three figures a variant, and one of all where data sets of several sizes were trained on; the
+    paths of the PNGs."""
     every, peaks, noise = results.runs(), find_peaks(results), tail_errors(results)
     runs = finished_runs(results)
     simulated = simulate(runs)
@@ -42,6 +44,8 @@ def figures(results: Results, folder: Path) -> list[Path]:
                 figure.suptitle(str(variant), fontsize=8)
                 name = f"{name}_{i}"
             paths.append(save(figure, folder, name))
+    if not (levels := level_table(runs)).empty:
+        paths.append(save(draw_levels(levels), folder, "levels"))
     return paths
 
 
@@ -111,7 +115,7 @@ def _panel(
         ax.errorbar(mean.index, mean, yerr=bars.reindex(mean.index), color=colour[value], marker="o", ms=3,
                     label=f"{value}")  # fmt: skip
         x = np.geomspace(min(runs[along].min(), runs[other].min()), runs[along].max(), 200)
-        theory = reference_level(x, value, line["rank_bound"].astype(float).min())
+        theory = level_of(line)(x, value)
         ax.plot(x, theory, color=THEORY, lw=0.5, zorder=0)
         finite = simulated.xs(value, level=other).reindex(mean.index)
         ax.plot(finite.index, finite, "x", color=THEORY, ms=3, mew=0.6, zorder=1)

@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from analysis.laws.reference_level import reference_level
+from analysis.laws.reference_level import level_of
 
 PARTS = {
     "reference": "$e_\\infty$(P, D), uniform embeddings",
@@ -28,17 +28,16 @@ COLOURS = {"reference": "#BBBBBB", "reconstruction": "#0072B2", "uniformity": "#
 def gap_table(runs: pd.DataFrame) -> pd.DataFrame:
     """Mean over seeds of the percent error of each cell, split into three parts that add up to it.
 
-    Args: runs: with variant, P, D, K, percent_error, reconstruction, uniformity, and rank_bound where it is known.
+    Args: runs: with variant, P, D, K, percent_error, reconstruction, uniformity, and what `level_of` reads.
     Returns: variant, P, D, K, percent_error, reference, reconstruction, uniformity. A part is its share of
         -log(1 - e); uniformity is negative where embeddings are more even than independent uniform ones.
     """
     columns = ["percent_error", "reconstruction", "uniformity"]
-    bound = runs["rank_bound"].astype(float).fillna(np.inf) if "rank_bound" in runs else np.inf
-    known = runs.assign(rank_bound=bound)
-    cells = known.groupby(["variant", "K", "P", "D"]).agg(dict.fromkeys(columns, "mean") | {"rank_bound": "min"})
-    table = cells.dropna().reset_index()
+    cells = runs.groupby(["variant", "K", "P", "D"])
+    levels = {key: float(level_of(group)(key[2], key[3])) for key, group in cells}
+    table = cells[columns].mean().assign(reference=pd.Series(levels)).dropna().reset_index()
     r, u = -np.log(table["reconstruction"]), -np.log(table["uniformity"])
-    reference = -np.log1p(-reference_level(table["P"], table["D"], table.pop("rank_bound")))
+    reference = -np.log1p(-table["reference"])
     share = table["percent_error"] / np.maximum(r + u, 1e-12)
     return table.assign(reference=reference * share, reconstruction=r * share, uniformity=(u - reference) * share)
 

@@ -10,7 +10,6 @@ from matplotlib.figure import Figure
 from analysis.laws.forecast import Forecaster
 from analysis.laws.measured_cells import CELL
 from analysis.laws.recommendation import Budget, recommend
-from analysis.laws.reference_level import reference_level
 from analysis.pages.style import COLOURS, plain_ticks
 
 SHOWN_LINES = 4  # of the figure
@@ -40,7 +39,7 @@ def draw(cells: pd.DataFrame, laws: dict[str, Forecaster], budget: Budget, table
         ax.plot(amounts[~until] / scale, line[~until], color=colour, lw=1.2, ls="--")
         log_steps, log_error, _ = laws[key[0]].curves[key[1:]]
         spent = np.exp(log_steps) / budget.steps(cells[own], 1.0)
-        level = float(reference_level(key[1], key[2], laws[key[0]].law.rank)) if value == "gap" else 0.0
+        level = float(laws[key[0]].law.level(key[1], key[2])) if value == "gap" else 0.0
         ax.plot(spent / scale, np.exp(log_error) - level, "o", ms=2.5, color=colour)
     ax.axvline(budget.amount / scale, color="black", lw=0.6, ls="--")
     ax.annotate(f"{budget} ", (budget.amount / scale, 1), xycoords=("data", "axes fraction"), va="top", ha="right",

@@ -1,7 +1,8 @@
-"""The law of the grid drawn: what it foretells beside what was measured."""
+"""The law of the grid drawn: what it foretells beside what was measured, and all cells on one curve."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -10,28 +11,38 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from analysis.laws.grid_law import GridLaw
+from analysis.pages.collapse_figure import draw_collapse
 from analysis.pages.style import THEORY, colours, plain_ticks, save
+
+FLOORS = {"none": "no floor", "free": "free floor", "theory": "floor $e_\\infty$"}
 
 
 def figures(laws: dict[str, list[GridLaw]], folder: Path) -> list[Path]:
-    """Draw and save one figure for each variant whose law was tested; the paths of the PNGs."""
+    """Draw and save, for each variant, the collapse of its best law, and the forecasts of the best law with each kind
+    of floor, where they were tested; the paths of the PNGs."""
     paths = []
     for i, (variant, kinds) in enumerate(laws.items()):
         tested = [law for law in kinds if law.test is not None]
-        if not tested:
-            continue
-        figure = draw(tested)
-        name = "forecast" if len(laws) == 1 else f"forecast_{i}"
-        if len(laws) > 1:
-            figure.suptitle(variant, fontsize=8)
-        paths.append(save(figure, folder, name))
+        best = [next(law for law in tested if law.form.floor == floor) for floor in _floors(tested)]
+        drawings: dict[str, Callable[[], Figure]] = {"collapse": lambda kinds=kinds: draw_collapse(kinds[0])}  # type: ignore[misc]
+        if best:
+            drawings["forecast"] = lambda best=best: draw(best)  # type: ignore[misc]
+        for name, drawn in drawings.items():
+            figure = drawn()
+            if len(laws) > 1:
+                figure.suptitle(variant, fontsize=8)
+            paths.append(save(figure, folder, name if len(laws) == 1 else f"{name}_{i}"))
     return paths
 
 
+def _floors(laws: list[GridLaw]) -> list[str]:
+    return list(dict.fromkeys(law.form.floor for law in laws))
+
+
 def draw(laws: list[GridLaw]) -> Figure:
-    """A panel for each floor: foretold against measured final errors; held-out cells filled, with forecasts."""
+    """A panel for each law: foretold against measured final errors; held-out cells filled, with forecasts."""
     tables = [law.test for law in laws if law.test is not None]
-    figure, axes = plt.subplots(1, len(laws), figsize=(2.3 * len(laws), 2.7), sharex=True, sharey=True,
+    figure, axes = plt.subplots(1, len(laws), figsize=(2.3 * len(laws), 2.8), sharex=True, sharey=True,
                                 squeeze=False, layout="constrained")  # fmt: skip
     colour = colours(sorted(tables[0]["K"].unique()))
     for ax, law, table in zip(axes[0], laws, tables, strict=True):
@@ -46,8 +57,8 @@ def draw(laws: list[GridLaw]) -> Figure:
         ends = [table[["error", "foretold"]].min().min() * 0.9, table[["error", "foretold"]].max().max() * 1.1]
         ax.plot(ends, ends, color=THEORY, lw=0.6, zorder=0)
         ax.set(xscale="log", yscale="log", xlabel="measured percent error")
-        name = {"none": "no floor", "free": "free floor", "theory": "floor $e_\\infty$(P, D)"}[law.floor]
-        ax.set_title(f"{name}: {100 * law.error:.1f} % r.m.s.")
+        parts = [FLOORS[law.form.floor], *["offset"] * (law.form.offset == "free"), *["aspect"] * law.form.aspect]
+        ax.set_title(f"{', '.join(parts)}:\n{100 * law.error:.1f} % r.m.s.")
         plain_ticks([ax], "x", *ends)
         forecast = table.loc[table["held_out"], ["low", "high"]]
         plain_ticks([ax], "y", min(ends[0], forecast["low"].min() * 0.9), max(ends[1], forecast["high"].max() * 1.1))

@@ -7,10 +7,15 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from analysis.laws.diagonal_contrasts import peak_locations, rise_at_diagonal, slope_at_diagonal, survival
+from analysis.laws.cell_law import PURE, Form, chosen_form, form_name
+from analysis.laws.diagonal_contrasts import of_form, peak_locations, rise_at_diagonal, slope_at_diagonal, survival
+from analysis.laws.exponents_in_words import in_words
 from analysis.laws.grid_law import GridLaw
 
 HALF_STEP = 0.5  # octaves of P / D: half of the usual spacing of a grid
+MOST = 0.9  # of the cells, in which a law must be trusted that is said to describe them
+MARGIN = 0.2  # of the exponent off the diagonal: exponents that differ by less are the same for any use made of them
+SMALL = 0.1  # aspect exponent: 7 % for each octave from the diagonal
 CLOSE, FAR = 0.1, 0.3  # relative errors within, and beyond, which a law foretells cells it has not seen, or does not
 
 
@@ -47,25 +52,52 @@ def peak_claim(runs: pd.DataFrame, peaks: pd.DataFrame) -> Claim:
 def law_claim(fits: pd.DataFrame) -> Claim:
     """The percent error falls as a power law in compute, in every cell. Cells that bend away, rise or stay constant
     speak against it; cells with too few points, too little range or too wide an interval do not speak."""
-    plain = fits[fits["floor"] == "none"]
+    plain = fits[(fits["floor"] == PURE[0]) & (fits["offset"] == PURE[1])]
     trusted = int(plain["trusted"].sum())
     reason = f"{trusted} of {len(plain)} cells have a pure power law that passes every check"
     if plain["scale"].notna().any():
         reason += f"; points scatter about the laws by {100 * plain['scale'].median():.1f} % (median)"
+    reason += _commonest_doubt(plain)
     doubts = plain.loc[~plain["trusted"].astype(bool), "reason"]
     against = int(doubts.str.contains("bend away|rises|constant").sum())
-    if len(doubts):
-        kinds = doubts.str.replace(r"[\d.e-]+", "#", regex=True)
-        reason += f". The commonest doubt: {doubts[kinds == kinds.mode().iloc[0]].iloc[0]}"
     verdict = "confirmed" if trusted == len(plain) else "refuted" if against > len(plain) / 2 else "undecided"
     statement = "The percent error falls as a pure power law in compute, in every cell"
     return Claim(statement, verdict, reason + ".", ("scaling",))
 
 
-def slope_claim(exponents: pd.DataFrame) -> Claim:
-    """Slopes are shallower at P = D; and whether they still are above e_inf."""
+def quoted_claim(fits: pd.DataFrame, by_seed: pd.DataFrame) -> Claim:
+    """A law of few parameters, of one form for all cells, describes each of them: the law to quote."""
+    mine, form = fits[fits["chosen"]], chosen_form(fits)
+    statement = f"{form_name(*form)} describes every cell"
+    if mine.empty:
+        return Claim(statement, "undecided", "too few points.", ("scaling",))
+    trusted, alone = int(mine["trusted"].sum()), of_form(by_seed, form)["chi_square"]
+    reason = (
+        f"of the laws of few parameters it has the least AICc over all cells; {trusted} of {len(mine)} cells have one "
+        f"that passes every check; foretells the quarter of largest compute within "
+        f"{100 * mine['extrapolation_error'].median():.1f} % (median; the pure law "
+        f"{100 * of_form(fits, PURE)['extrapolation_error'].median():.1f} %)"
+    )
+    if alone.notna().any():
+        reason += f"; reduced chi-square {alone.median():.2f} run by run (median)"
+    if (mine["seeds"] > 1).any():
+        reason += f", {mine['chi_square'].median():.2f} with all seeds of a cell on one law"
+    verdict = "confirmed" if trusted >= MOST * len(mine) else "refuted" if trusted < len(mine) / 2 else "undecided"
+    return Claim(statement, verdict, f"{reason}{_commonest_doubt(mine)}.", ("scaling", "exponents"))
+
+
+def _commonest_doubt(laws: pd.DataFrame) -> str:
+    doubts = laws.loc[~laws["trusted"].astype(bool), "reason"]
+    if doubts.empty:
+        return ""
+    kinds = doubts.str.replace(r"[\d.e-]+", "#", regex=True)
+    return f". The commonest doubt: {doubts[kinds == kinds.mode().iloc[0]].iloc[0]}"
+
+
+def slope_claim(by_seed: pd.DataFrame, form: Form) -> Claim:
+    """Slopes are shallower at P = D; and whether they still are in laws of a form above e_inf."""
     statement = "Slopes are shallower at P = D"
-    plain, above = (slope_at_diagonal(exponents, floor) for floor in ("none", "theory"))
+    plain, above = (slope_at_diagonal(by_seed, kind) for kind in (PURE, form))
     if not np.isfinite(plain.low):
         return Claim(statement, "undecided", "too few cells on or off the diagonal.", ("exponents",))
     reason = f"exponent at P = D less that of its row and column, without a floor: {plain}"
@@ -75,32 +107,73 @@ def slope_claim(exponents: pd.DataFrame) -> Claim:
             verdict = "it cannot be told whether they still are there"
         elif above.high < 0 < above.cells_high:
             verdict += " in this grid, though by less than cells differ among themselves"
-        change = survival(exponents)
+        change = survival(by_seed, form)
         reason += (
-            f"; above e_inf(P, D): {above}: {verdict}. In units of the mean exponent "
+            f"; of {form_name(*form)}: {above}: {verdict}. In units of the mean exponent "
             f"off the diagonal the subtraction changes the contrast by {change}"
         )
     verdict = "confirmed" if plain.high < 0 else "refuted" if plain.low > 0 else "undecided"
     return Claim(statement, verdict, reason + ".", ("exponents",))
 
 
-def grid_claim(laws: list[GridLaw]) -> Claim:
-    """One law of steps, P, D and K foretells cells that it has not seen."""
-    statement = "One law of steps, P, D and K foretells the error of cells it has not seen"
-    if not laws or laws[0].tested == 0:
-        return Claim(statement, "undecided", "too few cells to fit a law and to test it.", ("forecast",))
-    best = laws[0]
-    floor = {"none": "no floor", "free": "a free floor", "theory": "e_inf(P, D) as floor"}[best.floor]
-    exponents = ", ".join(
-        f"{name} {alpha:.3f} ({low:.3f} to {high:.3f})"
-        for name, alpha in best.fit.alpha.items()
-        for low, high in [best.fit.interval("alpha", name)]
-    )
+def same_slope_claim(by_seed: pd.DataFrame, form: Form) -> Claim:
+    """Above the level the exponent is the same on and off the diagonal: within MARGIN of the exponent off it."""
+    statement = f"Above e_inf the exponent is the same at P = D and elsewhere, within {100 * MARGIN:.0f} %"
+    found = slope_at_diagonal(by_seed, form, relative=True)
+    if not np.isfinite(found.low):
+        return Claim(statement, "undecided", "too few cells on or off the diagonal.", ("exponents",))
     reason = (
-        f"fitted to the cheaper cells with {floor} (best by AICc), it is off by {100 * best.error:.1f} % (r.m.s.) on "
-        f"the {best.tested} most expensive runs, of which {100 * best.coverage:.0f} % lie in its 95 % forecast. "
-        f"Exponents on all cells: {exponents}."
+        f"exponent of {form_name(*form)} at P = D less that of its row and column, over the mean exponent off the "
+        f"diagonal: {found}; equivalent if all of the interval lies within {MARGIN:g} of 0, different if none does"
+    )
+    same, apart = found.low >= -MARGIN and found.high <= MARGIN, found.low > MARGIN or found.high < -MARGIN
+    verdict = "confirmed" if same else "refuted" if apart else "undecided"
+    return Claim(statement, verdict, reason + ".", ("exponents",))
+
+
+def peak_left_claim(laws: list[GridLaw]) -> Claim:
+    """Above the level nothing is left of the peak: the exponent of max(P, D) / min(P, D) in the law of the grid."""
+    statement = "Above e_inf nothing is left of the peak at P = D"
+    kinds = [law for law in laws if law.form.floor == "theory" and law.form.aspect and "aspect" in law.fit.alpha]
+    if not kinds:
+        return Claim(statement, "undecided", "too few cells to fit a law with an aspect.", ("collapse",))
+    law = kinds[0]
+    low, high = law.fit.interval("alpha", "aspect")
+    times = 2.0 ** -np.array([law.fit.alpha["aspect"], high, low])
+    bare = [other for other in laws if other.form.floor == "none" and other.form.aspect]
+    without = f"; without e_inf it is {bare[0].fit.alpha['aspect']:.3f}" if bare else ""
+    reason = (
+        f"the error above e_inf changes by max(P, D) / min(P, D) to the power {-law.fit.alpha['aspect']:.3f} "
+        f"({-high:.3f} to {-low:.3f}), {times[0]:.2f} times ({times[1]:.2f} to {times[2]:.2f}) for each octave from "
+        f"the diagonal{without}"
+    )
+    verdict = (
+        "confirmed" if low <= 0 <= high and high < SMALL else "refuted" if low > SMALL or high < 0 else "undecided"
+    )
+    return Claim(statement, verdict, reason + ".", ("collapse", "forecast"))
+
+
+def grid_claim(laws: list[GridLaw]) -> Claim:
+    """One law of steps, P, D and K describes all cells, and foretells those that it has not seen."""
+    statement = "One law of steps, P, D and K describes all cells, and foretells those it has not seen"
+    if not laws or laws[0].tested == 0:
+        return Claim(statement, "undecided", "too few cells to fit a law and to test it.", ("collapse", "forecast"))
+    best = laws[0]
+    floor = {"none": "no floor", "free": "a free floor", "theory": "e_inf(P, D) as floor"}[best.form.floor]
+    offset = " and an offset of the steps" if best.form.offset == "free" else ""
+    reason = (
+        f"fitted to the cheaper cells with {floor}{offset} (best by AICc), it is off by {100 * best.error:.1f} % "
+        f"(r.m.s.) on the {best.tested} most expensive runs, of which {100 * best.coverage:.0f} % lie in its 95 % "
+        f"forecast. Points of all cells lie within {100 * best.fit.scale:.1f} % of it (r.m.s.), which is "
+        f"{_chi_square(best):.0f} times their noise in squares (reduced chi-square). {' '.join(in_words(best))}"
     )
     good, bad = best.error <= CLOSE and best.coverage >= 0.75, best.error > FAR or best.coverage < 0.5
     verdict = "confirmed" if good else "refuted" if bad else "undecided"
-    return Claim(statement, verdict, reason, ("forecast",))
+    return Claim(statement, verdict, reason, ("collapse", "forecast", "isoflop"))
+
+
+def _chi_square(law: GridLaw) -> float:
+    points = law.points
+    foretold = law.fit.predict(**law.inputs(points["steps"], points["P"], points["D"], points["K"]))
+    missed = np.log(points["error"].to_numpy(float) / foretold) / np.maximum(points["noise"].to_numpy(float), 1e-6)
+    return float((missed**2).mean())

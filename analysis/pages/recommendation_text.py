@@ -60,7 +60,7 @@ def warnings(shown: pd.DataFrame, laws: dict[str, Forecaster], budget: Budget, r
                 f"the learning rate of {variant} decays, so errors along its runs are not those of shorter runs, nor "
                 "do they lead on to longer ones: sweep the budget, and compare final errors."
             )
-        error, coverage, runs = end_test(laws[variant].points, laws[variant].law.floor)
+        error, coverage, runs = end_test(laws[variant].points, laws[variant].law.form)
         if runs == 0:
             found.append(f"the runs of {variant} are too short to test the forecast on their own ends.")
         elif error > TOLERATED or coverage < 0.8:

@@ -9,23 +9,35 @@ from pathlib import Path
 
 import pandas as pd
 
-from analysis.laws.cell_law import exponents_by_seed, floor_winners
+from analysis.laws.cell_law import PURE, chosen_form, form_contest, laws_by_seed
+from analysis.laws.exponents_in_words import in_words
 from analysis.laws.grid_law import grid_laws, law_table, measured_points
 from analysis.laws.measured_cells import measured_cells
 from analysis.laws.peak import find_peaks
-from analysis.pages import descent_figures, grid_law_figures, scaling_figures
+from analysis.pages import descent_figures, grid_law_figures, isoflop_figure, scaling_figures
 from analysis.pages.html_page import images, page, paragraph, section, table
-from analysis.pages.paper_claims import Claim, grid_claim, law_claim, peak_claim, slope_claim
+from analysis.pages.paper_claims import (
+    Claim,
+    grid_claim,
+    law_claim,
+    peak_claim,
+    peak_left_claim,
+    quoted_claim,
+    same_slope_claim,
+    slope_claim,
+)
 from analysis.pages.provenance import provenance
 from analysis.reading.errors import ResultsError
 from analysis.reading.results import Results
 
 RUN_COLUMNS = ["variant", "P", "D", "K", "seed", "steps", "flops", "percent_error", "heldout_percent_error"]
 RUN_COLUMNS += ["probe_accuracy", "reconstruction", "uniformity", "images_per_second", "wall_seconds", "run_id"]
-FLOORS = (
-    "Cells in which each floor E of the power law does best: none, free (fitted), theory (e_inf of P and D, the level "
-    "of uniform embeddings: a reference, not a bound, so cells whose error falls below it have no such law and are "
-    "not counted here). Extrapolation: laws fitted without the quarter of largest compute, by their error on it."
+CONTEST = (
+    "Six forms of the power law, with and without a floor (E fitted, or e_inf: the level of uniform embeddings of P "
+    "images of so many in D dimensions, a reference and not a bound, so cells whose error falls below it have no such "
+    "law) and an offset x0 of compute, on and off the diagonal. Held-out error: of laws fitted without the quarter of "
+    "largest compute, on it. Chosen: the law to quote, of one form for all cells, the one with the least AICc in sum "
+    "among those without a fitted floor."
 )
 
 
@@ -33,7 +45,7 @@ def render(results: Results) -> str:
     """The page. Figures and fits are made anew, so that they match the store."""
     runs = results.runs()
     finished = runs[runs["status"] == "finished"]
-    parts = [overview(runs)]
+    parts = [overview(runs)] + ([paragraph(f"Note: {results.remark}.")] if results.remark else [])
     if not finished.empty:
         with tempfile.TemporaryDirectory() as folder:
             parts += _analysis(results, finished, Path(folder))
@@ -50,26 +62,28 @@ def _analysis(results: Results, finished: pd.DataFrame, folder: Path) -> list[st
     peaks = find_peaks(results)
     descent = descent_figures.figures(results, folder)
     scaling, fits = scaling_figures.figures(results, folder)
-    exponents = exponents_by_seed(measured_cells(results))
-    claims = [peak_claim(finished, peaks), law_claim(fits), slope_claim(exponents)]
+    cells = measured_cells(results)
+    above = ("theory", chosen_form(fits)[1])
+    by_seed = laws_by_seed(cells, (PURE, above, chosen_form(fits)))
+    claims = [peak_claim(finished, peaks), law_claim(fits), slope_claim(by_seed, above), quoted_claim(fits, by_seed)]
+    claims.append(same_slope_claim(by_seed, above))
     try:
         laws = grid_laws(measured_points(results))
-        forecast = grid_law_figures.figures(laws, folder)
-        claims += [grid_claim(kinds) for kinds in laws.values()]
-        grid = images(forecast) + table(law_table(laws))
+        forecast = grid_law_figures.figures(laws, folder) + isoflop_figure.figures(laws, cells, finished, folder)
+        for kinds in laws.values():
+            claims += [peak_left_claim(kinds), grid_claim(kinds)]
+        words = [sentence for kinds in laws.values() for sentence in in_words(kinds[0])]
+        grid = images(forecast) + paragraph(" ".join(words)) + table(law_table(laws))
     except ResultsError as error:
         forecast, grid = [], paragraph(str(error))
-    floors = floor_winners(fits)
     pictures = [path.stem for path in descent + scaling + forecast]
     return [
         section("What this sweep says of the paper's claims", _claims(claims, pictures)),
         section("Double descent", images(descent) + table(descent_figures.summary(peaks))),
         section("Scaling with compute", images(scaling)),
-        section(
-            "Which floor", paragraph(FLOORS) + (table(floors) if len(floors) else paragraph("No cell has all three."))
-        ),
+        section("Which law", paragraph(CONTEST) + table(form_contest(fits))),
         section("One law of steps, P, D and K", grid),
-        section("Power laws, error = E + A x^-alpha", table(fits.drop(columns=["axis", "scale"]))),
+        section("Power laws, error = E + A (x + x0)^-alpha", table(fits.drop(columns=["axis", "scale"]))),
     ]
 
 

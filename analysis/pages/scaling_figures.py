@@ -1,4 +1,5 @@
-"""Percent error against compute drawn: a panel for each P x D, a curve for each K, with fitted power laws."""
+"""Percent error against compute drawn: a panel for each P x D, a curve for each K, with two laws: the paper's pure
+power law, and the one to quote."""
 
 from __future__ import annotations
 
@@ -11,9 +12,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from analysis.laws.cell_law import Fits, fit_table
+from analysis.laws.cell_law import PURE, Fits, Form, chosen_form, fit_table
 from analysis.laws.measured_cells import AXES, Cell, Key, measured_cells
-from analysis.laws.reference_level import reference_level
+from analysis.laws.reference_level import Level
 from analysis.pages.heat_map import draw_heat_map
 from analysis.pages.progress import track
 from analysis.pages.style import THEORY, colours, plain_ticks, save
@@ -21,12 +22,18 @@ from analysis.reading.errors import ResultsError
 from analysis.reading.results import Results
 
 Cells = dict[Key, Cell]
+FORMULAS = {
+    (floor, offset): f"${level}A\\,{'x' if offset == 'none' else '(x + x_0)'}^{{-\\alpha}}$"
+    for floor, level in (("none", ""), ("free", "E + "), ("theory", "e_\\infty + "))
+    for offset in ("none", "free")
+}
 
 
 def figures(
-    results: Results, folder: Path, axis: str = "flops", floor: str = "none", law: str = "trajectory"
+    results: Results, folder: Path, axis: str = "flops", form: Form | None = None, law: str = "trajectory"
 ) -> tuple[list[Path], pd.DataFrame]:
-    """Fit, draw and save; the PNGs' paths and the table of fits."""
+    """Fit, draw and save; the PNGs' paths and the table of fits. `form`: floor and offset of the laws that are drawn
+    beside the pure ones (None: of each variant, what `choose` says)."""
     runs = results.runs()
     cells = measured_cells(results, law, axis)
     if not cells:
@@ -38,8 +45,10 @@ def figures(
         suffix = "" if len(names) == 1 else f"_{i}"
         mine = {cell: points for cell, points in cells.items() if cell[0] == variant}
         own = runs if law == "budget" else runs[runs["variant"] == variant]
-        scaling = draw_scaling(mine, fits, own, axis, floor)
-        exponents = draw_exponents(table[(table["variant"] == variant) & (table["floor"] == floor)])
+        rows = table[table["variant"] == variant]
+        drawn = form or chosen_form(rows)
+        scaling = draw_scaling(mine, fits, own, axis, drawn)
+        exponents = draw_exponents(rows[(rows["floor"] == drawn[0]) & (rows["offset"] == drawn[1])])
         for name, figure in (("scaling", scaling), ("exponents", exponents)):
             if suffix:
                 figure.suptitle(variant, fontsize=8)
@@ -47,8 +56,9 @@ def figures(
     return paths, table
 
 
-def draw_scaling(cells: Cells, fits: Fits, runs: pd.DataFrame, axis: str, floor: str) -> Figure:
-    """Rows P, columns D, log-log; the panels with P = D framed; a cell with no result says what became of it."""
+def draw_scaling(cells: Cells, fits: Fits, runs: pd.DataFrame, axis: str, form: Form) -> Figure:
+    """Rows P, columns D, log-log; the panels with P = D framed; a cell with no result says what became of it. Solid:
+    the law of `form`, with its exponent; dotted: the pure power law."""
     rows, columns = sorted(runs["P"].unique()), sorted(runs["D"].unique())
     colour = colours(sorted(runs["K"].unique()))
     size = (1.28 * len(columns) + 0.8, 1.2 * len(rows) + 0.7)
@@ -61,11 +71,11 @@ def draw_scaling(cells: Cells, fits: Fits, runs: pd.DataFrame, axis: str, floor:
         for j, D in enumerate(columns):
             ax = axes[i, j]
             mine = {key: points for key, points in cells.items() if key[1:3] == (P, D)}
-            notes = _panel(ax, mine, fits, colour, floor)
+            notes = _panel(ax, mine, fits, colour, form)
             notes += _failures(runs[(runs["P"] == P) & (runs["D"] == D)], sorted(runs["K"].unique()))
             ends = [points.error[points.x.argmax()] for points in mine.values()]
             _write(ax, notes, low=bool(ends) and max(ends) > np.sqrt(low * high))
-            level = float(reference_level(P, D, min((cell.rank for cell in mine.values()), default=np.inf)))
+            level = float(next((cell.level for cell in mine.values()), Level())(P, D))
             ax.axhline(level, color=THEORY, lw=0.5, zorder=0)
             ax.set_title(f"P = {P}, D = {D}", fontweight="bold" if P == D else "normal", fontsize=7, pad=3)
             if P == D:
@@ -75,25 +85,30 @@ def draw_scaling(cells: Cells, fits: Fits, runs: pd.DataFrame, axis: str, floor:
     figure.supxlabel(AXES[axis], fontsize=8)
     figure.supylabel("pretraining percent error", fontsize=8)
     handles = [Line2D([], [], color=colour[K], marker="o", ms=3, label=f"K = {K}") for K in colour]
+    handles.append(Line2D([], [], color="0.3", lw=1, label=FORMULAS[form]))
+    if form != PURE:
+        handles.append(Line2D([], [], color="0.3", lw=0.8, ls=":", label=FORMULAS[PURE]))
     handles.append(Line2D([], [], color="0.3", lw=1, ls="--", label="extrapolated"))
     handles.append(Line2D([], [], color=THEORY, lw=0.5, label="$e_\\infty$(P, D), uniform embeddings"))
-    figure.legend(handles=handles, loc="outside upper center", ncols=len(handles))
+    figure.legend(handles=handles, loc="outside upper center", ncols=len(handles) if len(columns) > 4 else 4)
     return figure
 
 
-def _panel(ax: Axes, cells: Cells, fits: Fits, colour: dict[object, str], floor: str) -> list[tuple[str, str]]:
+def _panel(ax: Axes, cells: Cells, fits: Fits, colour: dict[object, str], form: Form) -> list[tuple[str, str]]:
     """Draw points and laws; what to write into the panel, with its colours."""
     ax.set(xscale="log", yscale="log")
     notes = []
     for key, points in sorted(cells.items(), key=lambda item: item[0][3]):
         mine = colour[key[3]]
         ax.errorbar(points.x, points.error, yerr=points.error_se, fmt="o", ms=1.8, lw=0.5, color=mine)
-        fit = fits.get((*key, floor))
-        if fit is None:
-            notes.append(("below $e_\\infty$" if floor == "theory" else "too few points", mine))
-            continue
         low, high = points.x.min(), points.x.max()
         inside, beyond = np.geomspace(low, high, 60), np.geomspace(high, 3 * high, 20)
+        fit, pure = fits.get((*key, *form)), fits.get((*key, *PURE))
+        if pure is not None and form != PURE:
+            ax.plot(inside, pure.predict(inside), color=mine, lw=0.8, ls=":")
+        if fit is None:
+            notes.append(("below $e_\\infty$" if form[0] == "theory" else "too few points", mine))
+            continue
         ax.plot(inside, fit.predict(inside), color=mine, lw=1)
         ax.fill_between(inside, *fit.band(inside), color=mine, alpha=0.2, lw=0)
         ax.plot(beyond, fit.predict(beyond), color=mine, lw=1, ls="--")

@@ -19,6 +19,7 @@ import pyarrow as pa
 import pyarrow.dataset as pds
 
 from analysis.reading import sql_cage
+from analysis.reading.best_over import best_over
 from analysis.reading.errors import ResultsError
 from analysis.reading.sweep_folder import SCHEMAS, TABLES, WRITTEN, SweepFolder, sweep_folders
 from analysis.reading.variants import variants
@@ -30,13 +31,28 @@ T = TypeVar("T")
 class Results:
     """The tables of one sweep's folder, or of several. Use `open_results`."""
 
-    def __init__(self, folders: list[SweepFolder]) -> None:
-        self._folders = folders
+    def __init__(self, folders: list[SweepFolder], best_over: str | None = None) -> None:
+        self._folders, self._best_over = folders, best_over
 
     @property
     def root(self) -> Path:
         """The folder or URL of the sweep. Raises ResultsError where there are several."""
         return self.alone()._folders[0].root
+
+    def best_over(self, key: str | None) -> Results:
+        """The same, of runs that differ in a swept setting such as `optimizer.learning_rate` only those with the value
+        that ends lowest in each cell, in `runs` and all that is made of it; SQL sees all. None: as it is."""
+        return Results(self._folders, key)
+
+    @property
+    def passed_over(self) -> tuple[str, ...]:
+        """Settings that `variant` does not tell apart, since one value of each was taken."""
+        return (self._best_over,) if self._best_over else ()
+
+    @property
+    def remark(self) -> str:
+        """What was left out of `runs` by `best_over`, in a sentence; empty without it."""
+        return best_over(self._every_run(), self._best_over)[1] if self._best_over else ""
 
     def alone(self) -> Results:
         """The same, for what is done for one sweep at a time. Raises ResultsError where there are several."""
@@ -47,9 +63,14 @@ class Results:
 
     def runs(self) -> pd.DataFrame:
         """One row a run that has ended, with `variant`: what sets it apart beside P, D, K and seed."""
-        runs = self.sql("SELECT * FROM runs")
-        runs["variant"] = variants([json.loads(spec) for spec in runs["spec"]])
+        runs = self._every_run()
+        if self._best_over:
+            runs, _ = best_over(runs, self._best_over)
         return runs.sort_values(["variant", "K", "D", "P", "seed", "sweep"], ignore_index=True)
+
+    def _every_run(self) -> pd.DataFrame:
+        runs = self.sql("SELECT * FROM runs")
+        return runs.assign(variant=variants([json.loads(spec) for spec in runs["spec"]]))
 
     def trajectories(self, where: str | None = None) -> pd.DataFrame:
         """One row a step; `where` is an SQL condition such as "run_id = '…' and step >= 100"."""

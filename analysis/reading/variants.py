@@ -8,11 +8,11 @@ from typing import Any
 NOT_VARIANT = ("P", "D", "K", "seed")  # the axes of the paper's figures, and the replicates
 
 
-def variants(specs: list[dict[str, Any]]) -> list[str]:
-    """A label for each spec made of what differs among them beside P, D, K and seed: `mmcr` where nothing
-    does, else such as `mmcr, optimizer.learning_rate=0.001`."""
+def variants(specs: list[dict[str, Any]], beside: tuple[str, ...] = ()) -> list[str]:
+    """A label for each spec made of what differs among them beside P, D, K and seed (and keys such as
+    `optimizer.learning_rate`): `mmcr` where nothing does, else such as `mmcr, optimizer.learning_rate=0.001`."""
     flat = [flatten({k: v for k, v in spec.items() if k not in NOT_VARIANT}) for spec in specs]
-    keys = sorted({key for one in flat for key in one} - {"objective.name", "dataset.root", "dataset.path"})
+    keys = sorted({key for one in flat for key in one} - {"objective.name", "dataset.root", "dataset.path", *beside})
     differing = [key for key in keys if len({json.dumps(one.get(key)) for one in flat}) > 1]
     return [", ".join([str(one["objective.name"]), *(f"{key}={one.get(key)}" for key in differing)]) for one in flat]
 

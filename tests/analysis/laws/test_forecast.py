@@ -5,13 +5,15 @@ import pandas as pd
 import pytest
 
 from analysis.laws.forecast import end_test, forecaster
-from analysis.laws.grid_law import fit_grid_law
+from analysis.laws.grid_law import GridForm, fit_grid_law
 from tests.analysis.laws.known_grid import STEPS, law, points
+
+ABOVE = GridForm("theory", "none", aspect=True)
 
 
 def test_a_trained_cell_is_what_was_measured_and_widens_beyond():
     table = points(deviation=0.2)
-    known = forecaster(table, fit_grid_law(table, "theory"))
+    known = forecaster(table, fit_grid_law(table, ABOVE))
     cells = pd.DataFrame({"P": [64, 64, 64], "D": [128, 128, 128], "K": [2, 2, 2]})
     steps = np.array([STEPS[12], STEPS[-1], 20 * STEPS[-1]])
     error, low, high = known.foretell(cells, steps)
@@ -24,7 +26,7 @@ def test_a_trained_cell_is_what_was_measured_and_widens_beyond():
 
 
 def test_ends_of_runs_are_foretold_from_their_first_quarter():
-    error, coverage, runs = end_test(points(deviation=0.1), "theory")
+    error, coverage, runs = end_test(points(deviation=0.1), ABOVE)
     assert runs == 32
     assert error < 0.03 and coverage >= 0.85
 
@@ -33,13 +35,13 @@ def test_curves_that_bend_after_the_first_quarter_are_foretold_badly_and_show_it
     def bent(P, D, K, steps):
         return law(P, D, K, steps) * np.where(steps > 3000, (steps / 3000) ** -0.6, 1.0)
 
-    error, coverage, _ = end_test(points(bent), "theory")
+    error, coverage, _ = end_test(points(bent), ABOVE)
     assert error > 0.2 and coverage < 0.5
 
 
 def test_seeds_are_averaged():
     table = points(seeds=3, noise=0.05)
-    known = forecaster(table, fit_grid_law(table, "theory"))
+    known = forecaster(table, fit_grid_law(table, ABOVE))
     cell = pd.DataFrame({"P": [64], "D": [64], "K": [2]})
     own = table[(table["P"] == 64) & (table["D"] == 64) & (table["K"] == 2) & np.isclose(table["steps"], STEPS[-1])]
     error, low, high = known.foretell(cell, STEPS[-1:])
@@ -51,4 +53,4 @@ def test_runs_too_short_to_know_how_forecasts_miss_are_refused():
     table = points()
     short = table[table["steps"] < 1.5 * STEPS[0]]
     with pytest.raises(ValueError, match="factor of two"):
-        forecaster(short, fit_grid_law(table, "theory"))
+        forecaster(short, fit_grid_law(table, ABOVE))

@@ -5,9 +5,19 @@ import pytest
 
 from analysis.laws.diagonal_contrasts import survival
 from analysis.laws.peak import peak_table
-from analysis.pages.paper_claims import grid_claim, law_claim, peak_claim, slope_claim
+from analysis.pages.paper_claims import (
+    grid_claim,
+    law_claim,
+    peak_claim,
+    peak_left_claim,
+    quoted_claim,
+    same_slope_claim,
+    slope_claim,
+)
 from mmcr_core.theory import expected_percent_error
 from tests.analysis.known_diagonal import exponents, runs
+
+ABOVE = ("theory", "none")
 
 
 def verdict(error, **options):
@@ -32,23 +42,23 @@ def test_flat_errors_decide_nothing(seeds):
 
 def test_shallow_diagonals_are_confirmed_and_their_survival_is_judged():
     lasting = exponents(lambda P, D, floor: 0.2 - 0.08 * (P == D))
-    claim = slope_claim(lasting)
+    claim = slope_claim(lasting, ABOVE)
     assert claim.verdict == "confirmed" and "still are shallower" in claim.reason
     vanishing = exponents(lambda P, D, floor: 0.2 - 0.08 * (P == D) * (floor == "none"))
-    claim = slope_claim(vanishing)
+    claim = slope_claim(vanishing, ABOVE)
     assert claim.verdict == "confirmed" and "still are shallower there" not in claim.reason.replace("whether they ", "")
-    assert survival(vanishing).low > 0
+    assert survival(vanishing, ABOVE).low > 0
 
 
 def test_steep_diagonals_refute_it_and_few_cells_decide_nothing():
-    assert slope_claim(exponents(lambda P, D, floor: 0.2 + 0.08 * (P == D))).verdict == "refuted"
+    assert slope_claim(exponents(lambda P, D, floor: 0.2 + 0.08 * (P == D)), ABOVE).verdict == "refuted"
     table = exponents(lambda P, D, floor: 0.2)
-    assert slope_claim(table).verdict == "undecided"
-    assert slope_claim(table[(table["P"] == 64) & (table["D"] == 64)]).verdict == "undecided"
+    assert slope_claim(table, ABOVE).verdict == "undecided"
+    assert slope_claim(table[(table["P"] == 64) & (table["D"] == 64)], ABOVE).verdict == "undecided"
 
 
 def test_power_laws_are_confirmed_where_all_hold_and_refuted_where_most_bend():
-    fits = pd.DataFrame({"floor": "none", "trusted": [True] * 3, "reason": "", "scale": 0.02})
+    fits = pd.DataFrame({"floor": "none", "offset": "none", "trusted": [True] * 3, "reason": "", "scale": 0.02})
     assert law_claim(fits).verdict == "confirmed"
     fits.loc[0, "trusted"], fits.loc[0, "reason"] = False, "only 3 points; at least 6 are needed"
     claim = law_claim(fits)
@@ -60,3 +70,34 @@ def test_power_laws_are_confirmed_where_all_hold_and_refuted_where_most_bend():
 
 def test_no_law_of_the_grid_is_undecided():
     assert grid_claim([]).verdict == "undecided"
+    assert peak_left_claim([]).verdict == "undecided"
+
+
+@pytest.mark.parametrize(("off_by", "verdict"), [(0.0, "confirmed"), (-0.08, "refuted"), (-0.04, "undecided")])
+def test_equal_exponents_are_confirmed_only_within_the_stated_margin(off_by, verdict):
+    table = exponents(lambda P, D, floor: 0.2 + off_by * (P == D), noise=0.004)
+    claim = same_slope_claim(table, ABOVE)
+    assert claim.verdict == verdict and "within 20 %" in claim.statement
+
+
+def test_the_quoted_law_is_judged_by_how_many_cells_it_describes():
+    fits = pd.DataFrame(
+        {"floor": "theory", "offset": "free", "chosen": True, "trusted": [True] * 9 + [False], "seeds": 3,
+         "reason": [""] * 9 + ["y rises with x"], "extrapolation_error": 0.02, "chi_square": 1.8}
+    )  # fmt: skip
+    by_seed = pd.DataFrame({"floor": ["theory"], "offset": ["free"], "chi_square": [1.1]})
+    claim = quoted_claim(fits, by_seed)
+    assert claim.verdict == "confirmed" and claim.statement.startswith("e_inf + A (x + x0)^-alpha")
+    assert "9 of 10" in claim.reason and "1.10 run by run" in claim.reason and "1.80 with all seeds" in claim.reason
+    assert "y rises with x" in claim.reason
+    assert quoted_claim(fits.assign(trusted=[True] * 4 + [False] * 6), by_seed).verdict == "refuted"
+
+
+def test_what_is_left_of_the_peak_is_judged_by_the_aspect_above_the_level():
+    from analysis.laws.grid_law import fit_grid_laws
+    from tests.analysis.laws.known_grid import law, points
+
+    gone = peak_left_claim(fit_grid_laws(points()))
+    assert gone.verdict == "confirmed" and "without e_inf it is" in gone.reason
+    left = points(lambda P, D, K, steps: law(P, D, K, steps) + steps**-0.25 * (P == D))
+    assert peak_left_claim(fit_grid_laws(left)).verdict == "refuted"

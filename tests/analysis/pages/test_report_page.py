@@ -42,13 +42,13 @@ def page(tmp_path_factory):
 
 def test_it_holds_claims_figures_failures_and_no_network(page):
     text = page.read_text()
-    assert text.count("data:image/png;base64,") == 6
+    assert text.count("data:image/png;base64,") == 8
     assert "peaks at P = D: <span class=confirmed>" in text
     assert "shallower at P = D: <span class=confirmed>" in text
     assert "in every cell: <span class=confirmed>" in text
     assert "&lt;script&gt;x" in text and "<script>x" not in text
     assert not re.search(r"(src|href)\s*=\s*['\"]?(https?:|//)", text)
-    assert "Cells that did not finish" in text and "Which floor" in text
+    assert "Cells that did not finish" in text and "Which law" in text
 
 
 def test_every_claim_links_to_the_figures_behind_it(page):

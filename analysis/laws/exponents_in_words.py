@@ -1,0 +1,41 @@
+"""What the exponents of the law of a grid mean: what twice the steps, batch, dimensions or views buy, or cost."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from analysis.laws.grid_law import GridLaw
+from analysis.laws.huber import percentiles
+
+NAMES = {"P": "the batch (P)", "D": "the dimensions (D)", "K": "the views (K)"}
+
+
+def in_words(law: GridLaw) -> list[str]:
+    """A sentence for the steps, and one for each of P, D, K that varies: late in training, where steps are many
+    beside their offset, and of the error above the law's floor."""
+    fit = law.fit
+    above = {"none": "percent error", "free": "error above its floor", "theory": "error above e_inf"}[law.form.floor]
+    alpha, alphas = fit.alpha["steps"], fit.draws("alpha", "steps")
+    sentences = [f"Twice the steps leave {_times(2**-alpha, 2**-alphas)} of the {above}."]
+    for column, name in NAMES.items():
+        if column not in fit.alpha:
+            continue
+        exponent, draws = fit.alpha[column], fit.draws("alpha", column)
+        steps = _times(2 ** (-exponent / alpha), 2 ** (-draws / np.where(alphas > 0, alphas, np.nan)))
+        sentences.append(
+            f"Twice {name}, at the same steps, make {_times(2**-exponent, 2**-draws)} of it: the same {above} after "
+            f"{steps} the steps" + (f", {_times(2 ** (1 - exponent / alpha))} the images." if column == "P" else ".")
+        )
+    if law.form.aspect:
+        low, high = fit.interval("alpha", "aspect")
+        what = "nothing is left of a peak at P = D" if low <= 0 <= high else "something is left of a peak at P = D"
+        what = what if law.form.floor == "theory" else "the peak at P = D, of which this law has no other account"
+        sentences.append(f"The aspect exponent is {fit.alpha['aspect']:.3f} ({low:.3f} to {high:.3f}): {what}.")
+    return sentences
+
+
+def _times(value: float, draws: np.ndarray | None = None) -> str:
+    if draws is None:
+        return f"{value:.2f} times"
+    low, high = percentiles(draws[np.isfinite(draws)])
+    return f"{value:.2f} times ({low:.2f} to {high:.2f})"
