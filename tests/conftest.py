@@ -7,7 +7,6 @@ import os
 
 # Before torch: threads that spin for each other starve on a busy machine.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 import subprocess
 import sys
 from collections.abc import Callable
@@ -26,10 +25,11 @@ SHARED_DATA = Path(os.environ.get("MMCR_TEST_DATA", REPOSITORY.parent / "shared"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Whole launches take turns, in one of the processes that `make test` runs; all else goes on beside them."""
+    """Whole launches take turns, in one of the processes that `make test` runs; all else goes on beside them, the tests
+    of a file together, since they share fixtures."""
     for item in items:
-        if item.path.parent.name == "sweeps" or item.path.name in LAUNCHES:
-            item.add_marker(pytest.mark.xdist_group("launches"))
+        launches = item.path.parent.name == "sweeps" or item.path.name in LAUNCHES
+        item.add_marker(pytest.mark.xdist_group("launches" if launches else str(item.path)))
 
 
 @pytest.fixture(autouse=True)

@@ -23,6 +23,7 @@ from analysis.reading.results import Results
 FLOORS = ("none", "free", "theory")
 OFFSETS = ("none", "free")
 SHIFTED = ("P", "D", "K")  # what the offset of the steps depends on
+BOOTSTRAP = 400  # replicates
 ALIKE = 2.0  # differences of AICc below which the simpler form is taken
 HELD_OUT = 0.3  # of the cells, the most expensive
 BY_FORMULA = "1 - 1/K"
@@ -134,7 +135,8 @@ def grid_laws(points: pd.DataFrame) -> dict[str, list[GridLaw]]:
 
 
 def fit_grid_laws(points: pd.DataFrame) -> list[GridLaw]:
-    """The law in each form, the best by AICc first (of those within 2 of it, the simplest). K enters by formula too,
+    """The law in each form, the best by AICc first (of those within 2 of it, the simplest), with intervals for the
+    best and for those with an aspect. K enters by formula too,
     and first where that foretells the cells left out better (if K has three values or more: two cannot tell).
 
     Raises: ValueError where the cells are too few, or vary too little, for any.
@@ -142,31 +144,34 @@ def fit_grid_laws(points: pd.DataFrame) -> list[GridLaw]:
     laws, reason = [], ""
     for form in FORMS:
         try:
-            laws.append(fit_grid_law(points, form))
+            laws.append(fit_grid_law(points, form, bootstrap=BOOTSTRAP if form.aspect else 0))
         except ValueError as error:  # an offset has parameters that some grids cannot determine
             reason = str(error)
     if not laws:
         raise ValueError(reason)
     least = min(law.fit.aicc for law in laws)
     laws = sorted(laws, key=lambda law: (max(law.fit.aicc, least + ALIKE), law.form.parameters))
+    if not laws[0].form.aspect:
+        laws[0] = fit_grid_law(points, laws[0].form)
     if points["K"].nunique() > 2:
         other = fit_grid_law(points, laws[0].form._replace(by_formula=True))
         laws.insert(0 if other.error < laws[0].error else 1, other)
     return laws
 
 
-def fit_grid_law(points: pd.DataFrame, form: GridForm) -> GridLaw:
-    """The law in one form, fitted to all cells and tested on the most expensive ones."""
-    fit, level = _fit(points, form, _varying(points)), _level(points)
+def fit_grid_law(points: pd.DataFrame, form: GridForm, bootstrap: int = BOOTSTRAP) -> GridLaw:
+    """The law in one form, fitted to all cells and tested on the most expensive ones; without bootstrap replicates no
+    interval is known, nor the test's coverage."""
+    fit, level = _fit(points, form, _varying(points), bootstrap), _level(points)
     try:
-        table = forecasts(points, form)
+        table = forecasts(points, form, bootstrap)
     except ValueError:
         return GridLaw(form, fit, float("nan"), float("nan"), 0, None, level, points)
     held = table[table["held_out"]]
     relative = held["foretold"] / held["error"] - 1
     inside = (held["low"] <= held["error"]) & (held["error"] <= held["high"])
-    error = float(np.sqrt((relative**2).mean()))
-    return GridLaw(form, fit, error, float(inside.mean()), len(held), table, level, points)
+    error, coverage = float(np.sqrt((relative**2).mean())), float(inside.mean()) if bootstrap else float("nan")
+    return GridLaw(form, fit, error, coverage, len(held), table, level, points)
 
 
 def law_table(laws: dict[str, list[GridLaw]]) -> pd.DataFrame:
@@ -195,7 +200,7 @@ def _interval(fit: JointFit, name: str, column: str | None = None) -> tuple[floa
     return (np.nan, np.nan) if absent else fit.interval(name, column)
 
 
-def forecasts(points: pd.DataFrame, form: GridForm) -> pd.DataFrame:
+def forecasts(points: pd.DataFrame, form: GridForm, bootstrap: int = BOOTSTRAP) -> pd.DataFrame:
     """The last point of each run beside what the law of the cheaper cells says of it: the columns of
     `grid_points`, held_out (the most expensive cells, by images shown, then by P D), foretold, and low and high of
     its 95 % forecast. Raises ValueError where the cheaper cells are too few to fit."""
@@ -204,7 +209,7 @@ def forecasts(points: pd.DataFrame, form: GridForm) -> pd.DataFrame:
     cost = (20 * cells[["shown", "size"]].max()).round()
     held = cost.sort_values(["shown", "size"]).index[round((1 - HELD_OUT) * len(cost)) :]
     dear = points.set_index(["P", "D", "K"]).index.isin(held)
-    early = _fit(points[~dear], form, _varying(points))
+    early = _fit(points[~dear], form, _varying(points), bootstrap)
     last = points.assign(held_out=dear).sort_values("steps").groupby("run").tail(1)
     known = _inputs(early, form, _level(points), last["steps"], last["P"], last["D"], last["K"])
     low, high = early.forecast(**known)
@@ -216,7 +221,7 @@ def _varying(points: pd.DataFrame) -> list[str]:
     return [name for name, values in columns.items() if len(np.unique(values)) > 1]
 
 
-def _fit(points: pd.DataFrame, form: GridForm, varying: list[str]) -> JointFit:
+def _fit(points: pd.DataFrame, form: GridForm, varying: list[str], bootstrap: int) -> JointFit:
     columns = _columns(points["steps"], points["P"], points["D"], points["K"])
     names = [name for name in varying if name != "aspect" or form.aspect]
     names = [name for name in names if name != BY_FORMULA or form.by_formula]
@@ -229,6 +234,7 @@ def _fit(points: pd.DataFrame, form: GridForm, varying: list[str]) -> JointFit:
         offset=[name for name in names if name in SHIFTED] if form.offset == "free" else None,
         known={BY_FORMULA: -1.0} if BY_FORMULA in names else None,
         groups=cells,
+        bootstrap=bootstrap,
     )
 
 

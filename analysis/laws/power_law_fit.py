@@ -89,7 +89,7 @@ def fit_power_law(
     best = fit(log_y[None], _starts(x[:kept], log_y, centre, fixed, low[3], high[3]))[0]
     fitted = law(best[None])[0][0]
     replicates = _replicates(fit, best, fitted, log_y, weight, known, labels, max(1, kept - free), bootstrap, seed)
-    tied = _tied(replicates, low, high)
+    tied = _tied(replicates, low, high, log_y)
     replicates[:, 3] = np.clip(replicates[:, 3], low[3], high[3])
     thetas = np.concatenate([best[None], replicates])
     thetas[:, 3] = shift if shift is not None else x[0] * np.expm1(thetas[:, 3])
@@ -102,7 +102,10 @@ def fit_power_law(
     constant = information_criterion(((log_y - np.average(log_y, weights=weight**2)) * weight) ** 2, 1)
     rest = log_y - fitted if np.abs(log_y - fitted).max() > EXACT else np.zeros(kept)
     independent = whitened(rest, np.log(x[:kept]), known, weight, labels)
-    reason = doubt(independent, decades, alpha, thetas[1:, 2], aicc, constant) or tied
+    several = 2 * int(labels.max() + 1) if labels.max() else 0  # parameters of the lines of several runs
+    degrees = kept - max(free, several)
+    scatter = float((independent**2).sum() / degrees) if known is not None and degrees > 0 else float("nan")
+    reason = doubt(independent, decades, alpha, thetas[1:, 2], aicc, constant, scatter) or tied
     fit_of = PowerLawFit(
         E=E,
         A=float(np.exp(a + alpha * centre)),
@@ -170,10 +173,12 @@ def _chi_square(residuals: Array, known: Array | None, labels: NDArray[np.int64]
     return float((np.concatenate(independent) ** 2).sum() / degrees)
 
 
-def _tied(theta: Array, low: Array, high: Array) -> str:
+def _tied(theta: Array, low: Array, high: Array, log_y: Array) -> str:
     """Why the offset of the replicates `theta` is not determined; empty where it is, or is known."""
     if low[3] == high[3] or len(theta) == 0:
         return ""
+    if low[0] < high[0] and (_floor(theta[:, 0], log_y) == 0).mean() > TAIL:
+        return "the interval of E reaches 0: floor, offset and exponent cannot be told apart"
     if (theta[:, 3] >= high[3]).mean() > TAIL:
         return "the interval of x0 reaches its bound, the largest x: offset and exponent cannot be told apart"
     if (theta[:, 3] <= low[3]).mean() > TAIL:

@@ -10,13 +10,17 @@ from analysis.laws.huber import Array, percentiles
 MIN_POINTS = 6
 MIN_DECADES = 1.0
 STRUCTURE = 0.01  # chance below which runs of one sign count as structure
+SCATTER = 5.0  # times the noise in squares: more cannot be a few per cent that an estimate of the noise is off
 
 
-def doubt(residuals: Array, decades: float, alpha: float, draws: Array, aicc: float, constant: float) -> str:
+def doubt(
+    residuals: Array, decades: float, alpha: float, draws: Array, aicc: float, constant: float, scatter: float
+) -> str:
     """Why a fit should not be trusted; empty where it may be.
 
     Args: residuals: independent ones, in order of x; decades: that x spans; alpha, draws: the exponent and its
-        bootstrap replicates; aicc, constant: of the law, and of a constant.
+        bootstrap replicates; aicc, constant: of the law, and of a constant; scatter: reduced chi-square of the
+        residuals (NaN where their noise is not known).
     """
     if len(residuals) < MIN_POINTS:
         return f"only {len(residuals)} points; at least {MIN_POINTS} are needed"
@@ -35,6 +39,8 @@ def doubt(residuals: Array, decades: float, alpha: float, draws: Array, aicc: fl
         return f"the interval of alpha, {low:.3f} to {high:.3f}, is wider than alpha"
     if (chance := runs_test(residuals)) < STRUCTURE:
         return f"the residuals have structure (runs test, p = {chance:.1g}): the points bend away from the law"
+    if scatter > SCATTER:
+        return f"the points scatter about the law by more than their noise (reduced chi-square {scatter:.1f})"
     return ""
 
 

@@ -22,7 +22,7 @@ def figures(laws: dict[str, list[GridLaw]], folder: Path) -> list[Path]:
     of floor, where they were tested; the paths of the PNGs."""
     paths = []
     for i, (variant, kinds) in enumerate(laws.items()):
-        tested = [law for law in kinds if law.test is not None]
+        tested = [law for law in kinds if law.test is not None and np.isfinite(law.coverage)]
         best = [next(law for law in tested if law.form.floor == floor) for floor in _floors(tested)]
         drawings: dict[str, Callable[[], Figure]] = {"collapse": lambda kinds=kinds: draw_collapse(kinds[0])}  # type: ignore[misc]
         if best:

@@ -2,12 +2,16 @@
 
 import re
 
+import numpy as np
 import pytest
 
-from analysis.laws.cell_law import PURE, laws_by_seed
+from analysis.laws.cell_law import PURE, chosen_form, fit_table, laws_by_seed
 from analysis.laws.diagonal_contrasts import slope_at_diagonal
+from analysis.laws.forecast import end_test
+from analysis.laws.grid_law import GridForm, fit_grid_law, measured_points
 from analysis.laws.measured_cells import measured_cells, tail_errors
 from analysis.laws.peak import peak_table
+from analysis.pages.level_figure import level_table
 from analysis.pages.paper_claims import peak_claim
 from analysis.reading.results import open_results
 from tests.conftest import REPOSITORY
@@ -34,13 +38,67 @@ def test_its_errors_peak_at_p_equal_d(reference):
     assert peak_claim(runs, peaks).verdict == "confirmed"
 
 
-def test_its_slopes_are_those_of_the_readme(reference):
-    exponents = laws_by_seed(measured_cells(reference), (PURE, ABOVE))
-    number = r"([\d.]+)"
-    interval = rf"{number}\s+\({number}\s+to\s+{number}\)"
-    pattern = rf"at P = D are {interval}.*?above e_inf only {interval}"
-    said = re.search(pattern, (REPOSITORY / "README.md").read_text(), re.S)
-    assert said
-    plain, above = (slope_at_diagonal(exponents, form) for form in (PURE, ABOVE))
-    measured = [-plain.mean, -plain.high, -plain.low, -above.mean, -above.high, -above.low]
-    assert [float(number) for number in said.groups()] == pytest.approx(measured, abs=6e-4)
+def numbers(pattern):
+    """What the README says, as numbers."""
+    found = re.search(
+        pattern.replace(" ", r"\s+").replace("#", r"(-?[\d.]+)"), (REPOSITORY / "README.md").read_text(), re.S
+    )
+    assert found, pattern
+    return [float(number.rstrip(".")) for number in found.groups()]
+
+
+@pytest.fixture(scope="module")
+def cells(reference):
+    return measured_cells(reference)
+
+
+def test_its_slopes_are_those_of_the_readme(cells):
+    said = numbers(r"at P = D are # \(# to #\) below .*? they are not: \+# \(# to #\)")
+    by_seed = laws_by_seed(cells, (PURE, ABOVE))
+    plain, above = (slope_at_diagonal(by_seed, form) for form in (PURE, ABOVE))
+    measured = [-plain.mean, -plain.high, -plain.low, above.mean, above.low, above.high]
+    assert said == pytest.approx(measured, abs=6e-4)
+    assert by_seed.loc[by_seed["floor"] == "theory", "chi_square"].median() == pytest.approx(1.27, abs=0.006)
+
+
+def test_a_law_above_the_level_describes_nearly_every_cell(cells):
+    table, _ = fit_table(cells, "flops")
+    mine, pure = table[table["chosen"]], table[(table["floor"] == "none") & (table["offset"] == "none")]
+    assert set(zip(mine["floor"], mine["offset"], strict=True)) == {ABOVE} == {chosen_form(table)}
+    trusted, of = numbers(r"describes # of # cells:")
+    assert (mine["trusted"].sum(), len(mine)) == (trusted, of) and trusted >= 28
+    error, few, worse = numbers(
+        r"largest compute within # % \(medians\)\. The pure power law does so in # cells, with # %"
+    )
+    assert 100 * mine["extrapolation_error"].median() == pytest.approx(error, abs=0.06)
+    assert (pure["trusted"].sum(), 100 * pure["extrapolation_error"].median()) == (few, pytest.approx(worse, abs=0.06))
+
+
+def test_one_law_foretells_the_expensive_cells_and_the_ends_of_runs(reference):
+    points = measured_points(reference)
+    law = fit_grid_law(points, GridForm("theory", "free", aspect=False))
+    error, end, inside = numbers(r"foretells the others within # % .*? first quarter within # %, # % inside")
+    assert 100 * law.error == pytest.approx(error, abs=0.06) and error <= 6 and law.coverage >= 0.88
+    ends = end_test(points, law.form)
+    assert [100 * ends[0], 100 * ends[1]] == pytest.approx([end, inside], abs=0.6)
+    assert end <= 10 and inside >= 88
+
+
+@pytest.fixture(scope="module")
+def images():
+    return level_table(open_results(REPOSITORY / "results/reference/digits-images").runs())
+
+
+def test_the_height_of_the_peak_falls_with_the_size_of_the_data_set(images):
+    for D in (32, 64, 128):
+        heights = images[(images["P"] == D) & (images["D"] == D)].sort_values("images")["percent_error"].to_numpy()
+        assert (np.diff(heights) > 0).all()
+
+
+def test_uniformity_follows_the_level_of_so_many_images(images):
+    cells = images[images["P"] >= 64].set_index(["images", "P", "D"])[["deficit", "level"]].drop(index=128, level="D")
+    changes = cells.loc[1437] - cells.loc[128]
+    assert len(changes) == 6
+    assert (changes["deficit"] / changes["level"]).between(0.65, 1.05).all()
+    whole = images[(images["P"] == 128) & (images["images"] == 128) & (images["D"] <= 32)]
+    assert (whole["deficit"] < 0.01).all() and whole["level"].to_numpy() == pytest.approx(0, abs=1e-9)

@@ -155,3 +155,63 @@ def test_a_rank_that_binds_nothing_changes_nothing():
     np.testing.assert_array_equal(expected_percent_error(P, D, rank=D), expected_percent_error(P, D))
     np.testing.assert_array_equal(expected_percent_error(P, D, rank=np.inf), expected_percent_error(P, D))
     assert expected_percent_error(1024, 1024, rank=512) == pytest.approx(1 - 0.5**0.5 * (1 - 0.06720), abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("P", "D", "N", "level"),
+    [(32, 32, 64, 0.0997), (32, 32, 128, 0.128), (32, 32, 1024, 0.1485), (128, 128, 1437, 0.1434),
+     (256, 256, 1437, 0.1351), (256, 128, 1437, 0.0573), (256, 64, 1437, 0.0270)],
+)  # fmt: skip
+def test_the_level_of_a_finite_data_set_is_that_of_the_manova_law(P, D, N, level):
+    assert expected_percent_error(P, D, N) == pytest.approx(level, abs=6e-5)
+
+
+def tight_frame(N, D, rng, rounds=200):
+    """N unit vectors in D dimensions whose second moments are the same in all directions."""
+    frame = rng.standard_normal((N, D))
+    for _ in range(rounds):
+        frame /= np.linalg.norm(frame, axis=1, keepdims=True)
+        left, _, right = np.linalg.svd(frame, full_matrices=False)
+        frame = np.sqrt(N / D) * left @ right
+    return frame / np.linalg.norm(frame, axis=1, keepdims=True)
+
+
+@pytest.mark.parametrize(
+    ("P", "D", "N"),
+    [(64, 64, 128), (64, 64, 512), (64, 128, 256), (128, 64, 256), (128, 128, 192), (200, 50, 400), (32, 128, 384),
+     (96, 96, 960), (128, 32, 160), (150, 100, 300)],
+)  # fmt: skip
+def test_random_rows_of_a_tight_frame_have_that_level(P, D, N):
+    rng = np.random.default_rng(P + D + N)
+    frame = tight_frame(N, D, rng)
+    draws = [np.linalg.svd(frame[rng.permutation(N)[:P]], compute_uv=False).sum() for _ in range(40)]
+    found = percent_error(np.array(draws), P, D)
+    assert found.mean() == pytest.approx(expected_percent_error(P, D, N), abs=4 * found.std() / np.sqrt(40) + 6e-4)
+
+
+@given(P=st.integers(2, 400), D=st.integers(2, 400), factor=st.floats(1, 50))
+@settings(deadline=None)
+def test_more_data_raise_the_level_towards_that_of_endless_data(P, D, factor):
+    N = P * factor
+    level, more = expected_percent_error(P, D, N), expected_percent_error(P, D, 2 * N)
+    endless = expected_percent_error(P, D)
+    assert 0 <= level <= more + 1e-6 <= endless + 2e-6
+    assert expected_percent_error(P, D, 1e7) == pytest.approx(endless, abs=1e-4)
+
+
+def test_a_batch_of_all_images_and_images_fewer_than_dimensions_can_be_perfect():
+    assert expected_percent_error(64, 32, 64) == pytest.approx(0, abs=1e-9)
+    assert expected_percent_error(32, 128, 100) == pytest.approx(0, abs=1e-9)
+    bound = expected_percent_error(64, 64, N=256, rank=32)
+    assert bound == pytest.approx(1 - np.sqrt(0.5) * (1 - expected_percent_error(64, 32, 256)))
+    with pytest.raises(ValueError, match="more images than the data set"):
+        expected_percent_error(64, 32, 63)
+    assert expected_percent_error([16, 32], 32, [64, 1e9]).shape == (2,)
+
+
+def test_finite_batches_of_uniform_rows_lie_near_the_limit():
+    rng = np.random.default_rng(0)
+    for P, D in ((16, 16), (64, 64), (32, 128)):
+        draws = [simulate_uniform(P, D, rng) for _ in range(400)]
+        spread = 4 * np.std(draws) / 20
+        assert abs(np.mean(draws) - expected_percent_error(P, D)) < 0.04 / min(P, D) + spread

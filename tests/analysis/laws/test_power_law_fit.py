@@ -24,6 +24,76 @@ def test_exact_laws_are_recovered(floor, E):
     assert fit.scale < 1e-6
 
 
+def shifted(x0=4.0, E=0.15, A=0.4, alpha=0.4, noise=0.005, n=24, seed=0):
+    """A law with an offset in units of the smallest x, its noise known."""
+    x = np.geomspace(1e9, 40e9, n)
+    clean = E + A * (x / x[0] + x0) ** -alpha
+    return x, clean * np.exp(noise * np.random.default_rng(seed).standard_normal(n)), noise**2 * np.eye(n)
+
+
+@pytest.mark.parametrize(("floor", "E"), [("none", 0.0), ("free", 0.15), (0.15, 0.15)])
+@pytest.mark.parametrize("x0", [-0.6, 0.0, 4.0, 15.0])
+def test_exact_laws_with_an_offset_are_recovered(floor, E, x0):
+    x, y, _ = shifted(x0, E, noise=0)
+    fit = fit_power_law(x, y, floor=floor, offset="free", bootstrap=0)
+    assert fit.alpha == pytest.approx(0.4, rel=2e-3)
+    assert fit.x0 == pytest.approx(x0 * x[0], abs=0.02 * x[0])
+    assert fit.predict(x) == pytest.approx(y, rel=1e-5)
+    given_offset = fit_power_law(x, y, floor=floor, offset=x0 * x[0], bootstrap=0)
+    assert (given_offset.E, given_offset.alpha) == pytest.approx((E, 0.4), rel=1e-4)
+    assert given_offset.x0 == pytest.approx(x0 * x[0]) and given_offset.offset == "fixed"
+
+
+def test_intervals_of_a_law_with_an_offset_hold_the_truth_and_chi_square_is_one():
+    held, chi = {"alpha": 0, "x0": 0}, []
+    for seed in range(120):
+        x, y, covariance = shifted(seed=seed)
+        fit = fit_power_law(x, y, floor=0.15, offset="free", covariance=covariance, bootstrap=200, seed=seed)
+        for name, truth in (("alpha", 0.4), ("x0", 4e9)):
+            low, high = fit.interval(name)
+            held[name] += low <= truth <= high
+        chi.append(fit.chi_square)
+    assert all(0.89 <= count / 120 <= 0.99 for count in held.values()), held
+    assert np.mean(chi) == pytest.approx(1, abs=0.1)  # standard error 0.03
+
+
+def test_an_offset_that_is_not_needed_is_found_to_be_none():
+    x, y, covariance = shifted(x0=0.0, E=0.0)
+    fit = fit_power_law(x, y, offset="free", covariance=covariance)
+    low, high = fit.interval("x0")
+    assert low < 0 < high and fit.trusted
+    assert fit_power_law(x, y, covariance=covariance).aicc < fit.aicc
+
+
+def test_floor_and_offset_that_cannot_be_told_apart_are_not_trusted_and_say_so():
+    x, y, covariance = shifted(noise=0.02)
+    fit = fit_power_law(x, y, floor="free", offset="free", covariance=covariance)
+    assert not fit.trusted and ("told apart" in fit.reason or "alpha" in fit.reason)
+
+
+def test_an_offset_beyond_the_points_is_not_trusted_and_says_so():
+    x = np.geomspace(1e9, 20e9, 24)
+    flat = 0.4 * np.exp(-x / 60e9) * np.exp(0.004 * np.random.default_rng(0).standard_normal(24))
+    fit = fit_power_law(x, flat, offset="free", covariance=0.004**2 * np.eye(24))
+    assert not fit.trusted and "x0 reaches its bound" in fit.reason and fit.interval("x0")[1] <= x[-1]
+
+
+def test_points_that_scatter_more_than_their_noise_are_not_trusted():
+    x, y, covariance = shifted(noise=0.02)
+    fit = fit_power_law(x, y, floor=0.15, offset="free", covariance=covariance / 16)
+    assert not fit.trusted and "chi-square" in fit.reason and fit.chi_square > 5
+
+
+@given(exponent=st.floats(-18, 18), unit=st.floats(-9, 9))
+@settings(max_examples=25, deadline=None)
+def test_units_do_not_matter_to_an_offset_either(exponent, unit):
+    x, y, _ = shifted()
+    one = fit_power_law(x, y, floor=0.15, offset="free", bootstrap=0)
+    other = fit_power_law(x * 10**exponent, y * 10**unit, floor=0.15 * 10**unit, offset="free", bootstrap=0)
+    assert other.alpha == pytest.approx(one.alpha, rel=1e-3)
+    assert other.x0 == pytest.approx(one.x0 * 10**exponent, rel=1e-3)
+
+
 @given(exponent=st.floats(-18, 18), unit=st.floats(-9, 9))
 @settings(max_examples=25, deadline=None)
 def test_units_do_not_matter(exponent, unit):
@@ -208,7 +278,12 @@ def test_aicc_tells_a_floor_from_none():
         (([1, 2, 3], [1, -2, 3]), {}, "positive"),
         (([1, 2, 3], [1, np.nan, 3]), {}, "positive"),
         (([1, 2], [1, 2]), {}, "at least 3"),
-        (([1, 2, 3], [3, 2, 1]), {"floor": "some"}, "unknown"),
+        (([1, 2, 3], [3, 2, 1]), {"floor": "some"}, "floor 'some' is unknown"),
+        (([1, 2, 3], [3, 2, 1]), {"floor": -0.1}, "must not be negative"),
+        (([1, 2, 3], [3, 2, 1]), {"floor": np.nan}, "finite"),
+        (([1, 2, 3], [3, 2, 1]), {"offset": "some"}, "offset 'some' is unknown"),
+        (([1, 2, 3], [3, 2, 1]), {"offset": -1}, "above minus the smallest x"),
+        (([1, 2, 3], [3, 2, 1]), {"floor": "free", "offset": "free"}, "at least 4 are needed"),
         (([1, 2, 3], [3, 2, 1]), {"holdout": 1.0}, "holdout"),
         (([1, 2, 3], [3, 2, 1]), {"covariance": np.eye(2)}, "covariance"),
         (([1, 2, 3], [3, 2, 1]), {"covariance": np.zeros((3, 3))}, "covariance"),

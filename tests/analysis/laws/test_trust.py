@@ -33,11 +33,12 @@ def test_a_clean_fit_is_not_doubted_and_each_doubt_is_named():
     rng = np.random.default_rng(0)
     draws = 0.2 + 0.01 * rng.standard_normal(99)
     good = {"residuals": rng.standard_normal(20), "decades": 3.0, "alpha": 0.2, "draws": draws, "aicc": -50.0,
-            "constant": -10.0}  # fmt: skip
+            "constant": -10.0, "scatter": 1.2}  # fmt: skip
     assert doubt(**good) == ""
     for change, says in (
         ({"residuals": np.ones(5)}, "only 5 points"),
         ({"decades": 0.5}, "decades"),
+        ({"scatter": 7.0}, "chi-square 7.0"),
         ({"aicc": -5.0}, "constant"),
         ({"draws": np.empty(0)}, "no bootstrap"),
         ({"draws": 0.1 * rng.standard_normal(99)}, "holds 0"),
