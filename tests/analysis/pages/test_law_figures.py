@@ -1,0 +1,83 @@
+"""The figures of the law of a grid and of the level, by what they draw."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import pytest
+
+from analysis.laws.grid_law import GridForm, fit_grid_law
+from analysis.laws.measured_cells import Cell
+from analysis.pages import isoflop_figure
+from analysis.pages.collapse_figure import draw_collapse
+from analysis.pages.level_figure import draw_levels, level_table
+from mmcr_core.theory import expected_percent_error
+from tests.analysis.laws.known_grid import SIZES, STEPS, points
+from tests.analysis.laws.known_grid import law as known
+
+
+@pytest.fixture(scope="module")
+def law():
+    return fit_grid_law(points(noise=0.003), GridForm("theory", "none", False), bootstrap=50)
+
+
+@pytest.fixture(autouse=True)
+def _closed():
+    yield
+    plt.close("all")
+
+
+def test_cells_of_a_known_law_collapse_onto_its_line(law):
+    top, bottom, _ = draw_collapse(law).axes
+    drawn = np.concatenate([np.asarray(part.get_offsets()) for part in top.collections])
+    assert len(drawn) == len(points())
+    level = drawn[:, 1] * drawn[:, 0] ** law.fit.alpha["steps"]
+    assert level == pytest.approx(np.ones(len(level)), rel=0.12)  # 0.3 % of e, near e_inf
+    missed = np.concatenate([np.asarray(part.get_offsets()) for part in bottom.collections])[:, 1]
+    assert np.abs(missed).max() < 2 and bottom.get_ylim()[1] > np.quantile(np.abs(missed), 0.99)
+
+
+def cells(K):
+    """Measured over FLOPs, 1e6 an image."""
+    return {
+        ("mmcr", P, D, K): Cell(STEPS * P * 1e6, known(P, D, K, STEPS), 0 * STEPS, np.eye(25), [0] * 25, False)
+        for P in SIZES for D in SIZES
+    }  # fmt: skip
+
+
+def test_isoflop_curves_pass_through_what_was_measured_and_mark_the_least(law):
+    cost = pd.Series({(P, D, 2): P * 1e6 for P in SIZES for D in SIZES})
+    figure = isoflop_figure.draw(law, cells(2), cost)
+    assert len(figure.axes) == 2 * isoflop_figure.BUDGETS
+    for ax in figure.axes:
+        stars = [line for line in ax.lines if line.get_marker() == "*"]
+        curves = [line for line in ax.lines if len(line.get_xdata()) == isoflop_figure.FINE]
+        measured = [line for line in ax.lines if line.get_marker() == "o"]
+        assert len(stars) == len(curves) == len(measured) == len(SIZES)
+        for star, curve, dots in zip(stars, curves, measured, strict=True):
+            assert star.get_ydata()[0] == np.min(curve.get_ydata())
+            on_curve = np.interp(dots.get_xdata(), curve.get_xdata(), curve.get_ydata())
+            assert dots.get_ydata() == pytest.approx(on_curve, rel=0.05)
+
+
+def test_a_sweep_of_few_sizes_has_no_isoflop_figure(law, tmp_path):
+    few = {key: cell for key, cell in cells(2).items() if key[1] in SIZES[:2]}
+    runs = pd.DataFrame({"variant": ["mmcr"], "P": [32], "D": [32], "K": [2], "flops_per_step": [1.0]})
+    assert isoflop_figure.figures({"mmcr": [law]}, few, runs, tmp_path) == []
+
+
+def rows(images):
+    return pd.DataFrame(
+        [{"P": P, "D": 64, "K": 2, "seed": seed, "percent_error": 0.2 + 0.01 * seed, "uniformity": 0.9, "spec": "{}",
+          "dataset_images": N, "rank_bound": 128} for N in images for P in (32, 64) for seed in (0, 1)]
+    )  # fmt: skip
+
+
+def test_levels_are_drawn_where_data_sets_of_several_sizes_were_trained_on():
+    assert level_table(rows([1000])).empty and level_table(rows([np.nan])).empty
+    table = level_table(rows([128, 1000]))
+    assert len(table) == 4 and table["percent_error"].to_numpy() == pytest.approx(0.205)
+    row = table[(table["P"] == 64) & (table["images"] == 128)].iloc[0]
+    assert row["level"] == pytest.approx(expected_percent_error(64, 64, 128)) and row["deficit"] == pytest.approx(0.1)
+    (ax,) = draw_levels(table).axes
+    assert sum(line.get_marker() == "o" for line in ax.lines) == 4
+    assert ax.get_ylim()[0] == 0 and ax.get_ylim()[1] > 0.205
