@@ -150,7 +150,7 @@ def fit_grid_laws(points: pd.DataFrame) -> list[GridLaw]:
     if not laws:
         raise ValueError(reason)
     least = min(law.fit.aicc for law in laws)
-    laws = sorted(laws, key=lambda law: (max(law.fit.aicc, least + ALIKE), law.form.parameters))
+    laws = sorted(laws, key=lambda law: (max(law.fit.aicc, least + ALIKE), law.form.parameters, law.fit.scale))
     if not laws[0].form.aspect:
         laws[0] = fit_grid_law(points, laws[0].form)
     if points["K"].nunique() > 2:
