@@ -27,6 +27,7 @@ from analysis.laws.huber import (
     percentiles,
 )
 from analysis.laws.law_shapes import log_floor, product_law, sum_law
+from analysis.laws.one_thread import on_one_thread
 
 NEAR = 10  # iterations of a multiplicative law's replicates, which begin at the best fit
 STARTS = 8  # of an additive law, the best guesses of its exponents
@@ -114,6 +115,7 @@ class JointFit:
         return _law(self.form, u - self._centre, level, list(self.alpha), self._offset)
 
 
+@on_one_thread
 def fit_joint(
     columns: Columns,
     y: ArrayLike,

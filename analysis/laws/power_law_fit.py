@@ -14,8 +14,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from analysis.laws.fitted_law import PowerLawFit, difference
-from analysis.laws.huber import Array, huber_fits, information_criterion
+from analysis.laws.huber import HUBER, Array, huber_fits, information_criterion
 from analysis.laws.law_shapes import log_floor, offset_law
+from analysis.laws.one_thread import on_one_thread
 from analysis.laws.resampling import block_resample, jackknife_draws, square_root, student_factor, whitened
 from analysis.laws.trust import doubt
 
@@ -28,6 +29,7 @@ TAIL = 0.025  # of the replicates at a bound: the interval reaches it
 STARTS = (0.3, 1.0, 4.0, 15.0)  # (x0 + min x) / min x of the first guesses
 
 
+@on_one_thread
 def fit_power_law(
     x: ArrayLike,
     y: ArrayLike,
@@ -81,13 +83,16 @@ def fit_power_law(
     shift = None if offset == "free" else 0.0 if offset == "none" else float(offset)
     law = offset_law(x[:kept], centre, None if fixed is None else log_floor(fixed, kept))
     low, high = _bounds(x[:kept], log_y, fixed, shift)
-    edge = np.inf if int(labels.max()) else None  # a robust loss would call a whole run an outlier
+    bent: dict[str, float | None] = {"edge": np.inf if int(labels.max()) else None}  # to it a whole run is an outlier
 
-    def fit(targets: Array, starts: Array, counts: Array | None = None) -> Array:
-        return huber_fits(law, targets, starts, weight=weight, counts=counts, threshold=edge, low=low, high=high)[0]
+    def fit(targets: Array, starts: Array, counts: Array | None = None, iterations: int = 60) -> Array:
+        return huber_fits(law, targets, starts, weight=weight, counts=counts, threshold=bent["edge"], low=low,
+                          high=high, iterations=iterations)[0]  # fmt: skip
 
     best = fit(log_y[None], _starts(x[:kept], log_y, centre, fixed, low[3], high[3]))[0]
     fitted = law(best[None])[0][0]
+    if bent["edge"] is None:  # replicates are told what residuals are usual; each finding it anew takes twice the time
+        bent["edge"] = HUBER * max(1.4826 * float(np.median(np.abs((log_y - fitted) * weight))), 1e-9)
     replicates = _replicates(fit, best, fitted, log_y, weight, known, labels, max(1, kept - free), bootstrap, seed)
     tied = _tied(replicates, low, high, log_y)
     replicates[:, 3] = np.clip(replicates[:, 3], low[3], high[3])

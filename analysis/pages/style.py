@@ -68,6 +68,8 @@ def plain_ticks(axes: Iterable[Axes], axis: str, low: float, high: float) -> Non
 
 def save(figure: Figure, folder: Path, name: str) -> Path:
     """Write NAME.png and NAME.pdf into `folder` (or URL), whole or not at all; returns the PNG's path."""
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")  # it has done its work, and would do it again for each file
     for suffix in ("pdf", "png"):
         stream = io.BytesIO()
         metadata = {"CreationDate": None} if suffix == "pdf" else None
