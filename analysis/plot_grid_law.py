@@ -17,7 +17,7 @@ from analysis.pages.terminal_table import print_table
 from sweeps.storage.last_guard import guarded
 
 EXAMPLE = "Example: python analysis/plot_grid_law.py results/quickstart"
-SHOWN = ["variant", "floor", "offset", "aspect", "aicc", "test_error", "test_coverage", "tested"]
+SHOWN = ["variant", "floor", "offset", "aspect", "bic", "test_error", "test_coverage", "tested"]
 app = new_app()
 
 

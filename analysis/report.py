@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from analysis.pages import comparison_page, report_page
-from analysis.pages.command_options import BEST_OVER, new_app, open_best
+from analysis.pages.command_options import BEST_OVER, new_app, open_each
 from analysis.pages.output_files import shown, write_page
 from sweeps.storage.last_guard import guarded
 
@@ -30,7 +30,7 @@ def main(
     ] = None,
 ) -> None:
     """Write the report of a sweep, or of how sweeps compare (comparison.html in the first one's folder)."""
-    opened = [open_best(name, best_over) for name in results]
+    opened = open_each(results, best_over)
     if len(opened) == 1:
         target, text = output or opened[0].root / "report.html", report_page.render(opened[0])
     else:

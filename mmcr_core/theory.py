@@ -74,13 +74,15 @@ def expected_percent_error(
 
     Args: points, dims: P and D, positive; N: images of the data set, P or more; rank: r, positive (None: no bound);
         broadcast against each other.
-    Returns: float or array in [0, 1). Raises: ValueError where P exceeds N.
+    Returns: float or array in [0, 1). Raises: ValueError where P exceeds N, or something is not positive.
     Source: MP67; Wachter 1980; Haikin, Zamir and Gavish 2017, "Random subsets of structured deterministic frames have
         MANOVA spectra"; the O() of I23, theorem 2.5, made exact.
     """
     images, bound = (np.inf if value is None else np.asarray(value, float) for value in (N, rank))
     P, D, images, bound = np.broadcast_arrays(np.asarray(points, float), np.asarray(dims, float), images, bound)
-    if np.any(images < P):
+    if not np.all((P > 0) & (D > 0) & (bound > 0)):
+        raise ValueError("P, D and rank must be positive numbers")
+    if not np.all(images >= P):
         raise ValueError("a batch holds more images than the data set; N must be P or more")
     within = np.minimum(D, bound)
     share = np.where(

@@ -68,17 +68,26 @@ def fit_table(
                 continue
             fits[(*key, *form)] = fit
             early = fit_cell(cell, key[1], key[2], *form, holdout=HOLDOUT, bootstrap=0)
-            note = "the learning rate decays, which bends the trajectory" if cell.decays else fit.reason
+            note = _doubt(cell) or fit.reason
             row |= {name: getattr(fit, name) for name in NUMBERS}
             for name in ("E", "A", "alpha", "x0"):
                 row[f"{name}_low"], row[f"{name}_high"] = fit.interval(name)
             row["extrapolation_error"] = early.extrapolation_error if early else float("nan")
-            rows.append(row | {"trusted": fit.trusted and not cell.decays, "reason": note})
+            rows.append(row | {"trusted": note == "", "reason": note})
     table = pd.DataFrame(rows)
     columns = [*CELL, "law", "axis", "floor", "offset", "chosen", "seeds"]
     columns += [f"{name}{end}" for name in ("E", "A", "alpha", "x0") for end in ("", "_low", "_high")]
     columns += ["scale", "chi_square", "aicc", "extrapolation_error", "points", "decades", "trusted", "reason"]
     return table.reindex(columns=columns).assign(chosen=choose(table.reindex(columns=columns))), fits
+
+
+def _doubt(cell: Cell) -> str:
+    """Why no law of a cell should be trusted, whatever its form."""
+    if cell.decays:
+        return "the learning rate decays, which bends the trajectory"
+    if cell.left_out:
+        return f"{cell.left_out} steps have an error that is 0 or not a number; a law in logs is without them"
+    return ""
 
 
 def choose(table: pd.DataFrame) -> pd.Series:

@@ -34,6 +34,8 @@ class Contrast:
     over: str
 
     def __str__(self) -> str:
+        if not np.isfinite(self.low):
+            return f"{self.mean:+.3f} (of one cell: no interval)"
         text = f"95 % interval over {self.over} {self.low:+.3f} to {self.high:+.3f}"
         if self.over == "seeds" and np.isfinite(self.cells_low):
             text += f", over cells {self.cells_low:+.3f} to {self.cells_high:+.3f}"

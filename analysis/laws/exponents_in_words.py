@@ -31,11 +31,19 @@ def in_words(law: GridLaw) -> list[str]:
         what = "nothing is left of a peak at P = D" if low <= 0 <= high else "something is left of a peak at P = D"
         what = what if law.form.floor == "theory" else "the peak at P = D, of which this law has no other account"
         sentences.append(f"The aspect exponent is {fit.alpha['aspect']:.3f} ({low:.3f} to {high:.3f}): {what}.")
+    sentences.append(
+        f"Points of all cells lie within {100 * fit.scale:.1f} % of the law (r.m.s.), {law.chi_square:.3g} times their "
+        "noise in squares."
+    )
     return sentences
 
 
 def _times(value: float, draws: np.ndarray | None = None) -> str:
     if draws is None:
-        return f"{value:.2f} times"
+        return f"{_round(value)} times"
     low, high = percentiles(draws[np.isfinite(draws)])
-    return f"{value:.2f} times ({low:.2f} to {high:.2f})"
+    return f"{_round(value)} times ({_round(float(low))} to {_round(float(high))})"
+
+
+def _round(value: float) -> str:
+    return f"{value:.2f}" if value >= 0.1 else f"{value:.2g}"

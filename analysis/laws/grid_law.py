@@ -24,7 +24,7 @@ FLOORS = ("none", "free", "theory")
 OFFSETS = ("none", "free")
 SHIFTED = ("P", "D", "K")  # what the offset of the steps depends on
 BOOTSTRAP = 400  # replicates
-ALIKE = 2.0  # differences of AICc below which the simpler form is taken
+ALIKE = 2.0  # differences of BIC below which the simpler form is taken
 HELD_OUT = 0.3  # of the cells, the most expensive
 BY_FORMULA = "1 - 1/K"
 
@@ -67,6 +67,14 @@ class GridLaw:
     def inputs(self, steps: Any, P: Any, D: Any, K: Any) -> dict[str, Any]:
         """Arguments of the fit's predict, band and forecast for given steps (optimiser), P, D and K."""
         return _inputs(self.fit, self.form, self.level, steps, P, D, K)
+
+    @property
+    def chi_square(self) -> float:
+        """Squares of the residuals of log e over those of the points' noise: what the law leaves of each cell."""
+        points = self.points
+        foretold = self.fit.predict(**self.inputs(points["steps"], points["P"], points["D"], points["K"]))
+        noise = np.maximum(points["noise"].to_numpy(float), 1e-6)
+        return float(((np.log(points["error"].to_numpy(float) / foretold) / noise) ** 2).mean())
 
     def shifted(self, steps: Any, P: Any, D: Any, K: Any) -> Array:
         """Steps and their offset, steps + s0 P^p D^q K^r."""
@@ -123,21 +131,22 @@ def measured_points(results: Results) -> pd.DataFrame:
 def grid_laws(points: pd.DataFrame) -> dict[str, list[GridLaw]]:
     """The laws of each variant among `grid_points`, the best first. Raises ResultsError where there are too few
     cells for any."""
-    laws, reason = {}, ""
+    laws, reason, kinds = {}, "", points["variant"].nunique()
     for variant, mine in points.groupby("variant"):
         try:
             laws[str(variant)] = fit_grid_laws(mine)
         except ValueError as error:
             reason = str(error)
     if not laws:
-        raise ResultsError(f"no law of the grid: {reason}")
+        each = f" (each of the {kinds} variants by itself)" if kinds > 1 else ""
+        raise ResultsError(f"no law of the grid{each}: {reason}")
     return laws
 
 
 def fit_grid_laws(points: pd.DataFrame) -> list[GridLaw]:
-    """The law in each form, the best by AICc first (of those within 2 of it, the simplest), with intervals for the
-    best and for those with an aspect. K enters by formula too,
-    and first where that foretells the cells left out better (if K has three values or more: two cannot tell).
+    """The law in each form, the best by BIC of cells first (of those within 2 of it, the simplest), with intervals for
+    the best and for those with an aspect. K enters by formula too, and first where that foretells the cells left out
+    better (if K has three values or more: two cannot tell).
 
     Raises: ValueError where the cells are too few, or vary too little, for any.
     """
@@ -149,8 +158,8 @@ def fit_grid_laws(points: pd.DataFrame) -> list[GridLaw]:
             reason = str(error)
     if not laws:
         raise ValueError(reason)
-    least = min(law.fit.aicc for law in laws)
-    laws = sorted(laws, key=lambda law: (max(law.fit.aicc, least + ALIKE), law.form.parameters, law.fit.scale))
+    least = min(law.fit.bic for law in laws)
+    laws = sorted(laws, key=lambda law: (max(law.fit.bic, least + ALIKE), law.form.parameters, law.fit.bic))
     if not laws[0].form.aspect:
         laws[0] = fit_grid_law(points, laws[0].form)
     if points["K"].nunique() > 2:
@@ -175,15 +184,15 @@ def fit_grid_law(points: pd.DataFrame, form: GridForm, bootstrap: int = BOOTSTRA
 
 
 def law_table(laws: dict[str, list[GridLaw]]) -> pd.DataFrame:
-    """One row for each law and column: variant, floor, offset, aspect and by_formula (true or false), aicc, column,
-    alpha, its interval (_low, _high), s and its interval (exponent of the column in the offset), s0 and its interval,
-    and the test on held-out cells: test_error (r.m.s., relative), test_coverage (of 95 % forecasts), tested. Of each
-    variant the law to quote comes first."""
+    """One row for each law and column: variant, floor, offset, aspect and by_formula (true or false), aicc and bic,
+    column, alpha, its interval (_low, _high), s and its interval (exponent of the column in the offset), s0 and its
+    interval, and the test on held-out cells: test_error (r.m.s., relative), test_coverage (of 95 % forecasts), tested.
+    Of each variant the law to quote comes first."""
     rows = []
     for variant, kinds in laws.items():
         for law in kinds:
             fit = law.fit
-            whole = {"variant": variant, **law.form._asdict(), "aicc": fit.aicc}
+            whole = {"variant": variant, **law.form._asdict(), "aicc": fit.aicc, "bic": fit.bic}
             shift = dict(zip(("s0", "s0_low", "s0_high"), (fit.s0, *_interval(fit, "s0")), strict=True))
             test = {"test_error": law.error, "test_coverage": law.coverage, "tested": law.tested}
             for column, alpha in fit.alpha.items():

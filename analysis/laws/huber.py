@@ -132,13 +132,23 @@ def _huber(residual: Array, counts: Array, edge: Array) -> Array:
 def information_criterion(squares: Array, parameters: int) -> float:
     """AICc of normal residuals, their variance a parameter more; smaller is better, for the same points only.
 
-    Args: squares: (n,) of independent residuals, or the mean square of each group whose residuals go together.
+    Args: squares: (n,) of the residuals.
     """
     n, k = len(squares), parameters + 1
     if n <= k + 1:
         return float("inf")
     variance = max(float(squares.mean()), 1e-300)
     return float(n * np.log(variance) + 2 * k + 2 * k * (k + 1) / (n - k - 1))
+
+
+def group_criterion(squares: Array, parameters: int) -> float:
+    """Schwarz's criterion where residuals of a group go together, so that groups count and not points; finite also for
+    as many parameters as groups, whose points then determine them.
+
+    Args: squares: (groups,) mean square of the residuals of each.
+    """
+    variance = max(float(squares.mean()), 1e-300)
+    return float(len(squares) * np.log(variance) + (parameters + 1) * np.log(len(squares)))
 
 
 def percentiles(draws: Array, level: float = LEVEL) -> tuple[Array, Array]:

@@ -22,6 +22,7 @@ from analysis.laws.huber import (
     LEVEL,
     Array,
     Law,
+    group_criterion,
     huber_fits,
     information_criterion,
     percentiles,
@@ -42,8 +43,8 @@ class JointFit:
     """A law of several variables. `E`: the floor (NaN where it was given point by point); `A` and `alpha` by
     column name (a multiplicative law has one amplitude, under the name of each column); `s0` and `s`: the offset of
     the first column at 1, and its exponents by column name (NaN and empty without one); `scale`: standard deviation of
-    the residuals of log y; `aicc` as in PowerLawFit, of groups, not of points; `points`, `groups`: how many were
-    fitted."""
+    the residuals of log y; `aicc` as in PowerLawFit, `bic` the same by groups instead of points (see
+    `group_criterion`); `points`, `groups`: how many were fitted."""
 
     form: str
     E: float
@@ -53,6 +54,7 @@ class JointFit:
     s: dict[str, float]
     scale: float
     aicc: float
+    bic: float
     points: int
     groups: int
     _centre: Array
@@ -196,7 +198,8 @@ def fit_joint(
         s0=float(s0[0]),
         s=dict(zip(shift or (), s[0].tolist(), strict=True)),
         scale=float(np.sqrt((residuals**2).sum() / max(1, len(y) - parameters))),
-        aicc=information_criterion(np.bincount(labels, residuals**2) / np.bincount(labels), parameters),
+        aicc=information_criterion(residuals**2, parameters),
+        bic=group_criterion(np.bincount(labels, residuals**2) / np.bincount(labels), parameters),
         points=len(y),
         groups=count,
         _centre=centre,

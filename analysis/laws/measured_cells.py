@@ -36,8 +36,8 @@ Key = tuple[str, int, int, int]  # variant, P, D, K
 @dataclass(frozen=True)
 class Cell:
     """Percent errors of one cell at compute x: their standard errors, the covariance of their logarithms, the
-    seed of the run that each comes from, whether the learning rate decays along a trajectory, and the level of uniform
-    embeddings there."""
+    seed of the run that each comes from, whether the learning rate decays along a trajectory, the level of uniform
+    embeddings there, and how many steps have no positive error (laws are fitted in logs) and are left out."""
 
     x: Array
     error: Array
@@ -46,6 +46,7 @@ class Cell:
     seeds: list[int]
     decays: bool
     level: Level = ENDLESS
+    left_out: int = 0
 
     def run(self, seed: int) -> Cell:
         """The points of one seed's run."""
@@ -65,15 +66,17 @@ def measured_cells(results: Results, law: str = "trajectory", axis: str = "flops
 def binned_cells(results: Results, axis: str = "flops") -> dict[Key, Cell]:
     """Points along the trajectories of each cell."""
     cells: dict[Key, list[tuple[int, Bins, bool]]] = {}
+    left_out: dict[Key, int] = {}
     runs = _finished(results)
     levels = {key: level_of(group) for key, group in runs.groupby(CELL)}
     for run, trajectory in _trajectories(results, runs):
-        steps = settled(trajectory)
-        steps = steps[steps["percent_error"] > 0]  # laws are fitted in logs
+        settled_steps, key = settled(trajectory), (run.variant, run.P, run.D, run.K)
+        steps = settled_steps[settled_steps["percent_error"] > 0]
+        left_out[key] = left_out.get(key, 0) + len(settled_steps) - len(steps)
         if steps.empty:
             continue
         bins = log_bins(_cumulative(steps, run, axis), steps["percent_error"].to_numpy(float))
-        cells.setdefault((run.variant, run.P, run.D, run.K), []).append((run.seed, bins, decays(trajectory)))
+        cells.setdefault(key, []).append((run.seed, bins, decays(trajectory)))
     return {
         key: Cell(
             x=np.concatenate([bins.x for _, bins, _ in runs]),
@@ -83,6 +86,7 @@ def binned_cells(results: Results, axis: str = "flops") -> dict[Key, Cell]:
             seeds=[seed for seed, bins, _ in runs for _ in bins.x],
             decays=any(decaying for _, _, decaying in runs),
             level=levels[key],
+            left_out=left_out[key],
         )
         for key, runs in cells.items()
     }

@@ -208,10 +208,16 @@ def _check(x: Array, y: Array, floor: str | float, offset: str | float, holdout:
     for name, value in (("floor", floor), ("offset", offset)):
         if isinstance(value, str) and value not in ("none", "free"):
             raise ValueError(f"{name} '{value}' is unknown; use none, free, or a number")
+        if isinstance(value, bool) or not isinstance(value, str | int | float | np.number):
+            raise ValueError(f"{name} is {value}; use none, free, or a number")
         if not isinstance(value, str) and not np.isfinite(value):
             raise ValueError(f"{name} is {value}; it must be finite")
     if not isinstance(floor, str) and floor < 0:
         raise ValueError(f"floor is {floor}; it must not be negative")
+    if len(x) and x.min() == x.max():
+        raise ValueError(f"x is {x[0]:g} at all points; a law needs several")
+    if not isinstance(floor, str) and len(y) and floor >= y.max():
+        raise ValueError(f"floor is {floor}; all points lie below it, the largest at {y.max():g}")
     if not isinstance(offset, str) and len(x) and offset <= -x.min():
         raise ValueError(f"offset is {offset}; it must be above minus the smallest x, {-x.min():g}")
 

@@ -10,13 +10,13 @@ from analysis.laws.huber import Array
 
 
 def block_resample(residuals: Array, count: int, rng: np.random.Generator) -> Array:
-    """(count, n) residuals drawn in circular blocks of about n^(1/3) neighbours."""
+    """(count, n) residuals drawn in circular blocks of about n^(1/3) neighbours, spread as if their mean were known."""
     n = len(residuals)
     length = max(1, round(n ** (1 / 3)))
     blocks = -(-n // length)
     first = rng.integers(0, n, (count, blocks, 1))
     index = (first + np.arange(length)).reshape(count, blocks * length)[:, :n] % n
-    drawn: Array = (residuals - residuals.mean())[index]
+    drawn: Array = (residuals - residuals.mean())[index] * np.sqrt(n / max(n - length, 1))
     return drawn
 
 

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from analysis.reading.errors import ResultsError
 from analysis.reading.results import Results, open_results
 
 RESULTS = Annotated[str, typer.Argument(help="A sweep's folder or URL, such as results/quickstart.")]
@@ -27,7 +28,24 @@ def new_app() -> typer.Typer:
 
 def open_best(place: str, best_over: str | None) -> Results:
     """A sweep's tables, of the best runs over a swept setting if one is named, which is said."""
-    opened = open_results(place).best_over(best_over)
-    if opened.remark:
-        print(opened.remark, file=sys.stderr)
-    return opened
+    return open_each([place], best_over)[0]
+
+
+def open_each(places: list[str], best_over: str | None) -> list[Results]:
+    """The same of several sweeps; those in which the setting does not vary are taken whole. Raises ResultsError where
+    it varies in none."""
+    opened = [open_results(place) for place in places]
+    if best_over is None:
+        return opened
+    best = [results.best_over(best_over) for results in opened]
+    said, refused = [], []
+    for results in best:
+        try:
+            said.append(f"{results.root}: {results.remark}")
+        except ResultsError as error:
+            said.append("")
+            refused.append(error)
+    if not any(said):
+        raise refused[0]
+    print("\n".join(filter(None, said)), file=sys.stderr)
+    return [taken if text else whole for whole, taken, text in zip(opened, best, said, strict=True)]

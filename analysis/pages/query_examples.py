@@ -27,11 +27,13 @@ EXAMPLES = {
         "SELECT P, D, K, sum(wall_seconds) / 3600 AS hours, avg(images_per_second) AS speed FROM runs GROUP BY ALL "
         "ORDER BY hours DESC"
     ),
-    "Laws that are trusted (after plot_scaling.py)": (
-        "SELECT P, D, K, floor, alpha, alpha_low, alpha_high FROM fits WHERE trusted ORDER BY K, D, P, floor"
+    "The law to quote of each cell (after plot_scaling.py)": (
+        'SELECT P, D, K, floor, "offset", alpha, alpha_low, alpha_high, x0, chi_square, trusted FROM fits WHERE chosen '
+        "ORDER BY K, D, P"
     ),
-    "The law of the grid, best floor first (after plot_grid_law.py)": (
-        'SELECT floor, "column", alpha, alpha_low, alpha_high, test_error, test_coverage FROM grid_law ORDER BY aicc'
+    "The laws of the grid, the best first (after plot_grid_law.py)": (
+        'SELECT floor, "offset", aspect, "column", alpha, alpha_low, alpha_high, s, test_error, test_coverage '
+        "FROM grid_law"
     ),
     "Peaks (after plot_double_descent.py)": (
         'SELECT along, "at", K, location, location_low, location_high, prominence FROM peaks WHERE found'

@@ -42,9 +42,10 @@ def warnings(shown: pd.DataFrame, laws: dict[str, Forecaster], budget: Budget, r
     """Sentences on what the ranking should not be trusted for."""
     found = []
     if (beyond := shown[shown["times"] > 1.01])["times"].size:
+        ends = dict.fromkeys(f"{end:.2g}" for end in (beyond["times"].min(), beyond["times"].max()))
         found.append(
-            f"{len(beyond)} of the {len(shown)} cells shown extrapolate: {budget} is {beyond['times'].min():.2g} to "
-            f"{beyond['times'].max():.2g} times as long as they were trained."
+            f"{len(beyond)} of the {len(shown)} cells shown extrapolate: {budget} is {' to '.join(ends)} times as long "
+            "as they were trained."
         )
     if (short := int((shown["steps"] < 10).sum())) > 0:
         found.append(f"{short} of the cells shown would make fewer than 10 steps; the law says nothing of warm-up.")

@@ -25,9 +25,11 @@ def best_over(runs: pd.DataFrame, key: str) -> tuple[pd.DataFrame, str]:
     values = [json.dumps(one.get(key)) for one in flat]
     swept = sorted(name for name in {name for one in flat for name in one} - set(NOT_VARIANT)
                    if len({json.dumps(one.get(name)) for one in flat}) > 1)  # fmt: skip
+    if key in NOT_VARIANT:
+        raise ResultsError(f"'{key}' is an axis of the figures, or tells replicates apart; name another swept setting")
     if key not in swept:
-        vary = f"; {', '.join(swept)} vary" if swept else "; nothing beside P, D, K and seed varies"
-        raise ResultsError(f"'{key}' does not vary over these runs{vary}")
+        use = f"use {' or '.join(swept)}" if swept else "nothing beside P, D, K and seed does"
+        raise ResultsError(f"'{key}' does not vary over these runs; {use}")
     table = runs.assign(variant=variants(specs, beside=(key,)), value=values)
     means = table[table["status"] == "finished"].groupby([*CELL, "value"])["percent_error"].mean()
     best = means.groupby(CELL).idxmin().map(lambda found: found[-1])

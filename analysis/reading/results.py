@@ -47,12 +47,12 @@ class Results:
     @property
     def passed_over(self) -> tuple[str, ...]:
         """Settings that `variant` does not tell apart, since one value of each was taken."""
-        return (self._best_over,) if self._best_over else ()
+        return () if self._best_over is None else (self._best_over,)
 
     @property
     def remark(self) -> str:
         """What was left out of `runs` by `best_over`, in a sentence; empty without it."""
-        return best_over(self._every_run(), self._best_over)[1] if self._best_over else ""
+        return "" if self._best_over is None else best_over(self._every_run(), self._best_over)[1]
 
     def alone(self) -> Results:
         """The same, for what is done for one sweep at a time. Raises ResultsError where there are several."""
@@ -64,7 +64,7 @@ class Results:
     def runs(self) -> pd.DataFrame:
         """One row a run that has ended, with `variant`: what sets it apart beside P, D, K and seed."""
         runs = self._every_run()
-        if self._best_over:
+        if self._best_over is not None:
             runs, _ = best_over(runs, self._best_over)
         return runs.sort_values(["variant", "K", "D", "P", "seed", "sweep"], ignore_index=True)
 
@@ -100,7 +100,7 @@ class Results:
     def sql(self, query: str) -> pd.DataFrame:
         """Answer of an SQL query over the tables; a table that only some of the sweeps have is noted on stderr.
         Raises ResultsError with DuckDB's reason."""
-        frame = self._reading(lambda: sql_cage.answer(query, self._datasets()))
+        frame = self._reading(lambda: sql_cage.answer(query, self._datasets()), query)
         self._note_absent(query)
         return frame
 
@@ -119,19 +119,19 @@ class Results:
             self._reading(folder.check_rows)
         return self
 
-    def _reading(self, read: Callable[[], T]) -> T:
+    def _reading(self, read: Callable[[], T], query: str = "") -> T:
         for attempt in range(ATTEMPTS):
             try:
                 return read()
             except (duckdb.ParserException, duckdb.BinderException, duckdb.CatalogException) as error:
-                raise ResultsError(self._explained(str(error))) from error
+                raise ResultsError(self._explained(str(error), query)) from error
             except (MemoryError, duckdb.OutOfMemoryException) as error:
                 raise ResultsError("the answer does not fit into memory; ask for less, or group and LIMIT") from error
             except (pa.ArrowException, OSError, duckdb.Error, RuntimeError) as error:
                 # A chunk that compaction has just merged is gone, a damaged one is not: look again without it.
                 another = [folder.leave_out_unreadable() for folder in self._folders]
                 if attempt == ATTEMPTS - 1 or not any(another):
-                    raise ResultsError(self._explained(str(error))) from error
+                    raise ResultsError(self._explained(str(error), query)) from error
         raise AssertionError("the last attempt returns or raises")
 
     def _datasets(self) -> dict[str, pds.Dataset]:
@@ -156,8 +156,10 @@ class Results:
                 if without:
                     print(f"note: there is no table {table} yet in {', '.join(without)}{remedy}", file=sys.stderr)
 
-    def _explained(self, reason: str) -> str:
+    def _explained(self, reason: str, query: str = "") -> str:
         reason = " ".join(reason.split("LINE ")[0].split())
+        if "Parser Error" in reason and re.search(r"\boffset\b", query, re.IGNORECASE):
+            reason += ' (the column offset is also a word of SQL: write "offset" in double quotes)'
         for table, script in WRITTEN.items():
             if re.search(rf"Table with name {table} ", reason, re.IGNORECASE):
                 return f"there is no table {table} yet; run: python analysis/{script} {self._folders[0].root}"

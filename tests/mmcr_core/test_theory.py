@@ -206,6 +206,9 @@ def test_a_batch_of_all_images_and_images_fewer_than_dimensions_can_be_perfect()
     assert bound == pytest.approx(1 - np.sqrt(0.5) * (1 - expected_percent_error(64, 32, 256)))
     with pytest.raises(ValueError, match="more images than the data set"):
         expected_percent_error(64, 32, 63)
+    for bad in ({"points": 0, "dims": 64}, {"points": 64, "dims": np.nan}, {"points": 8, "dims": 8, "rank": 0}):
+        with pytest.raises(ValueError, match="positive"):
+            expected_percent_error(**bad)
     assert expected_percent_error([16, 32], 32, [64, 1e9]).shape == (2,)
 
 

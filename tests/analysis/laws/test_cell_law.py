@@ -71,6 +71,7 @@ def test_errors_of_zero_are_left_out_of_a_law_in_logs(tmp_path):
     write_run(store, spec(64, 128, 2, steps=400), curve)
     table, _ = fit_table(measured_cells(open_results(store.root)), "flops")
     assert table.loc[table["floor"] == "none", "alpha"].iloc[0] == pytest.approx(0.1, rel=0.02)
+    assert not table["trusted"].any() and "1 steps have an error that is 0" in table["reason"].iloc[0]
 
 
 def grid_of(curve, noise=0.005, sizes=(16, 32, 64, 128)):

@@ -20,16 +20,17 @@ def numbers(sentence):
 
 
 def test_twice_the_steps_and_twice_each_axis_are_powers_of_two(sentences):
-    steps, batch, dims, views, _ = sentences
+    steps, batch, dims, views, _, points_ = sentences
     assert numbers(steps) == pytest.approx([2**-0.25], abs=0.011)
     assert numbers(batch) == pytest.approx([2**-0.1, 2**-0.4, 2**0.6], abs=0.03)  # error, steps, images
     assert numbers(dims) == pytest.approx([2**0.05, 2**0.2], abs=0.03)
     assert numbers(views) == pytest.approx([2**-0.2, 2**-0.8], abs=0.03)
     assert "above e_inf" in steps and "images" not in dims + views
+    assert "within 1.0 % of the law" in points_ and "times their noise" in points_
 
 
 def test_what_is_left_of_the_peak_is_said(sentences):
-    assert "nothing is left of a peak" in sentences[-1]
+    assert "nothing is left of a peak" in sentences[-2]
     bare = in_words(fit_grid_law(points(), GridForm("none", "none", True), bootstrap=50))
-    assert "no other account" in bare[-1] and "percent error" in bare[0]
+    assert "no other account" in bare[-2] and "percent error" in bare[0]
     assert not any("aspect" in text for text in in_words(fit_grid_law(points(), GridForm("theory", "none", False))))

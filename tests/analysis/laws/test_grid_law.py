@@ -87,3 +87,15 @@ def test_views_by_formula_come_first_where_they_foretell_better():
     assert laws[0].form.by_formula and BY_FORMULA in laws[0].fit.alpha
     assert laws[0].fit.alpha["K"] == pytest.approx(0, abs=0.01)
     assert laws[0].error < laws[1].error
+
+
+def test_nine_cells_are_enough_to_see_an_offset():
+    rng, cells = np.random.default_rng(1), {}
+    for P in (64, 128, 256):
+        for D in (64, 128, 256):
+            error = late(P, D, 2, STEPS) * np.exp(0.01 * rng.standard_normal(25))
+            cells["mmcr", P, D, 2] = Cell(STEPS, error, 0.01 * error, 1e-4 * np.eye(25), [0] * 25, False)
+    law = fit_grid_laws(grid_points(cells))[0]
+    assert (law.form.floor, law.form.offset) == ("theory", "free")
+    low, high = law.fit.interval("alpha", "steps")
+    assert low - 0.02 <= 0.4 <= high + 0.02 and law.chi_square < 2

@@ -90,7 +90,10 @@ def test_the_quoted_law_is_judged_by_how_many_cells_it_describes():
     assert claim.verdict == "confirmed" and claim.statement.startswith("e_inf + A (x + x0)^-alpha")
     assert "9 of 10" in claim.reason and "1.10 run by run" in claim.reason and "1.80 with all seeds" in claim.reason
     assert "y rises with x" in claim.reason
-    assert quoted_claim(fits.assign(trusted=[True] * 4 + [False] * 6), by_seed).verdict == "refuted"
+    bent = fits.assign(trusted=[True] * 4 + [False] * 6, reason=[""] * 4 + ["y rises with x"] * 6)
+    assert quoted_claim(bent, by_seed).verdict == "refuted"
+    short = bent.assign(reason="only 5 points; at least 6 are needed")
+    assert quoted_claim(short, by_seed).verdict == "undecided"  # that says nothing against it
 
 
 def test_what_is_left_of_the_peak_is_judged_by_the_aspect_above_the_level():
