@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from analysis.laws.fitted_law import PowerLawFit, difference
-from analysis.laws.huber import HUBER, Array, huber_fits, information_criterion
+from analysis.laws.huber import HUBER, Array, huber_fits, information_criterion, percentiles
 from analysis.laws.law_shapes import log_floor, offset_law
 from analysis.laws.one_thread import on_one_thread
 from analysis.laws.resampling import block_resample, jackknife_draws, square_root, student_factor, whitened
@@ -24,6 +24,7 @@ __all__ = ["PowerLawFit", "difference", "fit_power_law"]
 
 EXACT = 1e-6  # residuals of log y that are all below it are the solver's
 NO_FLOOR = 1e-6  # of the smallest y: a fitted floor below it is 0
+WIDEST = 0.5  # interval of a floor beside an offset, over its upper end
 NEAREST = 0.05  # of the smallest x: as close as x0 comes to minus it
 TAIL = 0.025  # of the replicates at a bound: the interval reaches it
 STARTS = (0.3, 1.0, 4.0, 15.0)  # (x0 + min x) / min x of the first guesses
@@ -182,8 +183,10 @@ def _tied(theta: Array, low: Array, high: Array, log_y: Array) -> str:
     """Why the offset of the replicates `theta` is not determined; empty where it is, or is known."""
     if low[3] == high[3] or len(theta) == 0:
         return ""
-    if low[0] < high[0] and (_floor(theta[:, 0], log_y) == 0).mean() > TAIL:
-        return "the interval of E reaches 0: floor, offset and exponent cannot be told apart"
+    if low[0] < high[0]:
+        ends = percentiles(_floor(theta[:, 0], log_y))
+        if ends[1] - ends[0] > WIDEST * ends[1]:
+            return f"the interval of E, {ends[0]:.3g} to {ends[1]:.3g}, leaves floor, offset and exponent undecided"
     if (theta[:, 3] >= high[3]).mean() > TAIL:
         return "the interval of x0 reaches its bound, the largest x: offset and exponent cannot be told apart"
     if (theta[:, 3] <= low[3]).mean() > TAIL:
