@@ -1,5 +1,5 @@
 """FroSSL: the logarithm of the Frobenius norm of each view's covariance, and the distance of the views from their mean
-(Skean et al. 2024, ECCV, arXiv 2310.02903v4, eq. 3 and 6, as in the authors' code for any number of views).
+(Skean et al. 2024, ECCV, arXiv 2310.02903, eq. 3 and 6, as in the authors' code for any number of views).
 
 Like that code: each dimension has length 1 over the batch and is not centred, and the terms of the views are summed.
 """
@@ -41,9 +41,9 @@ class FroSSL(Objective):
         P, K, D = z.shape
         z = torch.nn.functional.normalize(at_least_float32(z), dim=0)
         views = z.transpose(0, 1)  # (K, P, D)
-        tiny = torch.finfo(z.dtype).eps
+        eps = torch.finfo(z.dtype).eps
         gram = views @ views.mT if P < D else views.mT @ views
-        trace = views.square().sum(dim=(1, 2)).clamp_min(tiny)
-        spread = (gram / trace[:, None, None]).square().sum(dim=(1, 2)).clamp_min(tiny).log().sum()
+        trace = views.square().sum(dim=(1, 2)).clamp_min(eps)
+        spread = (gram / trace[:, None, None]).square().sum(dim=(1, 2)).clamp_min(eps).log().sum()
         distance = (z - z.mean(dim=1, keepdim=True)).square().sum()
         return spread + self.options.invariance_weight * K / P * distance

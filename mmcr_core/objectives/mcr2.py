@@ -1,5 +1,5 @@
 """MCR2: the coding rate of all embeddings is raised, that of each image's views lowered (Yu et al. 2020, arXiv
-2006.08558, eq. 8, 11 and, for learning without labels, section 3.2: an image's views are its class).
+2006.08558, section 2; for learning without labels, section 3.2: an image's views are a class).
 
 EMP-SSL (Tong et al. 2023, arXiv 2304.03977) has the same expansion, and a mean cosine in place of the compression.
 """
@@ -56,5 +56,5 @@ def log_det(Z: Tensor, scale: float) -> Tensor:
     eigenvalue below 1; it is not checked, since that would read it back."""
     gram = Z @ Z.mT if Z.shape[-2] < Z.shape[-1] else Z.mT @ Z
     identity = torch.eye(gram.shape[-1], dtype=Z.dtype, device=Z.device)
-    factor, _ = torch.linalg.cholesky_ex(identity + scale * gram)
+    factor: Tensor = torch.linalg.cholesky_ex(identity + scale * gram).L
     return 2 * factor.diagonal(dim1=-2, dim2=-1).log().sum(dim=-1)

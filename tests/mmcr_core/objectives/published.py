@@ -83,7 +83,7 @@ def frossl(z, invariance_weight):
 
 
 def mcr2(z, eps, expansion_scale, expansion_weight):
-    """Yu et al. 2020, eq. 8, with memberships as matrices and a determinant of D x D."""
+    """Yu et al. 2020, section 2, with memberships as matrices and a determinant of D x D."""
     P, K, D = z.shape
     Z = unit(z).reshape(P * K, D).T
     identity = torch.eye(D, dtype=z.dtype)
