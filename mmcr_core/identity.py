@@ -1,9 +1,10 @@
 """What makes two runs the same: a hash of everything that determines their trajectory, and of nothing else.
 
 Not in it: names, paths, resources, checkpoints, compilation, and what is measured: asking for one more measure must
-not train again. `ALGORITHM` has a number for each part of the code that makes numbers, by name, raised whenever the
-same spec would give other numbers there; so mending one objective orphans no other's runs. A field that is added later
-is left out of the hash while it has the value that means what was done before it existed (`NEUTRAL`).
+not train again. `ALGORITHM` has a number for each part of the code that makes numbers, by name (1 where it lists none),
+raised whenever the same spec would give other numbers there; so mending one objective orphans no other's runs. A field
+that is added later is left out of the hash while it has the value that means what was done before it existed
+(`NEUTRAL`).
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ def identity(spec: RunSpec) -> dict[str, Any]:
         _remove(fields, key, value)
     names = {"source": "images", "network": spec.encoder.name, "objective": spec.objective.name}
     names["optimizer"] = spec.optimizer.name
-    return fields | {"algorithm": {part: ALGORITHM[part][name] for part, name in names.items()}}
+    return fields | {"algorithm": {part: ALGORITHM[part].get(name, 1) for part, name in names.items()}}
 
 
 def canonical_json(value: Any) -> str:

@@ -43,9 +43,13 @@ def require(condition: bool, key: str, problem: str) -> None:
 
 @dataclass(frozen=True)
 class ObjectiveSpec:
-    """Which objective. Each objective's file has its own frozen subclass, which adds its options."""
+    """Which objective. Each objective's file has its own frozen subclass, which adds its options.
+
+    `least_views`: the least K with which it makes sense (2 where it compares views).
+    """
 
     __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
+    least_views: ClassVar[int] = 1
     name: str
 
 
@@ -263,6 +267,8 @@ class RunSpec:
         require(self.P >= 2, "P", "must be 2 or more (batch norm needs two images)")
         require(self.D >= 1, "D", "must be 1 or more")
         require(self.K >= 1, "K", "must be 1 or more")
+        least = self.objective.least_views
+        require(least <= self.K, "K", f"must be {least} or more: '{self.objective.name}' compares views of an image")
         require(0 <= self.seed < 2**31, "seed", "must lie in 0..2147483647")
         if self.dataset.name in NAMED_HELDOUT:
             channels = 1 if self.dataset.name == "digits" else 3

@@ -14,7 +14,15 @@ from mmcr_core.spec import ObjectiveSpec, SpecError
 if TYPE_CHECKING:
     from mmcr_core.objectives.base import Objective
 
-OBJECTIVES = {"mmcr": "mmcr_core.objectives.mmcr:MMCR"}
+OBJECTIVES = {
+    "alignment": "mmcr_core.objectives.alignment:Alignment",
+    "barlow_twins": "mmcr_core.objectives.barlow_twins:BarlowTwins",
+    "frossl": "mmcr_core.objectives.frossl:FroSSL",
+    "mcr2": "mmcr_core.objectives.mcr2:MCR2",
+    "mmcr": "mmcr_core.objectives.mmcr:MMCR",
+    "simclr": "mmcr_core.objectives.simclr:SimCLR",
+    "vicreg": "mmcr_core.objectives.vicreg:VICReg",
+}
 
 
 def objective_class(name: str) -> type[Objective]:

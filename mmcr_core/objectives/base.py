@@ -39,9 +39,14 @@ class Objective(nn.Module):
         """What must follow the optimiser's step."""
 
 
+def at_least_float32(z: Tensor) -> Tensor:
+    """z itself in float64, else in float32."""
+    return z if z.dtype == torch.float64 else z.float()
+
+
 def normalised(z: Tensor) -> Tensor:
     """(P, K, D) -> (P, K, D) on the unit sphere, in float32 at least."""
-    return torch.nn.functional.normalize(z if z.dtype == torch.float64 else z.float(), dim=-1)
+    return torch.nn.functional.normalize(at_least_float32(z), dim=-1)
 
 
 def centroids(z: Tensor) -> Tensor:

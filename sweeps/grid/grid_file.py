@@ -100,6 +100,8 @@ def _run_spec(mapping: dict[str, Any], lines: Lines) -> RunSpec:
         return run_spec_of(mapping, objective)
     except ValidationError as error:
         raise located(error, mapping, lines, RunSpec) from error
+    except SpecError as error:  # what only the objective's own options know, such as the least K
+        raise YamlError(line_of(lines, (error.key,)), f"{error.key}: {mapping[error.key]} {error}") from error
 
 
 def _objective(value: Any, lines: Lines) -> ObjectiveSpec:

@@ -42,6 +42,7 @@ def test_what_changes_no_number_of_the_trajectory_leaves_the_run_the_same(change
         {"optimizer": OptimizerSpec(warmup=5)},
         {"encoder": EncoderSpec("convnet")},
         {"objective": objective_spec("mmcr", local_weight=0.1)},
+        {"objective": objective_spec("simclr")},
         {"dataset": DatasetSpec("cifar10", limit=1000)},
     ],
     ids=lambda changes: next(iter(changes)),
@@ -68,6 +69,12 @@ def test_mending_one_part_leaves_runs_without_it_alone(monkeypatch):
     monkeypatch.setattr(module, "ALGORITHM", mended)
     assert run_id(convnet) != before[0]
     assert run_id(resnet) == before[1]
+
+
+def test_an_objective_that_was_never_mended_needs_no_number():
+    simclr = identity(cifar(objective=objective_spec("simclr")))
+    assert simclr["algorithm"]["objective"] == 1
+    assert simclr["objective"] == {"name": "simclr", "temperature": 0.5}
 
 
 def test_canonical_json_does_not_depend_on_order():

@@ -84,7 +84,7 @@ def test_half_embeddings_are_taken_in_float32():
 
 
 def test_the_wrong_names_and_options_are_refused():
-    with pytest.raises(SpecError, match="use one of mmcr"):
+    with pytest.raises(SpecError, match="use one of alignment"):
         make_objective("mcr", dims=3)
     with pytest.raises(SpecError, match="0 or more"):
         make_objective("mmcr", dims=3, local_weight=-1.0)

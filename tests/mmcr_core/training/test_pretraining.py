@@ -25,6 +25,8 @@ from mmcr_core.training.cuda_graphs import Graphs
 from mmcr_core.training.schedule import learning_rate
 from tests.mmcr_core.training.stand_ins import play_gpu
 
+EVERY_OBJECTIVE = [objectives.objective_spec(name) for name in objectives.OBJECTIVES]
+
 
 @pytest.fixture
 def _short_chunks(monkeypatch):
@@ -229,6 +231,35 @@ def test_an_objectives_parameters_and_buffers_are_trained_and_resumed(digits_spe
     assert torch.equal(whole.objective.scale, resumed.objective.scale)
 
 
+@pytest.mark.usefixtures("_short_chunks")
+@pytest.mark.parametrize("objective", EVERY_OBJECTIVE, ids=lambda spec: spec.name)
+def test_every_objective_is_resumed_bit_for_bit(digits_spec, objective):
+    spec = digits_spec(objective=objective, K=3)
+    whole, begun, resumed = (Pretraining(spec) for _ in range(3))
+    expected = columns(whole.run())
+    before = list(begun.run(until=7))
+    resumed.load_state_dict(through_bytes(begun.state_dict()))
+    assert same(expected, columns([*before, *resumed.run()]))
+
+
+@pytest.mark.parametrize("K", [2, 3])
+@pytest.mark.parametrize("objective", EVERY_OBJECTIVE, ids=lambda spec: spec.name)
+def test_training_lowers_every_loss(digits_spec, objective, K):
+    run = Pretraining(digits_spec(objective=objective, P=64, D=16, K=K, budget=BudgetSpec(steps=40)))
+    loss = columns(run.run())["loss"]
+    assert loss[-5:].mean() < loss[:5].mean() - loss[-5:].std()
+
+
+def test_alignment_alone_collapses_and_mmcr_does_not(digits_spec):
+    ends = {
+        name: {key: values[-5:].mean() for key, values in columns(Pretraining(spec).run()).items()}
+        for name in ("alignment", "mmcr")
+        for spec in [digits_spec(P=64, D=16, budget=BudgetSpec(steps=60), objective=objectives.objective_spec(name))]
+    }
+    assert ends["alignment"]["reconstruction"] > ends["mmcr"]["reconstruction"]
+    assert ends["alignment"]["uniformity"] < 0.5 < 0.9 < ends["mmcr"]["uniformity"]
+
+
 def test_a_state_holds_nothing_that_belongs_to_one_type_of_device(digits_spec):
     """A GPU's optimiser is capturable, with its learning rate in a tensor: none of that may enter the state."""
     on_cpu, on_gpu = Pretraining(digits_spec()), Pretraining(digits_spec())
@@ -246,10 +277,12 @@ def test_a_state_holds_nothing_that_belongs_to_one_type_of_device(digits_spec):
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
-@pytest.mark.parametrize("options", [{}, {"local_weight": 0.1}])
-def test_the_whole_device_step_reads_nothing_back(digits_spec, precision, options):
+@pytest.mark.parametrize(
+    "objective", [objectives.objective_spec("mmcr", local_weight=0.1), *EVERY_OBJECTIVE], ids=lambda spec: spec.name
+)
+def test_the_whole_device_step_reads_nothing_back(digits_spec, precision, objective):
     """On meta tensors a value that is read raises: what runs there can be captured."""
-    spec = digits_spec(precision=precision, objective=objectives.objective_spec("mmcr", **options))
+    spec = digits_spec(precision=precision, objective=objective)
     run = Pretraining(spec, "meta")
     for _ in range(3):
         run.train_step()

@@ -1,0 +1,49 @@
+"""Barlow Twins: the cross-correlation matrix of two views is driven to the identity (Zbontar et al. 2021, arXiv
+2103.03230, eq. 1 and 2). K > 2: the mean over the K (K - 1) / 2 pairs of views.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import combinations
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from mmcr_core.objectives.base import Objective, at_least_float32
+from mmcr_core.spec import ObjectiveSpec, require
+
+
+@dataclass(frozen=True)
+class BarlowTwinsOptions(ObjectiveSpec):
+    """`off_diagonal_weight`: lambda (5e-3: Zbontar et al. 2021, section 2.2); `scale` multiplies the loss (1: the
+    paper; solo-learn, da Costa et al. 2022, uses 0.1)."""
+
+    least_views: ClassVar[int] = 2
+    name: str = "barlow_twins"
+    off_diagonal_weight: float = 0.005
+    scale: float = 1.0
+
+    def __post_init__(self) -> None:
+        require(self.off_diagonal_weight >= 0, "off_diagonal_weight", "must be 0 or more")
+        require(self.scale > 0, "scale", "must be more than 0")
+
+
+class BarlowTwins(Objective):
+    Options = BarlowTwinsOptions
+    options: BarlowTwinsOptions
+
+    def loss(self, z: Tensor, teacher: Tensor | None = None, progress: Tensor | None = None) -> Tensor:
+        """Of z (P, K, D): scale * mean_{k < l} [sum_i (1 - C_ii)^2 + lambda sum_{i != j} C_ij^2].
+
+        C = Z_k^T Z_l / P (D, D), the columns of Z_k (P, D) with mean 0 and variance 1 over the batch. As in the
+        authors' code they pass batch norm, whose 1e-5 beside the variance keeps a dead dimension finite.
+        """
+        P, K, D = z.shape
+        columns = torch.nn.functional.batch_norm(at_least_float32(z).flatten(1), None, None, training=True)
+        identity = torch.eye(D, dtype=columns.dtype, device=z.device)
+        weights = self.options.off_diagonal_weight * (1 - identity) + identity
+        views = columns.view(P, K, D).unbind(dim=1)
+        pairs = [((a.mT @ b / P - identity).square() * weights).sum() for a, b in combinations(views, 2)]
+        return self.options.scale * torch.stack(pairs).mean()

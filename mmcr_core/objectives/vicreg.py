@@ -1,0 +1,65 @@
+"""VICReg: variance, invariance, covariance regularisation of embeddings that are not normalised (Bardes et al. 2022,
+arXiv 2105.04906, eq. 1 to 6, with the scales of the authors' code).
+
+That code, for two views: invariance is a mean over P and D, where eq. 5 has a mean over P alone; variance is the mean
+of the two views' terms, covariance their sum, where eq. 6 has sums. Its weights, 25, 25 and 1, belong to these scales.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from mmcr_core.objectives.base import Objective, at_least_float32
+from mmcr_core.spec import ObjectiveSpec, require
+
+
+@dataclass(frozen=True)
+class VICRegOptions(ObjectiveSpec):
+    """Weights lambda, mu, nu (section 4.2 of the paper); `target_std`: gamma, below which a dimension's standard
+    deviation is raised; `epsilon` stands beside the variance in its root (both: section 4.1)."""
+
+    least_views: ClassVar[int] = 2
+    name: str = "vicreg"
+    invariance_weight: float = 25.0
+    variance_weight: float = 25.0
+    covariance_weight: float = 1.0
+    target_std: float = 1.0
+    epsilon: float = 1e-4
+
+    def __post_init__(self) -> None:
+        for key in ("invariance_weight", "variance_weight", "covariance_weight"):
+            require(getattr(self, key) >= 0, key, "must be 0 or more")
+        for key in ("target_std", "epsilon"):
+            require(getattr(self, key) > 0, key, "must be more than 0")
+
+
+class VICReg(Objective):
+    Options = VICRegOptions
+    options: VICRegOptions
+
+    def loss(self, z: Tensor, teacher: Tensor | None = None, progress: Tensor | None = None) -> Tensor:
+        """Of z (P, K, D): lambda s + mu v + nu c.
+
+        s = mean over pairs of views k < l of ||Z_k - Z_l||_F^2 / (P D)
+        v = mean over views and dimensions of max(0, gamma - sqrt(Var + epsilon)), Var over the batch with P - 1
+        c = 2 mean over views of sum_{i != j} Cov_ij^2 / D
+        """
+        z = at_least_float32(z)
+        P, _, D = z.shape
+        options = self.options
+        invariance = 2 * z.var(dim=1).mean()  # mean over pairs of squared differences = 2 Var over views, with K - 1
+        std = (z.var(dim=0) + options.epsilon).sqrt()
+        variance = torch.relu(options.target_std - std).mean()
+        views = (z - z.mean(dim=0)).transpose(0, 1)  # (K, P, D)
+        covariances = views.mT @ views / (P - 1)
+        off_diagonal = covariances * (1 - torch.eye(D, dtype=z.dtype, device=z.device))
+        covariance = 2 * off_diagonal.square().sum(dim=(1, 2)).mean() / D
+        return (
+            options.invariance_weight * invariance
+            + options.variance_weight * variance
+            + options.covariance_weight * covariance
+        )
