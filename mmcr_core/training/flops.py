@@ -1,25 +1,28 @@
 """Exact FLOPs of one training step, counted once on meta tensors: no data, no memory, no arithmetic.
 
 A multiply-add counts as two. Counted: every matrix product and convolution of encoder and projector, forward
-and backward, by torch's own counter, and the matrix products of the loss by formula. Not counted:
-element-wise work, batch norm, the views, the optimiser.
+and backward, and of objectives, by torch's own counter, and those of the nuclear norm, which every run measures, by
+formula. Not counted: element-wise work, batch norm, Cholesky factors, the views, the optimiser.
 """
 
 from __future__ import annotations
 
 import functools
+from dataclasses import asdict
 
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from mmcr_core.images.encoders import ImageNetwork
-from mmcr_core.spec import EncoderSpec, ProjectorSpec, RunSpec
+from mmcr_core.objectives import make_objective
+from mmcr_core.spec import EncoderSpec, ObjectiveSpec, ProjectorSpec, RunSpec
 
 
 def flops_per_step(spec: RunSpec) -> int:
     """FLOPs of one optimiser step on P images with K views each."""
     per_view = network_flops(spec.encoder, spec.projector, spec.D, len(spec.views.mean), spec.views.size)
-    return per_view * spec.P * spec.K + loss_flops(spec.P, spec.D)
+    own = objective_flops(spec.objective, spec.P, spec.K, spec.D)
+    return per_view * spec.P * spec.K + loss_flops(spec.P, spec.D) + own
 
 
 @functools.cache
@@ -32,6 +35,21 @@ def network_flops(encoder: EncoderSpec, projector: ProjectorSpec, dims: int, cha
     with FlopCounterMode(display=False) as counter:
         network(images).sum().backward()
     return int(counter.get_total_flops()) // batch
+
+
+@functools.cache
+def objective_flops(options: ObjectiveSpec, points: int, views: int, dims: int) -> int:
+    """FLOPs of value and gradient of an objective's own matrix products; MMCR's is the nuclear norm of `loss_flops`."""
+    if options.name == "mmcr":
+        return 0
+    fields = asdict(options)
+    with torch.device("meta"):
+        objective = make_objective(fields.pop("name"), dims=dims, **fields)
+        z = torch.empty(points, views, dims, requires_grad=True)
+        progress = torch.zeros(())
+    with FlopCounterMode(display=False) as counter:
+        objective.loss(z, progress=progress).backward()
+    return int(counter.get_total_flops())
 
 
 def loss_flops(points: int, dims: int) -> int:

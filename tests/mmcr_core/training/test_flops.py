@@ -7,8 +7,9 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from mmcr_core.images.encoders import ImageNetwork
+from mmcr_core.objectives import objective_spec
 from mmcr_core.spec import EncoderSpec, ProjectorSpec
-from mmcr_core.training.flops import flops_per_step, loss_flops, network_flops
+from mmcr_core.training.flops import flops_per_step, loss_flops, network_flops, objective_flops
 
 
 @pytest.mark.parametrize(
@@ -45,3 +46,13 @@ def test_a_step_is_views_times_the_network_and_one_loss(digits_spec):
     more = dataclasses.replace(spec, K=3 * spec.K)
     loss = loss_flops(spec.P, spec.D)
     assert flops_per_step(more) - loss == 3 * (flops_per_step(spec) - loss)
+
+
+def test_objectives_count_their_own_products_beside_the_nuclear_norm_that_every_run_measures(digits_spec):
+    P, K, D = 20, 2, 12
+    assert objective_flops(objective_spec("mmcr"), P, K, D) == 0
+    assert objective_flops(objective_spec("alignment"), P, K, D) == 0  # sums and products of elements
+    assert objective_flops(objective_spec("barlow_twins"), P, K, D) == 6 * P * D**2
+    assert objective_flops(objective_spec("vicreg"), P, K, D) == 2 * 6 * P * D**2
+    spec = dataclasses.replace(digits_spec(), objective=objective_spec("barlow_twins"))
+    assert flops_per_step(spec) - flops_per_step(digits_spec()) == 6 * spec.P * spec.D**2
