@@ -5,8 +5,9 @@ from __future__ import annotations
 import importlib
 import os
 
-# Before torch: threads that spin for each other starve on a busy machine.
+# Before torch and numpy: threads that spin for each other starve on a busy machine.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 import subprocess
 import sys
 from collections.abc import Callable
