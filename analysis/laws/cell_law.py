@@ -29,11 +29,13 @@ Fits = dict[tuple[str, int, int, int, str, str], PowerLawFit]  # by variant, P, 
 def fit_cell(
     cell: Cell, P: int, D: int, floor: str, offset: str = "none", holdout: float = 0.0, bootstrap: int = 400
 ) -> PowerLawFit | None:
-    """The law of one cell; None where fewer points were measured than it has parameters. `floor` `theory` is the level
+    """The law of one cell; None where it was measured at fewer x than it has parameters. `floor` `theory` is the level
     of uniform embeddings (see `reference_level`): a reference, not a bound, so a cell below it has no such fit."""
     level = float(cell.level(P, D)) if floor == "theory" else floor
-    kept = len(cell.x) - round(holdout * len(cell.x))
-    if kept < LEAST + (floor == "free") * (offset == "free") or (floor == "theory" and cell.error.min() <= level):
+    fitted = np.sort(cell.x)[: len(cell.x) - round(holdout * len(cell.x))]
+    if len(np.unique(fitted)) < LEAST + (floor == "free") * (offset == "free"):
+        return None
+    if floor == "theory" and cell.error.min() <= level:
         return None
     known = cell.covariance if np.all(np.diag(cell.covariance) > 0) else None
     return fit_power_law(
@@ -62,8 +64,9 @@ def fit_table(
             row |= {"seeds": len(set(cell.seeds)), "points": len(cell.x)}
             fit = fit_cell(cell, key[1], key[2], *form)
             if fit is None:
-                low = form[0] == "theory" and len(cell.x) >= LEAST
-                needed = f"only {len(cell.x)} points; at least {LEAST + (form == ('free', 'free'))} are needed"
+                count = len(np.unique(cell.x))
+                low = form[0] == "theory" and count >= LEAST
+                needed = f"only {count} points; at least {LEAST + (form == ('free', 'free'))} are needed"
                 rows.append({**row, "trusted": False, "reason": "errors fall below e_inf" if low else needed})
                 continue
             fits[(*key, *form)] = fit
@@ -74,11 +77,11 @@ def fit_table(
                 row[f"{name}_low"], row[f"{name}_high"] = fit.interval(name)
             row["extrapolation_error"] = early.extrapolation_error if early else float("nan")
             rows.append(row | {"trusted": note == "", "reason": note})
-    table = pd.DataFrame(rows)
     columns = [*CELL, "law", "axis", "floor", "offset", "chosen", "seeds"]
     columns += [f"{name}{end}" for name in ("E", "A", "alpha", "x0") for end in ("", "_low", "_high")]
     columns += ["scale", "chi_square", "aicc", "extrapolation_error", "points", "decades", "trusted", "reason"]
-    return table.reindex(columns=columns).assign(chosen=choose(table.reindex(columns=columns))), fits
+    table = pd.DataFrame(rows).reindex(columns=columns)
+    return table.assign(chosen=choose(table)), fits
 
 
 def _doubt(cell: Cell) -> str:
@@ -86,7 +89,7 @@ def _doubt(cell: Cell) -> str:
     if cell.decays:
         return "the learning rate decays, which bends the trajectory"
     if cell.left_out:
-        return f"{cell.left_out} steps have an error that is 0 or not a number; a law in logs is without them"
+        return f"steps whose error is 0 or not a number, which no law in logs can have: {cell.left_out}"
     return ""
 
 
@@ -136,9 +139,9 @@ def laws_by_seed(cells: dict[Key, Cell], forms: Sequence[Form] = (PURE, ("theory
 
 
 def form_contest(fits: pd.DataFrame) -> pd.DataFrame:
-    """How well each form describes the cells, on and off the diagonal: law, cells, of (those that have all forms), the
-    median chi_square and error on the held-out quarter of largest compute, in how many cells it has the least of AICc
-    and of that error, trusted."""
+    """How well each form describes the cells, on and off the diagonal: cells, law, fitted (in how many cells), the
+    median chi-square and error on the held-out quarter of largest compute, in how many cells (of those that have all
+    forms) it has the least of AICc and of that error, trusted, chosen."""
     rows = []
     for where, part in (("P = D", fits[fits["P"] == fits["D"]]), ("P ≠ D", fits[fits["P"] != fits["D"]])):
         tables = {

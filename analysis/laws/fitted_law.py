@@ -51,11 +51,15 @@ class PowerLawFit:
 
     def band(self, x: ArrayLike, level: float = LEVEL) -> tuple[Array, Array]:
         """Pointwise bootstrap interval of the law at x (of the curve, not of new measurements)."""
+        return percentiles(self.curves(x), level)
+
+    def curves(self, x: ArrayLike) -> Array:
+        """(bootstrap, n): the law of each replicate at x."""
         E, a, alpha, x0 = (column[:, None] for column in self._replicates.T)
-        shifted = np.asarray(x, float) + x0
         with np.errstate(divide="ignore"):  # an x that a replicate's offset leaves nothing of: y there is infinite
-            u = np.log(np.maximum(shifted, 0.0)) - self._centre
-        return percentiles(E + np.exp(a - alpha * u), level)
+            u = np.log(np.maximum(np.asarray(x, float) + x0, 0.0)) - self._centre
+        values: Array = E + np.exp(a - alpha * u)
+        return values
 
     def interval(self, name: str, level: float = LEVEL) -> tuple[float, float]:
         """Bootstrap interval of `E`, `A`, `alpha` or `x0`; NaN for a floor that is 0 in a fit of several runs, which do

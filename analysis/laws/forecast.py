@@ -71,9 +71,8 @@ class Forecaster:
         if (law := self.own.get(cell)) is None:
             return float("nan"), float("inf")
         here, there = law.predict(at), law.predict(steps)
-        (E, a, alpha, x0), centre = law._replicates.T, law._centre
-        drawn = [E + np.exp(a - alpha * (np.log(np.maximum(x + x0, 1e-9 * x)) - centre)) for x in (at, steps)]
-        draws = np.log(_carried(np.asarray(measured), drawn[0], drawn[1], E))
+        before, after = law.curves([at, steps]).T
+        draws = np.log(_carried(np.asarray(measured), before, after, law.draws("E")))
         low, high = np.quantile(draws, stats.norm.cdf([-1, 1]))
         own = np.log(_carried(np.asarray(measured), here, there, np.asarray(floor)))
         return float(own), float(((high - low) / 2) ** 2)

@@ -17,7 +17,7 @@ Law = Callable[[Array], tuple[Array, Array]]  # theta (B, p) -> log y (B, n), de
 HUBER = 1.345  # in units of the residuals' scale: 95 % efficient where they are normal
 LEVEL = 0.95
 TOGETHER = 100_000  # derivatives
-ENDLESS = 1e300
+LARGEST = 1e300
 SETTLED = 1e-12  # relative change of a row's loss
 
 
@@ -156,6 +156,6 @@ def percentiles(draws: Array, level: float = LEVEL) -> tuple[Array, Array]:
     if len(draws) == 0:
         empty = np.full(draws.shape[1:], np.nan)
         return empty, empty
-    found = np.quantile(np.clip(draws, -ENDLESS, ENDLESS), [(1 - level) / 2, (1 + level) / 2], axis=0)
-    low, high = np.where(np.abs(found) < ENDLESS, found, np.copysign(np.inf, found))
+    found = np.quantile(np.clip(draws, -LARGEST, LARGEST), [(1 - level) / 2, (1 + level) / 2], axis=0)
+    low, high = np.where(np.abs(found) < LARGEST, found, np.copysign(np.inf, found))
     return low, high

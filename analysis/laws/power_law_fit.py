@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -17,7 +18,14 @@ from analysis.laws.fitted_law import PowerLawFit, difference
 from analysis.laws.huber import HUBER, Array, huber_fits, information_criterion, percentiles
 from analysis.laws.law_shapes import log_floor, offset_law
 from analysis.laws.one_thread import on_one_thread
-from analysis.laws.resampling import block_resample, jackknife_draws, square_root, student_factor, whitened
+from analysis.laws.resampling import (
+    about_own_lines,
+    block_resample,
+    independent,
+    jackknife_draws,
+    square_root,
+    student_factor,
+)
 from analysis.laws.trust import doubt
 
 __all__ = ["PowerLawFit", "difference", "fit_power_law"]
@@ -64,7 +72,8 @@ def fit_power_law(
     Returns: PowerLawFit; `trusted` is False, with the reason, where the law should not be believed.
 
     Raises: ValueError for lengths that differ, values that are not positive and finite, fewer points than parameters
-        (at least 3), an unknown floor or offset, an offset of -min x or less, or holdout outside [0, 1).
+        (at least 3), x that does not vary, an unknown floor or offset, a floor above all points, an offset of
+        -min x or less, or holdout outside [0, 1).
     """
     x, y = np.asarray(x, float), np.asarray(y, float)
     _check(x, y, floor, offset, holdout)
@@ -74,6 +83,8 @@ def fit_power_law(
     free = 2 + (floor == "free") + (offset == "free")
     if kept < max(3, free):
         raise ValueError(f"{kept} points are left to fit; at least {max(3, free)} are needed")
+    if x[0] == x[kept - 1]:
+        raise ValueError(f"x is {x[0]:g} at all points that are fitted; a law needs several")
     known = None if covariance is None else _ordered(np.asarray(covariance, float), order)[:kept, :kept]
     labels = np.unique(np.zeros(kept) if runs is None else np.asarray(runs)[order][:kept], return_inverse=True)[1]
     spread = np.ones(kept) if known is None else np.sqrt(np.diag(known))
@@ -84,17 +95,20 @@ def fit_power_law(
     shift = None if offset == "free" else 0.0 if offset == "none" else float(offset)
     law = offset_law(x[:kept], centre, None if fixed is None else log_floor(fixed, kept))
     low, high = _bounds(x[:kept], log_y, fixed, shift)
-    bent: dict[str, float | None] = {"edge": np.inf if int(labels.max()) else None}  # to it a whole run is an outlier
 
-    def fit(targets: Array, starts: Array, counts: Array | None = None, iterations: int = 60) -> Array:
-        return huber_fits(law, targets, starts, weight=weight, counts=counts, threshold=bent["edge"], low=low,
-                          high=high, iterations=iterations)[0]  # fmt: skip
+    def fit(targets: Array, starts: Array, threshold: float | None, counts: Array | None = None) -> Array:
+        return huber_fits(law, targets, starts, weight=weight, counts=counts, threshold=threshold, low=low, high=high)[
+            0
+        ]
 
-    best = fit(log_y[None], _starts(x[:kept], log_y, centre, fixed, low[3], high[3]))[0]
+    several = int(labels.max()) > 0
+    threshold = np.inf if several else None  # a robust loss would call a whole run an outlier
+    best = fit(log_y[None], _starts(x[:kept], log_y, centre, fixed, low[3], high[3]), threshold)[0]
     fitted = law(best[None])[0][0]
-    if bent["edge"] is None:  # replicates are told what residuals are usual; each finding it anew takes twice the time
-        bent["edge"] = HUBER * max(1.4826 * float(np.median(np.abs((log_y - fitted) * weight))), 1e-9)
-    replicates = _replicates(fit, best, fitted, log_y, weight, known, labels, max(1, kept - free), bootstrap, seed)
+    if threshold is None:  # replicates are told what residuals are usual; each finding it anew takes twice the time
+        threshold = HUBER * max(1.4826 * float(np.median(np.abs((log_y - fitted) * weight))), 1e-9)
+    again = partial(fit, starts=best[None], threshold=threshold)
+    replicates = _replicates(again, best, fitted, log_y, weight, known, labels, max(1, kept - free), bootstrap, seed)
     tied = _tied(replicates, low, high, log_y)
     replicates[:, 3] = np.clip(replicates[:, 3], low[3], high[3])
     thetas = np.concatenate([best[None], replicates])
@@ -107,11 +121,10 @@ def fit_power_law(
     aicc = information_criterion(residuals**2, free)
     constant = information_criterion(((log_y - np.average(log_y, weights=weight**2)) * weight) ** 2, 1)
     rest = log_y - fitted if np.abs(log_y - fitted).max() > EXACT else np.zeros(kept)
-    independent = whitened(rest, np.log(x[:kept]), known, weight, labels)
-    several = 2 * int(labels.max() + 1) if labels.max() else 0  # parameters of the lines of several runs
-    degrees = kept - max(free, several)
-    scatter = float((independent**2).sum() / degrees) if known is not None and degrees > 0 else float("nan")
-    reason = doubt(independent, decades, alpha, thetas[1:, 2], aicc, constant, scatter) or tied
+    within = independent(about_own_lines(rest, np.log(x[:kept]), weight, labels), known, labels)
+    lines = 2 * (int(labels.max()) + 1) if several else 0  # parameters of the runs' own lines
+    scatter = _reduced(within, max(free, lines), known)
+    reason = doubt(within, decades, alpha, thetas[1:, 2], aicc, constant, scatter) or tied
     fit_of = PowerLawFit(
         E=E,
         A=float(np.exp(a + alpha * centre)),
@@ -120,7 +133,7 @@ def fit_power_law(
         floor=floor if isinstance(floor, str) else "fixed",
         offset=offset if isinstance(offset, str) else "fixed",
         scale=float(np.sqrt((residuals**2).sum() / max(1, kept - free))),
-        chi_square=_chi_square(rest, known, labels, free),
+        chi_square=_reduced(independent(rest, known, labels), free, known),
         aicc=aicc,
         points=kept,
         decades=decades,
@@ -135,6 +148,12 @@ def fit_power_law(
         return fit_of
     missed = fit_of.predict(x[kept:]) / y[kept:] - 1
     return replace(fit_of, extrapolation_error=float(np.sqrt((missed**2).mean())))
+
+
+def _reduced(residuals: Array, parameters: int, known: Array | None) -> float:
+    """Reduced chi-square of independent residuals; NaN where their noise is not known."""
+    degrees = len(residuals) - parameters
+    return float((residuals**2).sum() / degrees) if known is not None and degrees > 0 else float("nan")
 
 
 def _replicates(
@@ -153,7 +172,7 @@ def _replicates(
     rng, kept = np.random.default_rng(seed), len(log_y)
     if (count := int(labels.max()) + 1) > 1:
         without = (labels[None] != np.arange(count)[:, None]).astype(float)
-        one_out = fit(np.repeat(log_y[None], count, axis=0), best[None], without)
+        one_out = fit(np.repeat(log_y[None], count, axis=0), counts=without)
         return jackknife_draws(best, one_out, bootstrap, rng)
     residuals = (log_y - fitted) * weight
     if known is None:
@@ -162,21 +181,8 @@ def _replicates(
         scatter = np.sqrt((residuals**2).sum() / degrees) / np.exp(np.log(np.diag(known)).mean() / 2)
         noise = max(1.0, scatter) * rng.standard_normal((bootstrap, kept)) @ square_root(known)
         wide = student_factor(degrees) if scatter > 1 else 1.0
-    replicates: Array = best + wide * (fit(fitted + noise, best[None]) - best)
+    replicates: Array = best + wide * (fit(fitted + noise) - best)
     return replicates
-
-
-def _chi_square(residuals: Array, known: Array | None, labels: NDArray[np.int64], parameters: int) -> float:
-    """By the covariance of the points, over the degrees of freedom."""
-    degrees = len(residuals) - parameters
-    if known is None or degrees < 1:
-        return float("nan")
-    independent = [
-        np.linalg.lstsq(square_root(known[np.ix_(mine, mine)]), residuals[mine], rcond=1e-6)[0]
-        for run in range(int(labels.max()) + 1)
-        for mine in [np.flatnonzero(labels == run)]
-    ]
-    return float((np.concatenate(independent) ** 2).sum() / degrees)
 
 
 def _tied(theta: Array, low: Array, high: Array, log_y: Array) -> str:
@@ -217,8 +223,6 @@ def _check(x: Array, y: Array, floor: str | float, offset: str | float, holdout:
             raise ValueError(f"{name} is {value}; it must be finite")
     if not isinstance(floor, str) and floor < 0:
         raise ValueError(f"floor is {floor}; it must not be negative")
-    if len(x) and x.min() == x.max():
-        raise ValueError(f"x is {x[0]:g} at all points; a law needs several")
     if not isinstance(floor, str) and len(y) and floor >= y.max():
         raise ValueError(f"floor is {floor}; all points lie below it, the largest at {y.max():g}")
     if not isinstance(offset, str) and len(x) and offset <= -x.min():

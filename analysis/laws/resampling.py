@@ -44,17 +44,21 @@ def square_root(covariance: Array) -> Array:
     return root
 
 
-def whitened(residuals: Array, u: Array, known: Array | None, weight: Array, labels: NDArray[np.int64]) -> Array:
-    """Residuals made independent by their covariance, run after run; where runs are replicates, about each run's
-    own line in u."""
-    count = int(labels.max()) + 1
+def independent(residuals: Array, known: Array | None, labels: NDArray[np.int64]) -> Array:
+    """Residuals made independent, of variance 1, by their covariance, run after run; as they are without one."""
     parts: list[Array] = []
-    for run in range(count):
+    for run in range(int(labels.max()) + 1):
         mine = np.flatnonzero(labels == run)
-        part = residuals[mine]
-        if count > 1 and len(mine) > 2:
-            line = np.polyval(np.polyfit(u[mine], part, 1, w=weight[mine]), u[mine])
-            part = part - np.asarray(line, float)
         root = np.eye(len(mine)) if known is None else square_root(known[np.ix_(mine, mine)])
-        parts.append(np.asarray(np.linalg.lstsq(root, part, rcond=1e-6)[0], float))
+        parts.append(np.asarray(np.linalg.lstsq(root, residuals[mine], rcond=1e-6)[0], float))
     return np.concatenate(parts)
+
+
+def about_own_lines(residuals: Array, u: Array, weight: Array, labels: NDArray[np.int64]) -> Array:
+    """Where runs are replicates, what each run's own line in u leaves of its residuals: seeds differ."""
+    count, left = int(labels.max()) + 1, residuals.copy()
+    for run in range(count) if count > 1 else ():
+        mine = np.flatnonzero(labels == run)
+        if len(mine) > 2:
+            left[mine] -= np.polyval(np.polyfit(u[mine], residuals[mine], 1, w=weight[mine]), u[mine])
+    return left

@@ -35,8 +35,7 @@ def best_over(runs: pd.DataFrame, key: str) -> tuple[pd.DataFrame, str]:
     best = means.groupby(CELL).idxmin().map(lambda found: found[-1])
     wanted = pd.Series(list(table[CELL].itertuples(index=False, name=None)), index=table.index).map(best.to_dict())
     taken = best.value_counts()
-    counts = ", ".join(f"{json.loads(value)} in {taken[value]}" for value in sorted(taken.index, key=json.loads))
+    counts = ", ".join(f"{json.loads(value)} in {taken[value]}" for value in sorted(taken.index))
     kept = table[wanted.isna() | np.equal(wanted.to_numpy(object), table["value"].to_numpy(object))]
-    return kept.drop(
-        columns="value"
-    ), f"of each cell the {key} is taken that ends lowest: {counts} of {len(best)} cells"
+    said = f"of each cell the {key} is taken that ends lowest: {counts} of {len(best)} cells"
+    return kept.drop(columns="value"), said

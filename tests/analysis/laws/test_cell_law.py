@@ -53,6 +53,12 @@ def test_the_right_floor_extrapolates_best_and_has_the_least_aicc():
     assert by_floor.loc["none", "extrapolation_error"] > 3 * by_floor.loc["theory", "extrapolation_error"]
 
 
+def test_seeds_of_one_budget_have_no_law_over_budgets_and_say_so(tmp_path):
+    store = write_sweep(tmp_path / "one", sizes=(64,), views=(2,), seeds=(0, 1, 2, 3), steps=100)
+    table, fits = fit_table(measured_cells(open_results(store.root), "budget"), "flops", "budget")
+    assert not fits and table["reason"].str.contains("only 1 points").all()
+
+
 def test_a_decaying_learning_rate_is_no_law_along_the_trajectory(tmp_path):
     store = Store(tmp_path / "cosine")
     key = write_run(store, spec(64, 64, 2, steps=400), 0.5 * np.arange(1.0, 401) ** -0.1)
@@ -71,7 +77,10 @@ def test_errors_of_zero_are_left_out_of_a_law_in_logs(tmp_path):
     write_run(store, spec(64, 128, 2, steps=400), curve)
     table, _ = fit_table(measured_cells(open_results(store.root)), "flops")
     assert table.loc[table["floor"] == "none", "alpha"].iloc[0] == pytest.approx(0.1, rel=0.02)
-    assert not table["trusted"].any() and "1 steps have an error that is 0" in table["reason"].iloc[0]
+    assert (
+        not table["trusted"].any()
+        and "error is 0 or not a number, which no law in logs can have: 1" in table["reason"].iloc[0]
+    )
 
 
 def grid_of(curve, noise=0.005, sizes=(16, 32, 64, 128)):

@@ -286,7 +286,7 @@ def test_aicc_tells_a_floor_from_none():
         (([1, 2, 3], [3, 2, 1]), {"offset": None}, "offset is None; use none, free, or a number"),
         (([1, 2, 3], [3, 2, 1]), {"floor": True}, "floor is True"),
         (([1, 2, 3], [3, 2, 1]), {"floor": 4.0}, "all points lie below it"),
-        (([2, 2, 2], [3, 2, 1]), {}, "x is 2 at all points"),
+        (([2, 2, 2], [3, 2, 1]), {}, "x is 2 at all points that are fitted"),
         (([1, 2, 3], [3, 2, 1]), {"floor": "free", "offset": "free"}, "at least 4 are needed"),
         (([1, 2, 3], [3, 2, 1]), {"holdout": 1.0}, "holdout"),
         (([1, 2, 3], [3, 2, 1]), {"covariance": np.eye(2)}, "covariance"),

@@ -2,12 +2,7 @@
 
 import dataclasses
 import gc
-import io
-import json
-import subprocess
-import sys
 import weakref
-from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -17,36 +12,13 @@ from mmcr_core import objectives
 from mmcr_core.defaults import VIEW_RECIPES
 from mmcr_core.images import datasets
 from mmcr_core.images.datasets import DatasetError
-from mmcr_core.objectives.base import Objective
-from mmcr_core.objectives.mmcr import MMCROptions
-from mmcr_core.spec import BudgetSpec, DatasetSpec, EvaluateSpec, OptimizerSpec, SpecError
-from mmcr_core.training import Diverged, Pretraining, pretraining
+from mmcr_core.spec import BudgetSpec, DatasetSpec, EvaluateSpec, OptimizerSpec
+from mmcr_core.training import Diverged, Pretraining
 from mmcr_core.training.cuda_graphs import Graphs
-from mmcr_core.training.schedule import learning_rate
 from tests.mmcr_core.training.stand_ins import play_gpu
+from tests.mmcr_core.training.whole_runs import columns, same, through_bytes
 
 EVERY_OBJECTIVE = [objectives.objective_spec(name) for name in objectives.OBJECTIVES]
-
-
-@pytest.fixture
-def _short_chunks(monkeypatch):
-    monkeypatch.setattr(pretraining, "CHUNK_STEPS", 5)
-
-
-def columns(chunks):
-    chunks = list(chunks)
-    return {name: np.concatenate([chunk.columns[name] for chunk in chunks]) for name in chunks[0].columns}
-
-
-def same(a, b):
-    return all(np.array_equal(a[name], b[name]) for name in a)
-
-
-def through_bytes(state):
-    stream = io.BytesIO()
-    torch.save(state, stream)
-    stream.seek(0)
-    return torch.load(stream, weights_only=True)
 
 
 def test_a_run_follows_from_its_seed_alone(digits_spec):
@@ -159,18 +131,6 @@ def test_a_set_with_fewer_images_than_p_is_refused(digits_spec):
         Pretraining(digits_spec(P=1438))
 
 
-def test_schedules_warm_up_and_end_where_they_should():
-    spec = OptimizerSpec(learning_rate=0.1, warmup=0.1)
-    rates = [learning_rate(spec, step, 100) for step in range(100)]
-    assert rates[:10] == pytest.approx([0.1 * (i + 1) / 11 for i in range(10)])
-    assert set(rates[10:]) == {0.1}
-    cosine = [learning_rate(dataclasses.replace(spec, schedule="cosine"), step, 100) for step in range(100)]
-    assert cosine[10] == 0.1
-    assert cosine[55] == pytest.approx(0.05)
-    assert 0 < cosine[99] < 1e-3
-    assert all(a >= b for a, b in pairwise(cosine[10:]))
-
-
 def test_a_longer_budget_begins_as_the_shorter_one_where_warm_up_is_in_steps(digits_spec):
     optimizer = OptimizerSpec(warmup=4)
     short, long = (
@@ -180,84 +140,11 @@ def test_a_longer_budget_begins_as_the_shorter_one_where_warm_up_is_in_steps(dig
     assert all(np.array_equal(short[name], long[name][:12]) for name in short)
 
 
-def test_warm_up_is_a_number_of_steps_or_a_share_of_them():
-    assert OptimizerSpec(warmup=7).warmup_steps(100) == 7
-    assert OptimizerSpec(warmup=0.1).warmup_steps(100) == 10
-    assert OptimizerSpec(warmup=0).warmup_steps(100) == 0
-    for bad in (-1, 1.0, -0.5):
-        with pytest.raises(SpecError, match="must be"):
-            OptimizerSpec(warmup=bad)
-
-
 def test_a_limited_run_counts_its_epochs_in_the_images_it_keeps(digits_spec):
     spec = digits_spec(dataset=DatasetSpec("digits", limit=160), budget=BudgetSpec(epochs=3.0))
     assert Pretraining(spec).steps == 30
     with pytest.raises(DatasetError, match="exceeds the 10 readable"):
         Pretraining(digits_spec(dataset=DatasetSpec("digits", limit=10)))
-
-
-class Stateful(Objective):
-    """An objective with everything that a checkpoint must hold: a parameter, and a buffer that `after_step` turns."""
-
-    Options = MMCROptions
-
-    def __init__(self, dims, options):
-        super().__init__(dims, options)
-        self.scale = torch.nn.Parameter(torch.ones(dims))
-        self.register_buffer("turns", torch.zeros(()))
-
-    def loss(self, z, teacher=None, progress=None):
-        return ((z * self.scale).square().mean() - 1 - progress) ** 2 + 0.01 * self.turns * z.mean()
-
-    def after_step(self):
-        self.turns += 1
-
-
-@pytest.fixture
-def _stateful(monkeypatch):
-    monkeypatch.setitem(objectives.OBJECTIVES, "mmcr", f"{__name__}:Stateful")
-
-
-@pytest.mark.usefixtures("_stateful", "_short_chunks")
-@pytest.mark.parametrize("stop", [1, 6, 11])
-def test_an_objectives_parameters_and_buffers_are_trained_and_resumed(digits_spec, stop):
-    whole, begun, resumed = (Pretraining(digits_spec()) for _ in range(3))
-    expected = columns(whole.run())
-    before = list(begun.run(until=stop))
-    resumed.load_state_dict(through_bytes(begun.state_dict()))
-    assert same(expected, columns([*before, *resumed.run()]))
-    assert whole.objective.turns.item() == resumed.objective.turns.item() == 12
-    assert not torch.equal(whole.objective.scale, torch.ones(8))
-    assert torch.equal(whole.objective.scale, resumed.objective.scale)
-
-
-@pytest.mark.usefixtures("_short_chunks")
-@pytest.mark.parametrize("objective", EVERY_OBJECTIVE, ids=lambda spec: spec.name)
-def test_every_objective_is_resumed_bit_for_bit(digits_spec, objective):
-    spec = digits_spec(objective=objective, K=3)
-    whole, begun, resumed = (Pretraining(spec) for _ in range(3))
-    expected = columns(whole.run())
-    before = list(begun.run(until=7))
-    resumed.load_state_dict(through_bytes(begun.state_dict()))
-    assert same(expected, columns([*before, *resumed.run()]))
-
-
-@pytest.mark.parametrize("K", [2, 3])
-@pytest.mark.parametrize("objective", EVERY_OBJECTIVE, ids=lambda spec: spec.name)
-def test_training_lowers_every_loss(digits_spec, objective, K):
-    run = Pretraining(digits_spec(objective=objective, P=64, D=16, K=K, budget=BudgetSpec(steps=40)))
-    loss = columns(run.run())["loss"]
-    assert loss[-5:].mean() < loss[:5].mean() - loss[-5:].std()
-
-
-def test_alignment_alone_collapses_and_mmcr_does_not(digits_spec):
-    ends = {
-        name: {key: values[-5:].mean() for key, values in columns(Pretraining(spec).run()).items()}
-        for name in ("alignment", "mmcr")
-        for spec in [digits_spec(P=64, D=16, budget=BudgetSpec(steps=60), objective=objectives.objective_spec(name))]
-    }
-    assert ends["alignment"]["reconstruction"] > ends["mmcr"]["reconstruction"]
-    assert ends["alignment"]["uniformity"] < 0.5 < 0.9 < ends["mmcr"]["uniformity"]
 
 
 def test_a_state_holds_nothing_that_belongs_to_one_type_of_device(digits_spec):
@@ -381,37 +268,3 @@ def test_a_run_with_graphs_is_gone_at_once_too(monkeypatch, digits_spec):
         assert [part() for part in seen] == [None] * 4
     finally:
         gc.enable()
-
-
-def command(*arguments):
-    return subprocess.run(
-        [sys.executable, "-m", "mmcr_core.pretrain", *arguments],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-
-def test_one_cell_runs_from_the_command_line():
-    ran = command("--P", "16", "--D", "8", "--K", "2", "--dataset", "digits", "--steps", "20", "--device", "cpu")
-    assert ran.returncode == 0, ran.stderr
-    result = json.loads(ran.stdout)
-    assert 0 < result["percent_error"] < 1
-    assert result["steps"] == 20
-    assert result["knn_accuracy"] > 0.5
-
-
-@pytest.mark.parametrize(
-    ("arguments", "says"),
-    [
-        (["--P", "2000", "--dataset", "digits", "--steps", "2"], "exceeds the 1437 readable"),
-        (["--P", "16", "--dataset", "stl10", "--root", "/nowhere", "--steps", "2"], "curl -L"),
-        (["--P", "16", "--dataset", "parquet", "--steps", "2"], "path: is missing"),
-        (["--P", "16", "--dataset", "digits"], "--epochs --steps --images"),
-    ],
-)
-def test_bad_input_to_the_command_is_one_line_and_exit_code_2(arguments, says):
-    ran = command("--D", "8", "--K", "2", *arguments)
-    assert ran.returncode == 2
-    assert says in ran.stderr
-    assert "Traceback" not in ran.stderr

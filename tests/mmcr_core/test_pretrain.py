@@ -1,0 +1,41 @@
+"""One cell from the command line, without Ray or a store."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+
+def command(*arguments):
+    return subprocess.run(
+        [sys.executable, "-m", "mmcr_core.pretrain", *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_one_cell_runs_from_the_command_line():
+    ran = command("--P", "16", "--D", "8", "--K", "2", "--dataset", "digits", "--steps", "20", "--device", "cpu")
+    assert ran.returncode == 0, ran.stderr
+    result = json.loads(ran.stdout)
+    assert 0 < result["percent_error"] < 1
+    assert result["steps"] == 20
+    assert result["knn_accuracy"] > 0.5
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["--P", "2000", "--dataset", "digits", "--steps", "2"], "exceeds the 1437 readable"),
+        (["--P", "16", "--dataset", "stl10", "--root", "/nowhere", "--steps", "2"], "curl -L"),
+        (["--P", "16", "--dataset", "parquet", "--steps", "2"], "path: is missing"),
+        (["--P", "16", "--dataset", "digits"], "--epochs --steps --images"),
+    ],
+)
+def test_bad_input_to_the_command_is_one_line_and_exit_code_2(arguments, says):
+    ran = command("--D", "8", "--K", "2", *arguments)
+    assert ran.returncode == 2
+    assert says in ran.stderr
+    assert "Traceback" not in ran.stderr
