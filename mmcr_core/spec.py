@@ -45,11 +45,13 @@ def require(condition: bool, key: str, problem: str) -> None:
 class ObjectiveSpec:
     """Which objective. Each objective's file has its own frozen subclass, which adds its options.
 
-    `least_views`: the least K with which it makes sense (2 where it compares views).
+    `least_views`: the least K with which it makes sense (2 where it compares views); `follows_progress`: whether its
+    loss depends on the share of the run that is done, so that a longer run begins otherwise than a shorter one.
     """
 
     __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
     least_views: ClassVar[int] = 1
+    follows_progress: ClassVar[bool] = False
     name: str
 
 

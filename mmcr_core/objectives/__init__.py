@@ -17,10 +17,12 @@ if TYPE_CHECKING:
 OBJECTIVES = {
     "alignment": "mmcr_core.objectives.alignment:Alignment",
     "barlow_twins": "mmcr_core.objectives.barlow_twins:BarlowTwins",
+    "byol": "mmcr_core.objectives.byol:BYOL",
     "frossl": "mmcr_core.objectives.frossl:FroSSL",
     "mcr2": "mmcr_core.objectives.mcr2:MCR2",
     "mmcr": "mmcr_core.objectives.mmcr:MMCR",
     "simclr": "mmcr_core.objectives.simclr:SimCLR",
+    "swav": "mmcr_core.objectives.swav:SwAV",
     "vicreg": "mmcr_core.objectives.vicreg:VICReg",
 }
 

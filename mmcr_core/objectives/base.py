@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -18,9 +18,11 @@ class Objective(nn.Module):
 
     Nothing in it may read a value back from the device, nor branch on one: it runs inside a captured graph.
     `nuclear_norm`: that of the centroids of the last z, detached, where the loss has it anyway; else None.
+    `has_teacher`: it learns from a momentum copy of the network, which training owns and moves as `momentum` says.
     """
 
     Options: type[ObjectiveSpec]
+    has_teacher: ClassVar[bool] = False
     nuclear_norm: Tensor | None = None
 
     def __init__(self, dims: int, options: Any) -> None:
@@ -30,9 +32,13 @@ class Objective(nn.Module):
     def loss(self, z: Tensor, teacher: Tensor | None = None, progress: Tensor | None = None) -> Tensor:
         """Scalar to minimise.
 
-        Args: z: (P, K, D) embeddings, not normalised; teacher: the same of the momentum network, for an objective that
+        Args: z: (P, K, D) embeddings, not normalised; teacher: the same of the momentum copy, for an objective that
             has one; progress: scalar in [0, 1] on z's device, the share of the run that is done.
         """
+        raise NotImplementedError
+
+    def momentum(self, progress: Tensor) -> Tensor:
+        """Share in [0, 1] that the momentum copy keeps of itself after a step, a scalar on the device of `progress`."""
         raise NotImplementedError
 
     def after_step(self) -> None:
@@ -42,6 +48,13 @@ class Objective(nn.Module):
 def at_least_float32(z: Tensor) -> Tensor:
     """z itself in float64, else in float32."""
     return z if z.dtype == torch.float64 else z.float()
+
+
+def mean_over_pairs(values: Tensor) -> Tensor:
+    """(..., K, K) -> scalar: the mean over ordered pairs of different views k != l, and over all else."""
+    K = values.shape[-1]
+    others = 1 - torch.eye(K, dtype=values.dtype, device=values.device)
+    return (values * others).mean() * (K / (K - 1))
 
 
 def normalised(z: Tensor) -> Tensor:

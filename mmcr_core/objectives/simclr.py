@@ -14,7 +14,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from mmcr_core.objectives.base import Objective, normalised
+from mmcr_core.objectives.base import Objective, mean_over_pairs, normalised
 from mmcr_core.spec import ObjectiveSpec, require
 
 
@@ -47,4 +47,4 @@ class SimCLR(Objective):
         negatives = (cosines / self.options.temperature).logsumexp(dim=1).view(P, K, 1)
         positives = (z @ z.mT) / self.options.temperature  # (P, K, K)
         terms = torch.nn.functional.softplus(negatives - positives)
-        return (terms * (1 - torch.eye(K, device=z.device))).sum() / (P * K * (K - 1))
+        return mean_over_pairs(terms)

@@ -1,8 +1,9 @@
 """Exact FLOPs of one training step, counted once on meta tensors: no data, no memory, no arithmetic.
 
 A multiply-add counts as two. Counted: every matrix product and convolution of encoder and projector, forward
-and backward, and of objectives, by torch's own counter, and those of the nuclear norm, which every run measures, by
-formula. Not counted: element-wise work, batch norm, Cholesky factors, the views, the optimiser.
+and backward, of a momentum copy's forward, and of objectives, by torch's own counter, and those of the nuclear norm,
+which every run measures, by formula. Not counted: element-wise work, batch norm, Cholesky factors, the views, the
+optimiser.
 """
 
 from __future__ import annotations
@@ -14,26 +15,33 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from mmcr_core.images.encoders import ImageNetwork
-from mmcr_core.objectives import make_objective
+from mmcr_core.objectives import make_objective, objective_class
 from mmcr_core.spec import EncoderSpec, ObjectiveSpec, ProjectorSpec, RunSpec
 
 
 def flops_per_step(spec: RunSpec) -> int:
     """FLOPs of one optimiser step on P images with K views each."""
-    per_view = network_flops(spec.encoder, spec.projector, spec.D, len(spec.views.mean), spec.views.size)
+    network = (spec.encoder, spec.projector, spec.D, len(spec.views.mean), spec.views.size)
+    per_view = network_flops(*network)
+    if objective_class(spec.objective.name).has_teacher:
+        per_view += network_flops(*network, backward=False)
     own = objective_flops(spec.objective, spec.P, spec.K, spec.D)
     return per_view * spec.P * spec.K + loss_flops(spec.P, spec.D) + own
 
 
 @functools.cache
-def network_flops(encoder: EncoderSpec, projector: ProjectorSpec, dims: int, channels: int, size: int) -> int:
-    """FLOPs of forward and backward through encoder and projector for one view."""
+def network_flops(
+    encoder: EncoderSpec, projector: ProjectorSpec, dims: int, channels: int, size: int, backward: bool = True
+) -> int:
+    """FLOPs of forward, and of backward, through encoder and projector for one view."""
     batch = 2  # batch norm refuses one value per channel
     with torch.device("meta"):
         network = ImageNetwork(encoder, projector, dims, channels)
         images = torch.empty(batch, channels, size, size)
     with FlopCounterMode(display=False) as counter:
-        network(images).sum().backward()
+        embeddings = network(images)
+        if backward:
+            embeddings.sum().backward()
     return int(counter.get_total_flops()) // batch
 
 
@@ -46,9 +54,10 @@ def objective_flops(options: ObjectiveSpec, points: int, views: int, dims: int) 
     with torch.device("meta"):
         objective = make_objective(fields.pop("name"), dims=dims, **fields)
         z = torch.empty(points, views, dims, requires_grad=True)
+        teacher = torch.empty(points, views, dims) if objective.has_teacher else None
         progress = torch.zeros(())
     with FlopCounterMode(display=False) as counter:
-        objective.loss(z, progress=progress).backward()
+        objective.loss(z, teacher, progress).backward()
     return int(counter.get_total_flops())
 
 

@@ -22,11 +22,13 @@ from mmcr_core.images.evaluation import Measure, embed, evaluate
 from mmcr_core.images.source import ImageSource
 from mmcr_core.images.views import Order
 from mmcr_core.objectives import make_objective
-from mmcr_core.objectives.base import METRICS, centroids, measure, normalised
+from mmcr_core.objectives.base import METRICS, Objective, centroids, measure, normalised
+from mmcr_core.randomness import generator
 from mmcr_core.spec import RunSpec
 from mmcr_core.staging import Staged
 from mmcr_core.training.cuda_graphs import Graphs
 from mmcr_core.training.flops import flops_per_step
+from mmcr_core.training.momentum_copy import follow, momentum_copy
 from mmcr_core.training.optimisers import build_optimizer, load_optimizer_state, optimizer_state, set_rate
 from mmcr_core.training.schedule import learning_rate
 
@@ -82,8 +84,8 @@ class Pretraining:
         self.step = 0
         self.flops_per_step = flops_per_step(spec)
         self.network = build_network(spec).to(self.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        options = asdict(spec.objective)
-        self.objective = make_objective(options.pop("name"), dims=spec.D, **options).to(self.device)
+        self.objective = build_objective(spec).to(self.device)
+        self.teacher = momentum_copy(self.network) if self.objective.has_teacher else None
         self._control = Staged((2,), torch.float32, self.device)  # learning rate, progress
         self._row = Staged((1,), torch.int64, self.device)
         learned = [*self.network.parameters(), *self.objective.parameters()]
@@ -142,14 +144,21 @@ class Pretraining:
     def _learn(self, batch: Tensor) -> None:
         """Forward, loss, backward, optimiser, and the metrics into row `_row` of the buffer."""
         self.optimizer.zero_grad(set_to_none=True)
+        progress = self._control.tensor[1]
         z = embed(self.network, batch, self.spec.precision)
-        loss = self.objective.loss(z, progress=self._control.tensor[1])
+        loss = self.objective.loss(z, self._taught(batch), progress)
         loss.backward()
         self.optimizer.step()
         self.objective.after_step()
+        if self.teacher is not None:
+            follow(self.teacher, self.network, self.objective.momentum(progress))
         metrics = measure(centroids(normalised(z.detach())), self.objective.nuclear_norm)
         row = torch.stack([loss.detach(), *(metrics[name] for name in METRICS)])
         self._buffer.index_copy_(0, self._row.tensor, row[None])
+
+    @torch.no_grad()
+    def _taught(self, batch: Tensor) -> Tensor | None:
+        return None if self.teacher is None else embed(self.teacher, batch, self.spec.precision)
 
     def latest_percent_error(self) -> float:
         """Percent error of the last step taken; NaN before the first. Waits for the device."""
@@ -183,6 +192,7 @@ class Pretraining:
             "step": self.step,
             "network": self.network.state_dict(),
             "objective": self.objective.state_dict(),
+            "teacher": None if self.teacher is None else self.teacher.state_dict(),
             "optimizer": optimizer_state(self.optimizer),
             "buffer": self._buffer,
         }
@@ -191,6 +201,8 @@ class Pretraining:
         """Continue from `state_dict()` of a run of the same spec, bit for bit on the same kind of CPU."""
         self.network.load_state_dict(state["network"])
         self.objective.load_state_dict(state["objective"])
+        if self.teacher is not None:
+            self.teacher.load_state_dict(state["teacher"])
         load_optimizer_state(self.optimizer, state["optimizer"])
         self._buffer.copy_(state["buffer"])
         if self._graphs:
@@ -205,3 +217,11 @@ def prepared(device: torch.device) -> torch.device:
         torch.backends.cudnn.allow_tf32 = False
         torch.backends.cudnn.benchmark = True
     return device
+
+
+def build_objective(spec: RunSpec) -> Objective:
+    """The objective of a run; what it draws follows from the seed alone, the global generator stays as it was."""
+    options = asdict(spec.objective)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(int(generator(spec.seed, "objective").integers(2**63)))
+        return make_objective(options.pop("name"), dims=spec.D, **options)

@@ -67,7 +67,8 @@ def write_measures(store: Store, run: Pretraining, measures: list[Measure]) -> N
 def runs_to_continue(store: Store, specs: Iterable[RunSpec]) -> dict[str, str]:
     """run_id -> run_id of the longest finished run that begins as it does, of which everything is kept.
 
-    A longer budget begins as the shorter one did where warm-up is in steps and the rate constant.
+    A longer budget begins as the shorter one did where warm-up is in steps, the rate constant, and the objective the
+    same from beginning to end.
     """
     wanted = {run_id(spec): (_beginning(spec), steps_of(spec)) for spec in specs if _extends(spec)}
     if not wanted:
@@ -94,7 +95,8 @@ def copy_beginning(store: Store, key: str, earlier: str, step: int) -> None:
 
 
 def _extends(spec: RunSpec) -> bool:
-    return spec.optimizer.schedule == "constant" and isinstance(spec.optimizer.warmup, int)
+    constant = spec.optimizer.schedule == "constant" and isinstance(spec.optimizer.warmup, int)
+    return constant and not spec.objective.follows_progress
 
 
 def _beginning(spec: RunSpec) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import time
 from dataclasses import dataclass
 from math import floor
@@ -12,9 +11,9 @@ import torch
 
 from mmcr_core.identity import run_id
 from mmcr_core.images import datasets
-from mmcr_core.images.encoders import ImageNetwork
-from mmcr_core.spec import EncoderSpec, ProjectorSpec, RunSpec
+from mmcr_core.spec import RunSpec
 from mmcr_core.training.flops import flops_per_step
+from mmcr_core.training.memory import memory_bytes
 from sweeps.grid.settings import ResourceSettings
 from sweeps.running.calibrate import compiles, lookup
 from sweeps.running.units import memory
@@ -164,44 +163,6 @@ def _cpus(resources: ResourceSettings, machine: Machine, cells: int, device: str
         return 1.0 if machine.cpus >= machine.gpus * CELLS_PER_GPU else 0.5
     fit = floor(MEMORY_SHARE * machine.memory_bytes / (memory + PROCESS_BYTES)) if machine.memory_bytes else cells
     return float(max(1, floor(machine.cpus / max(1, min(cells, fit)))))
-
-
-def memory_bytes(spec: RunSpec, images: int) -> int:
-    """Estimated device memory of a run: data set, parameters with gradients and Adam's moments, and what
-    one step keeps for backward, counted on meta tensors, with a view's own working space."""
-    view = spec.views
-    channels = len(view.mean)
-    parameters, per_view = network_memory(spec.encoder, spec.projector, spec.D, channels, view.size)
-    half = 2 if spec.precision == "bf16" else 1
-    working = 6 * 4 * channels * view.size**2  # float32 copies alive while views are made
-    source = spec.dataset.size or {"digits": 8, "cifar10": 32, "cifar100": 32, "stl10": 96}.get(
-        spec.dataset.name, view.size
-    )
-    data = images * channels * source**2
-    return data + 4 * 4 * parameters + spec.P * spec.K * (per_view // half + working)
-
-
-@functools.cache
-def network_memory(
-    encoder: EncoderSpec, projector: ProjectorSpec, dims: int, channels: int, size: int
-) -> tuple[int, int]:
-    """Number of parameters, and float32 bytes that forward keeps for backward for one view."""
-    batch, kept = 2, {}
-    with torch.device("meta"):
-        network = ImageNetwork(encoder, projector, dims, channels)
-        images = torch.empty(batch, channels, size, size)
-    own = {id(parameter) for parameter in network.parameters()}
-
-    def keep(tensor: torch.Tensor) -> torch.Tensor:
-        if id(tensor) not in own:
-            kept[id(tensor.untyped_storage())] = tensor.numel() * tensor.element_size()
-            alive.append(tensor)
-        return tensor
-
-    alive: list[torch.Tensor] = []  # ids are unique only among tensors that live
-    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
-        network(images)
-    return sum(parameter.numel() for parameter in network.parameters()), sum(kept.values()) // batch
 
 
 def this_machine(gpus: float, cpus: float) -> Machine:

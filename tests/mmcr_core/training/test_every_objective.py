@@ -48,8 +48,11 @@ def test_an_objectives_parameters_and_buffers_are_trained_and_resumed(digits_spe
     assert torch.equal(whole.objective.scale, resumed.objective.scale)
 
 
+QUEUED = objectives.objective_spec("swav", prototypes=8, queue=48, queue_start=0.1, frozen=0.3)
+
+
 @pytest.mark.usefixtures("_short_chunks")
-@pytest.mark.parametrize("objective", EVERY_OBJECTIVE, ids=lambda spec: spec.name)
+@pytest.mark.parametrize("objective", [*EVERY_OBJECTIVE, QUEUED], ids=lambda spec: spec.name)
 def test_every_objective_is_resumed_bit_for_bit(digits_spec, objective):
     spec = digits_spec(objective=objective, K=3)
     whole, begun, resumed = (Pretraining(spec) for _ in range(3))

@@ -56,3 +56,23 @@ def test_objectives_count_their_own_products_beside_the_nuclear_norm_that_every_
     assert objective_flops(objective_spec("vicreg"), P, K, D) == 2 * 6 * P * D**2
     spec = dataclasses.replace(digits_spec(), objective=objective_spec("barlow_twins"))
     assert flops_per_step(spec) - flops_per_step(digits_spec()) == 6 * spec.P * spec.D**2
+
+
+def test_a_momentum_copy_counts_its_forward_and_a_predictor_its_products(digits_spec):
+    mmcr, byol = digits_spec(), digits_spec(objective=objective_spec("byol", predictor_hidden=64))
+    network = (mmcr.encoder, mmcr.projector, mmcr.D, 1, mmcr.views.size)
+    forward, views = network_flops(*network, backward=False), mmcr.P * mmcr.K
+    with FlopCounterMode(display=False) as counter:
+        ImageNetwork(mmcr.encoder, mmcr.projector, mmcr.D, 1)(torch.rand(4, 1, mmcr.views.size, mmcr.views.size))
+    assert forward * 4 == counter.get_total_flops()
+    predictor = 3 * 2 * (2 * mmcr.D * 64) * views  # two layers, forward and both gradients
+    cosines = 2 * 2 * mmcr.P * mmcr.K**2 * mmcr.D  # the teacher has no gradient
+    assert flops_per_step(byol) - flops_per_step(mmcr) == forward * views + predictor + cosines
+
+
+def test_prototypes_and_queue_count():
+    P, K, D, J = 20, 2, 12, 30
+    scores, cross_entropies = 3 * 2 * P * K * D * J, 2 * 2 * P * K * K * J
+    assert objective_flops(objective_spec("swav", prototypes=J), P, K, D) == scores + cross_entropies
+    queued = objective_flops(objective_spec("swav", prototypes=J, queue=50), P, K, D)
+    assert queued == scores + cross_entropies + 2 * 50 * D * J

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from mmcr_core.images.datasets import DatasetError
+from mmcr_core.objectives import objective_spec
 from mmcr_core.spec import BudgetSpec, EvaluateSpec, OptimizerSpec
 from sweeps.networks import load_network
 from sweeps.running.kept_runs import missing_measures, read_kept, runs_to_continue
@@ -118,14 +119,19 @@ def test_a_longer_run_goes_on_from_a_shorter_one_and_is_the_run_bit_for_bit(tmp_
 
 
 @pytest.mark.parametrize(
-    ("optimizer", "keep"),
-    [(OptimizerSpec(warmup=0.02), "all"), (OptimizerSpec(warmup=5, schedule="cosine"), "all"), (IN_STEPS, "weights")],
-    ids=["warm-up is a share", "the rate decays", "only weights were kept"],
+    ("optimizer", "objective", "keep"),
+    [
+        (OptimizerSpec(warmup=0.02), "mmcr", "all"),
+        (OptimizerSpec(warmup=5, schedule="cosine"), "mmcr", "all"),
+        (IN_STEPS, "swav", "all"),
+        (IN_STEPS, "mmcr", "weights"),
+    ],
+    ids=["warm-up is a share", "the rate decays", "the objective follows the share", "only weights were kept"],
 )
-def test_runs_that_begin_otherwise_are_trained_whole(tmp_path, digits_spec, optimizer, keep):
-    store = Store(tmp_path)
-    earlier, _ = finish(digits_spec(optimizer=optimizer, budget=BudgetSpec(steps=12)), store, keep=keep)
-    long = digits_spec(optimizer=optimizer, budget=BudgetSpec(steps=30))
+def test_runs_that_begin_otherwise_are_trained_whole(tmp_path, digits_spec, optimizer, objective, keep):
+    store, parts = Store(tmp_path), {"optimizer": optimizer, "objective": objective_spec(objective)}
+    earlier, _ = finish(digits_spec(**parts, budget=BudgetSpec(steps=12)), store, keep=keep)
+    long = digits_spec(**parts, budget=BudgetSpec(steps=30))
     if keep == "all":
         assert runs_to_continue(store, [long]) == {}
     else:

@@ -1,0 +1,57 @@
+"""BYOL: predict, from one view, the embedding that a slowly following copy of the network has of another (Grill et al.
+2020, arXiv 2006.07733, eq. 2 and section 3.2).
+
+The embeddings z that are measured are the online projector's; the predictor belongs to the objective. For K > 2 the
+loss is twice the mean over ordered pairs of views, which for K = 2 is the published sum of both.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from mmcr_core.objectives.base import Objective, at_least_float32, mean_over_pairs, normalised
+from mmcr_core.spec import ObjectiveSpec, require
+
+
+@dataclass(frozen=True)
+class BYOLOptions(ObjectiveSpec):
+    """`momentum`: tau at the beginning of a run, which rises to 1 by half a cosine (0.996: section 3.3);
+    `predictor_hidden`: width of the predictor's hidden layer (4096: section 3.3)."""
+
+    least_views: ClassVar[int] = 2
+    follows_progress: ClassVar[bool] = True
+    name: str = "byol"
+    momentum: float = 0.996
+    predictor_hidden: int = 4096
+
+    def __post_init__(self) -> None:
+        require(0 <= self.momentum <= 1, "momentum", "must lie in [0, 1]")
+        require(self.predictor_hidden >= 1, "predictor_hidden", "must be 1 or more")
+
+
+class BYOL(Objective):
+    Options = BYOLOptions
+    options: BYOLOptions
+    has_teacher = True
+
+    def __init__(self, dims: int, options: BYOLOptions) -> None:
+        super().__init__(dims, options)
+        width = options.predictor_hidden
+        self.predictor = nn.Sequential(
+            nn.Linear(dims, width), nn.BatchNorm1d(width), nn.ReLU(inplace=True), nn.Linear(width, dims)
+        )
+
+    def momentum(self, progress: Tensor) -> Tensor:
+        """tau = 1 - (1 - tau_base) (cos(pi progress) + 1) / 2."""
+        return 1 - (1 - self.options.momentum) * (torch.cos(torch.pi * progress) + 1) / 2
+
+    def loss(self, z: Tensor, teacher: Tensor | None = None, progress: Tensor | None = None) -> Tensor:
+        """Of z and teacher (P, K, D): 2 mean over images and pairs k != l of 2 - 2 cos(q(z_k), teacher_l)."""
+        assert teacher is not None
+        predicted = self.predictor(at_least_float32(z).flatten(0, 1)).view(z.shape)
+        cosines = normalised(predicted) @ normalised(teacher.detach()).mT  # (P, K, K)
+        return 4 - 4 * mean_over_pairs(cosines)
