@@ -14,7 +14,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from sweeps.grid.axes import PAPER, column, varying_keys
+from sweeps.grid.axes import PAPER, column, text_of, varying_keys
 from sweeps.running.survey import CellStatus, survey
 from sweeps.storage.last_guard import guarded
 
@@ -65,7 +65,7 @@ def _shown(cells: list[CellStatus]) -> Group:
     for cell in cells:
         if cell.status in ("waiting", "finished") and len(cells) > MANY:
             continue  # the counts above say how many
-        values = (str(cell.keys.get(key)) for key in (*PAPER, *varying))
+        values = (text_of(cell.keys, key) for key in (*PAPER, *varying))
         error = f"{cell.percent_error:.4f}" if cell.percent_error is not None else ""
         reason = (cell.error or "").split(" | earlier")[0] + (f" (traceback: {cell.log})" if cell.log else "")
         table.add_row(cell.run_id, *values, cell.status, f"{cell.step:,} / {cell.steps:,}", error, Text(reason))

@@ -10,11 +10,33 @@ NOT_VARIANT = ("P", "D", "K", "seed")  # the axes of the paper's figures, and th
 
 def variants(specs: list[dict[str, Any]], beside: tuple[str, ...] = ()) -> list[str]:
     """A label for each spec made of what differs among them beside P, D, K and seed (and keys such as
-    `optimizer.learning_rate`): `mmcr` where nothing does, else such as `mmcr, optimizer.learning_rate=0.001`."""
+    `optimizer.learning_rate`): `mmcr` where nothing does, else such as `mmcr, optimizer.learning_rate=0.001`. An option
+    is named where it differs among runs whose part has the same name, such as `simclr, objective.temperature=0.5`."""
     flat = [flatten({k: v for k, v in spec.items() if k not in NOT_VARIANT}) for spec in specs]
     keys = sorted({key for one in flat for key in one} - {"objective.name", "dataset.root", "dataset.path", *beside})
-    differing = [key for key in keys if len({json.dumps(one.get(key)) for one in flat}) > 1]
-    return [", ".join([str(one["objective.name"]), *(f"{key}={one.get(key)}" for key in differing)]) for one in flat]
+    differing: dict[str, set[str | None]] = {key: _where_it_differs(key, flat) for key in keys}
+    return [
+        ", ".join([str(one["objective.name"]), *(f"{key}={one[key]}" for key in keys if _named(key, one, differing))])
+        for one in flat
+    ]
+
+
+def _named(key: str, one: dict[str, Any], differing: dict[str, set[str | None]]) -> bool:
+    return key in one and _part(key, one) in differing[key]
+
+
+def _part(key: str, one: dict[str, Any]) -> str | None:
+    """Name of the part that an option belongs to."""
+    part, _, option = key.partition(".")
+    return None if option == "name" else one.get(f"{part}.name")
+
+
+def _where_it_differs(key: str, flat: list[dict[str, Any]]) -> set[str | None]:
+    """Names of the parts among whose runs an option differs."""
+    values: dict[str | None, set[str]] = {}
+    for one in flat:
+        values.setdefault(_part(key, one), set()).add(json.dumps(one.get(key)))
+    return {part for part, found in values.items() if len(found) > 1}
 
 
 def flatten(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:

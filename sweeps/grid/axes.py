@@ -32,15 +32,29 @@ def varying(specs: Iterable[RunSpec]) -> list[str]:
 
 
 def varying_keys(runs: list[Keys]) -> list[str]:
-    """The same, of runs as flat keys."""
+    """The same, of runs as flat keys. An option of a part, such as objective.temperature, varies where runs whose part
+    has the same name differ in it: that other objectives have other options goes without saying."""
     keys = dict.fromkeys(key for run in runs for key in run if key not in PAPER)
-    return [key for key in keys if len({json.dumps(run.get(key)) for run in runs}) > 1]
+    return [key for key in keys if _varies(key, runs)]
+
+
+def _varies(key: str, runs: list[Keys]) -> bool:
+    part, _, option = key.partition(".")
+    values: dict[Any, set[str]] = {}
+    for run in runs:
+        values.setdefault(None if option == "name" else run.get(f"{part}.name"), set()).add(json.dumps(run.get(key)))
+    return any(len(found) > 1 for found in values.values())
+
+
+def text_of(keys: Keys, key: str) -> str:
+    """A value as tables show it; a dash where the run has no such key."""
+    return str(keys[key]) if key in keys else "–"
 
 
 def described(spec: RunSpec, more: Iterable[str]) -> str:
     """P=64 D=64 K=2 seed=0, and what else varies."""
     keys = keys_of(spec)
-    return " ".join(f"{key}={keys.get(key)}" for key in (*PAPER, *more))
+    return " ".join(f"{key}={keys[key]}" for key in (*PAPER, *more) if key in keys)
 
 
 def column(key: str, keys: Iterable[str]) -> str:

@@ -12,7 +12,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from sweeps.grid.axes import PAPER, column, keys_of
+from sweeps.grid.axes import PAPER, column, keys_of, text_of
 from sweeps.running.plan import Cell
 from sweeps.running.trial_settings import Progress
 from sweeps.running.units import duration
@@ -82,5 +82,5 @@ class LiveTable:
                 shown = [f"{step:,} / {progress.steps:,}", f"{progress.percent_error:.4f}"]
                 shown.append(f"{progress.images_per_second:,.0f}")
             bar = ProgressBar(total=cell.steps, completed=step, width=20)
-            table.add_row(cell.run_id, *(str(keys.get(key)) for key in (*PAPER, *self._varying)), *shown, bar)
+            table.add_row(cell.run_id, *(text_of(keys, key) for key in (*PAPER, *self._varying)), *shown, bar)
         return Group(line, table) if self._running else line

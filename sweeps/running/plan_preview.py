@@ -12,7 +12,7 @@ from mmcr_core.identity import run_id
 from mmcr_core.images.encoders import rank_bound
 from mmcr_core.spec import RunSpec
 from mmcr_core.theory import expected_percent_error
-from sweeps.grid.axes import PAPER, column, keys_of
+from sweeps.grid.axes import PAPER, column, keys_of, text_of
 from sweeps.running.cores import usable_cores
 from sweeps.running.gpu_sharing import remark
 from sweeps.running.plan import Cell, memory_warning, schedule, this_machine
@@ -96,7 +96,7 @@ def plan_table(
         table.add_row(
             str(numbers[cell.run_id]),
             cell.run_id,
-            *(str(keys.get(key)) for key in (*PAPER, *varying)),
+            *(text_of(keys, key) for key in (*PAPER, *varying)),
             f"{cell.steps:,}",
             f"{cell.flops:.2e}",
             memory(cell.memory_bytes),

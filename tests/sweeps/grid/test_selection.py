@@ -3,7 +3,8 @@
 import pytest
 
 from mmcr_core.identity import run_id
-from sweeps.grid.axes import column, described, keys_of, varying
+from mmcr_core.objectives import objective_spec
+from sweeps.grid.axes import column, described, keys_of, text_of, varying
 from sweeps.grid.grid_file import load_grid
 from sweeps.grid.selection import asks_for_diverged, selected
 from sweeps.storage.errors import UserError
@@ -75,6 +76,20 @@ def test_what_a_grid_varies_beside_the_papers_axes(cells):
     assert varying(cells[:1]) == []
     assert described(cells[0], varying(cells)) == "P=16 D=8 K=2 seed=0 optimizer.learning_rate=0.001"
     assert keys_of(cells[0])["objective"] == "mmcr"
+
+
+def test_options_vary_among_runs_of_the_same_objective_only(digits_spec):
+    objectives = [
+        objective_spec("mmcr"),
+        objective_spec("vicreg"),
+        *(objective_spec("simclr", temperature=t) for t in (1, 2)),
+    ]
+    runs = [digits_spec(objective=objective) for objective in objectives]
+    assert varying(runs[:3]) == ["objective.name"]
+    assert varying(runs) == ["objective.name", "objective.temperature"]
+    assert described(runs[0], varying(runs)) == "P=16 D=8 K=2 seed=0 objective.name=mmcr"
+    assert described(runs[3], varying(runs)).endswith("objective.name=simclr objective.temperature=2")
+    assert [text_of(keys_of(run), "objective.temperature") for run in runs] == ["–", "–", "1", "2"]
 
 
 def test_columns_have_short_names_unless_two_would_be_alike():
