@@ -90,7 +90,7 @@ def write_grid(tmp_path: Path) -> Callable[..., Path]:
     return write
 
 
-def run_script(*arguments: object, timeout: float = 240) -> subprocess.CompletedProcess[str]:
+def run_script(*arguments: object, timeout: float = 400) -> subprocess.CompletedProcess[str]:
     """Run a script of the repository as a user would; returns its exit code and output."""
     command = [sys.executable, *map(str, arguments)]
     return subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, timeout=timeout, check=False)

@@ -26,7 +26,9 @@ COLOURS = (
     "#56B4E9",
     "#000000",
     "#F0E442",
-)  # Okabe, Ito
+    "#882255",
+    "#999999",
+)  # Okabe and Ito's eight, two more for as many objectives
 THEORY = "#333333"
 DPI = 200
 

@@ -53,6 +53,8 @@ def cluster(address: str | None) -> Iterator[Cluster]:
         _require_answer(address)
     options: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
     if address is None:
+        # Ray's 15 leaves a cell a thirtieth of a core beside any other busy process; cells are what the machine is for.
+        os.environ.setdefault("RAY_worker_niceness", "0")
         options |= {"include_dashboard": False, "num_cpus": usable_cores(), "_temp_dir": _short_folder()}
         # Nothing listens to the outside: Ray's processes then take the loopback address, as they do by default
         # on macOS and Windows, and bind to that alone.

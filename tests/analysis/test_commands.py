@@ -76,7 +76,7 @@ def test_a_defect_is_one_sentence_that_names_the_file_of_its_traceback(sweep, tm
 def test_a_defect_in_a_real_process_leaves_with_code_1(sweep, tmp_path):
     code = f"import analysis.query as q; q.open_results = None; q.app(['{sweep}', 'SELECT 1'])"
     ran = subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, env={"TMPDIR": str(tmp_path)},
-                         capture_output=True, text=True, timeout=60, check=False)  # fmt: skip
+                         capture_output=True, text=True, timeout=300, check=False)  # fmt: skip
     assert ran.returncode == 1 and ran.stdout == "" and ran.stderr.count("\n") == 1
     assert "TypeError" in next(tmp_path.glob("*.log")).read_text()
 

@@ -21,7 +21,7 @@ def test_snippets_run(own, tmp_path, code):
     (tmp_path / "results").mkdir()
     own.rename(tmp_path / "results/quickstart")
     ran = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env={"PYTHONPATH": str(REPOSITORY)},
-                         capture_output=True, text=True, timeout=120, check=False)  # fmt: skip
+                         capture_output=True, text=True, timeout=300, check=False)  # fmt: skip
     assert ran.returncode == 0, ran.stderr
     assert ran.stdout.strip()
 

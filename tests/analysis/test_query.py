@@ -128,7 +128,7 @@ def test_who_stops_reading_is_not_told_anything(sweep):
         assert process.stdout.readline() == b"[\n"
         process.stdout.close()
         assert process.stderr.read() == b""
-        assert process.wait(timeout=60) == 1
+        assert process.wait(timeout=300) == 1
 
 
 def test_an_answer_is_not_written_among_a_sweeps_own_files(sweep):

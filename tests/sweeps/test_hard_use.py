@@ -113,7 +113,7 @@ def test_signals_of_preemption_are_ctrl_c(write_grid, tmp_path, number):
         assert process.poll() is None, process.communicate()
         time.sleep(0.1)
     process.send_signal(number)
-    stdout, stderr = process.communicate(timeout=100)
+    stdout, stderr = process.communicate(timeout=300)
     assert process.returncode == 130, stderr
     assert "interrupted with 2 to go" in stdout
     assert "Traceback" not in stderr

@@ -38,7 +38,7 @@ def test_two_drivers_on_one_store_train_each_cell_once_and_both_end_well(write_g
         subprocess.Popen(command, cwd=REPOSITORY, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         for _ in range(2)
     ]
-    outcomes = [json.loads(process.communicate(timeout=200)[0]) for process in both]
+    outcomes = [json.loads(process.communicate(timeout=300)[0]) for process in both]
     assert [process.returncode for process in both] == [0, 0]
     store = Store(tmp_path / "r/tiny")
     assert list(store.statuses().values()) == ["finished"] * 3

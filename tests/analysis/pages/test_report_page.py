@@ -91,4 +91,4 @@ def test_a_browser_draws_it_sorts_its_tables_and_scrolls_down_only(page, tmp_pat
 def browse(folder, *arguments):
     command = [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--hide-scrollbars",
                "--disable-background-networking", f"--user-data-dir={folder / 'profile'}", *arguments]  # fmt: skip
-    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    return subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)

@@ -68,7 +68,7 @@ def test_signals_leave_a_checkpoint_and_the_next_task_goes_on_bit_for_bit(write_
     while not store.steps_stored(whole.run_id):
         assert process.poll() is None, process.communicate()
     os.kill(process.pid, number)
-    stdout, stderr = process.communicate(timeout=60)
+    stdout, stderr = process.communicate(timeout=300)
     assert process.returncode == 130, stderr
     assert "interrupted with 1 to go" in stdout
     assert "Traceback" not in stderr

@@ -65,7 +65,7 @@ def test_an_owner_keeps_its_claim_fresh_and_notices_when_it_is_gone(tmp_path, mo
     claim = Claim(path, "a")
     claim.take()
     os.utime(path, (1, 1))
-    until = time.monotonic() + 20
+    until = time.monotonic() + 300
     while path.stat().st_mtime < 2 and time.monotonic() < until:
         pass
     assert path.stat().st_mtime > time.time() - 30
@@ -94,7 +94,7 @@ def test_of_many_processes_exactly_one_gets_each_claim(tmp_path):
     processes = [context.Process(target=contend, args=(tmp_path, f"l{n}", ready, results)) for n in range(4)]
     for process in processes:
         process.start()
-    won = [results.get(timeout=60) for _ in processes]
+    won = [results.get(timeout=300) for _ in processes]
     for process in processes:
         process.join()
     assert sorted(i for each in won for i in each) == list(range(40))

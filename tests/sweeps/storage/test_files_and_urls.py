@@ -28,7 +28,7 @@ def server():
         port = free.getsockname()[1]
     command = [str(Path(sys.executable).with_name("moto_server")), "-H", "127.0.0.1", "-p", str(port)]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    until = time.monotonic() + 30
+    until = time.monotonic() + 300
     while time.monotonic() < until:
         try:
             socket.create_connection(("127.0.0.1", port), 1).close()
