@@ -8,13 +8,16 @@ only.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, get_args
 
 STRICT: dict[str, Any] = {
     "extra": "forbid",
     "strict": True,
     "allow_inf_nan": False,
 }  # how pydantic reads these classes from a file
+
+MeasureName = Literal["knn", "linear", "mutual_information", "effective_rank", "alignment", "capacity"]
+MEASURES: tuple[MeasureName, ...] = get_args(MeasureName)
 
 NAMED_IMAGES = {  # (data set, split) -> training images
     ("digits", "train"): 1437,
@@ -244,7 +247,7 @@ class EvaluateSpec:
     __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
     heldout_batches: int = 20
     probe: Literal["none", "knn", "linear"] = "knn"
-    measures: tuple[Literal["knn", "linear", "mutual_information", "effective_rank", "alignment", "capacity"], ...] = ()
+    measures: tuple[MeasureName, ...] = ()
     at: tuple[float, ...] = (1.0,)
     labels_per_class: int | None = None
 

@@ -22,6 +22,7 @@ IMAGES = 4096  # that are measured, at most
 BLOCK = 256  # images that are embedded at a time
 GROUPS = 10  # of the jackknife
 MANIFOLDS = 50  # of a capacity, at most, and points of each
+LEAST = 4  # held-out images that say anything
 LEAST_OF_A_CLASS = 10
 CHOICE, POINTS = 2**40, 2**41  # counters of the stream: of which images, of a capacity's views
 
@@ -45,11 +46,12 @@ class Sample(NamedTuple):
 
 @torch.no_grad()
 def embedding_measures(network: ImageNetwork, spec: RunSpec, images: Images) -> list[Measure]:
-    """What `spec.evaluate.measures` asks for of those in NAMES, of a network in eval mode. The views are drawn by the
-    run's seed from a stream of their own, so that they are the same at every step."""
+    """What `spec.evaluate.measures` asks for of those in NAMES, of a network in eval mode; absent where there are fewer
+    than LEAST held-out images. The views are drawn by the run's seed from a stream of their own, so that they are the
+    same at every step."""
     asked = [name for name in spec.evaluate.measures if name in NAMES]
-    if not asked:
-        return []
+    if not asked or len(images.heldout) < LEAST:
+        return [Measure(name, None, subject=subject) for each in asked for name, subject in NAMES[each]]
     sample = _sample(network, spec, images)
     of: dict[str, Callable[[], list[Measure]]] = {
         "mutual_information": lambda: [_information(sample)],
@@ -104,12 +106,12 @@ def _rank(name: str, rows: Tensor) -> Measure:
     def rank(gram: Tensor) -> float:
         return effective_rank(torch.linalg.eigvalsh(gram).clamp(min=0).sqrt().cpu().numpy())
 
-    whole = rows.T @ rows
-    without = [rank(whole - part.T @ part) for part in (rows[group::GROUPS] for group in range(GROUPS))]
+    whole, groups = rows.T @ rows, min(GROUPS, len(rows))
+    without = [rank(whole - part.T @ part) for part in (rows[group::groups] for group in range(groups))]
     return jackknife(name, rank(whole), without, len(rows))
 
 
-def _view_manifolds(network: ImageNetwork, spec: RunSpec, images: Images) -> Array | None:
+def _view_manifolds(network: ImageNetwork, spec: RunSpec, images: Images) -> Array:
     """(M, N, D): held-out images with N random views each."""
     points = max(MANIFOLDS, spec.K)
     order = generator(spec.seed, "measures", CHOICE).permutation(len(images.heldout))[:MANIFOLDS]
@@ -119,7 +121,7 @@ def _view_manifolds(network: ImageNetwork, spec: RunSpec, images: Images) -> Arr
         rng = generator(spec.seed, "measures", POINTS + place)
         z, _ = _embed(network, random_views(images.heldout[part], spec.views, points, rng), spec.precision)
         manifolds.append(z.view(len(part), points, -1))
-    return torch.cat(manifolds).double().cpu().numpy() if len(chosen) > 1 else None
+    return torch.cat(manifolds).double().cpu().numpy()
 
 
 def _class_manifolds(sample: Sample) -> Array | None:

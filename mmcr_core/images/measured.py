@@ -24,6 +24,11 @@ class Measure:
     count: int = 0
     subject: str = ""
 
+    @property
+    def title(self) -> str:
+        """Its name, with its subject where it has one."""
+        return f"{self.name} of {self.subject}" if self.subject else self.name
+
 
 def deviation(measured: Measure) -> float | None:
     """Standard deviation between the batches behind a held-out mean; None for a single one."""

@@ -33,7 +33,7 @@ def varying(specs: Iterable[RunSpec]) -> list[str]:
 
 def varying_keys(runs: list[Keys]) -> list[str]:
     """The same, of runs as flat keys."""
-    keys = dict.fromkeys(key for run in runs for key in run if key not in PAPER)
+    keys = dict.fromkeys(key for run in runs for key in run if key not in PAPER and not key.startswith("evaluate."))
     return [key for key in keys if len({json.dumps(run.get(key)) for run in runs}) > 1]
 
 
