@@ -210,7 +210,7 @@ class Trial:
         than to where something is to be measured."""
         began, first = time.monotonic(), run.step
         stops = [step for step in self.spec.evaluate.steps(run.steps) if step > first]
-        for chunk in run.run(until=min(first + self._slice, *stops[:1])):
+        for chunk in run.run(until=min([first + self._slice, *stops])):
             self.store.write_chunk(self.run_id, chunk.step_first, chunk.step_last, chunk.columns)
             if self._board:
                 self._board.add(chunk)

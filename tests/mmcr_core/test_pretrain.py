@@ -23,6 +23,23 @@ def test_one_cell_runs_from_the_command_line():
     assert 0 < result["percent_error"] < 1
     assert result["steps"] == 20
     assert result["knn_accuracy"] > 0.5
+    assert "earlier" not in result and "alarm" not in result
+
+
+def test_measures_are_printed_at_the_fractions_that_are_asked_for():
+    asked = ("--measures", "linear", "alignment", "--at", "0", "0.5", "1", "--labels-per-class", "5", "--probe", "none")
+    ran = command(
+        "--P", "16", "--D", "8", "--K", "2", "--dataset", "digits", "--steps", "20", "--device", "cpu", *asked
+    )
+    assert ran.returncode == 0, ran.stderr
+    result = json.loads(ran.stdout)
+    assert set(result["earlier"]) == {"0", "10"}
+    untrained, middle = result["earlier"]["0"], result["earlier"]["10"]
+    few = "5 labels a class"
+    assert "linear_gain" not in untrained and "linear_gain" in middle
+    gained = result[f"linear_accuracy of {few}"] - untrained[f"linear_accuracy of {few}"]
+    assert result[f"linear_gain of {few}"] == pytest.approx(gained)
+    assert len({each["alignment"] for each in (untrained, middle, result)}) == 3
 
 
 @pytest.mark.parametrize(
@@ -32,6 +49,7 @@ def test_one_cell_runs_from_the_command_line():
         (["--P", "16", "--dataset", "stl10", "--root", "/nowhere", "--steps", "2"], "curl -L"),
         (["--P", "16", "--dataset", "parquet", "--steps", "2"], "path: is missing"),
         (["--P", "16", "--dataset", "digits"], "--epochs --steps --images"),
+        (["--P", "16", "--dataset", "digits", "--steps", "2", "--at", "2"], "fractions of the run in [0, 1]"),
     ],
 )
 def test_bad_input_to_the_command_is_one_line_and_exit_code_2(arguments, says):

@@ -8,3 +8,8 @@ def test_variants_name_what_differs():
     other = base | {"P": 2, "optimizer": {"learning_rate": 0.003}, "dataset": {"root": "/b"}}
     assert variants([base, base | {"P": 4}]) == ["mmcr", "mmcr"]
     assert variants([base, other]) == ["mmcr, optimizer.learning_rate=0.001", "mmcr, optimizer.learning_rate=0.003"]
+
+
+def test_what_was_measured_makes_no_variant():
+    base = {"objective": {"name": "mmcr"}, "evaluate": {"probe": "knn"}}
+    assert variants([base, base | {"evaluate": {"probe": "knn", "measures": ["linear"]}}]) == ["mmcr", "mmcr"]
