@@ -162,12 +162,13 @@ def collapse(uniformity: float, points: int, dims: int) -> str:
     """What is to be said of a run whose mean embeddings lie in a few directions, by the uniformity u at its end or
     after a tenth of it at least; empty of a healthy run.
 
-    Collapsed is a nuclear rank below 1 + min(2, (m - 1) / 8), m = min(P, D): 3 from m = 17 on. On the digits
-    `alignment` falls to 1.1 to 1.3, objectives that keep images apart stay well above (see docs/measures.md).
+    Collapsed is a nuclear rank below 1 + min(1, (m - 1) / 8), m = min(P, D): 2 from m = 9 on. On the digits `alignment`
+    falls to 1.1 to 1.5; objectives that keep images apart stay above 2.5 on their way and 3.8 at their end
+    (docs/measures.md).
     """
     directions = min(points, dims)
     rank = float(nuclear_rank(uniformity, points, dims))
-    if not rank < 1 + min(2.0, (directions - 1) / 8):  # NaN is no rank
+    if not rank < 1 + min(1.0, (directions - 1) / 8):  # NaN is no rank
         return ""
     return f"collapsed: effective rank {rank:.1f} of {directions}"
 

@@ -7,7 +7,7 @@ import pytest
 from rich.console import Console
 
 from mmcr_core.objectives import objective_spec
-from mmcr_core.spec import BudgetSpec
+from mmcr_core.spec import BudgetSpec, OptimizerSpec
 from mmcr_core.training import Pretraining
 from sweeps.running.live_table import LiveTable
 from sweeps.running.plan import Cell
@@ -19,13 +19,13 @@ from sweeps.storage.sweep_store import Store
 from tests.conftest import run_script
 from tests.sweeps.running.test_resumable_trial import to_end
 
-STEPS = 120
+STEPS, FAST = 120, OptimizerSpec(learning_rate=3e-3)
 
 
 @pytest.fixture
 def collapsing(digits_spec):
-    def spec(name="alignment", **changes):
-        return digits_spec(P=32, D=32, objective=objective_spec(name), budget=BudgetSpec(steps=STEPS), **changes)
+    def spec(name="alignment"):
+        return digits_spec(P=32, D=32, objective=objective_spec(name), budget=BudgetSpec(steps=STEPS), optimizer=FAST)
 
     return spec
 
