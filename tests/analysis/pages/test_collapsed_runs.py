@@ -8,7 +8,8 @@ from analysis.reading.results import open_results
 from tests.synthetic import law, spec, write_run, write_sweep
 
 
-def test_the_report_names_collapsed_runs_with_the_reason(tmp_path):
+def test_the_report_names_collapsed_runs_with_the_reason(tmp_path, monkeypatch):
+    monkeypatch.setattr("analysis.pages.report_page._analysis", lambda *_: [])  # figures and fits take seconds
     store = write_sweep(tmp_path / "known", sizes=(64,), views=(2,), steps=300)
     assert "Collapsed" not in render(open_results(store.root))
     steps = pd.Series(range(1, 301)) * 1e9

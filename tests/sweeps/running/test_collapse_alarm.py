@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 from rich.console import Console
+from typer.testing import CliRunner
 
 from mmcr_core.objectives import objective_spec
 from mmcr_core.spec import BudgetSpec, OptimizerSpec
@@ -15,8 +16,8 @@ from sweeps.running.resumable_trial import Trial
 from sweeps.running.survey import survey
 from sweeps.running.sweep import open_sweep, record_launch
 from sweeps.running.trial_settings import Progress
+from sweeps.status import app
 from sweeps.storage.sweep_store import Store
-from tests.conftest import run_script
 from tests.sweeps.running.test_resumable_trial import to_end
 
 STEPS, FAST = 120, OptimizerSpec(learning_rate=3e-3)
@@ -24,8 +25,8 @@ STEPS, FAST = 120, OptimizerSpec(learning_rate=3e-3)
 
 @pytest.fixture
 def collapsing(digits_spec):
-    def spec(name="alignment"):
-        return digits_spec(P=32, D=32, objective=objective_spec(name), budget=BudgetSpec(steps=STEPS), optimizer=FAST)
+    def spec(name="alignment", steps=STEPS):
+        return digits_spec(P=32, D=32, objective=objective_spec(name), budget=BudgetSpec(steps=steps), optimizer=FAST)
 
     return spec
 
@@ -44,7 +45,7 @@ def test_the_control_is_flagged_while_it_runs_and_when_it_ends(tmp_path, collaps
 
 @pytest.mark.parametrize("name", ["mmcr", "simclr", "barlow_twins", "vicreg", "frossl", "mcr2"])
 def test_objectives_that_keep_images_apart_are_never_flagged(tmp_path, collapsing, name):
-    trial = Trial(collapsing(name), Store(tmp_path), "s")
+    trial = Trial(collapsing(name, steps=60), Store(tmp_path), "s")
     while (progress := trial.advance(0.02)).status == "running":
         assert not progress.alarm
     assert progress.status == "finished" and not progress.alarm and not progress.notes
@@ -68,9 +69,9 @@ def test_status_names_collapsed_runs_with_the_reason(tmp_path, write_grid):
         to_end(Trial(cell, sweep.store, "tiny"))
     alarms = {cell.keys["objective.name"]: cell.alarm for cell in survey(tmp_path / "tiny")}
     assert alarms["mmcr"] == "" and alarms["alignment"].startswith("collapsed: effective rank ")
-    shown = run_script("sweeps/status.py", tmp_path / "tiny").stdout
+    shown = CliRunner().invoke(app, [str(tmp_path / "tiny")]).stdout
     assert "2 cells: 2 finished; 1 collapsed" in shown and alarms["alignment"] in " ".join(shown.split())
-    rows = json.loads(run_script("sweeps/status.py", tmp_path / "tiny", "--json").stdout)
+    rows = json.loads(CliRunner().invoke(app, [str(tmp_path / "tiny"), "--json"]).stdout)
     assert sorted(row["alarm"] for row in rows) == ["", alarms["alignment"]]
 
 

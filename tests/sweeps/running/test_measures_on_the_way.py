@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from mmcr_core.images.evaluation import asked_for
-from mmcr_core.spec import BudgetSpec, EvaluateSpec, OptimizerSpec
+from mmcr_core.spec import MEASURES, BudgetSpec, EvaluateSpec, OptimizerSpec
 from mmcr_core.training import Pretraining
 from sweeps.running.kept_runs import missing_at, missing_measures
 from sweeps.running.resumable_trial import Trial
@@ -31,34 +31,32 @@ def trained(spec, folder, seconds=60.0, **settings):
     return trial.run_id, progress
 
 
-def test_fractions_are_measured_where_they_lie_and_change_nothing(tmp_path, digits_spec):
-    plain, measured = (
-        digits_spec(budget=BudgetSpec(steps=40)),
-        digits_spec(budget=BudgetSpec(steps=40), evaluate=ON_THE_WAY),
-    )
+def test_fractions_are_measured_where_they_lie_and_change_nothing(tmp_path, digits_spec, capacity_stand_in):
+    every = EvaluateSpec(2, "knn", MEASURES, (0, 0.5, 1), labels_per_class=5)
+    plain, measured = (digits_spec(budget=BudgetSpec(steps=40), **more) for more in ({}, {"evaluate": every}))
     run_id, _ = trained(plain, tmp_path / "plain")
     assert trained(measured, tmp_path / "measured", 1e-9)[0] == run_id
     one, other = Store(tmp_path / "plain"), Store(tmp_path / "measured")
     pd.testing.assert_frame_equal(one.read_trajectory(run_id), other.read_trajectory(run_id), check_exact=True)
-    assert other.measured_steps(run_id) == [0, 4, 20, 40]
-    for step in (0, 4, 20, 40):
+    assert other.measured_steps(run_id) == [0, 20, 40]
+    for step in (0, 20, 40):
         found = {(row["name"], row["subject"]) for row in other.read_measures(run_id, step)}
-        assert found == set(asked_for(ON_THE_WAY, trained=step > 0))
+        assert found == set(asked_for(every, trained=step > 0))
     rows = table(other, run_id)
     assert (rows["images"] == 16 * rows["step"]).all()
     run = Pretraining(measured)
     list(run.run(until=20))
-    alone = {each.name: each.value for each in run.evaluate()}
-    there = rows[rows["step"] == 20].set_index("name")["value"].to_dict()
+    alone = {(each.name, each.subject): each.value for each in run.evaluate()}
+    there = rows[rows["step"] == 20].set_index(["name", "subject"])["value"].to_dict()
     assert there == alone
 
 
 def test_kills_lose_no_measure_and_change_none(tmp_path, digits_spec):
     spec = digits_spec(
-        budget=BudgetSpec(steps=300), evaluate=dataclasses.replace(ON_THE_WAY, at=(0, 0.2, 0.4, 0.6, 0.8, 1))
+        budget=BudgetSpec(steps=200), evaluate=dataclasses.replace(ON_THE_WAY, at=(0, 0.2, 0.4, 0.6, 0.8, 1))
     )
     run_id, _ = trained(spec, tmp_path / "whole")
-    killed_until_done(spec, tmp_path / "killed", np.random.default_rng(0), kills=2)
+    killed_until_done(spec, tmp_path / "killed", np.random.default_rng(0), kills=1)
     whole, killed = Store(tmp_path / "whole"), Store(tmp_path / "killed/store")
     pd.testing.assert_frame_equal(table(killed, run_id), table(whole, run_id), check_exact=True)
     pd.testing.assert_frame_equal(killed.read_trajectory(run_id), whole.read_trajectory(run_id), check_exact=True)
