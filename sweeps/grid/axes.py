@@ -34,7 +34,18 @@ def varying(specs: Iterable[RunSpec]) -> list[str]:
 def varying_keys(runs: list[Keys]) -> list[str]:
     """The same, of runs as flat keys."""
     keys = dict.fromkeys(key for run in runs for key in run if key not in PAPER and not key.startswith("evaluate."))
-    return [key for key in keys if len({json.dumps(run.get(key)) for run in runs}) > 1]
+    return [key for key in keys if _varies(key, runs)]
+
+
+def _varies(key: str, runs: list[Keys]) -> bool:
+    """Whether runs differ in a key. An objective's options differ where runs of that objective do: that another one
+    lacks them says no more than its name."""
+    if key.startswith("objective.") and key != "objective.name":
+        names = {run.get("objective.name") for run in runs}
+        groups = [[run for run in runs if run.get("objective.name") == name] for name in names]
+    else:
+        groups = [runs]
+    return any(len({json.dumps(run.get(key)) for run in group}) > 1 for group in groups)
 
 
 def described(spec: RunSpec, more: Iterable[str]) -> str:

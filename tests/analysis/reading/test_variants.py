@@ -13,3 +13,11 @@ def test_variants_name_what_differs():
 def test_what_was_measured_makes_no_variant():
     base = {"objective": {"name": "mmcr"}, "evaluate": {"probe": "knn"}}
     assert variants([base, base | {"evaluate": {"probe": "knn", "measures": ["linear"]}}]) == ["mmcr", "mmcr"]
+
+
+def test_options_of_other_objectives_are_no_difference():
+    mmcr = {"objective": {"name": "mmcr", "local_weight": 0.0}}
+    cold, warm = ({"objective": {"name": "simclr", "temperature": t}} for t in (0.1, 0.5))
+    assert variants([mmcr, cold]) == ["mmcr", "simclr"]
+    swept = ["mmcr", "simclr, objective.temperature=0.1", "simclr, objective.temperature=0.5"]
+    assert variants([mmcr, cold, warm]) == swept

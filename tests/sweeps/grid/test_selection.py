@@ -3,7 +3,7 @@
 import pytest
 
 from mmcr_core.identity import run_id
-from sweeps.grid.axes import column, described, keys_of, varying
+from sweeps.grid.axes import column, described, keys_of, varying, varying_keys
 from sweeps.grid.grid_file import load_grid
 from sweeps.grid.selection import asks_for_diverged, selected
 from sweeps.storage.errors import UserError
@@ -82,3 +82,12 @@ def test_columns_have_short_names_unless_two_would_be_alike():
     assert column("a.size", ["a.size", "b.size"]) == "a.size"
     assert column("P", []) == "P"
     assert column("encoder.name", ["encoder.name"]) == "encoder.name"
+
+
+def test_options_of_other_objectives_and_what_is_measured_do_not_vary():
+    mmcr = {"P": 1, "objective.name": "mmcr", "objective.local_weight": 0.0, "evaluate.probe": "knn"}
+    cold = {"P": 2, "objective.name": "simclr", "objective.temperature": 0.1, "evaluate.probe": "none"}
+    assert varying_keys([mmcr, cold]) == ["objective.name"]
+    assert varying_keys([mmcr, cold, cold | {"objective.temperature": 0.5}]) == [
+        "objective.name", "objective.temperature",
+    ]  # fmt: skip
