@@ -76,7 +76,7 @@ def capacity_stand_in(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, ...]]:
 
     def answer(points: Any) -> SimpleNamespace:
         shapes.append(points.shape)
-        return SimpleNamespace(alpha=0.1, radius=1.0, dimension=float(points.shape[2]))
+        return SimpleNamespace(alpha=0.1, radius=1.0, dimension=float(points.shape[2]), alpha_interval=(0.05, 0.2))
 
     stand_in = SimpleNamespace(manifold_capacity=answer)
     monkeypatch.setitem(sys.modules, "mmcr_core.capacity", stand_in)  # type: ignore[arg-type]

@@ -141,5 +141,8 @@ def _capacity(subject: str, manifolds: Array | None) -> list[Measure]:
     if manifolds is None:
         return [Measure(name, None, subject=subject) for name in CAPACITY]
     found = import_module("mmcr_core.capacity").manifold_capacity(manifolds)
-    values = zip(CAPACITY, (found.alpha, found.radius, found.dimension), strict=True)
-    return [Measure(name, float(value), count=len(manifolds), subject=subject) for name, value in values]
+    measures = []
+    for name, part in zip(CAPACITY, ("alpha", "radius", "dimension"), strict=True):
+        low, high = getattr(found, f"{part}_interval", (None, None))
+        measures.append(Measure(name, float(getattr(found, part)), low, high, len(manifolds), subject))
+    return measures

@@ -83,6 +83,7 @@ def test_capacity_is_asked_of_images_with_their_views_and_of_classes(measured, c
     smallest = int(load_labels().unique(return_counts=True)[1].min())
     assert capacity_stand_in == [(50, 50, 8), (10, smallest, 8)]
     assert found["capacity", "views"].value == found["capacity", "classes"].value == 0.1
+    assert (found["capacity", "views"].low, found["capacity", "views"].high) == (0.05, 0.2)
     assert found["capacity_radius", "views"].value == 1.0
     assert found["capacity_dimension", "classes"].value == 8.0
     assert (found["capacity", "views"].count, found["capacity", "classes"].count) == (50, 10)

@@ -32,6 +32,18 @@ def test_each_of_the_fits_that_are_made_at_once_is_scikit_learns():
         np.testing.assert_allclose(b - b.mean(), theirs.intercept_ - theirs.intercept_.mean(), atol=2e-4)
 
 
+def test_a_gpus_float32_tells_the_same():
+    bank, labels = clouds(600, 2.0)
+    x = torch.from_numpy(StandardScaler().fit_transform(bank))
+    used, strength = torch.ones(1, 600, dtype=torch.bool), torch.tensor([1 / 600])
+    (W, b), (V, c) = (
+        fit(x.to(dtype), labels, strength.to(dtype), used, linear_probe.CLOSELY[dtype])
+        for dtype in (torch.float64, torch.float32)
+    )
+    np.testing.assert_allclose(W, V, atol=2e-3)
+    np.testing.assert_allclose(b, c, atol=2e-3)
+
+
 @pytest.mark.parametrize("count", [40, 1200])
 def test_predictions_are_scikit_learns_at_the_strength_that_its_own_split_chooses(count):
     bank, labels = clouds(count, 2.0)
