@@ -14,7 +14,17 @@ import torch
 from mmcr_core.defaults import VIEW_RECIPES, run_spec
 from mmcr_core.identity import run_id
 from mmcr_core.images.datasets import DatasetError, content_digest, describe_skipped, require_present
-from mmcr_core.spec import BudgetSpec, DatasetSpec, EncoderSpec, EvaluateSpec, OptimizerSpec, RunSpec, SpecError
+from mmcr_core.spec import (
+    MEASURES,
+    BudgetSpec,
+    DatasetSpec,
+    EncoderSpec,
+    EvaluateSpec,
+    OptimizerSpec,
+    RunSpec,
+    SpecError,
+)
+from mmcr_core.theory import collapse
 from mmcr_core.training import Diverged, Pretraining
 
 EXAMPLE = "example: python -m mmcr_core.pretrain --P 64 --D 64 --K 2 --dataset digits --steps 200"
@@ -35,21 +45,29 @@ def main(arguments: list[str] | None = None) -> None:
         _fail(str(error))
     if run.images.skipped:
         print(describe_skipped(run.images.skipped), file=sys.stderr)
-    started = time.perf_counter()
+    seconds = 0.0
     errors: list[float] = []
+    measured: dict[int, dict[str, float | None]] = {}
+    due = spec.evaluate.steps(run.steps)
     try:
-        for chunk in run.run():
-            errors += chunk.columns["percent_error"].tolist()
-            print(f"step {chunk.step_last + 1}/{run.steps}: percent error {errors[-1]:.4f}", file=sys.stderr)
+        for stop in sorted({*due, run.steps}):
+            began = time.perf_counter()
+            for chunk in run.run(until=stop):
+                errors += chunk.columns["percent_error"].tolist()
+                print(f"step {chunk.step_last + 1}/{run.steps}: percent error {errors[-1]:.4f}", file=sys.stderr)
+            seconds += time.perf_counter() - began
+            if stop in due:
+                measured[stop] = {each.title: each.value for each in run.evaluate()}
     except Diverged as error:
         print(f"diverged: {error}", file=sys.stderr)
         raise SystemExit(1) from None
-    seconds = time.perf_counter() - started
     tail = errors[-max(1, round(0.05 * len(errors))) :]
     result = {
         "run_id": run_id(spec),
         "percent_error": sum(tail) / len(tail),
-        **{measured.name: measured.value for measured in run.evaluate()},
+        **measured.pop(run.steps, {}),
+        **({"earlier": measured} if measured else {}),
+        **({"alarm": alarm} if (alarm := collapse(run.recent("uniformity"), spec.P, spec.D)) else {}),
         "steps": run.steps,
         "images": run.steps * spec.P,
         "flops": float(run.steps * run.flops_per_step),
@@ -88,6 +106,9 @@ def _parser() -> argparse.ArgumentParser:
     add("--schedule", choices=["constant", "cosine"], default="constant")
     add("--precision", choices=["fp32", "bf16"], default="fp32")
     add("--probe", choices=["none", "knn", "linear"], default="knn")
+    add("--measures", nargs="+", default=[], choices=MEASURES, help="what else is measured: docs/measures.md")
+    add("--at", nargs="+", type=float, default=[1.0], help="fractions of the run at which is measured (default 1)")
+    add("--labels-per-class", type=int, help="probes also with so many labels of a class")
     add("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     return parser
 
@@ -111,7 +132,12 @@ def _spec(given: argparse.Namespace) -> RunSpec:
         seed=given.seed,
         optimizer=OptimizerSpec(learning_rate=given.learning_rate, schedule=given.schedule),
         precision=given.precision,
-        evaluate=EvaluateSpec(probe=given.probe),
+        evaluate=EvaluateSpec(
+            probe=given.probe,
+            measures=tuple(given.measures),
+            at=tuple(given.at),
+            labels_per_class=given.labels_per_class,
+        ),
         **chosen,
     )
 

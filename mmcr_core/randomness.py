@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import numpy as np
 
-STREAMS = ("order", "views", "heldout", "subset", "objective")  # a new one goes last: its place is part of the key
+# A new one goes last: its place is part of the key.
+STREAMS = ("order", "views", "heldout", "subset", "labels", "measures", "objective")
 
 
 def generator(seed: int, stream: str, counter: int = 0) -> np.random.Generator:

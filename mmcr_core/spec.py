@@ -8,13 +8,16 @@ only.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, get_args
 
 STRICT: dict[str, Any] = {
     "extra": "forbid",
     "strict": True,
     "allow_inf_nan": False,
 }  # how pydantic reads these classes from a file
+
+MeasureName = Literal["knn", "linear", "mutual_information", "effective_rank", "alignment", "capacity"]
+MEASURES: tuple[MeasureName, ...] = get_args(MeasureName)
 
 NAMED_IMAGES = {  # (data set, split) -> training images
     ("digits", "train"): 1437,
@@ -236,14 +239,41 @@ class ViewSpec:
 
 @dataclass(frozen=True)
 class EvaluateSpec:
-    """At the end: mean percent error over held-out batches, and accuracy of a probe on frozen features."""
+    """What is measured, at the fractions `at` of a run (0: of the untrained network, 1: at the end).
+
+    Mean percent error over `heldout_batches`; accuracy of the `probe` on frozen features; and what `measures` names
+    (docs/measures.md), where `knn` and `linear` mean that probe's accuracy with what it has gained over the untrained
+    network. `labels_per_class`: each probe also with so many labels of a class, drawn by the run's seed.
+    """
 
     __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
     heldout_batches: int = 20
     probe: Literal["none", "knn", "linear"] = "knn"
+    measures: tuple[MeasureName, ...] = ()
+    at: tuple[float, ...] = (1.0,)
+    labels_per_class: int | None = None
 
     def __post_init__(self) -> None:
         require(self.heldout_batches >= 0, "heldout_batches", "must be 0 or more")
+        require(len(set(self.measures)) == len(self.measures), "measures", "names a measure twice; keep one")
+        require(len(self.at) > 0, "at", "must name a fraction of the run, such as 1 for its end")
+        require(all(0 <= part <= 1 for part in self.at), "at", "must be fractions of the run in [0, 1], 1 for its end")
+        require(self.labels_per_class is None or self.labels_per_class >= 1, "labels_per_class", "must be 1 or more")
+        require(
+            self.labels_per_class is None or bool(self.probes),
+            "labels_per_class",
+            "needs a probe: give probe: knn or linear, or name one in measures",
+        )
+
+    @property
+    def probes(self) -> list[str]:
+        """The probes that are asked for, `probe` first."""
+        named = [name for name in (self.probe, *self.measures) if name in ("knn", "linear")]
+        return list(dict.fromkeys(named))
+
+    def steps(self, total: int) -> list[int]:
+        """Numbers of optimiser steps, of `total`, after which is measured."""
+        return sorted({round(part * total) for part in self.at})
 
 
 @dataclass(frozen=True)

@@ -46,13 +46,15 @@ def status(
 
 def _row(cell: CellStatus, varying: list[str]) -> dict[str, object]:
     axes = {key: cell.keys.get(key) for key in (*PAPER, *varying)}
-    named = {name: getattr(cell, name) for name in ("status", "step", "steps", "percent_error", "error")}
+    named = {name: getattr(cell, name) for name in ("status", "step", "steps", "percent_error", "error", "alarm")}
     return {"run_id": cell.run_id, **axes, **named, "log": str(cell.log) if cell.log else None}
 
 
 def _counts(cells: list[CellStatus]) -> str:
     counts = Counter(cell.status for cell in cells)
-    return f"{len(cells)} cells: " + ", ".join(f"{count} {name}" for name, count in sorted(counts.items()))
+    collapsed = sum(bool(cell.alarm) for cell in cells)
+    line = f"{len(cells)} cells: " + ", ".join(f"{count} {name}" for name, count in sorted(counts.items()))
+    return line + (f"; {collapsed} collapsed" if collapsed else "")
 
 
 def _shown(cells: list[CellStatus]) -> Group:
@@ -63,11 +65,12 @@ def _shown(cells: list[CellStatus]) -> Group:
         left = name in ("run_id", "status", "reason")
         table.add_column(name, justify="left" if left else "right", no_wrap=name != "reason")
     for cell in cells:
-        if cell.status in ("waiting", "finished") and len(cells) > MANY:
+        if cell.status in ("waiting", "finished") and len(cells) > MANY and not cell.alarm:
             continue  # the counts above say how many
         values = (text_of(cell.keys, key) for key in (*PAPER, *varying))
         error = f"{cell.percent_error:.4f}" if cell.percent_error is not None else ""
         reason = (cell.error or "").split(" | earlier")[0] + (f" (traceback: {cell.log})" if cell.log else "")
+        reason = "; ".join(filter(None, [reason, cell.alarm]))
         table.add_row(cell.run_id, *values, cell.status, f"{cell.step:,} / {cell.steps:,}", error, Text(reason))
     line = Text(_counts(cells))
     return Group(line, table) if table.row_count else Group(line)

@@ -12,6 +12,8 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
@@ -65,6 +67,20 @@ def digits_spec() -> Callable[..., RunSpec]:
         return run_spec(**(fields | changes))  # type: ignore[arg-type]
 
     return make
+
+
+@pytest.fixture
+def capacity_stand_in(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, ...]]:
+    """A manifold_capacity that answers at once; the shapes that it was asked about."""
+    shapes: list[tuple[int, ...]] = []
+
+    def answer(points: Any) -> SimpleNamespace:
+        shapes.append(points.shape)
+        return SimpleNamespace(alpha=0.1, radius=1.0, dimension=float(points.shape[2]), alpha_interval=(0.05, 0.2))
+
+    stand_in = SimpleNamespace(manifold_capacity=answer)
+    monkeypatch.setitem(sys.modules, "mmcr_core.capacity", stand_in)  # type: ignore[arg-type]
+    return shapes
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ from analysis.laws.grid_law import grid_laws, law_table, measured_points
 from analysis.laws.measured_cells import measured_cells
 from analysis.laws.peak import find_peaks
 from analysis.pages import descent_figures, grid_law_figures, isoflop_figure, scaling_figures
+from analysis.pages.collapsed_runs import collapsed_runs
 from analysis.pages.html_page import images, page, paragraph, section, table
 from analysis.pages.paper_claims import (
     Claim,
@@ -46,6 +47,7 @@ def render(results: Results) -> str:
     runs = results.runs()
     finished = runs[runs["status"] == "finished"]
     parts = [overview(runs)] + ([paragraph(f"Note: {results.remark}.")] if results.remark else [])
+    parts += collapsed_runs(finished)
     if not finished.empty:
         with tempfile.TemporaryDirectory() as folder:
             parts += _analysis(results, finished, Path(folder))

@@ -5,8 +5,12 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from mmcr_core.images.linear_probe import linear_predictions, place_in_class
 from mmcr_core.images.views import plain_view
+from mmcr_core.randomness import generator
 from mmcr_core.spec import ViewSpec
+
+NEIGHBOURS = 20
 
 
 @torch.no_grad()
@@ -16,28 +20,41 @@ def extract_features(encoder: nn.Module, images: Tensor, recipe: ViewSpec, batch
 
 
 @torch.no_grad()
-def knn_accuracy(bank: Tensor, bank_labels: Tensor, queries: Tensor, labels: Tensor, neighbours: int = 20) -> float:
-    """Accuracy of the vote of the nearest neighbours by cosine similarity, each weighted exp(similarity / 0.07).
+def knn_predictions(bank: Tensor, bank_labels: Tensor, queries: Tensor, neighbours: int = NEIGHBOURS) -> Tensor:
+    """Labels (M,) by vote of the nearest neighbours by cosine similarity, each weighted exp(similarity / 0.07).
 
-    Args: bank (N, F), bank_labels (N,), queries (M, F), labels (M,). Source: Wu et al. 2018, section 3.4.
+    Args: bank (N, F), bank_labels (N,), queries (M, F). Source: Wu et al. 2018, section 3.4.
     """
     bank, queries = nn.functional.normalize(bank, dim=1), nn.functional.normalize(queries, dim=1)
     classes, bank_classes = bank_labels.unique(return_inverse=True)  # labels may be any integers
-    correct = 0
-    for part, truth in zip(queries.split(1024), labels.split(1024), strict=True):
+    voted = []
+    for part in queries.split(1024):
         similarity, index = (part @ bank.T).topk(min(neighbours, len(bank)), dim=1)
         weights = torch.exp(similarity / 0.07)
         votes = torch.zeros(len(part), len(classes), device=part.device).scatter_add_(1, bank_classes[index], weights)
-        correct += int((classes[votes.argmax(dim=1)] == truth).sum())
-    return correct / len(queries)
+        voted.append(classes[votes.argmax(dim=1)])
+    return torch.cat(voted)
+
+
+def knn_accuracy(
+    bank: Tensor, bank_labels: Tensor, queries: Tensor, labels: Tensor, neighbours: int = NEIGHBOURS
+) -> float:
+    """Share of queries (M, F) whose label (M,) knn_predictions finds."""
+    return float((knn_predictions(bank, bank_labels, queries, neighbours) == labels).double().mean())
 
 
 def linear_accuracy(bank: Tensor, bank_labels: Tensor, queries: Tensor, labels: Tensor) -> float:
-    """Accuracy of scikit-learn's logistic regression on standardised features. Shapes as in knn_accuracy."""
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
+    """Share of queries (M, F) whose label (M,) linear_predictions finds."""
+    return float((linear_predictions(bank, bank_labels, queries) == labels).double().mean())
 
-    classifier = make_pipeline(StandardScaler(), LogisticRegression(max_iter=500))
-    classifier.fit(bank.cpu().numpy(), bank_labels.cpu().numpy())
-    return float(classifier.score(queries.cpu().numpy(), labels.cpu().numpy()))
+
+def few_labels(labels: Tensor, per_class: int, seed: int) -> Tensor:
+    """Indices of `per_class` images of each class (all of a class that has fewer), by a run's seed alone: the first of
+    each class in one permutation of its stream, so that fewer labels are among more.
+
+    Args: labels (N,). Returns: (n,) int64, ascending.
+    """
+    order = torch.from_numpy(generator(seed, "labels").permutation(len(labels))).to(labels.device)
+    _, classes = labels[order].unique(return_inverse=True)
+    kept: Tensor = order[place_in_class(classes) < per_class].sort().values
+    return kept

@@ -23,7 +23,7 @@ from mmcr_core.images.views import (
     make_views,
 )
 from mmcr_core.randomness import generator
-from mmcr_core.spec import RunSpec
+from mmcr_core.spec import RunSpec, ViewSpec
 from mmcr_core.staging import Staged
 
 
@@ -93,12 +93,16 @@ class ImageSource:
 def heldout_views(spec: RunSpec, images: Images, batch: int) -> Tensor:
     """(P * K, C, S, S) random views of P held-out images, the same for every network of a run; `batch` from 0."""
     rng = generator(spec.seed, "heldout", batch)
-    device, count = images.heldout.device, spec.P * spec.K
-    chosen = torch.from_numpy(rng.permutation(len(images.heldout))[: spec.P]).to(device)
-    order = draw_order(spec.views, rng)
-    side = (images.heldout.shape[1], images.heldout.shape[3])
-    drawn = torch.from_numpy(draw_parameters(spec.views, count, side, rng)).to(device)
-    return make_views(images.heldout[chosen], spec.views, ViewParameters(*drawn.unbind(0)), order)
+    chosen = torch.from_numpy(rng.permutation(len(images.heldout))[: spec.P]).to(images.heldout.device)
+    return random_views(images.heldout[chosen], spec.views, spec.K, rng)
+
+
+def random_views(images: Tensor, recipe: ViewSpec, views: int, rng: np.random.Generator) -> Tensor:
+    """(N, H, C, W) images -> (N * views, C, S, S), the views of one image consecutive."""
+    order = draw_order(recipe, rng)
+    side = (images.shape[1], images.shape[3])
+    drawn = torch.from_numpy(draw_parameters(recipe, len(images) * views, side, rng)).to(images.device)
+    return make_views(images, recipe, ViewParameters(*drawn.unbind(0)), order)
 
 
 def kept_images(available: int, limit: int | None) -> NDArray[np.int64]:

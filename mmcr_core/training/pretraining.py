@@ -166,6 +166,14 @@ class Pretraining:
             return math.nan
         return float(self._buffer[(self.step - 1) % CHUNK_STEPS, 1 + METRICS.index("percent_error")])
 
+    def recent(self, name: str, steps: int = 50) -> float:
+        """Mean of a metric of METRICS over the last `steps` steps of the unfinished chunk, or of the chunk just
+        finished; NaN before the first step. Waits for the device."""
+        if self.step == 0:
+            return math.nan
+        end = (self.step - 1) % CHUNK_STEPS + 1
+        return float(self._buffer[max(0, end - steps) : end, 1 + METRICS.index(name)].mean())
+
     def _chunk(self, first: int, end: int) -> Chunk:
         values = self._buffer[: end - first].cpu().double().numpy()
         step = np.arange(first, end)
@@ -179,11 +187,11 @@ class Pretraining:
         return Chunk(first, end - 1, columns)
 
     def evaluate(self) -> list[Measure]:
-        """What the spec asks to be measured, of the network as it stands. Graphs are dropped first: their memory is
-        needed, and a run that goes on captures them anew."""
+        """What the spec asks to be measured, of the network as it stands; it changes nothing in the run. Graphs are
+        dropped first: their memory is needed, and a run that goes on captures them anew."""
         if self._graphs:
             self._graphs.reset()
-        return evaluate(self.network, self.spec, self.images)
+        return evaluate(self.network, self.spec, self.images, trained=self.step > 0)
 
     def state_dict(self) -> dict[str, Any]:
         """All that determines the future beside the spec: tensors, numbers and plain containers only. The same on

@@ -56,6 +56,7 @@ def _shown(value: Any) -> str:
 
 def _lower(message: str) -> str:
     message = message.replace("Input should be", "it should be").replace("an object", "a mapping")
+    message = message.replace("a valid array", "a list")
     return message[:1].lower() + message[1:]
 
 

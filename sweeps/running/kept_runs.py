@@ -52,10 +52,27 @@ def read_kept(store: Store, key: str, device: str = "cpu") -> dict[str, Any] | N
     return state if state.get("run_id") == key else None
 
 
-def missing_measures(store: Store, spec: RunSpec, step: int) -> list[str]:
-    """Names of what a spec asks to be measured at the end of its run, after `step` steps, and the store lacks."""
-    stored = {row["name"]: row["count"] for row in store.read_measures(run_id(spec), step)}
-    return [name for name, count in asked_for(spec.evaluate).items() if stored.get(name, -1) < count]
+def missing_measures(store: Store, spec: RunSpec, steps: int) -> dict[int, list[str]]:
+    """What a spec asks to be measured of its run of `steps` steps and the store lacks: names by the steps taken."""
+    missing = {step: missing_at(store, spec, step) for step in spec.evaluate.steps(steps)}
+    return {step: names for step, names in missing.items() if names}
+
+
+def missing_at(store: Store, spec: RunSpec, step: int) -> list[str]:
+    """The same after `step` steps."""
+    stored = {(row["name"], row["subject"]): row["count"] for row in store.read_measures(run_id(spec), step)}
+    asked = asked_for(spec.evaluate, trained=step > 0)
+    return [
+        Measure(name, None, subject=subject).title
+        for (name, subject), count in asked.items()
+        if stored.get((name, subject), -1) < count
+    ]
+
+
+def can_be_measured(store: Store, key: str, step: int, steps: int) -> bool:
+    """Whether a finished run of `steps` steps can still be measured as it stood after `step`: untrained, since its
+    seed makes that network again, and at its end, where its weights were kept."""
+    return step == 0 or (step == steps and store.has_weights(key))
 
 
 def write_measures(store: Store, run: Pretraining, measures: list[Measure]) -> None:
@@ -87,11 +104,19 @@ def runs_to_continue(store: Store, specs: Iterable[RunSpec]) -> dict[str, str]:
 
 
 def copy_beginning(store: Store, key: str, earlier: str, step: int) -> None:
-    """Write the whole chunks among the first `step` steps of an earlier run as those of the run called `key`."""
+    """Write the whole chunks among the first `step` steps of an earlier run, and what was measured in them, as those
+    of the run called `key`."""
     trajectory = store.read_trajectory(earlier).drop(columns="run_id")
     for first in range(0, step - step % CHUNK_STEPS, CHUNK_STEPS):
         part = trajectory.iloc[first : first + CHUNK_STEPS]
         store.write_chunk(key, first, first + CHUNK_STEPS - 1, {name: part[name].to_numpy() for name in part})
+    for measured in store.measured_steps(earlier):
+        if measured <= step:
+            store.write_measures(key, measured, [_without_run(row) for row in store.read_measures(earlier, measured)])
+
+
+def _without_run(row: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in row.items() if name not in ("run_id", "step")}
 
 
 def _extends(spec: RunSpec) -> bool:

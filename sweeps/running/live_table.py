@@ -25,6 +25,7 @@ class LiveTable:
         self._console, self._varying = console, varying
         self._work = {cell.run_id: cell.seconds for cell in cells}
         self._done: dict[str, str] = {}
+        self._collapsed: set[str] = set()
         self._running: dict[str, tuple[Cell, Progress | None]] = {}
         self._notes: set[str] = set()
         self._began = time.monotonic()
@@ -56,6 +57,8 @@ class LiveTable:
     def ended(self, cell: Cell, progress: Progress) -> None:
         self._running.pop(cell.run_id, None)
         self._done[cell.run_id] = progress.status
+        if progress.alarm:
+            self._collapsed.add(cell.run_id)
 
     def eta_seconds(self) -> float:
         """Remaining work over the rate so far, with work in units of the plan's estimate."""
@@ -69,10 +72,13 @@ class LiveTable:
         failed = sum(status != "finished" for status in self._done.values())
         finished, total = len(self._done) - failed, len(self._work)
         line = Text(f"{finished} of {total} done, {len(self._running)} running, {failed} failed")
+        if self._collapsed:
+            line.append(f", {len(self._collapsed)} collapsed", style="bold red")
         line.append(f", {duration(time.monotonic() - self._began)} so far, ETA {duration(self.eta_seconds())}")
         table = Table()
         axes = [column(key, self._varying) for key in (*PAPER, *self._varying)]
-        for name in ("run_id", *axes, "step", "percent error", "images/s", "progress"):
+        alarms = [progress.alarm for _, progress in self._running.values() if progress and progress.alarm]
+        for name in ("run_id", *axes, "step", "percent error", "images/s", "progress", *(["alarm"] if alarms else [])):
             table.add_column(name, justify="right", no_wrap=True)
         for cell, progress in self._running.values():
             keys = keys_of(cell.spec)
@@ -82,5 +88,7 @@ class LiveTable:
                 shown = [f"{step:,} / {progress.steps:,}", f"{progress.percent_error:.4f}"]
                 shown.append(f"{progress.images_per_second:,.0f}")
             bar = ProgressBar(total=cell.steps, completed=step, width=20)
-            table.add_row(cell.run_id, *(text_of(keys, key) for key in (*PAPER, *self._varying)), *shown, bar)
+            alarm = [Text(progress.alarm if progress else "", style="bold red")] if alarms else []
+            axes = [text_of(keys, key) for key in (*PAPER, *self._varying)]
+            table.add_row(cell.run_id, *axes, *shown, bar, *alarm)
         return Group(line, table) if self._running else line

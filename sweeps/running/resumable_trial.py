@@ -23,13 +23,14 @@ from mmcr_core.images.compiled import CompilationFailed
 from mmcr_core.images.datasets import DatasetError, describe_skipped
 from mmcr_core.images.evaluation import Measure, deviation
 from mmcr_core.spec import RunSpec
+from mmcr_core.theory import collapse
 from mmcr_core.training import CHUNK_STEPS, CaptureFailed, Diverged, Pretraining, is_out_of_memory, process_must_end
 from mmcr_core.training.flops import flops_per_step
 from sweeps.running import kept_runs
 from sweeps.running.run_row import describe_run, device_name, installed_versions, peak_memory_bytes
 from sweeps.running.stop_signals import StopFlag
 from sweeps.running.tensorboard import Board
-from sweeps.running.trial_settings import Begun, Progress, TrialSettings
+from sweeps.running.trial_settings import JUDGED_FROM, Begun, Progress, TrialSettings
 from sweeps.storage.compact import compact_run
 from sweeps.storage.sweep_store import Store
 
@@ -82,6 +83,7 @@ class Trial:
                 if self._claim.lost:
                     self._run = None
                     return self._progress(None, "left", "another launch has taken this cell over")
+                self._measure_on_the_way(run)
                 self._train_slice(run, seconds)
                 if time.monotonic() >= until or (stop and stop.stopped):
                     break
@@ -204,9 +206,11 @@ class Trial:
         return state
 
     def _train_slice(self, run: Pretraining, seconds: float) -> None:
-        """Some steps, about a quarter of `seconds` of them, with their chunks and, when due, a checkpoint."""
+        """Some steps, about a quarter of `seconds` of them, with their chunks and, when due, a checkpoint; no further
+        than to where something is to be measured."""
         began, first = time.monotonic(), run.step
-        for chunk in run.run(until=run.step + self._slice):
+        stops = [step for step in self.spec.evaluate.steps(run.steps) if step > first]
+        for chunk in run.run(until=min([first + self._slice, *stops])):
             self.store.write_chunk(self.run_id, chunk.step_first, chunk.step_last, chunk.columns)
             if self._board:
                 self._board.add(chunk)
@@ -217,17 +221,26 @@ class Trial:
         if time.monotonic() > self._next_checkpoint:
             self.save()
 
+    def _measure_on_the_way(self, run: Pretraining) -> None:
+        """What is asked for at this step and missing. A checkpoint of any later step is written after this, and one of
+        this step comes back here, so that no kill loses a measure."""
+        if run.step in self.spec.evaluate.steps(run.steps) and kept_runs.missing_at(self.store, self.spec, run.step):
+            kept_runs.write_measures(self.store, run, run.evaluate())
+
     def _finish(self, run: Pretraining) -> None:
         if self.store.steps_stored(self.run_id) != run.steps:
             self.store.drop_checkpoints(self.run_id)
             raise RuntimeError("its trajectory in the store is incomplete; launch again to train it anew")
-        measures = run.evaluate()
-        kept_runs.write_measures(self.store, run, measures)
+        measures = run.evaluate() if run.steps in self.spec.evaluate.steps(run.steps) else []
+        if measures:
+            kept_runs.write_measures(self.store, run, measures)
         kept_runs.keep(self.store, run, vars(self._begun), self.settings.keep)
         trajectory = self.store.read_trajectory(self.run_id)
         tail = trajectory.tail(max(1, round(TAIL * run.steps)))
         means = {name: float(tail[name].mean()) for name in ("percent_error", "reconstruction", "uniformity")}
-        self._write_row(run, "finished", None, means | _columns(measures))
+        self._write_row(run, "finished", None, means | _columns(measures, self.spec))
+        if alarm := collapse(means["uniformity"], self.spec.P, self.spec.D):
+            self._notes.append(f"run {self.run_id} {alarm}")
         self.store.drop_checkpoints(self.run_id)
         compact_run(self.store, self.run_id)  # hundreds of small files are slow to list, on NFS and object stores
 
@@ -235,33 +248,42 @@ class Trial:
         """Measure what is asked for and missing, from the weights that were kept. Whatever happens, the run stays
         finished."""
         row = self.store.read_run(self.run_id)
-        missing = kept_runs.missing_measures(self.store, self.spec, row["steps"])
-        state = kept_runs.read_kept(self.store, self.run_id, self.settings.device) if missing else None
+        steps = row["steps"]
+        missing = kept_runs.missing_measures(self.store, self.spec, steps)
+        at_end, untrained = missing.pop(steps, []), bool(missing.pop(0, []))
+        for step, names in missing.items():
+            lacks = f"run {self.run_id} lacks {', '.join(names)} at step {step}"
+            self._notes.append(f"{lacks}: in the middle of a run only its training can measure")
+        state = kept_runs.read_kept(self.store, self.run_id, self.settings.device) if at_end else None
         status, error = "finished", None
-        if missing and state is None:
-            lacks = f"run {self.run_id} lacks {', '.join(missing)}"
+        if at_end and state is None:
+            lacks = f"run {self.run_id} lacks {', '.join(at_end)}"
             if self.store.has_weights(self.run_id):
                 status, error = "failed", f"{lacks}, and its weights are damaged; see: python sweeps/store.py check"
             else:
                 self._notes.append(f"{lacks}, and its weights were not kept")
-        if state is not None:
+        if untrained or state is not None:
             try:
-                self._measure_again(row, state)
+                self._measure_again(row, untrained, state)
             except Exception as failure:
                 if process_must_end(failure):
                     raise
                 status, error = "failed", f"finished, but cannot be measured again: {type(failure).__name__}: {failure}"
         notes = tuple(self._notes)
         self._let_go()
-        return Progress(status, row["steps"], row["steps"], math.nan, 0.0, error, notes)
+        return Progress(status, steps, steps, math.nan, 0.0, error, notes)
 
-    def _measure_again(self, row: dict[str, Any], state: dict[str, Any]) -> None:
+    def _measure_again(self, row: dict[str, Any], untrained: bool, state: dict[str, Any] | None) -> None:
+        """The network as the seed makes it, where it is `untrained`, and then as its kept `state` says."""
         run = Pretraining(self.spec, self.settings.device, graphs=False)
-        run.network.load_state_dict(state["network"])
-        run.step = state["step"]
-        measures = run.evaluate()
-        kept_runs.write_measures(self.store, run, measures)
-        self.store.write_run(row | _columns(measures))
+        if untrained:
+            kept_runs.write_measures(self.store, run, run.evaluate())
+        if state is not None:
+            run.network.load_state_dict(state["network"])
+            run.step = state["step"]
+            measures = run.evaluate()
+            kept_runs.write_measures(self.store, run, measures)
+            self.store.write_run(row | _columns(measures, self.spec))
 
     def _end(self, status: str, reason: str, process_ends: bool = False) -> Progress:
         try:
@@ -321,18 +343,24 @@ class Trial:
         latest = run.latest_percent_error() if run and not process_ends else math.nan
         skipped = describe_skipped(run.images.skipped) if run else ""
         notes = tuple(filter(None, [*self._notes, skipped and f"{self.spec.dataset.name}: {skipped}"]))
-        return Progress(status, step, steps, latest, self._images_per_second(step), error, notes, process_ends)
+        alarm = self._alarm(run) if run and not process_ends else ""
+        return Progress(status, step, steps, latest, self._images_per_second(step), error, notes, process_ends, alarm)
+
+    def _alarm(self, run: Pretraining) -> str:
+        """What the last steps say of the embeddings' rank."""
+        spread = run.recent("uniformity") if run.step >= JUDGED_FROM * run.steps else math.nan
+        return collapse(spread, self.spec.P, self.spec.D)
 
     def _images_per_second(self, step: int) -> float:
         return step * self.spec.P / self._begun.trained_seconds if self._begun.trained_seconds else 0.0
 
 
-def _columns(measures: list[Measure]) -> dict[str, Any]:
-    """The columns of a run's row that repeat what was measured at its end."""
+def _columns(measures: list[Measure], spec: RunSpec) -> dict[str, Any]:
+    """The columns of a run's row that repeat what was measured at its end: held-out error, accuracy of `probe`."""
     columns: dict[str, Any] = {}
     for measured in measures:
         if measured.name == "heldout_percent_error":
             columns |= {"heldout_percent_error": measured.value, "heldout_percent_error_std": deviation(measured)}
-        elif measured.name.endswith("_accuracy"):
+        elif (measured.name, measured.subject) == (f"{spec.evaluate.probe}_accuracy", ""):
             columns["probe_accuracy"] = measured.value
     return columns

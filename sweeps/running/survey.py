@@ -6,15 +6,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pyarrow as pa
+
+from mmcr_core.theory import collapse
 from sweeps.grid.axes import Keys, stored_keys
+from sweeps.running.trial_settings import JUDGED_FROM
+from sweeps.storage.chunks import chunk_steps
 from sweeps.storage.errors import UserError
+from sweeps.storage.files_and_urls import read_table
 from sweeps.storage.sweep_store import Store
 
 
 @dataclass(frozen=True)
 class CellStatus:
     """A cell of the grid that was launched last, its `keys` as the grid spells them. `status`: finished, failed,
-    diverged, running, begun, waiting; `step`: as far as its chunks and checkpoints reach; `log`: of its failure."""
+    diverged, running, begun, waiting; `step`: as far as its chunks and checkpoints reach; `log`: of its failure;
+    `alarm`: what is wrong with its embeddings, at its end or in the newest chunk."""
 
     run_id: str
     keys: Keys
@@ -24,6 +32,7 @@ class CellStatus:
     percent_error: float | None
     error: str | None
     log: Path | None
+    alarm: str
 
 
 def survey(results: str | Path) -> list[CellStatus]:
@@ -45,4 +54,17 @@ def _cell(store: Store, cell: dict[str, Any], row: dict[str, Any] | None) -> Cel
     log = store.log_file(key) if ended in ("failed", "diverged") and store.log_file(key).exists() else None
     row = row or {}
     steps, error = int(cell["steps"] or 0), row.get("percent_error")
-    return CellStatus(key, stored_keys(cell["spec"]), status, step, steps, error, row.get("error"), log)
+    spread = row["uniformity"] if ended == "finished" else _spread(store, key, steps)
+    alarm = "" if spread is None else collapse(spread, int(cell["P"]), int(cell["D"]))
+    return CellStatus(key, stored_keys(cell["spec"]), status, step, steps, error, row.get("error"), log, alarm)
+
+
+def _spread(store: Store, key: str, steps: int) -> float | None:
+    """Mean uniformity of a run's newest chunk; None where there is none, or none that may be judged yet."""
+    chunks = store.chunks(key)
+    if not chunks or chunk_steps(chunks[-1])[1] < JUDGED_FROM * steps:
+        return None
+    try:
+        return float(np.mean(read_table(chunks[-1])["uniformity"].to_numpy()))
+    except (pa.ArrowException, OSError):  # it has just been merged into a longer one, or is damaged
+        return None

@@ -16,7 +16,7 @@ from sweeps.grid.axes import varying
 from sweeps.grid.grid_file import load_grid
 from sweeps.grid.selection import asks_for_diverged, selected
 from sweeps.grid.settings import GridSettings
-from sweeps.running.kept_runs import missing_measures, runs_to_continue
+from sweeps.running.kept_runs import can_be_measured, missing_measures, runs_to_continue
 from sweeps.running.plan import Cell, Machine, plan
 from sweeps.storage.errors import UserError
 from sweeps.storage.files_and_urls import at, is_local, write_atomically
@@ -103,7 +103,9 @@ def todo(sweep: Sweep) -> Todo:
     taken = take_over(store, [run_id(cell) for cell in sweep.cells])
     rows = {row["run_id"]: row for row in store.rows()}
     cells: list[RunSpec] = []
-    again, lost, diverged = 0, set(), {}
+    again, diverged = 0, {}
+    lost: set[str] = set()
+    too_late: set[str] = set()
     for cell in sweep.cells:
         key = run_id(cell)
         row = rows.get(key)
@@ -116,11 +118,12 @@ def todo(sweep: Sweep) -> Todo:
             else:
                 diverged[key] = f"diverged: {row['error']}".split(" | earlier")[0]
         elif missing := missing_measures(store, cell, row["steps"]):
-            if store.has_weights(key):
+            gone = {step for step in missing if not can_be_measured(store, key, step, row["steps"])}
+            if gone != set(missing):
                 cells.append(cell)
                 again += 1
-            else:
-                lost |= set(missing)
+            for step in gone:
+                (lost if step == row["steps"] else too_late).update(missing[step])
     unfinished = [cell for cell in cells if rows.get(run_id(cell), {}).get("status") != "finished"]
     continues = runs_to_continue(store, unfinished)
     done = len(sweep.cells) - len(cells) - len(diverged)
@@ -131,6 +134,9 @@ def todo(sweep: Sweep) -> Todo:
         f"{len(continues)} of them go on from shorter runs" if continues else "",
         f"{len(diverged)} diverged before and are left (--only status=diverged tries again)" if diverged else "",
         f"finished runs without weights lack {', '.join(sorted(lost))}" if lost else "",
+        f"finished runs lack in their middle, which only training can measure, {', '.join(sorted(too_late))}"
+        if too_late
+        else "",
     ]
     note += "".join(f"; {remark}" for remark in remarks if remark)
     return Todo(tuple(cells), continues, diverged, done, note)

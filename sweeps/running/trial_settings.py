@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+JUDGED_FROM = 0.1  # of a run on its embeddings may have collapsed: before, they have not spread yet
+
 
 @dataclass(frozen=True)
 class Progress:
     """Where a trial stands. `status` is running, finished, failed, diverged, or left (to another launch);
-    `process_ends`: nothing more can be trained in this process."""
+    `process_ends`: nothing more can be trained in this process; `alarm`: what is wrong with its embeddings."""
 
     status: str
     step: int
@@ -18,6 +20,7 @@ class Progress:
     error: str | None = None
     notes: tuple[str, ...] = ()
     process_ends: bool = False
+    alarm: str = ""
 
 
 @dataclass(frozen=True)

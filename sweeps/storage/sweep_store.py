@@ -142,6 +142,10 @@ class Store:
             return []
         return rows
 
+    def measured_steps(self, run_id: str) -> list[int]:
+        """Numbers of steps after which a run was measured."""
+        return sorted(int(file.stem) for file in (self.root / "measures" / run_id).glob("[0-9]*.parquet"))
+
     def write_weights(self, run_id: str, payload: bytes) -> None:
         """Keep what `torch.save` made of a finished run's network."""
         write_atomically(self.root / "weights" / f"{run_id}.pt", payload)
@@ -185,8 +189,9 @@ class Store:
         remove_tree(self._checkpoints(run_id))
 
     def drop_trajectory(self, run_id: str) -> None:
-        """Forget what an earlier attempt at a run left, before it starts from nothing."""
+        """Forget what an earlier attempt at a run left, its measures too, before it starts from nothing."""
         remove_tree(self.root / "trajectories" / run_id)
+        remove_tree(self.root / "measures" / run_id)
 
     def _checkpoints(self, run_id: str) -> Path:
         return self.root / "checkpoints" / run_id

@@ -16,13 +16,23 @@ def command(*arguments):
     )
 
 
-def test_one_cell_runs_from_the_command_line():
-    ran = command("--P", "16", "--D", "8", "--K", "2", "--dataset", "digits", "--steps", "20", "--device", "cpu")
+def test_one_cell_runs_from_the_command_line_and_is_measured_at_the_fractions_asked_for():
+    asked = ("--measures", "knn", "alignment", "--at", "0", "0.5", "1", "--labels-per-class", "5")
+    ran = command(
+        "--P", "16", "--D", "8", "--K", "2", "--dataset", "digits", "--steps", "20", "--device", "cpu", *asked
+    )
     assert ran.returncode == 0, ran.stderr
     result = json.loads(ran.stdout)
     assert 0 < result["percent_error"] < 1
     assert result["steps"] == 20
     assert result["knn_accuracy"] > 0.5
+    assert "alarm" not in result
+    assert set(result["earlier"]) == {"0", "10"}
+    untrained, middle = result["earlier"]["0"], result["earlier"]["10"]
+    assert "knn_gain" not in untrained and "knn_gain" in middle
+    gained = result["knn_accuracy of 5 labels a class"] - untrained["knn_accuracy of 5 labels a class"]
+    assert result["knn_gain of 5 labels a class"] == pytest.approx(gained)
+    assert len({each["alignment"] for each in (untrained, middle, result)}) == 3
 
 
 @pytest.mark.parametrize(

@@ -26,3 +26,8 @@ def test_names_of_parts_and_their_own_options_tell_variants_apart():
         "mmcr, encoder.name=resnet18, encoder.stem=small",
         "mmcr, encoder.name=resnet18, encoder.stem=imagenet",
     ]
+
+
+def test_what_was_measured_makes_no_variant():
+    base = {"objective": {"name": "mmcr"}, "evaluate": {"probe": "knn"}}
+    assert variants([base, base | {"evaluate": {"probe": "knn", "measures": ["linear"]}}]) == ["mmcr", "mmcr"]

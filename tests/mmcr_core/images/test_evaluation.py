@@ -9,7 +9,7 @@ from mmcr_core.images.datasets import Images, load
 from mmcr_core.images.encoders import build_network
 from mmcr_core.images.evaluation import asked_for, deviation, embed, evaluate
 from mmcr_core.images.source import heldout_views
-from mmcr_core.spec import EvaluateSpec
+from mmcr_core.spec import MEASURES, EvaluateSpec
 from mmcr_core.theory import percent_error
 
 
@@ -45,11 +45,13 @@ def test_accuracies_have_wilsons_interval(digits_spec, probe):
 
 
 def test_what_cannot_be_measured_is_said_to_be_absent(digits_spec):
-    spec = digits_spec(P=400, evaluate=EvaluateSpec(2, "knn"))
+    spec = digits_spec(P=400, evaluate=EvaluateSpec(2, "knn", ("linear",), labels_per_class=5))
     images = load(spec.dataset)
     unlabelled = Images(images.train, torch.full_like(images.train_labels, -1), images.heldout, images.heldout_labels)
-    heldout, knn = evaluate(build_network(spec), spec, unlabelled)
-    assert heldout.value is None and knn.value is None
+    heldout, *probes = found = evaluate(build_network(spec), spec, unlabelled)
+    assert [each.value for each in found] == [None] * len(found)
+    assert {(each.name, each.subject) for each in found} == set(asked_for(spec.evaluate))
+    assert len(probes) == 6
     assert deviation(heldout) is None
 
 
@@ -63,5 +65,22 @@ def test_evaluation_leaves_the_network_in_its_mode(digits_spec):
 
 
 def test_a_spec_asks_for_its_measures_by_name():
-    assert asked_for(EvaluateSpec(20, "knn")) == {"heldout_percent_error": 20, "knn_accuracy": 0}
+    assert asked_for(EvaluateSpec(20, "knn")) == {("heldout_percent_error", ""): 20, ("knn_accuracy", ""): 0}
     assert asked_for(EvaluateSpec(0, "none")) == {}
+    more = EvaluateSpec(0, "knn", ("linear", "effective_rank"), labels_per_class=5)
+    accuracies = {(f"{probe}_accuracy", subject) for probe in ("knn", "linear") for subject in ("", "5 labels a class")}
+    gains = {("linear_gain", ""), ("linear_gain", "5 labels a class")}
+    ranks = {("effective_rank", ""), ("feature_effective_rank", "")}
+    assert set(asked_for(more)) == accuracies | gains | ranks
+    assert set(asked_for(more, trained=False)) == accuracies | ranks
+
+
+@pytest.mark.parametrize("trained", [False, True])
+def test_what_is_asked_for_is_what_is_measured(digits_spec, capacity_stand_in, trained):
+    spec = digits_spec(evaluate=EvaluateSpec(2, "knn", MEASURES, labels_per_class=1))
+    images = load(spec.dataset)
+    network = build_network(digits_spec(seed=3))
+    found = evaluate(network, spec, images, trained=trained)
+    assert {(each.name, each.subject) for each in found} == set(asked_for(spec.evaluate, trained=trained))
+    assert all(each.value is not None for each in found)
+    assert found == evaluate(network, spec, images, trained=trained)

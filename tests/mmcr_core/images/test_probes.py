@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from sklearn.neighbors import KNeighborsClassifier
 
-from mmcr_core.images.probes import knn_accuracy, linear_accuracy
+from mmcr_core.images.probes import few_labels, knn_accuracy, linear_accuracy
 
 
 def clusters(spread, seed=0, count=300):
@@ -45,3 +45,14 @@ def test_labels_may_be_any_integers():
     assert knn_accuracy(bank, odd, bank, odd) == knn_accuracy(bank, plain, bank, plain) > 0.9
     unknown = torch.full_like(odd, 5)
     assert knn_accuracy(bank, odd, bank, unknown) == 0
+
+
+def test_few_labels_are_so_many_of_each_class_the_fewer_among_the_more():
+    labels = torch.tensor([5, -3, 9])[torch.arange(300) % 3]
+    labels[0] = 77  # a class of one
+    few, more = few_labels(labels, 4, seed=1), few_labels(labels, 10, seed=1)
+    assert labels[few].unique(return_counts=True)[1].tolist() == [4, 4, 4, 1]
+    assert set(few.tolist()) <= set(more.tolist())
+    assert torch.equal(few, few.sort().values)
+    assert torch.equal(few, few_labels(labels, 4, seed=1))
+    assert not torch.equal(few, few_labels(labels, 4, seed=2))

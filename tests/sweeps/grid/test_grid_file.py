@@ -13,9 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mmcr_core.defaults import VIEW_RECIPES
-from mmcr_core.identity import identity, run_id
-from mmcr_core.spec import RunSpec
+from mmcr_core.identity import canonical_json, identity, run_id
+from mmcr_core.spec import EvaluateSpec, RunSpec
 from sweeps.grid.grid_file import GridError, load_grid
+from sweeps.grid.stored_spec import spec_from_json
 from tests.conftest import REPOSITORY
 
 GRIDS = REPOSITORY / "sweeps" / "grids"
@@ -172,6 +173,22 @@ def test_labels_of_no_use_are_refused_when_the_grid_is_read(labels, says, tmp_pa
         load(tmp_path, BASE.replace("dataset: digits", f"dataset: {{name: parquet, path: {tmp_path}/a.parquet}}"))
 
 
+def test_measures_and_fractions_are_one_value_and_no_axis(tmp_path):
+    asked = "evaluate: {measures: [linear, mutual_information], at: [0, 0.1, 1], labels_per_class: 5}"
+    (cell,) = load(tmp_path, BASE + f"\n    {asked}").cells
+    assert cell.evaluate == EvaluateSpec(20, "knn", ("linear", "mutual_information"), (0.0, 0.1, 1.0), 5)
+    assert run_id(cell) == run_id(load(tmp_path, BASE).cells[0])
+
+
+def test_a_spec_that_was_stored_before_a_field_of_evaluate_existed_is_read(tmp_path):
+    (cell,) = load(tmp_path, BASE).cells
+    fields = dataclasses.asdict(cell)
+    fields["evaluate"] = {"heldout_batches": 20, "probe": "knn"}
+    assert spec_from_json(json.dumps(fields)) == cell
+    written = canonical_json(dataclasses.asdict(cell))
+    assert spec_from_json(written) == cell
+
+
 def test_every_default_is_in_the_spec(tmp_path):
     (cell,) = load(tmp_path, BASE).cells
     assert cell.encoder.name == "convnet"
@@ -239,6 +256,13 @@ MISTAKES = {
     "K: 2|K: 2\n    resources: {cpus: 0}": "8: resources.cpus: 0 must be auto or more than 0",
     "K: 2|K: 2\n    checkpoint: {every_seconds: -1}": "8: checkpoint.every_seconds: -1 is wrong; .* greater than 0",
     "K: 2|K: 2\n    1: 2": "8: key 1 is not text",
+    "K: 2|K: 2\n    evaluate: {measures: [knn, fid]}": "8: evaluate.measures.1: 'fid' is wrong; it should be 'knn', ",
+    "K: 2|K: 2\n    evaluate: {measures: linear}": "8: evaluate.measures: 'linear' is wrong; it should be a list",
+    "K: 2|K: 2\n    evaluate: {measures: [knn, knn]}": "8: evaluate.measures: .* names a measure twice; keep one",
+    "K: 2|K: 2\n    evaluate: {at: [0, 1.5]}": "8: evaluate.at: .* must be fractions of the run in ",
+    "K: 2|K: 2\n    evaluate: {at: []}": "8: evaluate.at: .* must name a fraction of the run, such as 1 for its end",
+    "K: 2|K: 2\n    evaluate: {labels_per_class: 0}": "8: evaluate.labels_per_class: 0 must be 1 or more",
+    "K: 2|K: 2\n    evaluate: {labels_per_class: 5, probe: none}": "8: evaluate.labels_per_class: 5 needs a probe",
 }
 
 

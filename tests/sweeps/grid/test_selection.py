@@ -4,7 +4,7 @@ import pytest
 
 from mmcr_core.identity import run_id
 from mmcr_core.objectives import objective_spec
-from sweeps.grid.axes import column, described, keys_of, text_of, varying
+from sweeps.grid.axes import column, described, keys_of, text_of, varying, varying_keys
 from sweeps.grid.grid_file import load_grid
 from sweeps.grid.selection import asks_for_diverged, selected
 from sweeps.storage.errors import UserError
@@ -90,6 +90,11 @@ def test_options_vary_among_runs_of_the_same_objective_only(digits_spec):
     assert described(runs[0], varying(runs)) == "P=16 D=8 K=2 seed=0 objective.name=mmcr"
     assert described(runs[3], varying(runs)).endswith("objective.name=simclr objective.temperature=2")
     assert [text_of(keys_of(run), "objective.temperature") for run in runs] == ["–", "–", "1", "2"]
+
+
+def test_what_is_measured_does_not_vary():
+    runs = [{"objective.name": "mmcr", "evaluate.probe": probe} for probe in ("knn", "none")]
+    assert varying_keys(runs) == []
 
 
 def test_columns_have_short_names_unless_two_would_be_alike():

@@ -48,10 +48,10 @@ def test_a_measure_asked_for_later_is_made_good_from_the_weights_without_trainin
     run_id, _ = finish(digits_spec(evaluate=EvaluateSpec(4, "none")), store)
     before, trajectory = store.read_run(run_id), store.read_trajectory(run_id)
     more = digits_spec(evaluate=EvaluateSpec(6, "knn"))
-    assert missing_measures(store, more, 12) == ["heldout_percent_error", "knn_accuracy"]
+    assert missing_measures(store, more, 12) == {12: ["heldout_percent_error", "knn_accuracy"]}
     again, _ = finish(more, store)
     assert again == run_id
-    assert missing_measures(store, more, 12) == []
+    assert missing_measures(store, more, 12) == {}
     after = store.read_run(run_id)
     assert after["probe_accuracy"] == measures(store, run_id, 12)["knn_accuracy"]["value"]
     unchanged = set(before) - {"probe_accuracy", "heldout_percent_error", "heldout_percent_error_std"}

@@ -1,0 +1,91 @@
+"""Accuracy of probes on frozen features, with all labels and with few, and what training has gained."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from mmcr_core.images.datasets import Images
+from mmcr_core.images.encoders import ImageNetwork, build_network
+from mmcr_core.images.linear_probe import linear_predictions
+from mmcr_core.images.measured import Measure, gain_of, share_of
+from mmcr_core.images.probes import NEIGHBOURS, extract_features, few_labels, knn_predictions
+from mmcr_core.spec import EvaluateSpec, RunSpec
+
+Name = tuple[str, str]  # of a measure, and its subject
+
+
+def accuracy_names(evaluate: EvaluateSpec, trained: bool) -> list[Name]:
+    """Names and subjects of the accuracies that a spec asks for, and of the gains of a network that is `trained`."""
+    names = []
+    for probe in evaluate.probes:
+        for per_class in _amounts(evaluate):
+            names.append((f"{probe}_accuracy", _subject(per_class)))
+            if trained and probe in evaluate.measures:
+                names.append((f"{probe}_gain", _subject(per_class)))
+    return names
+
+
+@torch.no_grad()
+def accuracies(network: ImageNetwork, spec: RunSpec, images: Images, trained: bool) -> list[Measure]:
+    """What `accuracy_names` names, of a network in eval mode.
+
+    With few labels a nearest-neighbour vote is among as many neighbours as a class has labels, 20 at most. A gain is
+    over the untrained network, which the run's seed makes again, on the same held-out images and from the same labels.
+    """
+    bank, asked = images.train_labels >= 0, images.heldout_labels >= 0
+    if not bool(bank.any()) or not bool(asked.any()):
+        return [Measure(name, None, subject=subject) for name, subject in accuracy_names(spec.evaluate, trained)]
+    shown = images.train[bank], images.train_labels[bank], images.heldout[asked], images.heldout_labels[asked]
+    now = _Probed(network, spec, *shown)
+    gains = trained and any(probe in spec.evaluate.measures for probe in spec.evaluate.probes)
+    before = _Probed(untrained_network(spec, images.train.device), spec, *shown) if gains else None
+    measures = []
+    for probe in spec.evaluate.probes:
+        for per_class in _amounts(spec.evaluate):
+            hits, subject = now.hits(probe, per_class), _subject(per_class)
+            measures.append(share_of(f"{probe}_accuracy", hits, subject))
+            if before and probe in spec.evaluate.measures:
+                measures.append(gain_of(f"{probe}_gain", hits, before.hits(probe, per_class), subject))
+    return measures
+
+
+def untrained_network(spec: RunSpec, device: torch.device) -> ImageNetwork:
+    """The network that a run of `spec` began with, in eval mode."""
+    network: ImageNetwork = build_network(spec).to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return network.eval()
+
+
+class _Probed:
+    """Features of the labelled images of a data set, and which held-out ones a probe gets right."""
+
+    def __init__(
+        self, network: ImageNetwork, spec: RunSpec, bank: Tensor, labels: Tensor, queries: Tensor, truth: Tensor
+    ) -> None:
+        self._bank, self._labels = extract_features(network.encoder, bank, spec.views), labels
+        self._queries, self._truth = extract_features(network.encoder, queries, spec.views), truth
+        self._seed = spec.seed
+
+    def hits(self, probe: str, per_class: int | None) -> NDArray[np.bool_]:
+        """(M,) of the held-out images; `per_class`: labels of a class, None for all."""
+        bank, labels, neighbours = self._bank, self._labels, NEIGHBOURS
+        if per_class is not None:
+            kept = few_labels(labels, per_class, self._seed)
+            bank, labels, neighbours = bank[kept], labels[kept], min(neighbours, per_class)
+        if probe == "knn":
+            found = knn_predictions(bank, labels, self._queries, neighbours)
+        else:
+            found = linear_predictions(bank, labels, self._queries)
+        hits: NDArray[np.bool_] = (found == self._truth).cpu().numpy()
+        return hits
+
+
+def _amounts(evaluate: EvaluateSpec) -> list[int | None]:
+    few = evaluate.labels_per_class
+    return [None] if few is None else [None, few]
+
+
+def _subject(per_class: int | None) -> str:
+    return "" if per_class is None else f"{per_class} label{'s' if per_class > 1 else ''} a class"
