@@ -1,14 +1,15 @@
 """Objectives on the same axes: percent error, reconstruction, uniformity and probes against compute, their paths in the
-plane of reconstruction and uniformity, and how they differ, in words.
+plane of reconstruction and uniformity, measures against the percent error, and how objectives differ, in words.
 
-Writes figures/objectives.{png,pdf}, figures/plane.{png,pdf} and figures/objectives.csv.
+Writes figures/objectives.{png,pdf}, plane.{png,pdf}, objectives.csv, and measures.{png,pdf} where capacity, the bound
+on mutual information and the like were measured.
 """
 
 from __future__ import annotations
 
 from analysis.laws.objective_differences import differences, in_words
+from analysis.pages import measure_figures, objective_figures
 from analysis.pages.command_options import BEST_OVER, FIGURES, RESULTS, new_app, open_best
-from analysis.pages.objective_figures import figures
 from analysis.pages.output_files import shown, write_csv
 from sweeps.storage.last_guard import guarded
 
@@ -23,7 +24,7 @@ def main(results: RESULTS, output: FIGURES = None, best_over: BEST_OVER = None) 
     opened = open_best(results, best_over)
     folder = output or opened.root / "figures"
     compared = differences(opened)
-    pictures = figures(opened, folder)
+    pictures = objective_figures.figures(opened, folder) + measure_figures.figures(opened, folder)
     write_csv(compared, folder / "objectives.csv")
     for line in in_words(compared):
         print(line)

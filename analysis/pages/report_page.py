@@ -17,6 +17,7 @@ from analysis.laws.peak import find_peaks
 from analysis.pages import descent_figures, grid_law_figures, isoflop_figure, scaling_figures
 from analysis.pages.collapsed_runs import collapsed_runs
 from analysis.pages.html_page import images, page, paragraph, section, table
+from analysis.pages.objective_section import objective_sections
 from analysis.pages.paper_claims import (
     Claim,
     grid_claim,
@@ -85,6 +86,7 @@ def _analysis(results: Results, finished: pd.DataFrame, folder: Path) -> list[st
         section("Scaling with compute", images(scaling)),
         section("Which law", paragraph(CONTEST) + table(form_contest(fits))),
         section("One law of steps, P, D and K", grid),
+        *objective_sections(results, folder),
         section("Power laws, error = E + A (x + x0)^-alpha", table(fits.drop(columns=["axis", "scale"]))),
     ]
 

@@ -1,0 +1,37 @@
+"""The report's section on objectives and on measures made along the way: figures, what differs in words, what ranks
+with the percent error."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from analysis.laws import objective_differences
+from analysis.laws.measure_tracking import beside_the_error, tracking
+from analysis.pages import measure_figures, objective_figures
+from analysis.pages.html_page import images, paragraph, section, table
+from analysis.reading.results import Results
+
+PATHS = (
+    "A ring: untrained; a dot: the end. Bands and bars: 95 % over seeds. Every objective is measured on MMCR's axes; "
+    "in the corner of the plane, r = u = 1, MMCR's bound is reached."
+)
+RANKS = (
+    "Spearman's rank correlation with the held-out percent error along each run that was measured at four steps or "
+    "more: mean, least and largest over runs. -1: the measure rises whenever the error falls."
+)
+
+
+def objective_sections(results: Results, folder: Path) -> list[str]:
+    """Sections for a sweep of several objectives, or one that was measured along the way; none for others."""
+    runs = results.runs()
+    parts = []
+    if runs.loc[runs["status"] == "finished", "objective"].nunique() > 1:
+        compared = objective_differences.differences(results)
+        words = "".join(paragraph(sentence) for sentence in objective_differences.in_words(compared))
+        drawn = images(objective_figures.figures(results, folder))
+        parts.append(section("Objectives on the same axes", paragraph(PATHS) + drawn + words + table(compared)))
+    ranked = tracking(beside_the_error(results))
+    if not ranked.empty:
+        drawn = images(measure_figures.figures(results, folder))
+        parts.append(section("Measures and the percent error", drawn + paragraph(RANKS) + table(ranked)))
+    return parts
