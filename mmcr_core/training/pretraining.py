@@ -146,7 +146,7 @@ class Pretraining:
         self.optimizer.zero_grad(set_to_none=True)
         progress = self._control.tensor[1]
         z = embed(self.network, batch, self.spec.precision)
-        loss = self.objective.loss(z, self._taught(batch), progress)
+        loss = self.objective.loss(z, self.taught(batch), progress)
         loss.backward()
         self.optimizer.step()
         self.objective.after_step()
@@ -157,7 +157,8 @@ class Pretraining:
         self._buffer.index_copy_(0, self._row.tensor, row[None])
 
     @torch.no_grad()
-    def _taught(self, batch: Tensor) -> Tensor | None:
+    def taught(self, batch: Tensor) -> Tensor | None:
+        """(P * K, C, S, S) views -> (P, K, D) embeddings of the momentum copy; None where there is none."""
         return None if self.teacher is None else embed(self.teacher, batch, self.spec.precision)
 
     def latest_percent_error(self) -> float:

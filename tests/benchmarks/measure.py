@@ -16,6 +16,7 @@ import torch
 
 from mmcr_core.defaults import run_spec
 from mmcr_core.images.datasets import Images
+from mmcr_core.objectives import objective_spec
 from mmcr_core.spec import BudgetSpec, DatasetSpec, RunSpec
 from sweeps.running.run_row import device_name, git_commit, installed_versions
 
@@ -65,10 +66,11 @@ def report(name: str, title: str, rows: list[dict[str, Any]]) -> None:
     (FOLDER / f"{name}-{DEVICE}.json").write_text(json.dumps(content, indent=2) + "\n")
 
 
-def stl10_cell(P: int, D: int, K: int, precision: str = "bf16") -> RunSpec:
+def stl10_cell(P: int, D: int, K: int, precision: str = "bf16", objective: str = "mmcr") -> RunSpec:
     """A cell of the paper's grid: ResNet-18, views of 64 pixels from images of 96."""
     dataset = DatasetSpec("stl10", split="train+unlabeled")
-    return run_spec(dataset, P, D, K, BudgetSpec(steps=10**6), precision=precision)
+    steps = BudgetSpec(steps=10**6)
+    return run_spec(dataset, P, D, K, steps, precision=precision, objective=objective_spec(objective))
 
 
 def stl10_images(count: int = 2048) -> Images:
