@@ -8,13 +8,12 @@ formula. Not counted: element-wise work, batch norm, Cholesky factors, the views
 from __future__ import annotations
 
 import functools
-from dataclasses import asdict
 
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from mmcr_core.images.encoders import ImageNetwork
-from mmcr_core.objectives import make_objective
+from mmcr_core.objectives import build_objective
 from mmcr_core.spec import EncoderSpec, ObjectiveSpec, ProjectorSpec, RunSpec
 
 
@@ -30,7 +29,7 @@ def network_flops(encoder: EncoderSpec, projector: ProjectorSpec, dims: int, cha
     """FLOPs of forward and backward through encoder and projector for one view."""
     batch = 2  # batch norm refuses one value per channel
     with torch.device("meta"):
-        network = ImageNetwork(encoder, projector, dims, channels)
+        network = ImageNetwork(encoder, projector, dims, channels, size=size)
         images = torch.empty(batch, channels, size, size)
     with FlopCounterMode(display=False) as counter:
         network(images).sum().backward()
@@ -42,9 +41,8 @@ def objective_flops(options: ObjectiveSpec, points: int, views: int, dims: int) 
     """FLOPs of value and gradient of an objective's own matrix products; MMCR's is the nuclear norm of `loss_flops`."""
     if options.name == "mmcr":
         return 0
-    fields = asdict(options)
     with torch.device("meta"):
-        objective = make_objective(fields.pop("name"), dims=dims, **fields)
+        objective = build_objective(options, dims)
         z = torch.empty(points, views, dims, requires_grad=True)
         progress = torch.zeros(())
     with FlopCounterMode(display=False) as counter:

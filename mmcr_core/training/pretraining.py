@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -21,7 +21,7 @@ from mmcr_core.images.encoders import build_network
 from mmcr_core.images.evaluation import Measure, embed, evaluate
 from mmcr_core.images.source import ImageSource
 from mmcr_core.images.views import Order
-from mmcr_core.objectives import make_objective
+from mmcr_core.objectives import build_objective
 from mmcr_core.objectives.base import METRICS, centroids, measure, normalised
 from mmcr_core.spec import RunSpec
 from mmcr_core.staging import Staged
@@ -82,8 +82,7 @@ class Pretraining:
         self.step = 0
         self.flops_per_step = flops_per_step(spec)
         self.network = build_network(spec).to(self.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        options = asdict(spec.objective)
-        self.objective = make_objective(options.pop("name"), dims=spec.D, **options).to(self.device)
+        self.objective = build_objective(spec.objective, spec.D).to(self.device)
         self._control = Staged((2,), torch.float32, self.device)  # learning rate, progress
         self._row = Staged((1,), torch.int64, self.device)
         learned = [*self.network.parameters(), *self.objective.parameters()]

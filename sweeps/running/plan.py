@@ -15,6 +15,7 @@ from mmcr_core.images import datasets
 from mmcr_core.images.encoders import ImageNetwork
 from mmcr_core.spec import EncoderSpec, ProjectorSpec, RunSpec
 from mmcr_core.training.flops import flops_per_step
+from mmcr_core.training.optimisers import parameter_copies
 from sweeps.grid.settings import ResourceSettings
 from sweeps.running.calibrate import compiles, lookup
 from sweeps.running.units import memory
@@ -167,8 +168,8 @@ def _cpus(resources: ResourceSettings, machine: Machine, cells: int, device: str
 
 
 def memory_bytes(spec: RunSpec, images: int) -> int:
-    """Estimated device memory of a run: data set, parameters with gradients and Adam's moments, and what
-    one step keeps for backward, counted on meta tensors, with a view's own working space."""
+    """Estimated device memory of a run: data set, parameters with gradients and the optimiser's state,
+    and what one step keeps for backward, counted on meta tensors, with a view's own working space."""
     view = spec.views
     channels = len(view.mean)
     parameters, per_view = network_memory(spec.encoder, spec.projector, spec.D, channels, view.size)
@@ -178,7 +179,7 @@ def memory_bytes(spec: RunSpec, images: int) -> int:
         spec.dataset.name, view.size
     )
     data = images * channels * source**2
-    return data + 4 * 4 * parameters + spec.P * spec.K * (per_view // half + working)
+    return data + 4 * parameter_copies(spec.optimizer) * parameters + spec.P * spec.K * (per_view // half + working)
 
 
 @functools.cache
@@ -188,7 +189,7 @@ def network_memory(
     """Number of parameters, and float32 bytes that forward keeps for backward for one view."""
     batch, kept = 2, {}
     with torch.device("meta"):
-        network = ImageNetwork(encoder, projector, dims, channels)
+        network = ImageNetwork(encoder, projector, dims, channels, size=size)
         images = torch.empty(batch, channels, size, size)
     own = {id(parameter) for parameter in network.parameters()}
 
