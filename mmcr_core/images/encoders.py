@@ -75,7 +75,7 @@ def feature_count(spec: EncoderSpec, channels: int, size: int = 0) -> int:
             features = encoder(torch.empty(2, channels, size, size))
         except Exception as error:  # whatever code that is not ours raises
             reason = " ".join(f"{type(error).__name__}: {error}".split())
-            raise SpecError("name", f"'{what}' cannot run on meta tensors ({reason}); {rule}") from error
+            raise SpecError("name", f"'{what}' fails on images without data ({reason}); {rule}") from error
     if not isinstance(features, Tensor) or features.ndim != 2 or len(features) != 2:
         found = f"shape {tuple(features.shape)}" if isinstance(features, Tensor) else type(features).__name__
         raise SpecError("name", f"'{what}' gives {found} for two images; {rule}")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import difflib
 import inspect
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from torch import nn
@@ -17,14 +19,21 @@ RESERVED = ("pretrained", "in_chans", "num_classes", "img_size")  # of timm's op
 def own_encoder(spec: EncoderSpec, channels: int, size: int) -> nn.Module:
     """What `my_module:factory` makes by factory(channels, size, **options). Raises SpecError."""
     factory = own_code.load(spec.name, spec.source)
-    if not callable(factory):
-        raise SpecError("name", f"'{spec.name}' is {factory!r}; it must be a function factory(channels, size, ...)")
     options = spec.options or {}
     _require_options(factory, spec.name, options)
     made = _made(lambda: factory(channels, size, **options), spec.name)
     if not isinstance(made, nn.Module):
         raise SpecError("name", f"'{spec.name}' returns {type(made).__name__}; it must return a torch.nn.Module")
     return _without_chance(made, spec.name)
+
+
+def with_defaults(spec: EncoderSpec) -> EncoderSpec:
+    """A user's own encoder with the options that it was not given at the factory's own defaults, where those are plain
+    values, and with the digest of its source. Raises SpecError."""
+    factory, source = own_code.load(spec.name), own_code.source_digest(spec.name)
+    parameters = list(_parameters(factory))[2:]
+    plain = {p.name: p.default for p in parameters if isinstance(p.default, str | int | float | bool | None)}
+    return replace(spec, options=plain | (spec.options or {}), source=source)
 
 
 def timm_encoder(spec: EncoderSpec, channels: int, size: int) -> nn.Module:
@@ -36,11 +45,10 @@ def timm_encoder(spec: EncoderSpec, channels: int, size: int) -> nn.Module:
         import timm
     except ImportError as error:
         raise SpecError("name", "needs timm; install it: pip install 'mmcr-sweeps[timm]'") from error
-    known = timm.list_models()
-    if spec.model not in known:
-        raise SpecError(
-            "model", f"'{spec.model}' is not an architecture of timm {timm.__version__}; {_near(spec, known)}"
-        )
+    if spec.model not in (known := timm.list_models()):
+        alike = difflib.get_close_matches(str(spec.model), known, 3)
+        remedy = f"did you mean {' or '.join(alike)}?" if alike else "see timm.list_models()"
+        raise SpecError("model", f"'{spec.model}' is not an architecture of timm {timm.__version__}; {remedy}")
     options = spec.options or {}
     for name in RESERVED:
         if name in options:
@@ -62,28 +70,25 @@ def timm_encoder(spec: EncoderSpec, channels: int, size: int) -> nn.Module:
     return _without_chance(made, what)
 
 
-def _near(spec: EncoderSpec, known: list[str]) -> str:
-    stem = str(spec.model).split("_")[0]
-    return (
-        near(str(spec.model), known) if len(near(str(spec.model), known)) < 300 else f"see timm.list_models('{stem}*')"
-    )
-
-
 def _require_options(factory: Callable[..., Any], name: str, options: dict[str, Any]) -> None:
     """Raises SpecError for an option that the factory does not take, or lacks."""
-    try:
-        signature = inspect.signature(factory)
-    except (TypeError, ValueError):  # written in C: the call itself will say
-        return
-    kinds = [parameter.kind for parameter in signature.parameters.values()]
-    taken = list(signature.parameters)[2:]
+    parameters = _parameters(factory)
+    any_option = any(p.kind == p.VAR_KEYWORD for p in parameters)
+    taken = [p.name for p in parameters[2:]]
     unknown = [option for option in options if option not in taken]
-    if unknown and inspect.Parameter.VAR_KEYWORD not in kinds:
+    if unknown and not any_option:
         raise SpecError(f"options.{unknown[0]}", f"is no option of '{name}'; {near(unknown[0], taken)}")
     try:
-        signature.bind(None, None, **options)
+        inspect.Signature(parameters).bind(None, None, **options)
     except TypeError as error:
         raise SpecError("name", f"'{name}' is called as factory(channels, size, **options), and {error}") from error
+
+
+def _parameters(factory: Any) -> list[inspect.Parameter]:
+    try:
+        return list(inspect.signature(factory).parameters.values())
+    except (TypeError, ValueError) as error:  # no function, or one written in C
+        raise SpecError("name", f"{factory!r} is no function factory(channels, size, ...)") from error
 
 
 def _made(make: Callable[[], Any], what: str) -> Any:
@@ -104,5 +109,5 @@ def _without_chance(encoder: nn.Module, what: str) -> nn.Module:
         drops = module.p if isinstance(module, nn.modules.dropout._DropoutNd) else getattr(module, "drop_prob", 0)
         if isinstance(drops, int | float) and drops > 0:
             problem = f"{what} draws random numbers in {name or 'itself'} ({type(module).__name__}, {drops:.3g})"
-            raise SpecError("options", f"{problem}, which no resumed run could repeat; set its rate to 0")
+            raise SpecError("name", f"{problem}, which no resumed run could repeat; set its rate to 0")
     return encoder

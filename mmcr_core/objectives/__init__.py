@@ -76,7 +76,7 @@ def _own_class(name: str) -> type[Objective]:
     if not (isinstance(found, type) and issubclass(found, Objective)):
         base = "a subclass of mmcr_core.objectives.base.Objective"
         raise SpecError("name", f"'{name}' is {found!r}; an objective of your own is {base}")
-    options = getattr(found, "Options", ObjectiveSpec)
+    options = getattr(found, "Options", None)
     frozen = isinstance(options, type) and is_dataclass(options) and options.__dataclass_params__.frozen  # type: ignore[attr-defined]
     if not frozen or not issubclass(options, ObjectiveSpec):
         problem = "must be a frozen dataclass, a subclass of mmcr_core.spec.ObjectiveSpec"

@@ -8,8 +8,8 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from mmcr_core import own_code
 from mmcr_core.images.encoders import feature_count
+from mmcr_core.images.own_encoders import with_defaults
 from mmcr_core.objectives import objective_class, own_spec
 from mmcr_core.spec import ObjectiveSpec, OwnObjectiveSpec, RunSpec, SpecError, is_own
 from mmcr_core.training.flops import network_flops, objective_flops
@@ -38,13 +38,13 @@ def given_objective(fields: dict[str, Any]) -> ObjectiveSpec:
 
 
 def with_sources(spec: RunSpec) -> RunSpec:
-    """The digest of an own encoder's source filled in, once code that this project does not know has run on meta
-    tensors, as a step will on a device. Raises SpecError, its key as the grid spells it."""
+    """An own encoder's defaults and the digest of its source filled in, once code that this project does not know has
+    run on meta tensors, as a step will on a device. Raises SpecError, its key as the grid spells it."""
     encoder, objective = spec.encoder, spec.objective
     channels, size = len(spec.views.mean), spec.views.size
     try:
         if is_own(encoder.name):
-            encoder = replace(encoder, source=own_code.source_digest(encoder.name))
+            encoder = with_defaults(encoder)
         if is_own(encoder.name) or encoder.name == "timm":
             feature_count(encoder, channels, size)
             _tried(lambda: network_flops(encoder, spec.projector, spec.D, channels, size), encoder.name)
