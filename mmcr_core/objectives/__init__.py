@@ -76,9 +76,9 @@ def _own_class(name: str) -> type[Objective]:
     if not (isinstance(found, type) and issubclass(found, Objective)):
         base = "a subclass of mmcr_core.objectives.base.Objective"
         raise SpecError("name", f"'{name}' is {found!r}; an objective of your own is {base}")
-    options = getattr(found, "Options", None)
-    frozen = isinstance(options, type) and is_dataclass(options) and options.__dataclass_params__.frozen  # type: ignore[attr-defined]
-    if not frozen or not issubclass(options, ObjectiveSpec):
+    options: Any = getattr(found, "Options", None)
+    made = isinstance(options, type) and issubclass(options, ObjectiveSpec) and is_dataclass(options)
+    if not made or not options.__dataclass_params__.frozen:
         problem = "must be a frozen dataclass, a subclass of mmcr_core.spec.ObjectiveSpec"
         raise SpecError("name", f"'{name}': its Options {problem}")
     return found

@@ -83,7 +83,7 @@ MISTAKES = {
     'encoder: "{}:nett"': "encoder.name: .* has no 'nett'; did you mean net",
     'encoder: {{name: "{}:net", widht: 3}}': "encoder.widht: is no option of '.*:net'; did you mean width",
     'encoder: {{name: "{}:net", width: {{a: 1}}}}': "encoder.options.width: .*must be a number, a text",
-    'encoder: "{}:dropping"': "encoder: .* draws random numbers in 1 .*set its rate to 0",
+    'encoder: "{}:dropping"': "encoder.name: .* draws random numbers in 1 .*set its rate to 0",
     "encoder: resnet19": "encoder.name: 'resnet19' is not an encoder; use one of resnet18, .*, timm, or your own",
     "encoder: {{name: convnet, width: 32}}": "encoder.width: 32 applies to resnet18, resnet34 and resnet50, not to",
     "encoder: {{name: resnet50, width: 0}}": "encoder.width: 0 must lie in 1..4096",
@@ -112,7 +112,7 @@ def test_timms_mistakes_name_the_line(write_grid):
         ("{name: timm, model: resnet18, in_chans: 3}", "encoder.in_chans: follows from the run; leave it out"),
         (
             "{name: timm, model: vit_tiny_patch16_224}",
-            "encoder.name: 'vit_tiny_patch16_224' fails on images .* must map .B, 1, 8, 8",
+            "encoder.name: 'vit_tiny_patch16_224' fails on images .* .B, 1, 8, 8",
         ),
     ):
         with pytest.raises(GridError, match=says):
