@@ -13,6 +13,7 @@ from mmcr_core.training.optimisers import (
     build_optimizer,
     load_optimizer_state,
     optimizer_state,
+    parameter_copies,
     parameter_groups,
     set_rate,
 )
@@ -140,19 +141,40 @@ def test_no_optimiser_reads_a_value_back(spec):
         optimizer.step()
 
 
-@pytest.mark.parametrize("nesterov", [False, True])
-def test_lars_takes_its_learning_rate_from_a_tensor(nesterov):
-    """As on a GPU, where a captured step reads it."""
-    ends, weights = [], torch.randn(6, 5)
-    for rate in (0.5, torch.tensor(0.5)):
+@pytest.mark.parametrize("kind", ["lars", "lars nesterov", "sgd"])
+def test_a_learning_rate_in_a_tensor_is_read_at_each_step(kind):
+    """As on a GPU, where a captured step reads it; of SGD torch's fused form alone takes one."""
+    weights, tensor = torch.randn(6, 5), torch.tensor(0.0)
+    ends = []
+    for rate in (0.0, tensor):
         p = torch.nn.Parameter(weights.clone())
-        optimizer = LARS([p], rate, 0.9, nesterov, 0.01)
-        for _ in range(3):
+        if kind == "sgd":
+            optimizer = torch.optim.SGD([p], rate, 0.9, fused=True)
+        else:
+            optimizer = LARS([p], rate, 0.9, nesterov="nesterov" in kind, trust_coefficient=0.01)
+        for now in (0.5, 0.25, 0.125):
+            tensor.fill_(now)
+            set_rate(optimizer, now)
             optimizer.zero_grad()
             p.square().sum().backward()
             optimizer.step()
         ends.append(p.detach())
     assert torch.equal(*ends)
+    assert not torch.equal(ends[0], weights)
+
+
+@pytest.mark.parametrize("spec", EVERY_OPTIMISER, ids=name_of)
+def test_the_memory_that_is_planned_is_what_an_optimiser_keeps(spec):
+    """Weights, gradients and state; of LARS the update too, which lives only in its step."""
+    parameters = [torch.nn.Parameter(torch.randn(size)) for size in ((40, 30), (40,))]
+    optimizer = build_optimizer(spec, parameters, torch.zeros(()))
+    for p in parameters:
+        p.grad = torch.randn_like(p)
+    optimizer.step()
+    state = [value for of_one in optimizer_state(optimizer).values() for value in of_one.values()]
+    kept = sum(value.numel() for value in state if value is not None and value.ndim)
+    sizes = sum(p.numel() for p in parameters)
+    assert parameter_copies(spec) * sizes == 2 * sizes + kept + (sizes if spec.name == "lars" else 0)
 
 
 def test_parameters_of_an_objective_that_are_one_dimensional_are_left_out_too(digits_spec):

@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from mmcr_core.spec import BudgetSpec, DatasetSpec, ProjectorSpec
+from mmcr_core.images.encoders import build_network
+from mmcr_core.spec import BudgetSpec, DatasetSpec, EncoderSpec, OptimizerSpec, ProjectorSpec
 from mmcr_core.training.flops import flops_per_step
 from sweeps.grid.grid_file import load_grid
 from sweeps.grid.settings import ResourceSettings
@@ -97,6 +98,18 @@ def test_memory_grows_with_the_batch_and_is_halved_by_bf16(paper, digits_spec):
     assert memory[1024, 8] > 4 * memory[64, 8] > memory[64, 2]
     assert memory[64, 2] > 105_000 * 3 * 96 * 96
     assert memory_bytes(digits_spec(P=512), 0) > memory_bytes(digits_spec(P=512, precision="bf16"), 0)
+
+
+def test_memory_counts_the_network_and_what_its_optimiser_keeps(digits_spec):
+    """Beside Adam's weights, gradients and two moments: of SGD one moment less, and with another width all follows."""
+    encoder = EncoderSpec("resnet18", "small", width=32)
+    adam, sgd, bare = (
+        digits_spec(encoder=encoder, optimizer=optimizer)
+        for optimizer in (OptimizerSpec(), OptimizerSpec("sgd"), OptimizerSpec("sgd", momentum=0.0))
+    )
+    parameters = sum(p.numel() for p in build_network(adam).parameters())
+    assert memory_bytes(adam, 0) - memory_bytes(sgd, 0) == 4 * parameters
+    assert memory_bytes(adam, 0) - memory_bytes(bare, 0) == 8 * parameters
 
 
 def test_a_plan_names_cells_that_the_projector_keeps_from_the_level(paper, digits_spec):
