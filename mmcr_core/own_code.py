@@ -83,6 +83,8 @@ def source_digest(name: str) -> str:
 
 def _file_of(name: str, module: str) -> Path:
     sys.path += [folder for folder in _FOLDERS if folder not in sys.path]
+    # A script of a package puts the package's folder first, where its modules would take the place of a user's.
+    sys.path.sort(key=lambda folder: Path(folder, "__init__.py").exists())
     invalidate_caches()
     try:
         found = find_spec(module)

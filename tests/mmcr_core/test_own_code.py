@@ -30,6 +30,17 @@ def test_what_python_finds_anyway_comes_first(tmp_path):
     assert own_code.load("textwrap:dedent") is not None
 
 
+def test_modules_of_a_package_whose_script_runs_do_not_hide_a_users(tmp_path):
+    """As with `python sweeps/launch.py` and networks.py beside a grid: sweeps/ is then the first place to look."""
+    for folder, files in (("a_package", ("__init__", "own_like_a_door")), ("user", ("own_like_a_door",))):
+        (tmp_path / folder).mkdir()
+        for file in files:
+            (tmp_path / folder / f"{file}.py").write_text(f"number = '{folder}'")
+    sys.path.insert(0, str(tmp_path / "a_package"))
+    own_code.look_in(tmp_path / "user")
+    assert own_code.load("own_like_a_door:number") == "user"
+
+
 def test_the_digest_is_of_what_was_imported_and_not_of_what_the_file_has_become(tmp_path):
     name = write_own(tmp_path)
     before = own_code.source_digest(f"{name}:net")

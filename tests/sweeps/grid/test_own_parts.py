@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import re
 import sys
 
 import pytest
@@ -9,8 +10,10 @@ import pytest
 from mmcr_core import own_code
 from mmcr_core.identity import canonical_json, run_id
 from mmcr_core.images import _torchvision  # noqa: F401  # before timm, which imports torchvision
+from mmcr_core.spec import OPTIMIZER_OPTIONS
 from sweeps.grid.grid_file import GridError, load_grid
 from sweeps.grid.stored_spec import spec_from_json
+from tests.conftest import REPOSITORY
 from tests.own_parts import SOURCE, write_own
 
 
@@ -42,6 +45,26 @@ def test_options_stand_beside_the_name_and_each_list_is_an_axis(own, write_grid)
 def test_a_default_that_is_spelled_out_is_the_same_run(own, write_grid):
     with pytest.raises(GridError, match="two cells are the same run"):
         load_grid(write_grid(encoder=f'["{own}:net", {{name: "{own}:net", width: 4}}]'))
+
+
+def test_the_example_of_the_docs_works(write_grid, tmp_path):
+    text = (REPOSITORY / "docs/encoders_and_optimisers.md").read_text()
+    (code,), (lines,) = (re.findall(rf"```{kind}\n(.*?)```", text, re.S) for kind in ("py", "yaml"))
+    own = write_own(tmp_path, code)
+    parts = dict(line.split(": ", 1) for line in lines.replace("my_module", own).splitlines())
+    assert [cell.objective.options for cell in load_grid(write_grid(**parts)).cells] == [
+        {"strength": 0.5},
+        {"strength": 1.0},
+    ]
+
+
+def test_the_docs_say_which_keys_an_optimiser_has_and_their_defaults():
+    text = (REPOSITORY / "docs/encoders_and_optimisers.md").read_text()
+    rows = {cells[1].strip(" `"): cells[2] for line in text.splitlines() if len(cells := line.split("|")) == 5}
+    for name, options in OPTIMIZER_OPTIONS.items():
+        for key, default in options.items():
+            if default is not None and (name, key) != ("lars", "exclude_bias_and_norm"):
+                assert f"`{key}: {json.dumps(default).replace('1e-08', '1e-8')}`" in rows[name]
 
 
 def test_a_run_of_own_parts_is_read_back_without_their_module(own, write_grid, tmp_path):
