@@ -3,7 +3,7 @@
 Not in it: names, paths, resources, checkpoints, compilation, and what is measured: asking for one more measure must
 not train again. `ALGORITHM` has a number for each part of the code that makes numbers, by name (1 where it lists none),
 raised whenever the same spec would give other numbers there; so mending one objective orphans no other's runs. A field
-that is added later is left out of the hash while it has the value that means what was done before it existed
+that is added later is left out of the hash while it has a value that means what was done before it existed
 (`NEUTRAL`).
 """
 
@@ -23,7 +23,18 @@ ALGORITHM: dict[str, dict[str, int]] = {
     "optimizer": {"adam": 1},
 }
 NOT_IDENTITY = ("evaluate", "dataset.root", "dataset.path", "dataset.download")
-NEUTRAL: dict[str, Any] = {"dataset.limit": None}
+NEUTRAL: dict[str, tuple[Any, ...]] = {
+    "dataset.limit": (None,),
+    "encoder.width": (None, 64),
+    "encoder.model": (None,),
+    "encoder.options": (None,),
+    "encoder.source": (None,),
+    "optimizer.momentum": (None,),
+    "optimizer.nesterov": (None,),
+    "optimizer.trust_coefficient": (None,),
+    "optimizer.eps": (None, 1e-8),
+    "optimizer.exclude_bias_and_norm": (None,),
+}
 
 
 def identity(spec: RunSpec) -> dict[str, Any]:
@@ -31,8 +42,8 @@ def identity(spec: RunSpec) -> dict[str, Any]:
     fields = asdict(spec)
     for key in NOT_IDENTITY:
         _remove(fields, key)
-    for key, value in NEUTRAL.items():
-        _remove(fields, key, value)
+    for key, values in NEUTRAL.items():
+        _remove(fields, key, values)
     names = {"source": "images", "network": spec.encoder.name, "objective": spec.objective.name}
     names["optimizer"] = spec.optimizer.name
     return fields | {"algorithm": {part: ALGORITHM[part].get(name, 1) for part, name in names.items()}}
@@ -53,13 +64,10 @@ def run_id(spec: RunSpec) -> str:
     return digest(identity(spec))
 
 
-_ANYTHING = object()
-
-
-def _remove(fields: dict[str, Any], key: str, value: Any = _ANYTHING) -> None:
-    """Remove a dotted key, if it is there and has the value."""
+def _remove(fields: dict[str, Any], key: str, values: tuple[Any, ...] | None = None) -> None:
+    """Remove a dotted key, if it is there and has one of the values (None: whatever it has)."""
     *path, last = key.split(".")
     for part in path:
         fields = fields[part]
-    if last in fields and (value is _ANYTHING or fields[last] == value):
+    if last in fields and (values is None or fields[last] in values):
         del fields[last]

@@ -16,6 +16,7 @@ from mmcr_core.identity import run_id
 from mmcr_core.images.datasets import DatasetError, content_digest, describe_skipped, require_present
 from mmcr_core.spec import (
     MEASURES,
+    RESNETS,
     BudgetSpec,
     DatasetSpec,
     EncoderSpec,
@@ -99,9 +100,11 @@ def _parser() -> argparse.ArgumentParser:
     budget.add_argument("--steps", type=int)
     budget.add_argument("--images", type=int)
     add("--seed", type=int, default=0)
-    add("--encoder", choices=["resnet18", "convnet"], help="default: fits the data set")
+    add("--encoder", choices=[*RESNETS, "convnet"], help="default: fits the data set")
     add("--stem", choices=["imagenet", "small"])
+    add("--width", type=int, help="of a ResNet's first stage (default 64)")
     add("--views", choices=sorted(VIEW_RECIPES), help="default: fits the data set")
+    add("--optimizer", choices=["adam", "adamw", "sgd", "lars"], default="adam")
     add("--learning-rate", type=float, default=1e-3)
     add("--schedule", choices=["constant", "cosine"], default="constant")
     add("--precision", choices=["fp32", "bf16"], default="fp32")
@@ -119,8 +122,8 @@ def _spec(given: argparse.Namespace) -> RunSpec:
         given.dataset, split=split, root=given.root, path=given.path, download=given.download, size=given.size
     )
     chosen: dict[str, Any] = {}
-    if given.encoder or given.stem:
-        chosen["encoder"] = EncoderSpec(given.encoder or "resnet18", given.stem)
+    if given.encoder or given.stem or given.width:
+        chosen["encoder"] = EncoderSpec(given.encoder or "resnet18", given.stem, given.width)
     if given.views:
         chosen["views"] = VIEW_RECIPES[given.views]
     return run_spec(
@@ -130,7 +133,7 @@ def _spec(given: argparse.Namespace) -> RunSpec:
         K=given.K,
         budget=BudgetSpec(given.epochs, given.steps, given.images),
         seed=given.seed,
-        optimizer=OptimizerSpec(learning_rate=given.learning_rate, schedule=given.schedule),
+        optimizer=OptimizerSpec(given.optimizer, learning_rate=given.learning_rate, schedule=given.schedule),
         precision=given.precision,
         evaluate=EvaluateSpec(
             probe=given.probe,

@@ -7,7 +7,9 @@ only.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import difflib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal, get_args
 
 STRICT: dict[str, Any] = {
@@ -44,6 +46,36 @@ def require(condition: bool, key: str, problem: str) -> None:
         raise SpecError(key, problem)
 
 
+class OwnOptions(dict[str, Any]):
+    """Options of code that this project does not know, name -> plain value or a tuple of such. Hashable, so it must not
+    be changed."""
+
+    def __hash__(self) -> int:  # type: ignore[override]
+        return hash(tuple(sorted(self.items(), key=lambda item: item[0])))
+
+    @classmethod
+    def checked(cls, options: Mapping[str, Any] | None, key: str) -> OwnOptions:
+        """The same, lists as tuples; SpecError for a value of another kind."""
+        frozen = cls()
+        for name, value in (options or {}).items():
+            frozen[name] = tuple(value) if isinstance(value, list) else value
+            parts = frozen[name] if isinstance(frozen[name], tuple) else (value,)
+            plain = all(part is None or isinstance(part, str | int | float | bool) for part in parts)
+            require(plain, f"{key}.{name}", "must be a number, a text, true, false or null, or a list of such")
+        return frozen
+
+
+def is_own(name: str) -> bool:
+    """Whether a name is that of a user's own code, `my_module:attribute`."""
+    return ":" in name
+
+
+def near(name: str, known: Any) -> str:
+    """`name` as it may have been meant, for the end of a sentence."""
+    alike = difflib.get_close_matches(name, list(known), 3)
+    return f"did you mean {' or '.join(alike)}?" if alike else f"known: {', '.join(known) or 'none'}"
+
+
 @dataclass(frozen=True)
 class ObjectiveSpec:
     """Which objective. Each objective's file has its own frozen subclass, which adds its options.
@@ -56,6 +88,22 @@ class ObjectiveSpec:
     least_views: ClassVar[int] = 1
     follows_progress: ClassVar[bool] = False
     name: str
+
+
+@dataclass(frozen=True)
+class OwnObjectiveSpec(ObjectiveSpec):
+    """A user's own objective `my_module:MyObjective`, readable without that module.
+
+    `options`: all of them, as its own class checked them; `least_views`: what it says of K; `source`: digest of the
+    module's file, by which the run knows it.
+    """
+
+    options: dict[str, Any] | None = None
+    source: str | None = None
+    least_views: int = field(default=1, kw_only=True)  # type: ignore[misc]  # elsewhere a constant of the class
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "options", OwnOptions.checked(self.options, "options"))
 
 
 @dataclass(frozen=True)
@@ -111,22 +159,49 @@ class DatasetSpec:
         return self.name in ("folder", "parquet")
 
 
+RESNETS = ("resnet18", "resnet34", "resnet50")
+ENCODERS = (*RESNETS, "convnet", "timm")
+
+
 @dataclass(frozen=True)
 class EncoderSpec:
-    """`stem` applies to ResNets: `imagenet` (7x7 stride 2, max-pool) or `small` (3x3 stride 1, no pool)."""
+    """ResNets: `stem` is `imagenet` (7x7 stride 2, max-pool) or `small` (3x3 stride 1, no pool); `width` that of the
+    first stage (None: 64, the standard), the others twice, four and eight times as wide, a bottleneck's end four times
+    that. `timm`: `model` is one of timm's architectures, `options` go to it. A user's own, `my_module:factory`:
+    factory(channels, size, **options) makes the module; `source` is the digest of the module's file, by which the run
+    knows it, filled in when the grid is planned."""
 
     __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
-    name: Literal["resnet18", "convnet"] = "resnet18"
+    name: str = "resnet18"
     stem: Literal["imagenet", "small"] | None = None
+    width: int | None = None
+    model: str | None = None
+    options: dict[str, Any] | None = None
+    source: str | None = None
 
     def __post_init__(self) -> None:
-        if self.name == "resnet18" and self.stem is None:
+        resnet, own = self.name in RESNETS, is_own(self.name)
+        listed = f"use one of {', '.join(ENCODERS)}, or your own as my_module:factory"
+        require(own or self.name in ENCODERS, "name", f"is not an encoder; {listed}")
+        if resnet and self.stem is None:
             object.__setattr__(self, "stem", "imagenet")
-        require(
-            self.name != "convnet" or self.stem is None,
-            "stem",
-            "applies to resnet18, not to convnet; leave it out",
-        )
+        for key, applies, whom in (
+            ("stem", resnet, "resnet18, resnet34 and resnet50"),
+            ("width", resnet, "resnet18, resnet34 and resnet50"),
+            ("model", self.name == "timm", "timm"),
+            ("options", self.name == "timm" or own, "timm and to your own encoders"),
+            ("source", own, "your own encoders"),
+        ):
+            unfit = f"applies to {whom}, not to {self.name}; leave it out"
+            require(applies or getattr(self, key) is None, key, unfit)
+        require(self.width is None or 1 <= self.width <= 4096, "width", "must lie in 1..4096 channels")
+        if self.name == "timm":
+            require(bool(self.model), "model", "is missing; name one of timm's architectures, vit_tiny_patch16_224 say")
+            weights = "names pretrained weights after the '.'; runs begin untrained, so leave that part out"
+            require("." not in str(self.model), "model", weights)
+        if self.options is not None:
+            options = OwnOptions.checked(self.options, "options")
+            object.__setattr__(self, "options", options or None)  # none given is none given, however it is spelled
 
 
 @dataclass(frozen=True)
@@ -167,17 +242,37 @@ class BudgetSpec:
         return int(self.epochs * (images // points))
 
 
+OPTIMIZER_OPTIONS: dict[str, dict[str, Any]] = {  # which apply to which optimiser, with what they are by default
+    "adam": {"eps": None},
+    "adamw": {"eps": 1e-8, "exclude_bias_and_norm": True},
+    "sgd": {"momentum": 0.9, "nesterov": False, "exclude_bias_and_norm": False},
+    "lars": {"momentum": 0.9, "nesterov": False, "trust_coefficient": 0.001, "exclude_bias_and_norm": True},
+}
+
+
 @dataclass(frozen=True)
 class OptimizerSpec:
-    """Adam. Over `warmup` (an integer: steps; a number below 1: a fraction of all steps) the learning rate rises
-    linearly from 0. With warm-up in steps and a constant rate a longer run begins as a shorter one did."""
+    """How the loss is minimised. Over `warmup` (an integer: steps; a number below 1: a fraction of all steps) the
+    learning rate rises linearly from 0. With warm-up in steps and a constant rate a longer run begins as a shorter one
+    did.
+
+    What the other fields are where they are left out, `OPTIMIZER_OPTIONS` says; None where they don't apply.
+    `momentum`, `nesterov`: of sgd and lars; `trust_coefficient`: of lars (You et al. 2017, arXiv 1708.03888: 0.001);
+    `eps`: of adam (None: 1e-8) and adamw; `exclude_bias_and_norm`: no weight decay for parameters of one dimension, and
+    no adaptation by lars, which always leaves them out.
+    """
 
     __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
-    name: Literal["adam"] = "adam"
+    name: Literal["adam", "adamw", "sgd", "lars"] = "adam"
     learning_rate: float = 1e-3
     weight_decay: float = 1e-6
     schedule: Literal["constant", "cosine"] = "constant"
     warmup: int | float = 0.02
+    momentum: float | None = None
+    nesterov: bool | None = None
+    trust_coefficient: float | None = None
+    eps: float | None = None
+    exclude_bias_and_norm: bool | None = None
 
     def __post_init__(self) -> None:
         require(self.learning_rate > 0, "learning_rate", "must be more than 0")
@@ -186,6 +281,24 @@ class OptimizerSpec:
             require(self.warmup >= 0, "warmup", "must be 0 or more steps")
         else:
             require(0 <= self.warmup < 1, "warmup", "must be a fraction of all steps in [0, 1), or whole steps")
+        self._fill_in()
+        require(self.momentum is None or 0 <= self.momentum < 1, "momentum", "must lie in [0, 1)")
+        require(not self.nesterov or bool(self.momentum), "nesterov", "needs momentum of more than 0")
+        require(
+            self.trust_coefficient is None or self.trust_coefficient > 0, "trust_coefficient", "must be more than 0"
+        )
+        require(self.eps is None or self.eps > 0, "eps", "must be more than 0")
+        always = "applies to adamw and sgd; lars leaves biases and norms out always: leave this out, or say true"
+        require(self.name != "lars" or self.exclude_bias_and_norm is True, "exclude_bias_and_norm", always)
+
+    def _fill_in(self) -> None:
+        for key in sorted({key for options in OPTIMIZER_OPTIONS.values() for key in options}):
+            if (mine := OPTIMIZER_OPTIONS[self.name]).keys() >= {key}:
+                value = mine[key] if getattr(self, key) is None else getattr(self, key)
+                object.__setattr__(self, key, value)
+            else:
+                whom = " and ".join(name for name, options in OPTIMIZER_OPTIONS.items() if key in options)
+                require(getattr(self, key) is None, key, f"applies to {whom}, not to {self.name}; leave it out")
 
     def warmup_steps(self, steps: int) -> int:
         """Warm-up of a run of `steps` optimiser steps."""

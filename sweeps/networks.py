@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from mmcr_core.images.encoders import build_network
 from mmcr_core.images.views import plain_view
-from mmcr_core.spec import RunSpec, ViewSpec
+from mmcr_core.spec import RunSpec, SpecError, ViewSpec
 from sweeps.grid.stored_spec import spec_from_json
 from sweeps.running.kept_runs import read_kept
 from sweeps.storage.errors import UserError
@@ -52,7 +52,8 @@ class TrainedNetwork(nn.Module):
 def load_network(results: str | Path, run_id: str, device: str = "cpu") -> TrainedNetwork:
     """The network of a finished run in a sweep's folder or URL, ready to use.
 
-    Raises: UserError where there is no such run, or none of its weights.
+    Raises: UserError where there is no such run, or none of its weights, or
+        where its own encoder is not to be found (in the current folder or on PYTHONPATH).
     """
     store = Store(results)
     state = read_kept(store, run_id, device)
@@ -66,4 +67,7 @@ def load_network(results: str | Path, run_id: str, device: str = "cpu") -> Train
     spec = spec_from_json(state["spec"])
     if spec is None:
         raise UserError(f"{results}/weights/{run_id}.pt is of another version of this code; check out its git_commit")
-    return TrainedNetwork(spec, state["network"], state["step"]).to(device)
+    try:
+        return TrainedNetwork(spec, state["network"], state["step"]).to(device)
+    except SpecError as error:  # its encoder is a user's own, and that is not here, or another one
+        raise UserError(f"run {run_id}: encoder: {error}") from error

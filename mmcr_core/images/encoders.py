@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
+import functools
+
 import torch
 from torch import Tensor, nn
 
-from mmcr_core.spec import EncoderSpec, ProjectorSpec, RunSpec
+from mmcr_core.images.own_encoders import own_encoder, timm_encoder
+from mmcr_core.spec import RESNETS, EncoderSpec, ProjectorSpec, RunSpec, SpecError
 
-FEATURES = {"convnet": 128, "resnet18": 512}
+WIDTH = 64  # of a ResNet's first stage, where none is given
+CONVNET_FEATURES = 128
 
 
 class ImageNetwork(nn.Module):
-    """Encoder, then projector: (P * K, C, H, W) views, those of one image consecutive -> (P, K, D) embeddings."""
+    """Encoder, then projector: (P * K, C, S, S) views, those of one image consecutive -> (P, K, D) embeddings.
+
+    `size`: S, which encoders of timm and of a user need to know. Raises: SpecError where one of those cannot be made.
+    """
 
     def __init__(
-        self, encoder: EncoderSpec, projector: ProjectorSpec, dims: int, channels: int, views: int = 1
+        self, encoder: EncoderSpec, projector: ProjectorSpec, dims: int, channels: int, views: int = 1, size: int = 0
     ) -> None:
         super().__init__()
-        self.encoder = build_encoder(encoder, channels)
-        self.projector = build_projector(FEATURES[encoder.name], projector.hidden, dims)
+        self.encoder = build_encoder(encoder, channels, size)
+        self.projector = build_projector(feature_count(encoder, channels, size), projector.hidden, dims)
         self._shape = (-1, views, dims)
 
     def forward(self, views: Tensor) -> Tensor:
@@ -28,9 +35,10 @@ class ImageNetwork(nn.Module):
 
 def build_network(spec: RunSpec) -> ImageNetwork:
     """The network of a run, its initial weights following from the seed alone; the global generator stays as it was."""
+    channels = len(spec.views.mean)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(spec.seed)
-        return ImageNetwork(spec.encoder, spec.projector, spec.D, len(spec.views.mean), spec.K)
+        return ImageNetwork(spec.encoder, spec.projector, spec.D, channels, spec.K, spec.views.size)
 
 
 def rank_bound(spec: RunSpec) -> int:
@@ -40,12 +48,38 @@ def rank_bound(spec: RunSpec) -> int:
     fall to that of uniform embeddings; see `mmcr_core.theory.expected_percent_error`.
     """
     hidden = spec.projector.hidden
-    return hidden[-1] if hidden else FEATURES[spec.encoder.name]
+    return hidden[-1] if hidden else feature_count(spec.encoder, len(spec.views.mean), spec.views.size)
 
 
-def build_encoder(spec: EncoderSpec, channels: int) -> nn.Module:
-    """(B, channels, H, W) images to (B, FEATURES[name]) features."""
-    return _convnet(channels) if spec.name == "convnet" else _resnet18(spec.stem == "small", channels)
+def build_encoder(spec: EncoderSpec, channels: int, size: int = 0) -> nn.Module:
+    """(B, channels, size, size) images to (B, feature_count) features."""
+    if spec.name == "convnet":
+        return _convnet(channels)
+    if spec.name in RESNETS:
+        return _resnet(spec, channels)
+    return (timm_encoder if spec.name == "timm" else own_encoder)(spec, channels, size)
+
+
+@functools.cache
+def feature_count(spec: EncoderSpec, channels: int, size: int = 0) -> int:
+    """How many features an encoder gives: of ours by formula, of others by one forward on meta tensors, which needs no
+    data and no time. Raises SpecError where that fails, or gives anything but (B, F) features."""
+    if spec.name == "convnet":
+        return CONVNET_FEATURES
+    if spec.name in RESNETS:
+        return 8 * (spec.width or WIDTH) * (4 if spec.name == "resnet50" else 1)
+    what, rule = spec.model or spec.name, f"it must map (B, {channels}, {size}, {size}) images to (B, F) features"
+    with torch.random.fork_rng(devices=[]), torch.device("meta"):
+        encoder = build_encoder(spec, channels, size)
+        try:
+            features = encoder(torch.empty(2, channels, size, size))
+        except Exception as error:  # whatever code that is not ours raises
+            reason = " ".join(f"{type(error).__name__}: {error}".split())
+            raise SpecError("name", f"'{what}' fails on images without data ({reason}); {rule}") from error
+    if not isinstance(features, Tensor) or features.ndim != 2 or len(features) != 2:
+        found = f"shape {tuple(features.shape)}" if isinstance(features, Tensor) else type(features).__name__
+        raise SpecError("name", f"'{what}' gives {found} for two images; {rule}")
+    return int(features.shape[1])
 
 
 def build_projector(features: int, hidden: tuple[int, ...], dims: int) -> nn.Sequential:
@@ -57,16 +91,31 @@ def build_projector(features: int, hidden: tuple[int, ...], dims: int) -> nn.Seq
     return nn.Sequential(*layers, nn.Linear(features, dims, bias=False))
 
 
-def _resnet18(small_stem: bool, channels: int) -> nn.Module:
+def _resnet(spec: EncoderSpec, channels: int) -> nn.Module:
+    """torchvision's network, for width 64 weight for weight; `conv1` is a new one for another stem or channels."""
     from mmcr_core.images._torchvision import torchvision
 
-    network: nn.Module = torchvision.models.resnet18(num_classes=1)
+    resnet, width = torchvision.models.resnet, spec.width or WIDTH
+
+    class ResNet(resnet.ResNet):  # type: ignore[misc, name-defined]
+        def _make_layer(self, block: type, planes: int, *rest: object, **more: object) -> nn.Module:
+            if (
+                planes == WIDTH != width
+            ):  # the first stage: before it, and before weights are drawn, a stem of its width
+                self.inplanes = width
+                self.conv1 = nn.Conv2d(3, width, 7, stride=2, padding=3, bias=False)
+                self.bn1 = nn.BatchNorm2d(width)
+            stage: nn.Module = super()._make_layer(block, planes * width // WIDTH, *rest, **more)
+            return stage
+
+    block = resnet.Bottleneck if spec.name == "resnet50" else resnet.BasicBlock
+    network: nn.Module = ResNet(block, [2, 2, 2, 2] if spec.name == "resnet18" else [3, 4, 6, 3], num_classes=1)
     network.fc = nn.Identity()
-    if small_stem:
-        network.conv1 = nn.Conv2d(channels, 64, 3, stride=1, padding=1, bias=False)
+    if spec.stem == "small":
+        network.conv1 = nn.Conv2d(channels, width, 3, stride=1, padding=1, bias=False)
         network.maxpool = nn.Identity()
     elif channels != 3:
-        network.conv1 = nn.Conv2d(channels, 64, 7, stride=2, padding=3, bias=False)
+        network.conv1 = nn.Conv2d(channels, width, 7, stride=2, padding=3, bias=False)
     return network
 
 

@@ -1,15 +1,18 @@
 """Self-supervised objectives by name: `make_objective(name, dims=D, **options).loss(z)`, z of shape (P, K, D).
 
 One file an objective: its frozen options, with published defaults, and the loss. To add one, write the file and name
-its class in `OBJECTIVES`; it is imported when it is named.
+its class in `OBJECTIVES`; it is imported when it is named. One's own stays outside: `my_module:MyObjective`, a class
+made as those here are, a subclass of `mmcr_core.objectives.base.Objective` with a frozen `Options(ObjectiveSpec)`.
 """
 
 from __future__ import annotations
 
+from dataclasses import asdict, is_dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from mmcr_core.spec import ObjectiveSpec, SpecError
+from mmcr_core import own_code
+from mmcr_core.spec import ObjectiveSpec, OwnObjectiveSpec, SpecError, is_own
 
 if TYPE_CHECKING:
     from mmcr_core.objectives.base import Objective
@@ -29,8 +32,11 @@ OBJECTIVES = {
 
 def objective_class(name: str) -> type[Objective]:
     """The class of an objective; its `Options` are the keys that a grid may give. Raises SpecError."""
+    if is_own(name):
+        return _own_class(name)
     if name not in OBJECTIVES:
-        raise SpecError("name", f"'{name}' is not an objective; use one of {', '.join(sorted(OBJECTIVES))}")
+        listed = f"use one of {', '.join(sorted(OBJECTIVES))}, or your own as my_module:MyObjective"
+        raise SpecError("name", f"'{name}' is not an objective; {listed}")
     module, _, attribute = OBJECTIVES[name].partition(":")
     found: type[Objective] = getattr(import_module(module), attribute)
     return found
@@ -38,12 +44,46 @@ def objective_class(name: str) -> type[Objective]:
 
 def objective_spec(name: str, **options: Any) -> ObjectiveSpec:
     """The options of an objective, its defaults filled in. Raises SpecError, TypeError for an unknown option."""
+    if is_own(name):
+        return own_spec(name, objective_class(name).Options(name=name, **options))
     return objective_class(name).Options(**options)
+
+
+def own_spec(name: str, options: ObjectiveSpec) -> OwnObjectiveSpec:
+    """What a run keeps of the options of a user's own objective: plain values, and the digest of its source."""
+    values = {key: value for key, value in asdict(options).items() if key != "name"}
+    return OwnObjectiveSpec(name, values, own_code.source_digest(name), least_views=options.least_views)
+
+
+def build_objective(spec: ObjectiveSpec, dims: int) -> Objective:
+    """The objective of a run, an nn.Module, for embeddings of D = `dims` dimensions. Raises SpecError where a user's
+    own is not the one that was planned."""
+    if isinstance(spec, OwnObjectiveSpec):
+        own_code.load(spec.name, spec.source)
+        made = objective_class(spec.name)
+        return made(dims, made.Options(name=spec.name, **(spec.options or {})))
+    return objective_class(spec.name)(dims, spec)
 
 
 def make_objective(name: str, *, dims: int, **options: Any) -> Objective:
     """The objective called `name`, an nn.Module, for embeddings of D = `dims` dimensions. Raises as objective_spec."""
-    return objective_class(name)(dims, objective_spec(name, **options))
+    return build_objective(objective_spec(name, **options), dims)
 
 
-__all__ = ["OBJECTIVES", "make_objective", "objective_class", "objective_spec"]
+def _own_class(name: str) -> type[Objective]:
+    """A user's own class. Raises SpecError where it is not made as an objective must be."""
+    from mmcr_core.objectives.base import Objective
+
+    found = own_code.load(name)
+    if not (isinstance(found, type) and issubclass(found, Objective)):
+        base = "a subclass of mmcr_core.objectives.base.Objective"
+        raise SpecError("name", f"'{name}' is {found!r}; an objective of your own is {base}")
+    options: Any = getattr(found, "Options", None)
+    made = isinstance(options, type) and issubclass(options, ObjectiveSpec) and is_dataclass(options)
+    if not made or not options.__dataclass_params__.frozen:
+        problem = "must be a frozen dataclass, a subclass of mmcr_core.spec.ObjectiveSpec"
+        raise SpecError("name", f"'{name}': its Options {problem}")
+    return found
+
+
+__all__ = ["OBJECTIVES", "build_objective", "make_objective", "objective_class", "objective_spec", "own_spec"]

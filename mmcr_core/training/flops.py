@@ -9,13 +9,12 @@ optimiser.
 from __future__ import annotations
 
 import functools
-from dataclasses import asdict
 
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from mmcr_core.images.encoders import ImageNetwork
-from mmcr_core.objectives import make_objective, objective_class
+from mmcr_core.objectives import build_objective, objective_class
 from mmcr_core.spec import EncoderSpec, ObjectiveSpec, ProjectorSpec, RunSpec
 
 
@@ -36,7 +35,7 @@ def network_flops(
     """FLOPs of forward, and of backward, through encoder and projector for one view."""
     batch = 2  # batch norm refuses one value per channel
     with torch.device("meta"):
-        network = ImageNetwork(encoder, projector, dims, channels)
+        network = ImageNetwork(encoder, projector, dims, channels, size=size)
         images = torch.empty(batch, channels, size, size)
     with FlopCounterMode(display=False) as counter:
         embeddings = network(images)
@@ -50,9 +49,8 @@ def objective_flops(options: ObjectiveSpec, points: int, views: int, dims: int) 
     """FLOPs of value and gradient of an objective's own matrix products; MMCR's is the nuclear norm of `loss_flops`."""
     if options.name == "mmcr":
         return 0
-    fields = asdict(options)
     with torch.device("meta"):
-        objective = make_objective(fields.pop("name"), dims=dims, **fields)
+        objective = build_objective(options, dims)
         z = torch.empty(points, views, dims, requires_grad=True)
         teacher = torch.empty(points, views, dims) if objective.has_teacher else None
         progress = torch.zeros(())

@@ -4,31 +4,32 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from dataclasses import asdict
 
 import torch
 from torch import Tensor, nn
 
 from mmcr_core.images.encoders import ImageNetwork
-from mmcr_core.objectives import make_objective, objective_class
+from mmcr_core.objectives import build_objective, objective_class
 from mmcr_core.spec import EncoderSpec, ObjectiveSpec, ProjectorSpec, RunSpec
+from mmcr_core.training.optimisers import parameter_copies
 
-COPIES = 4  # of a parameter: itself, its gradient, Adam's two moments
 SIDE = {"digits": 8, "cifar10": 32, "cifar100": 32, "stl10": 96}
 
 
 def memory_bytes(spec: RunSpec, images: int) -> int:
-    """Bytes for `images` of the data set, parameters with gradients and moments, a momentum copy, and what one step
-    keeps for backward, with a view's own working space."""
+    """Bytes for `images` of the data set, parameters with gradients and the optimiser's state, a momentum copy, and what
+    one step keeps for backward, with a view's own working space."""
     view = spec.views
     channels = len(view.mean)
     parameters, per_view = network_memory(spec.encoder, spec.projector, spec.D, channels, view.size)
     half = 2 if spec.precision == "bf16" else 1
     working = 6 * 4 * channels * view.size**2  # float32 copies alive while views are made
     data = images * channels * (spec.dataset.size or SIDE.get(spec.dataset.name, view.size)) ** 2
-    copies = COPIES + objective_class(spec.objective.name).has_teacher
-    own = objective_memory(spec.objective, spec.P, spec.K, spec.D)
-    return data + copies * 4 * parameters + own + spec.P * spec.K * (per_view // half + working)
+    copies = parameter_copies(spec.optimizer)
+    followed = copies + objective_class(spec.objective.name).has_teacher
+    learned, kept = objective_memory(spec.objective, spec.P, spec.K, spec.D)
+    own = 4 * copies * learned + kept
+    return data + 4 * followed * parameters + own + spec.P * spec.K * (per_view // half + working)
 
 
 @functools.cache
@@ -38,22 +39,21 @@ def network_memory(
     """Number of parameters, and float32 bytes that forward keeps for backward for one view."""
     batch = 2
     with torch.device("meta"):
-        network = ImageNetwork(encoder, projector, dims, channels)
+        network = ImageNetwork(encoder, projector, dims, channels, size=size)
         images = torch.empty(batch, channels, size, size)
     return count(network), kept_bytes(lambda: network(images), network) // batch
 
 
 @functools.cache
-def objective_memory(options: ObjectiveSpec, points: int, views: int, dims: int) -> int:
-    """Bytes of an objective's parameters with gradients and moments, its buffers, and what its loss keeps."""
-    fields = asdict(options)
+def objective_memory(options: ObjectiveSpec, points: int, views: int, dims: int) -> tuple[int, int]:
+    """An objective's number of parameters, and bytes of its buffers and of what its loss keeps for backward."""
     with torch.device("meta"):
-        objective = make_objective(fields.pop("name"), dims=dims, **fields)
+        objective = build_objective(options, dims)
         z = torch.empty(points, views, dims, requires_grad=True)
         teacher = torch.empty(points, views, dims) if objective.has_teacher else None
         progress = torch.zeros(())
     buffers = sum(buffer.numel() * buffer.element_size() for buffer in objective.buffers())
-    return COPIES * 4 * count(objective) + buffers + kept_bytes(lambda: objective.loss(z, teacher, progress), objective)
+    return count(objective), buffers + kept_bytes(lambda: objective.loss(z, teacher, progress), objective)
 
 
 def count(module: nn.Module) -> int:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -21,7 +21,7 @@ from mmcr_core.images.encoders import build_network
 from mmcr_core.images.evaluation import Measure, embed, evaluate
 from mmcr_core.images.source import ImageSource
 from mmcr_core.images.views import Order
-from mmcr_core.objectives import make_objective
+from mmcr_core.objectives import build_objective
 from mmcr_core.objectives.base import METRICS, Objective, centroids, measure, normalised
 from mmcr_core.randomness import generator
 from mmcr_core.spec import RunSpec
@@ -84,7 +84,7 @@ class Pretraining:
         self.step = 0
         self.flops_per_step = flops_per_step(spec)
         self.network = build_network(spec).to(self.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.objective = build_objective(spec).to(self.device)
+        self.objective = seeded_objective(spec).to(self.device)
         self.teacher = momentum_copy(self.network) if self.objective.has_teacher else None
         self._control = Staged((2,), torch.float32, self.device)  # learning rate, progress
         self._row = Staged((1,), torch.int64, self.device)
@@ -228,9 +228,8 @@ def prepared(device: torch.device) -> torch.device:
     return device
 
 
-def build_objective(spec: RunSpec) -> Objective:
+def seeded_objective(spec: RunSpec) -> Objective:
     """The objective of a run; what it draws follows from the seed alone, the global generator stays as it was."""
-    options = asdict(spec.objective)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(int(generator(spec.seed, "objective").integers(2**63)))
-        return make_objective(options.pop("name"), dims=spec.D, **options)
+        return build_objective(spec.objective, spec.D)

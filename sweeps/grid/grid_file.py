@@ -14,18 +14,20 @@ from typing import Any, get_origin, get_type_hints
 
 from pydantic import ValidationError
 
+from mmcr_core import own_code
 from mmcr_core.defaults import VIEW_RECIPES, default_parts
 from mmcr_core.identity import run_id
 from mmcr_core.images import datasets
 from mmcr_core.objectives import objective_class
 from mmcr_core.spec import ObjectiveSpec, RunSpec, SpecError
 from sweeps.grid.messages import line_of, located, unknown_key
+from sweeps.grid.own_parts import gathered, given_objective, with_sources
 from sweeps.grid.settings import GridSettings
-from sweeps.grid.stored_spec import objective_of, run_spec_of
+from sweeps.grid.stored_spec import run_spec_of
 from sweeps.grid.yaml_lines import Lines, Marked, YamlError, expand, parse
 from sweeps.grid.yaml_lines import Path as KeyPath
 from sweeps.storage.errors import UserError
-from sweeps.storage.files_and_urls import at
+from sweeps.storage.files_and_urls import at, is_local
 
 
 class GridError(UserError):
@@ -46,7 +48,8 @@ _SHORTHAND = ("objective", "dataset", "encoder")  # `encoder: convnet` means `en
 
 
 def load_grid(path: str | Path) -> GridSpec:
-    """Read, expand and check a grid file; hash the content of folder and parquet data sets.
+    """Read, expand and check a grid file; hash the content of folder and parquet data sets and of a user's own code,
+    which may lie beside the grid or in the current folder.
 
     Raises: GridError.
     """
@@ -55,6 +58,7 @@ def load_grid(path: str | Path) -> GridSpec:
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
         raise GridError(f"{path}: cannot be read ({reason}); give the path of a grid file") from error
+    own_code.look_in(os.getcwd(), *([at(path).parent] if is_local(at(path)) else []))
     try:
         return _grid(parse(text), text)
     except YamlError as error:
@@ -74,7 +78,7 @@ def _grid(document: Marked, text: str) -> GridSpec:
     cells: dict[str, RunSpec] = {}
     digests: dict[tuple[str, str | None], str] = {}
     for mapping, lines in expand(sweep, (), _is_tuple):
-        spec = _identified(_run_spec(mapping, lines), lines, digests)
+        spec = _with_sources(_identified(_run_spec(mapping, lines), lines, digests), lines)
         key = run_id(spec)
         if key in cells:
             problem = f"two cells are the same run (P={spec.P}, D={spec.D}, K={spec.K}, seed={spec.seed})"
@@ -109,7 +113,7 @@ def _objective(value: Any, lines: Lines) -> ObjectiveSpec:
         problem = f"{value!r} is wrong; give a name such as mmcr, or a mapping with a name"
         raise YamlError(line_of(lines, ("objective",)), f"objective: {problem}")
     try:
-        return objective_of(value)
+        return given_objective(value)
     except SpecError as error:
         raise YamlError(line_of(lines, ("objective", error.key)), f"objective: {error}") from error
     except ValidationError as error:
@@ -121,6 +125,8 @@ def _with_defaults(mapping: dict[str, Any], lines: Lines) -> dict[str, Any]:
     for key in _SHORTHAND:
         if isinstance(mapping.get(key), str):
             mapping[key] = {"name": mapping[key]}
+    if "encoder" in mapping:
+        mapping["encoder"] = gathered(mapping["encoder"])
     dataset = mapping.get("dataset")
     name = dataset.get("name", "") if isinstance(dataset, dict) else ""
     if isinstance(dataset, dict):
@@ -192,6 +198,13 @@ def _identified(spec: RunSpec, lines: Lines, digests: dict[tuple[str, str | None
     if steps < 1:
         raise YamlError(line_of(lines, ("budget",)), f"budget: is less than one step of P = {spec.P} images; give more")
     return spec
+
+
+def _with_sources(spec: RunSpec, lines: Lines) -> RunSpec:
+    try:
+        return with_sources(spec)
+    except SpecError as error:
+        raise YamlError(line_of(lines, tuple(error.key.split("."))), f"{error.key}: {error}") from error
 
 
 def _is_tuple(path: KeyPath) -> bool:

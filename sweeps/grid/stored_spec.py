@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from mmcr_core.objectives import objective_class
-from mmcr_core.spec import ObjectiveSpec, RunSpec, SpecError
+from mmcr_core.spec import ObjectiveSpec, OwnObjectiveSpec, RunSpec, SpecError, is_own
 
 _RUN = TypeAdapter(RunSpec)
 
@@ -21,8 +21,9 @@ def run_spec_of(fields: dict[str, Any], objective: ObjectiveSpec) -> RunSpec:
 
 
 def objective_of(fields: dict[str, Any]) -> ObjectiveSpec:
-    """An objective's own options from plain values. Raises SpecError for an unknown name, else ValidationError."""
-    options = objective_class(fields["name"]).Options
+    """An objective's own options from plain values as a run keeps them: for a user's own, its module is not needed.
+    Raises SpecError for an unknown name, else ValidationError."""
+    options = OwnObjectiveSpec if is_own(fields["name"]) else objective_class(fields["name"]).Options
     found: ObjectiveSpec = TypeAdapter(options).validate_json(json.dumps(fields))
     return found
 

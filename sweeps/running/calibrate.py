@@ -16,6 +16,7 @@ import torch
 from mmcr_core.identity import canonical_json, identity
 from mmcr_core.spec import RunSpec
 from mmcr_core.training import Pretraining, process_must_end
+from mmcr_core.training.optimisers import parameter_copies
 from sweeps.running.run_row import device_name, peak_memory_bytes
 from sweeps.running.stop_signals import StopFlag
 from sweeps.running.trial_settings import Progress
@@ -24,7 +25,7 @@ from sweeps.storage.files_and_urls import write_atomically
 WARM_UP_STEPS = 5
 MEASURED_SECONDS = 1.5
 TRIAL_STEPS = 5
-NOT_SHAPE = ("seed", "budget", "optimizer")  # of a spec: they change no step's cost
+NOT_SHAPE = ("seed", "budget", "optimizer")  # of a spec: they change no step's cost, of the last but its kind
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,7 @@ def shape_key(spec: RunSpec, device: str, threads: int, compiled: bool) -> str:
     """What a measurement is kept under: the spec but for what costs nothing, the device, threads and torch."""
     shape = {key: value for key, value in identity(spec).items() if key not in NOT_SHAPE}
     shape["evaluate"] = asdict(spec.evaluate)
+    shape["optimizer"] = spec.optimizer.name, parameter_copies(spec.optimizer)
     where = {"device": device_name(device), "threads": threads, "compiled": compiled, "torch": torch.__version__}
     return hashlib.sha256(canonical_json({**shape, **where}).encode()).hexdigest()[:24]
 

@@ -18,6 +18,7 @@ from pathlib import Path
 from ray import tune
 from ray.tune import FailureConfig
 
+from mmcr_core import own_code
 from sweeps.grid.settings import GridSettings
 from sweeps.running.calibrate import compiles, shape_key
 from sweeps.running.limits import Limits
@@ -124,7 +125,14 @@ class Launch:
         by_id = {cell.run_id: cell for cell in cells}
         reporter = WorkerWatch(by_id, self.settings, self.store, self.watcher)
         job = Job(
-            by_id, self.settings, resolved(self.store.root), self.id, self.limits.tensorboard, code_version(), calibrate
+            by_id,
+            self.settings,
+            resolved(self.store.root),
+            self.id,
+            self.limits.tensorboard,
+            code_version(),
+            calibrate,
+            own_code.folders(),
         )
         trainable = tune.with_resources(
             tune.with_parameters(CellTrainable, job=job),

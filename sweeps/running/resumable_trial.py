@@ -27,7 +27,7 @@ from mmcr_core.theory import collapse
 from mmcr_core.training import CHUNK_STEPS, CaptureFailed, Diverged, Pretraining, is_out_of_memory, process_must_end
 from mmcr_core.training.flops import flops_per_step
 from sweeps.running import kept_runs
-from sweeps.running.run_row import describe_run, device_name, installed_versions, peak_memory_bytes
+from sweeps.running.run_row import describe_run, device_name, installed_versions, peak_memory_bytes, where_possible
 from sweeps.running.stop_signals import StopFlag
 from sweeps.running.tensorboard import Board
 from sweeps.running.trial_settings import JUDGED_FROM, Begun, Progress, TrialSettings
@@ -300,12 +300,12 @@ class Trial:
         return progress
 
     def _write_row(self, run: Pretraining | None, status: str, error: str | None, outcome: dict[str, Any]) -> None:
-        step = self.store.steps_stored(self.run_id)
+        step, flops = self.store.steps_stored(self.run_id), where_possible(flops_per_step, self.spec)
         cost = {
             "steps": step,
             "images": step * self.spec.P,
-            "flops_per_step": float(flops_per_step(self.spec)),
-            "flops": float(step * flops_per_step(self.spec)),
+            "flops_per_step": None if flops is None else float(flops),
+            "flops": None if flops is None else float(step * flops),
             "wall_seconds": self._begun.trained_seconds,
             "images_per_second": self._images_per_second(step),
             "peak_memory_bytes": peak_memory_bytes(self.settings.device),

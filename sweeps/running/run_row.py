@@ -8,19 +8,21 @@ import platform
 import resource
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 
 from mmcr_core.identity import canonical_json, run_id
 from mmcr_core.images.encoders import rank_bound
-from mmcr_core.spec import RunSpec
+from mmcr_core.spec import RunSpec, SpecError
 from sweeps.storage.schema import SCHEMA_VERSION
 
-RECORDED_VERSIONS = ("torch", "torchvision", "numpy", "ray", "pyarrow")
+RECORDED_VERSIONS = ("torch", "torchvision", "timm", "numpy", "ray", "pyarrow")
+Number = TypeVar("Number", int, float)
 
 
 def describe_run(spec: RunSpec, sweep: str) -> dict[str, Any]:
@@ -39,8 +41,16 @@ def describe_run(spec: RunSpec, sweep: str) -> dict[str, Any]:
         "git_commit": git_commit(),
         "spec": canonical_json(asdict(spec)),
         "schema_version": SCHEMA_VERSION,
-        "rank_bound": rank_bound(spec),
+        "rank_bound": where_possible(rank_bound, spec),
     }
+
+
+def where_possible(measure: Callable[[RunSpec], Number], spec: RunSpec) -> Number | None:
+    """What `measure` says of a spec; None where that needs a user's own code and it cannot be had here."""
+    try:
+        return measure(spec)
+    except SpecError:
+        return None
 
 
 @functools.cache

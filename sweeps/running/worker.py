@@ -12,6 +12,7 @@ from typing import Any
 
 from ray.tune import Trainable
 
+from mmcr_core import own_code
 from sweeps.grid.settings import GridSettings
 from sweeps.running.calibrate import Calibration, compiles
 from sweeps.running.plan import Cell
@@ -35,6 +36,7 @@ class Job:
     tensorboard: bool
     code: dict[str, str]
     calibrate: bool = False
+    folders: tuple[str, ...] = ()  # where a user's own objectives and encoders lie
 
 
 class CellTrainable(Trainable):  # type: ignore[misc]
@@ -42,6 +44,7 @@ class CellTrainable(Trainable):  # type: ignore[misc]
 
     def setup(self, config: dict[str, Any], job: Any = None) -> None:
         _require_same_code(job.code)
+        own_code.look_in(*job.folders)
         self._job: Job = job
         self._process_ends = False
         self._stop, self._working = StopFlag(), threading.Lock()
@@ -111,5 +114,7 @@ def code_version() -> dict[str, str]:
 def _require_same_code(driver: dict[str, str]) -> None:
     """Raises RuntimeError where this node has other code than the driver: the sweep would mix results."""
     here = code_version()
-    if differing := [f"{name} {here[name]} (driver: {driver[name]})" for name in driver if here[name] != driver[name]]:
+    if differing := [
+        f"{name} {here.get(name)} (driver: {driver[name]})" for name in driver if here.get(name) != driver[name]
+    ]:
         raise RuntimeError(f"node {socket.gethostname()} has {', '.join(differing)}; install the same on every node")

@@ -41,6 +41,13 @@ def test_what_changes_no_number_of_the_trajectory_leaves_the_run_the_same(change
         {"budget": BudgetSpec(steps=11)},
         {"optimizer": OptimizerSpec(warmup=5)},
         {"encoder": EncoderSpec("convnet")},
+        {"encoder": EncoderSpec("resnet18", "small", width=32)},
+        {"encoder": EncoderSpec("resnet34", "small")},
+        {"encoder": EncoderSpec("timm", model="resnet18")},
+        {"encoder": EncoderSpec("my:net", source="0")},
+        {"optimizer": OptimizerSpec("sgd")},
+        {"optimizer": OptimizerSpec("adamw")},
+        {"optimizer": OptimizerSpec(eps=1e-6)},
         {"objective": objective_spec("mmcr", local_weight=0.1)},
         {"objective": objective_spec("simclr")},
         {"dataset": DatasetSpec("cifar10", limit=1000)},
@@ -60,6 +67,18 @@ def test_a_users_own_files_are_known_by_content_and_not_by_path():
 def test_a_field_added_later_counts_only_where_it_says_something_new():
     assert "limit" not in identity(cifar())["dataset"]
     assert identity(cifar(dataset=DatasetSpec("cifar10", limit=9000)))["dataset"]["limit"] == 9000
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"encoder": EncoderSpec("resnet18", "small", width=64)},
+        {"optimizer": OptimizerSpec(eps=1e-8)},
+    ],
+    ids=["width", "eps"],
+)
+def test_what_was_always_so_is_the_same_run_where_it_is_spelled_out(changes):
+    assert run_id(cifar(**changes)) == run_id(cifar())
 
 
 def test_mending_one_part_leaves_runs_without_it_alone(monkeypatch):

@@ -19,8 +19,10 @@ from sweeps.grid.settings import ResourceSettings
 from sweeps.running.cluster import ClusterError, check_resources
 from sweeps.running.plan import Machine, plan
 from sweeps.running.resumable_trial import Trial
+from sweeps.running.survey import survey
 from sweeps.storage.sweep_store import Store
 from tests.conftest import REPOSITORY, run_script
+from tests.own_parts import write_own
 
 
 def launch(grid, results, *options, timeout=400):
@@ -277,3 +279,23 @@ def test_real_photographs_from_parquet_run_the_same_road(shared_data, write_grid
     ran = launch(grid, tmp_path / "results")
     assert ran.returncode == 0, ran.stderr
     assert len(trajectories(tmp_path / "results")) == 24
+
+
+def test_an_own_objective_and_encoder_beside_the_grid_are_trained_and_their_store_is_read_without_them(
+    write_grid, tmp_path
+):
+    own = write_own(tmp_path)
+    grid = write_grid(
+        objective=f'{{name: "{own}:Pull", strength: 0.5}}',
+        encoder=f'{{name: "{own}:net", width: 6}}',
+        projector="{hidden: []}",
+        optimizer="{name: lars, learning_rate: 0.1}",
+    )
+    ran = launch(grid, tmp_path / "results")
+    assert ran.returncode == 0, ran.stderr
+    (tmp_path / f"{own}.py").unlink()
+    (row,) = Store(tmp_path / "results/tiny").rows()
+    assert (row["status"], row["objective"], row["rank_bound"]) == ("finished", f"{own}:Pull", 24)
+    (cell,) = survey(tmp_path / "results/tiny")
+    assert cell.status == "finished"
+    assert (cell.keys["encoder.options.width"], cell.keys["objective.options.strength"]) == (6, 0.5)

@@ -1,18 +1,23 @@
 """Trained networks for notebooks, in two lines."""
 
 import dataclasses
+import sys
 
 import pytest
 import torch
 
+from mmcr_core import own_code
 from mmcr_core.images.datasets import load
+from mmcr_core.images.encoders import feature_count
+from mmcr_core.images.own_encoders import with_defaults
 from mmcr_core.images.probes import knn_accuracy
-from mmcr_core.spec import BudgetSpec, EvaluateSpec
+from mmcr_core.spec import BudgetSpec, EncoderSpec, EvaluateSpec
 from sweeps.networks import load_network
 from sweeps.running.resumable_trial import Trial
 from sweeps.running.trial_settings import TrialSettings
 from sweeps.storage.errors import UserError
 from sweeps.storage.sweep_store import Store
+from tests.own_parts import write_own
 from tests.sweeps.running.test_resumable_trial import to_end
 
 
@@ -57,3 +62,17 @@ def test_what_is_missing_is_said_in_one_sentence(trained, digits_spec, tmp_path)
     to_end(bare)
     with pytest.raises(UserError, match="is finished and kept no weights"):
         load_network(tmp_path / "bare", bare.run_id)
+
+
+def test_a_network_with_an_own_encoder_needs_that_encoder(tmp_path, digits_spec, monkeypatch):
+    monkeypatch.setattr(sys, "path", [*sys.path, str(tmp_path)])
+    monkeypatch.setattr(own_code, "_FOLDERS", [])
+    own = write_own(tmp_path)
+    trial = Trial(digits_spec(encoder=with_defaults(EncoderSpec(f"{own}:net"))), Store(tmp_path / "s"), "s")
+    to_end(trial)
+    assert load_network(tmp_path / "s", trial.run_id).encoder[0].out_channels == 4
+    del sys.modules[own], own_code._DIGESTS[own]
+    (tmp_path / f"{own}.py").write_text("net = None")
+    feature_count.cache_clear()
+    with pytest.raises(UserError, match=f"run {trial.run_id}: encoder: '{own}:net' is not what was planned"):
+        load_network(tmp_path / "s", trial.run_id)

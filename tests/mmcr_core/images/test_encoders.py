@@ -3,15 +3,16 @@
 import pytest
 import torch
 
+from mmcr_core.images._torchvision import torchvision
 from mmcr_core.images.encoders import (
-    FEATURES,
     ImageNetwork,
     build_encoder,
     build_network,
     build_projector,
+    feature_count,
     rank_bound,
 )
-from mmcr_core.spec import EncoderSpec, ProjectorSpec
+from mmcr_core.spec import EncoderSpec, ProjectorSpec, SpecError
 from mmcr_core.training.flops import network_flops
 
 
@@ -21,6 +22,9 @@ from mmcr_core.training.flops import network_flops
         (EncoderSpec("resnet18", "imagenet"), 3, 64),
         (EncoderSpec("resnet18", "small"), 3, 32),
         (EncoderSpec("resnet18", "imagenet"), 1, 64),
+        (EncoderSpec("resnet18", "small", width=16), 3, 32),
+        (EncoderSpec("resnet34", width=8), 1, 32),
+        (EncoderSpec("resnet50", "small", width=4), 3, 32),
         (EncoderSpec("convnet"), 1, 8),
         (EncoderSpec("convnet"), 3, 32),
     ],
@@ -28,7 +32,56 @@ from mmcr_core.training.flops import network_flops
 def test_networks_map_images_to_embeddings(spec, channels, size):
     network = ImageNetwork(spec, ProjectorSpec((32,)), 16, channels, views=2)
     assert network(torch.rand(4, channels, size, size)).shape == (2, 2, 16)
-    assert network.encoder(torch.rand(4, channels, size, size)).shape == (4, FEATURES[spec.name])
+    assert network.encoder(torch.rand(4, channels, size, size)).shape == (4, feature_count(spec, channels, size))
+
+
+@pytest.mark.parametrize("name", ["resnet18", "resnet34", "resnet50"])
+def test_resnets_of_standard_width_are_torchvisions_weight_for_weight(name):
+    torch.manual_seed(3)
+    theirs = getattr(torchvision.models, name)(num_classes=1).state_dict()
+    torch.manual_seed(3)
+    ours = build_encoder(EncoderSpec(name), 3).state_dict()
+    assert {key for key in theirs if not key.startswith("fc.")} == set(ours)
+    assert all(torch.equal(ours[key], theirs[key]) for key in ours)
+
+
+@pytest.mark.parametrize(("name", "expansion"), [("resnet18", 1), ("resnet34", 1), ("resnet50", 4)])
+def test_every_width_of_a_resnet_follows_from_the_first(name, expansion):
+    """Twice the width: twice the channels of every layer and so four times the weights of each but the first."""
+    with torch.device("meta"):
+        narrow, wide = (build_encoder(EncoderSpec(name, width=width), 3) for width in (24, 48))
+    for (layer, one), two in zip(narrow.named_parameters(), wide.parameters(), strict=True):
+        factor = 4 if one.ndim == 4 and layer != "conv1.weight" else 2
+        assert two.numel() == factor * one.numel(), layer
+    assert [getattr(narrow, f"layer{i}")[-1].bn2.num_features for i in (1, 2, 3, 4)] == [24, 48, 96, 192]
+    assert feature_count(EncoderSpec(name, width=24), 3) == 192 * expansion
+
+
+def test_a_stem_of_another_width_begins_as_torchvisions_does():
+    """Spread of the first weights: kaiming_normal_ over the fan out, 2 / (7 * 7 * width), as in torchvision."""
+    weight = build_encoder(EncoderSpec("resnet18", width=96), 3).conv1.weight
+    assert weight.shape == (96, 3, 7, 7)
+    assert float(weight.detach().std()) == pytest.approx((2 / (49 * 96)) ** 0.5, rel=0.03)
+
+
+@pytest.mark.parametrize(
+    ("fields", "key", "says"),
+    [
+        ({"name": "convnet", "width": 32}, "width", "applies to resnet18, resnet34 and resnet50, not to convnet"),
+        ({"name": "convnet", "stem": "small"}, "stem", "applies to resnet18, resnet34 and resnet50, not to convnet"),
+        ({"name": "resnet50", "width": 0}, "width", "must lie in 1..4096"),
+        ({"name": "resnet50", "model": "x"}, "model", "applies to timm, not to resnet50"),
+        ({"name": "resnet50", "options": {"a": 1}}, "options", "applies to timm and to your own encoders"),
+        ({"name": "resnet52"}, "name", "is not an encoder; use one of resnet18, resnet34, resnet50, convnet, timm, or"),
+        ({"name": "timm"}, "model", "is missing; name one of timm's architectures"),
+        ({"name": "timm", "model": "vit_tiny_patch16_224.augreg_in21k"}, "model", "names pretrained weights"),
+        ({"name": "my:net", "options": {"a": {}}}, "options.a", "must be a number, a text"),
+    ],
+)
+def test_what_does_not_apply_to_an_encoder_is_refused(fields, key, says):
+    with pytest.raises(SpecError, match=says) as raised:
+        EncoderSpec(**fields)
+    assert raised.value.key == key
 
 
 def test_the_small_stem_keeps_the_resolution_and_costs_fifteen_times_more():

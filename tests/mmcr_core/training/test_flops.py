@@ -14,7 +14,12 @@ from mmcr_core.training.flops import flops_per_step, loss_flops, network_flops, 
 
 @pytest.mark.parametrize(
     ("encoder", "size", "channels"),
-    [(EncoderSpec("convnet"), 8, 1), (EncoderSpec("resnet18", "imagenet"), 64, 3)],
+    [
+        (EncoderSpec("convnet"), 8, 1),
+        (EncoderSpec("resnet18", "imagenet"), 64, 3),
+        (EncoderSpec("resnet18", "small", width=20), 32, 3),
+        (EncoderSpec("resnet50", width=8), 32, 1),
+    ],
 )
 def test_network_flops_equal_a_counted_forward_and_backward(encoder, size, channels):
     network = ImageNetwork(encoder, ProjectorSpec((32,)), 16, channels)

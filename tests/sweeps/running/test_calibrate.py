@@ -40,6 +40,7 @@ def test_shapes_differ_in_what_changes_the_cost_of_a_step_only(digits_spec):
         digits_spec(optimizer=OptimizerSpec(learning_rate=1.0)),
     ]
     other = [digits_spec(P=32), digits_spec(D=9), digits_spec(K=3), digits_spec(precision="bf16")]
+    other += [digits_spec(optimizer=OptimizerSpec(name)) for name in ("sgd", "lars")]
     other.append(digits_spec(evaluate=EvaluateSpec(50, "knn")))
     other.append(digits_spec(views=dataclasses.replace(spec.views, blur=0.5)))
     key = shape_key(spec, "cpu", 1, False)

@@ -2,17 +2,21 @@
 
 import gc
 import json
+import re
+import sys
 import weakref
 
 import pytest
 import torch
 
+from mmcr_core import own_code
 from mmcr_core.images.compiled import CompilationFailed
-from mmcr_core.spec import BudgetSpec, DatasetSpec, OptimizerSpec
+from mmcr_core.spec import BudgetSpec, DatasetSpec, EncoderSpec, OptimizerSpec, OwnObjectiveSpec, ProjectorSpec
 from mmcr_core.training import CaptureFailed, CaptureOutOfMemory, Pretraining
 from sweeps.running.resumable_trial import Trial
 from sweeps.running.trial_settings import TrialSettings
 from sweeps.storage.sweep_store import Store
+from tests.own_parts import write_own
 from tests.sweeps.running.test_resumable_trial import to_end
 
 
@@ -189,3 +193,26 @@ def test_nothing_of_a_run_outlives_its_trial(tmp_path, digits_spec, monkeypatch,
         assert trial.run_id
     finally:
         gc.enable()
+
+
+@pytest.mark.parametrize("here", ["another source", "absent"])
+@pytest.mark.parametrize("part", ["encoder", "objective"])
+def test_a_node_without_the_code_that_was_planned_fails_the_cell_in_one_sentence(
+    tmp_path, digits_spec, monkeypatch, here, part
+):
+    """Its row is written all the same, without what only that code could say."""
+    monkeypatch.setattr(sys, "path", [*sys.path, str(tmp_path)])
+    monkeypatch.setattr(own_code, "_FOLDERS", [])
+    own = write_own(tmp_path) if here == "another source" else "own_but_absent"
+    parts = {
+        "encoder": {"encoder": EncoderSpec(f"{own}:net", source="0" * 16), "projector": ProjectorSpec(())},
+        "objective": {"objective": OwnObjectiveSpec(f"{own}:Pull", {}, "0" * 16)},
+    }
+    store = Store(tmp_path / "s")
+    progress = to_end(Trial(digits_spec(**parts[part]), store, "s"))
+    assert progress.status == "failed"
+    (row,) = store.rows()
+    says = "is not what was planned: .*; make the files the same" if here == "another source" else "there is no module"
+    assert re.match(f"SpecError: '{own}:(net|Pull)'.* {says}", row["error"])
+    assert row["flops_per_step"] is None
+    assert row["rank_bound"] == (None if part == "encoder" else 32)

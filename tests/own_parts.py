@@ -1,0 +1,71 @@
+"""A user's own objective and encoder, as a file beside a grid."""
+
+from __future__ import annotations
+
+import itertools
+import sys
+from pathlib import Path
+
+SOURCE = '''
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from mmcr_core.objectives.base import Objective, normalised
+from mmcr_core.spec import ObjectiveSpec, require
+
+
+@dataclass(frozen=True)
+class PullOptions(ObjectiveSpec):
+    least_views = 2
+    strength: float = 1.0
+    powers: tuple[int, ...] = (1,)
+
+    def __post_init__(self):
+        require(self.strength > 0, "strength", "must be more than 0")
+
+
+class Pull(Objective):
+    """Means of unit views as long as can be."""
+
+    Options = PullOptions
+
+    def loss(self, z, teacher=None, progress=None):
+        lengths = normalised(z).mean(dim=1).norm(dim=1)
+        return -self.options.strength * sum((lengths**power).mean() for power in self.options.powers)
+
+
+class Reading(Pull):
+    def loss(self, z, teacher=None, progress=None):
+        return z.mean() if z.mean().item() > 0 else -z.mean()
+
+
+def net(channels, size, width=4, activation=nn.ReLU):
+    layers = [nn.Conv2d(channels, width, 3, bias=False), activation(), nn.Flatten()]
+    return nn.Sequential(*layers, nn.Linear(width * (size - 2) ** 2, 24))
+
+
+def dropping(channels, size, rate=0.1):
+    return nn.Sequential(nn.Flatten(), nn.Dropout(rate), nn.Linear(channels * size**2, 5))
+
+
+def flat(channels, size):
+    return nn.Conv2d(channels, 3, 3)
+
+
+def nothing(channels, size):
+    return None
+
+
+number = 7
+'''
+_NUMBERS = itertools.count()
+
+
+def write_own(folder: Path, source: str = SOURCE) -> str:
+    """Write `source` as a module of a new name into `folder`; the name."""
+    name = f"own_{next(_NUMBERS)}_{folder.parent.name.replace('-', '_')}"
+    assert name not in sys.modules
+    (folder / f"{name}.py").write_text(source)
+    return name
