@@ -6,6 +6,9 @@ import sys
 
 import pytest
 
+from mmcr_core import pretrain
+from mmcr_core.spec import EncoderSpec
+
 
 def command(*arguments):
     return subprocess.run(
@@ -49,3 +52,10 @@ def test_bad_input_to_the_command_is_one_line_and_exit_code_2(arguments, says):
     assert ran.returncode == 2
     assert says in ran.stderr
     assert "Traceback" not in ran.stderr
+
+
+def test_encoder_width_and_optimiser_are_options_of_the_command():
+    given = "--P 16 --D 8 --K 2 --dataset cifar10 --steps 2 --encoder resnet50 --stem small --width 32 --optimizer lars"
+    spec = pretrain._spec(pretrain._parser().parse_args(given.split()))
+    assert spec.encoder == EncoderSpec("resnet50", "small", 32)
+    assert spec.optimizer.name == "lars"
