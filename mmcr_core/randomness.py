@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-STREAMS = ("order", "views", "heldout", "subset")  # a new one goes last: its place is part of the key
+STREAMS = ("order", "views", "heldout", "subset", "capacity")  # a new one goes last: its place is part of the key
 
 
 def generator(seed: int, stream: str, counter: int = 0) -> np.random.Generator:
