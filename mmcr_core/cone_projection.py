@@ -3,7 +3,8 @@
 The projection of t on the cone of a_1 ... a_N is sum_i w_i a_i with the w >= 0 that makes ||t - sum_i w_i a_i|| least:
 non-negative least squares. Solved by the active-set method of Lawson and Hanson 1974 (chapter 23), all problems side by
 side: each round solves one small linear system a problem, of the generators that are in use alone, so that generators
-may be many, dependent or equal. It ends at the optimum, to rounding; nothing is iterated to convergence.
+may be many, dependent or equal. It ends at the optimum, to rounding; nothing is iterated to convergence. (The systems
+are products of generators: where those in use have the condition number c, the projection is good to about 1e-15 c^2.)
 """
 
 from __future__ import annotations
@@ -80,8 +81,11 @@ def _least_squares(gram: Array, cone: Index, score: Array, sign: Array, used: Ma
     chosen = np.argsort(~used, axis=1, kind="stable")[:, :width]
     real = np.take_along_axis(used, chosen, 1)
     flip = np.take_along_axis(sign, chosen, 1) * real
-    system = gram[cone[:, None, None], chosen[:, :, None], chosen[:, None, :]] * flip[:, :, None] * flip[:, None, :]
-    system[:, np.arange(width), np.arange(width)] += np.where(real, 1e-14, 1.0)  # never exactly singular
+    rows = (cone[:, None] * len(gram[0]) + chosen) * len(gram[0])
+    system = gram.reshape(-1).take(rows[:, :, None] + chosen[:, None, :])  # faster than indexing gram by three arrays
+    system *= flip[:, :, None]
+    system *= flip[:, None, :]
+    system[:, np.arange(width), np.arange(width)] += np.where(real, 1e-15, 1.0)  # never exactly singular
     right = np.where(real, np.take_along_axis(score, chosen, 1), 0.0)
     best = np.zeros(score.shape)
     np.put_along_axis(best, chosen, np.linalg.solve(system, right[..., None])[..., 0], 1)

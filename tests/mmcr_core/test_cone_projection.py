@@ -55,8 +55,10 @@ def test_every_shape_ends_at_the_optimum(M, N, D, seed):
     rng = np.random.default_rng(seed)
     generators, targets = rng.standard_normal((M, N, D)), rng.standard_normal((M, 5, D))
     signs = rng.choice((-1.0, 1.0), (M, 5, N))
-    assert violation(generators, targets, cone_weights(generators, targets, signs), signs) < 1e-8
-    assert violation(generators, targets, cone_weights(generators, targets)) < 1e-8
+    for turned in (None, signs):
+        weights = cone_weights(generators, targets, turned)
+        # Weights of nearly dependent generators are large, and rounding of their products goes with the squares.
+        assert violation(generators, targets, weights, turned) < 1e-9 + 1e-13 * weights.max() ** 2
 
 
 def test_signs_turn_the_generators_of_a_problem():
