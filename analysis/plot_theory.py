@@ -1,7 +1,8 @@
-"""Percent error of perfectly uniform embeddings: simulation, bound and the Marchenko-Pastur limit.
+"""Theory beside simulation: the percent error of perfectly uniform embeddings, and Cover's transition.
 
-Random unit rows, N of them in D dimensions: figure 1 of Isik et al. 2023, with the limit drawn through it.
-Needs no sweep. Writes theory.{png,pdf} and theory.csv.
+Random unit rows, N of them in D dimensions: figure 1 of Isik et al. 2023, with the bound and the Marchenko-Pastur limit
+drawn through it. And random labellings of P points in N dimensions, separable up to P = 2N: the capacity of points.
+Needs no sweep. Writes theory.{png,pdf}, cover.{png,pdf}, theory.csv and cover.csv.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import typer
 from analysis.pages.command_options import new_app
 from analysis.pages.output_files import shown, write_csv
 from analysis.pages.style import save
-from analysis.pages.theory_figures import draw, simulate
+from analysis.pages.theory_figures import draw, draw_labellings, simulate, simulate_labellings
 from analysis.reading.errors import ResultsError
 from sweeps.storage.last_guard import guarded
 
@@ -26,14 +27,15 @@ app = new_app()
 @app.command(epilog=EXAMPLE)
 @guarded
 def main(
-    output: Annotated[Path, typer.Option("-o", "--output", file_okay=False, help="Folder of the figure.")] = Path(
+    output: Annotated[Path, typer.Option("-o", "--output", file_okay=False, help="Folder of the figures.")] = Path(
         "results/theory"
     ),
     largest: Annotated[int, typer.Option(min=10, help="Largest N and D; 10000 takes half an hour.")] = 1000,
     repeats: Annotated[int, typer.Option(min=2, help="Simulations a point.")] = 5,
-    seed: Annotated[int, typer.Option(min=0, help="Of the simulation.")] = 0,
+    labellings: Annotated[int, typer.Option(min=20, help="Random labellings a point of Cover's transition.")] = 200,
+    seed: Annotated[int, typer.Option(min=0, help="Of the simulations.")] = 0,
 ) -> None:
-    """Simulate uniform embeddings and draw their percent error beside theory."""
+    """Simulate uniform embeddings and random labellings of points, and draw both beside theory."""
     sizes = [n for n in np.round(np.logspace(1, 4, 11)).astype(int).tolist() if n <= largest]
     if len(sizes) < 2:
         raise ResultsError(f"--largest {largest} leaves fewer than two sizes; use 20 or more")
@@ -44,6 +46,12 @@ def main(
     if np.isfinite(worst):
         print(f"largest deviation from the limit where N, D >= 100: {100 * worst:.2f} %")
     print(shown(path))
+    shares = simulate_labellings(labellings, seed)
+    cover = save(draw_labellings(shares), output, "cover")
+    write_csv(shares, output / "cover.csv")
+    inside = shares["expected"].between(shares["low"], shares["high"])
+    print(f"Cover's curve lies in {inside.sum()} of {len(shares)} intervals of 95 %")
+    print(shown(cover))
 
 
 if __name__ == "__main__":

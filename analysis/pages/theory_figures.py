@@ -1,6 +1,8 @@
-"""Percent error of perfectly uniform embeddings, simulated and drawn beside the bound and the Marchenko-Pastur limit.
+"""Theory beside simulation, where no network is needed.
 
-Random unit rows, N of them in D dimensions: figure 1 of Isik et al. 2023, with the limit drawn through it.
+Percent error of perfectly uniform embeddings: random unit rows, N of them in D dimensions, figure 1 of Isik et al. 2023
+with the bound and the Marchenko-Pastur limit drawn through it. And Cover's transition, the capacity of points: which
+share of random labellings of P points in N dimensions is linearly separable.
 """
 
 from __future__ import annotations
@@ -14,12 +16,22 @@ from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from scipy import stats
 
 from analysis.pages.progress import track
-from analysis.pages.style import THEORY
-from mmcr_core.theory import expected_percent_error, nuclear_norm_bound, simulate_uniform
+from analysis.pages.style import THEORY, colours
+from mmcr_core.theory import (
+    expected_percent_error,
+    linearly_separable,
+    nuclear_norm_bound,
+    separable_probability,
+    simulate_uniform,
+)
 
 BOUND = "#D55E00"
+COVER_DIMS = (5, 15, 50)
+COVER_RATIOS = np.arange(5, 18) / 5  # P / N: whole P for each N
+LEVEL = 0.95  # of intervals
 
 
 def simulate(sizes: list[int], repeats: int, seed: int) -> pd.DataFrame:
@@ -56,6 +68,48 @@ def draw(table: pd.DataFrame) -> Figure:
     }
     handles = [Line2D([], [], label=label, **style) for label, style in styles.items()]
     figure.legend(handles=handles, loc="outside upper center", ncols=3)
+    return figure
+
+
+def simulate_labellings(repeats: int, seed: int) -> pd.DataFrame:
+    """P, N, share, low, high, expected: of `repeats` random labellings of P Gaussian points in N dimensions, each with
+    its own points, the share that is separable, Wilson's interval, and Cover's value."""
+    rng = np.random.default_rng(seed)
+    rows = []
+    for N, ratio in track(list(itertools.product(COVER_DIMS, COVER_RATIOS)), "labelling"):
+        P = round(N * ratio)
+        found = sum(linearly_separable(rng.standard_normal((P, N)), rng.choice((-1.0, 1.0), P)) for _ in range(repeats))
+        interval = stats.binomtest(found, repeats).proportion_ci(LEVEL, "wilson")
+        rows.append((P, N, found / repeats, interval.low, interval.high, separable_probability(P, N)))
+    return pd.DataFrame(rows, columns=["P", "N", "share", "low", "high", "expected"])
+
+
+def draw_labellings(table: pd.DataFrame) -> Figure:
+    """Share of separable labellings against P / N: simulation with its interval over Cover's curve for each N."""
+    figure, ax = plt.subplots(figsize=(3.6, 2.7), layout="constrained")
+    sizes = sorted(table["N"].unique())
+    palette = colours(sizes)
+    fine = np.linspace(0.8, 3.6, 400)
+    for N in sizes:
+        line = table[table["N"] == N]
+        reach = [line["share"] - line["low"], line["high"] - line["share"]]
+        ax.plot(fine, separable_probability(N * fine, N), color=THEORY, lw=0.8, zorder=1)
+        ax.errorbar(line["P"] / N, line["share"], reach, fmt="o", ms=3, lw=0.8, color=palette[N], label=f"N = {N}")
+    limit: dict[str, Any] = {"color": "0.5", "fontsize": 7, "textcoords": "offset points"}
+    ax.plot([0.8, 2, 2, 3.6], [1, 1, 0, 0], color="0.5", lw=0.8, ls="--", zorder=0)
+    ax.annotate("N $\\rightarrow \\infty$", (2, 0.12), (-4, 0), ha="right", **limit)
+    ax.plot(2, 0.5, "o", ms=11, mfc="none", mec="0.5", mew=0.8)
+    ax.annotate("capacity 2", (2, 0.5), (9, 3), **limit)
+    ax.set(xlabel=r"$\alpha$ = P / N, points a dimension", ylabel="share of separable labellings", xlim=(0.8, 3.6))
+    handles, labels = ax.get_legend_handles_labels()
+    handles.append(Line2D([], [], color=THEORY, lw=0.8))
+    ax.legend(
+        handles,
+        [*labels, "Cover's C(P, N) / 2$^P$"],
+        loc="upper right",
+        title=f"simulation, {100 * LEVEL:.0f} % interval",
+        title_fontsize=7,
+    )
     return figure
 
 
