@@ -17,10 +17,14 @@ from typing import Any
 
 import pytest
 import torch
+from hypothesis import settings
 from typer.testing import CliRunner
 
 from mmcr_core.defaults import run_spec
 from mmcr_core.spec import BudgetSpec, DatasetSpec, EvaluateSpec, ProjectorSpec, RunSpec
+
+settings.register_profile("same everywhere", deadline=None, derandomize=True)  # no test depends on a machine's speed
+settings.load_profile("same everywhere")
 
 REPOSITORY = Path(__file__).parents[1]
 LAUNCHES = ("test_cores.py", "test_kept_runs.py")  # beside those of tests/sweeps itself

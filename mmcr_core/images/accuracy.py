@@ -30,16 +30,19 @@ def accuracy_names(evaluate: EvaluateSpec, trained: bool) -> list[Name]:
 
 @torch.no_grad()
 def accuracies(network: ImageNetwork, spec: RunSpec, images: Images, trained: bool) -> list[Measure]:
-    """What `accuracy_names` names, of a network in eval mode.
+    """What `accuracy_names` names, of a network in eval mode; absent without labels, or where it is about to diverge.
 
     With few labels a nearest-neighbour vote is among as many neighbours as a class has labels, 20 at most. A gain is
     over the untrained network, which the run's seed makes again, on the same held-out images and from the same labels.
     """
     bank, asked = images.train_labels >= 0, images.heldout_labels >= 0
+    nothing = [Measure(name, None, subject=subject) for name, subject in accuracy_names(spec.evaluate, trained)]
     if not bool(bank.any()) or not bool(asked.any()):
-        return [Measure(name, None, subject=subject) for name, subject in accuracy_names(spec.evaluate, trained)]
+        return nothing
     shown = images.train[bank], images.train_labels[bank], images.heldout[asked], images.heldout_labels[asked]
     now = _Probed(network, spec, *shown)
+    if not now.finite:
+        return nothing
     gains = trained and any(probe in spec.evaluate.measures for probe in spec.evaluate.probes)
     before = _Probed(untrained_network(spec, images.train.device), spec, *shown) if gains else None
     measures = []
@@ -67,6 +70,7 @@ class _Probed:
         self._bank, self._labels = extract_features(network.encoder, bank, spec.views), labels
         self._queries, self._truth = extract_features(network.encoder, queries, spec.views), truth
         self._seed = spec.seed
+        self.finite = bool(self._bank.isfinite().all() & self._queries.isfinite().all())
 
     def hits(self, probe: str, per_class: int | None) -> NDArray[np.bool_]:
         """(M,) of the held-out images; `per_class`: labels of a class, None for all."""

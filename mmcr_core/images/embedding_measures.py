@@ -47,12 +47,12 @@ class Sample(NamedTuple):
 @torch.no_grad()
 def embedding_measures(network: ImageNetwork, spec: RunSpec, images: Images) -> list[Measure]:
     """What `spec.evaluate.measures` asks for of those in NAMES, of a network in eval mode; absent where there are fewer
-    than LEAST held-out images. The views are drawn by the run's seed from a stream of their own, so that they are the
-    same at every step."""
+    than LEAST held-out images, or the network is about to diverge. The views are drawn by the run's seed from a stream
+    of their own, so that they are the same at every step."""
     asked = [name for name in spec.evaluate.measures if name in NAMES]
-    if not asked or len(images.heldout) < LEAST:
+    sample = _sample(network, spec, images) if asked and len(images.heldout) >= LEAST else None
+    if sample is None or not bool(sample.z.isfinite().all() & sample.features.isfinite().all()):
         return [Measure(name, None, subject=subject) for each in asked for name, subject in NAMES[each]]
-    sample = _sample(network, spec, images)
     of: dict[str, Callable[[], list[Measure]]] = {
         "mutual_information": lambda: [_information(sample)],
         "effective_rank": lambda: [
@@ -137,8 +137,8 @@ def _class_manifolds(sample: Sample) -> Array | None:
 
 
 def _capacity(subject: str, manifolds: Array | None) -> list[Measure]:
-    """None where there are not two manifolds."""
-    if manifolds is None:
+    """None where there are not two manifolds, or not finite ones."""
+    if manifolds is None or not np.isfinite(manifolds).all():
         return [Measure(name, None, subject=subject) for name in CAPACITY]
     found = import_module("mmcr_core.capacity").manifold_capacity(manifolds)
     measures = []

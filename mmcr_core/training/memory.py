@@ -17,8 +17,8 @@ SIDE = {"digits": 8, "cifar10": 32, "cifar100": 32, "stl10": 96}
 
 
 def memory_bytes(spec: RunSpec, images: int) -> int:
-    """Bytes for `images` of the data set, parameters with gradients and the optimiser's state, a momentum copy, what one
-    step keeps for backward, and a view's own working space."""
+    """Bytes for `images` of the data set, parameters with gradients and the optimiser's state, a momentum copy, what
+    one step keeps for backward, and a view's own working space."""
     view = spec.views
     channels = len(view.mean)
     parameters, per_view = network_memory(spec.encoder, spec.projector, spec.D, channels, view.size)

@@ -21,12 +21,12 @@ import torch
 from mmcr_core.identity import run_id
 from mmcr_core.images.compiled import CompilationFailed
 from mmcr_core.images.datasets import DatasetError, describe_skipped
-from mmcr_core.images.evaluation import Measure, deviation
 from mmcr_core.spec import RunSpec
 from mmcr_core.theory import collapse
 from mmcr_core.training import CHUNK_STEPS, CaptureFailed, Diverged, Pretraining, is_out_of_memory, process_must_end
 from mmcr_core.training.flops import flops_per_step
 from sweeps.running import kept_runs
+from sweeps.running.measured_later import measure_finished, outcome_columns
 from sweeps.running.run_row import describe_run, device_name, installed_versions, peak_memory_bytes, where_possible
 from sweeps.running.stop_signals import StopFlag
 from sweeps.running.tensorboard import Board
@@ -238,52 +238,18 @@ class Trial:
         trajectory = self.store.read_trajectory(self.run_id)
         tail = trajectory.tail(max(1, round(TAIL * run.steps)))
         means = {name: float(tail[name].mean()) for name in ("percent_error", "reconstruction", "uniformity")}
-        self._write_row(run, "finished", None, means | _columns(measures, self.spec))
+        self._write_row(run, "finished", None, means | outcome_columns(measures, self.spec))
         if alarm := collapse(means["uniformity"], self.spec.P, self.spec.D):
             self._notes.append(f"run {self.run_id} {alarm}")
         self.store.drop_checkpoints(self.run_id)
         compact_run(self.store, self.run_id)  # hundreds of small files are slow to list, on NFS and object stores
 
     def _already_finished(self) -> Progress:
-        """Measure what is asked for and missing, from the weights that were kept. Whatever happens, the run stays
-        finished."""
-        row = self.store.read_run(self.run_id)
-        steps = row["steps"]
-        missing = kept_runs.missing_measures(self.store, self.spec, steps)
-        at_end, untrained = missing.pop(steps, []), bool(missing.pop(0, []))
-        for step, names in missing.items():
-            lacks = f"run {self.run_id} lacks {', '.join(names)} at step {step}"
-            self._notes.append(f"{lacks}: in the middle of a run only its training can measure")
-        state = kept_runs.read_kept(self.store, self.run_id, self.settings.device) if at_end else None
-        status, error = "finished", None
-        if at_end and state is None:
-            lacks = f"run {self.run_id} lacks {', '.join(at_end)}"
-            if self.store.has_weights(self.run_id):
-                status, error = "failed", f"{lacks}, and its weights are damaged; see: python sweeps/store.py check"
-            else:
-                self._notes.append(f"{lacks}, and its weights were not kept")
-        if untrained or state is not None:
-            try:
-                self._measure_again(row, untrained, state)
-            except Exception as failure:
-                if process_must_end(failure):
-                    raise
-                status, error = "failed", f"finished, but cannot be measured again: {type(failure).__name__}: {failure}"
-        notes = tuple(self._notes)
+        """Measure what is asked for and missing."""
+        status, error, notes = measure_finished(self.store, self.spec, self.settings.device)
+        steps = self.store.read_run(self.run_id)["steps"]
         self._let_go()
-        return Progress(status, steps, steps, math.nan, 0.0, error, notes)
-
-    def _measure_again(self, row: dict[str, Any], untrained: bool, state: dict[str, Any] | None) -> None:
-        """The network as the seed makes it, where it is `untrained`, and then as its kept `state` says."""
-        run = Pretraining(self.spec, self.settings.device, graphs=False)
-        if untrained:
-            kept_runs.write_measures(self.store, run, run.evaluate())
-        if state is not None:
-            run.network.load_state_dict(state["network"])
-            run.step = state["step"]
-            measures = run.evaluate()
-            kept_runs.write_measures(self.store, run, measures)
-            self.store.write_run(row | _columns(measures, self.spec))
+        return Progress(status, steps, steps, math.nan, 0.0, error, (*self._notes, *notes))
 
     def _end(self, status: str, reason: str, process_ends: bool = False) -> Progress:
         try:
@@ -353,14 +319,3 @@ class Trial:
 
     def _images_per_second(self, step: int) -> float:
         return step * self.spec.P / self._begun.trained_seconds if self._begun.trained_seconds else 0.0
-
-
-def _columns(measures: list[Measure], spec: RunSpec) -> dict[str, Any]:
-    """The columns of a run's row that repeat what was measured at its end: held-out error, accuracy of `probe`."""
-    columns: dict[str, Any] = {}
-    for measured in measures:
-        if measured.name == "heldout_percent_error":
-            columns |= {"heldout_percent_error": measured.value, "heldout_percent_error_std": deviation(measured)}
-        elif (measured.name, measured.subject) == (f"{spec.evaluate.probe}_accuracy", ""):
-            columns["probe_accuracy"] = measured.value
-    return columns

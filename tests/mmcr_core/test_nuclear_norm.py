@@ -40,7 +40,7 @@ def value_and_gradient(M, method):
 
 @pytest.mark.parametrize("method", METHODS)
 @given(P=st.integers(1, 40), D=st.integers(1, 40), seed=st.integers(0, 10_000))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_value_and_gradient_equal_the_float64_svd(method, P, D, seed):
     M = unit_rows(P, D, seed)
     norm, polar = reference(M)
@@ -99,7 +99,7 @@ def test_duplicate_rows_get_the_least_norm_subgradient(method):
     exponent=st.integers(-30, 30),
     seed=st.integers(0, 10_000),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_repeated_and_zero_singular_values_do_no_harm_at_any_scale(method, sigma, wider, tall, exponent, seed):
     shape = (len(sigma) + wider, len(sigma)) if tall else (len(sigma), len(sigma) + wider)
     M, polar = with_singular_values(sigma, *shape, seed)
@@ -165,7 +165,7 @@ def test_zero_matrices_have_zero_value_and_gradient(method):
     place=st.integers(0, 53),
     seed=st.integers(0, 1000),
 )
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_each_matrix_of_a_batch_is_judged_by_itself(method, kinds, place, seed):
     batch = torch.stack([unit_rows(6, 9, seed + i) for i in range(len(kinds))])
     for M, kind in zip(batch, kinds, strict=True):

@@ -10,7 +10,7 @@ from mmcr_core.randomness import STREAMS, generator
 
 
 @given(seed=st.integers(0, 2**31 - 1), stream=st.sampled_from(STREAMS), step=st.integers(0, 2**40))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_a_step_draws_the_same_whatever_was_drawn_before(seed, stream, step):
     first = generator(seed, stream, step).random(7)
     generator(seed, stream, step + 1).random(1000)

@@ -54,7 +54,7 @@ def test_simulated_uniform_embeddings_agree_with_the_limit(P, D):
 
 
 @given(P=st.integers(1, 30), D=st.integers(1, 30), seed=st.integers(0, 1000), shrink=st.floats(0.01, 1))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_percent_error_is_one_minus_reconstruction_times_uniformity(P, D, seed, shrink):
     M = np.random.default_rng(seed).standard_normal((P, D))
     M *= shrink / np.linalg.norm(M, axis=1, keepdims=True)
@@ -90,7 +90,7 @@ def sphere(n, D, seed=0):
 
 
 @given(order=st.floats(-0.5, 600), log_x=st.floats(-28, 28))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_the_bessel_function_neither_overflows_nor_jumps(order, log_x):
     """I is increasing in x and satisfies I_(v-1) - I_(v+1) = 2 v I_v / x; its logarithm is finite everywhere."""
     x = float(np.exp(log_x))
@@ -380,7 +380,7 @@ def test_all_labellings_of_a_few_points_are_counted_right():
 
 
 @given(P=st.integers(1, 30), D=st.integers(1, 15), seed=st.integers(0, 10_000), scale=st.floats(1e-30, 1e30))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_separability_is_what_a_linear_program_finds(P, D, seed, scale):
     rng = np.random.default_rng(seed)
     points, labels = rng.standard_normal((P, D)), rng.choice((-1.0, 1.0), P)

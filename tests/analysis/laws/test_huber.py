@@ -24,7 +24,7 @@ def with_offset(u, log_E=None):
 @pytest.mark.parametrize(("make", "size"), [(product_law, 4), (sum_law, 5), (along_x, 4), (with_offset, 6)])
 @pytest.mark.parametrize("fixed", [None, 0.2, 0.0])
 @given(seed=st.integers(0, 1000))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_derivatives_are_those_of_the_law(make, size, fixed, seed):
     law = make(U, None if fixed is None else log_floor(fixed, len(U)))
     theta = np.random.default_rng(seed).uniform(-1, 1, (2, size))

@@ -71,7 +71,7 @@ def test_exact_laws_are_recovered(form, floor, E):
 
 
 @given(unit=st.floats(-6, 6), exponent=st.floats(-9, 9))
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 def test_units_do_not_matter(unit, exponent):
     columns, y = grid("multiplicative", E=0.5, noise=0.01)
     one = fit_joint(columns, y, form="multiplicative", bootstrap=0)

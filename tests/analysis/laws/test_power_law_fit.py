@@ -85,7 +85,7 @@ def test_points_that_scatter_more_than_their_noise_are_not_trusted():
 
 
 @given(exponent=st.floats(-18, 18), unit=st.floats(-9, 9))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_units_do_not_matter_to_an_offset_either(exponent, unit):
     x, y, _ = shifted()
     one = fit_power_law(x, y, floor=0.15, offset="free", bootstrap=0)
@@ -95,7 +95,7 @@ def test_units_do_not_matter_to_an_offset_either(exponent, unit):
 
 
 @given(exponent=st.floats(-18, 18), unit=st.floats(-9, 9))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_units_do_not_matter(exponent, unit):
     x, y = points(E=0.15)
     one = fit_power_law(x, y, floor="free", bootstrap=0)

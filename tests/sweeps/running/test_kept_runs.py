@@ -70,7 +70,7 @@ def test_a_finished_run_stays_finished_where_it_cannot_be_measured_again(tmp_pat
     def fails(*_, **__):
         raise DatasetError("the data has changed")
 
-    monkeypatch.setattr("sweeps.running.resumable_trial.Pretraining", fails)
+    monkeypatch.setattr("sweeps.running.measured_later.Pretraining", fails)
     progress = Trial(digits_spec(evaluate=EvaluateSpec(4, "knn")), store, "s").advance(60)
     assert progress.status == "failed"
     assert progress.error == "finished, but cannot be measured again: DatasetError: the data has changed"

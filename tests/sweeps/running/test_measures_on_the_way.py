@@ -32,7 +32,8 @@ def trained(spec, folder, seconds=60.0, **settings):
 
 
 def test_fractions_are_measured_where_they_lie_and_change_nothing(tmp_path, digits_spec, capacity_stand_in):
-    every = EvaluateSpec(2, "knn", MEASURES, (0, 0.5, 1), labels_per_class=5)
+    fast = tuple(name for name in MEASURES if name != "linear")
+    every = EvaluateSpec(2, "knn", fast, (0, 0.5, 1), labels_per_class=5)
     plain, measured = (digits_spec(budget=BudgetSpec(steps=40), **more) for more in ({}, {"evaluate": every}))
     run_id, _ = trained(plain, tmp_path / "plain")
     assert trained(measured, tmp_path / "measured", 1e-9)[0] == run_id
@@ -161,3 +162,15 @@ def test_the_probes_column_is_the_accuracy_of_the_probe_with_all_labels(tmp_path
 def test_steps_of_fractions(at):
     assert EvaluateSpec(at=at).steps(10) == [round(10 * part) for part in at]
     assert EvaluateSpec(at=(1, 0.01, 0)).steps(20) == [0, 20]
+
+
+def test_a_run_that_is_about_to_diverge_is_measured_and_diverges(tmp_path, digits_spec, capacity_stand_in):
+    every = EvaluateSpec(2, "knn", MEASURES, (0, 0.1, 1), labels_per_class=5)
+    wild = OptimizerSpec(learning_rate=1e30, warmup=0)
+    trial = Trial(digits_spec(optimizer=wild, evaluate=every, budget=BudgetSpec(steps=10)), Store(tmp_path), "s")
+    progress = to_end(trial)
+    assert progress.status == "diverged", progress.error
+    store = Store(tmp_path)
+    assert store.measured_steps(trial.run_id) == [0, 1]
+    after_a_step = {row["name"]: row["value"] for row in store.read_measures(trial.run_id, 1)}
+    assert [after_a_step[name] for name in ("knn_accuracy", "linear_gain", "alignment", "capacity")] == [None] * 4
