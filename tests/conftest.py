@@ -12,7 +12,6 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -20,7 +19,9 @@ import torch
 from hypothesis import settings
 from typer.testing import CliRunner
 
+from mmcr_core.capacity import Capacity
 from mmcr_core.defaults import run_spec
+from mmcr_core.images import embedding_measures
 from mmcr_core.spec import BudgetSpec, DatasetSpec, EvaluateSpec, ProjectorSpec, RunSpec
 
 settings.register_profile("same everywhere", deadline=None, derandomize=True)  # no test depends on a machine's speed
@@ -78,12 +79,11 @@ def capacity_stand_in(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, ...]]:
     """A manifold_capacity that answers at once; the shapes that it was asked about."""
     shapes: list[tuple[int, ...]] = []
 
-    def answer(points: Any) -> SimpleNamespace:
+    def answer(points: Any) -> Capacity:
         shapes.append(points.shape)
-        return SimpleNamespace(alpha=0.1, radius=1.0, dimension=float(points.shape[2]), alpha_interval=(0.05, 0.2))
+        return Capacity(0.1, 1.0, float(points.shape[2]), (0.05, 0.2), (0.9, 1.1), (7.0, 9.0))
 
-    stand_in = SimpleNamespace(manifold_capacity=answer)
-    monkeypatch.setitem(sys.modules, "mmcr_core.capacity", stand_in)  # type: ignore[arg-type]
+    monkeypatch.setattr(embedding_measures, "manifold_capacity", answer)
     return shapes
 
 

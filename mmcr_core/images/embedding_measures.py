@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from importlib import import_module
 from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from mmcr_core.capacity import manifold_capacity
 from mmcr_core.images.datasets import Images
 from mmcr_core.images.encoders import ImageNetwork
 from mmcr_core.images.measured import Array, Measure, jackknife, mean_of
@@ -137,12 +137,16 @@ def _class_manifolds(sample: Sample) -> Array | None:
 
 
 def _capacity(subject: str, manifolds: Array | None) -> list[Measure]:
-    """None where there are not two manifolds, or not finite ones."""
-    if manifolds is None or not np.isfinite(manifolds).all():
+    """None where there are not two manifolds, or not finite ones, or all embeddings are one."""
+    if manifolds is None or not np.isfinite(manifolds).all() or np.ptp(manifolds, axis=(0, 1)).max() <= 1e-12:
         return [Measure(name, None, subject=subject) for name in CAPACITY]
-    found = import_module("mmcr_core.capacity").manifold_capacity(manifolds)
-    measures = []
-    for name, part in zip(CAPACITY, ("alpha", "radius", "dimension"), strict=True):
-        low, high = getattr(found, f"{part}_interval", (None, None))
-        measures.append(Measure(name, float(getattr(found, part)), low, high, len(manifolds), subject))
-    return measures
+    found = manifold_capacity(manifolds)
+    parts = (
+        (found.alpha, found.alpha_interval),
+        (found.radius, found.radius_interval),
+        (found.dimension, found.dimension_interval),
+    )
+    return [
+        Measure(name, value, *interval, len(manifolds), subject)
+        for name, (value, interval) in zip(CAPACITY, parts, strict=True)
+    ]

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from mmcr_core.capacity import manifold_capacity
 from mmcr_core.images import embedding_measures as module
 from mmcr_core.images.datasets import Images, load
 from mmcr_core.images.embedding_measures import embedding_measures
@@ -87,6 +88,19 @@ def test_capacity_is_asked_of_images_with_their_views_and_of_classes(measured, c
     assert found["capacity_radius", "views"].value == 1.0
     assert found["capacity_dimension", "classes"].value == 8.0
     assert (found["capacity", "views"].count, found["capacity", "classes"].count) == (50, 10)
+
+
+def test_capacity_is_that_of_the_views_and_absent_where_all_embeddings_are_one(digits_spec, monkeypatch):
+    spec = digits_spec(evaluate=EvaluateSpec(0, "none", ("capacity",)))
+    images, network, asked = load(spec.dataset), build_network(spec).eval(), []
+    monkeypatch.setattr(module, "manifold_capacity", lambda points: asked.append(points) or manifold_capacity(points))
+    views, *_ = embedding_measures(network, spec, images)
+    known = manifold_capacity(asked[0])
+    assert (views.value, views.low, views.high) == (known.alpha, *known.alpha_interval)
+    collapsed = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(128, 8))
+    torch.nn.init.zeros_(collapsed[1].weight)
+    network.projector = collapsed
+    assert {each.value for each in embedding_measures(network, spec, images)} == {None}
 
 
 def load_labels():
