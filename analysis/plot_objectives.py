@@ -7,10 +7,12 @@ on mutual information and the like were measured.
 
 from __future__ import annotations
 
+from analysis.laws.gains import gains
 from analysis.laws.objective_differences import differences, in_words
 from analysis.pages import measure_figures, objective_figures
 from analysis.pages.command_options import BEST_OVER, FIGURES, RESULTS, new_app, open_best
 from analysis.pages.output_files import shown, write_csv
+from analysis.pages.terminal_table import print_table
 from sweeps.storage.last_guard import guarded
 
 EXAMPLE = "Example: python analysis/plot_objectives.py results/objectives-digits"
@@ -28,6 +30,8 @@ def main(results: RESULTS, output: FIGURES = None, best_over: BEST_OVER = None) 
     write_csv(compared, folder / "objectives.csv")
     for line in in_words(compared):
         print(line)
+    if not (gained := gains(opened)).empty:
+        print_table(gained, "accuracy at the end less that of the untrained network, on the same test images")
     for path in pictures:
         print(shown(path))
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from analysis.laws import objective_differences
+from analysis.laws.gains import gains
 from analysis.laws.measure_tracking import beside_the_error, tracking
 from analysis.pages import measure_figures, objective_figures
 from analysis.pages.html_page import images, paragraph, section, table
@@ -19,6 +20,10 @@ RANKS = (
     "Spearman's rank correlation with the held-out percent error along each run that was measured at four steps or "
     "more: mean, least and largest over runs. -1: the measure rises whenever the error falls."
 )
+GAINS = (
+    "Accuracy of a probe at the end less that of the untrained network of the same seed, on the same test images and "
+    "labels; the interval is the wider of the runs' own paired ones and Student's t over seeds."
+)
 
 
 def objective_sections(results: Results, folder: Path) -> list[str]:
@@ -30,6 +35,8 @@ def objective_sections(results: Results, folder: Path) -> list[str]:
         words = "".join(paragraph(sentence) for sentence in objective_differences.in_words(compared))
         drawn = images(objective_figures.figures(results, folder))
         parts.append(section("Objectives on the same axes", paragraph(PATHS) + drawn + words + table(compared)))
+    if not (gained := gains(results)).empty:
+        parts.append(section("What training gained", paragraph(GAINS) + table(gained)))
     ranked = tracking(beside_the_error(results))
     if not ranked.empty:
         drawn = images(measure_figures.figures(results, folder))
