@@ -318,8 +318,8 @@ def log_von_mises_fisher_constant(concentration: float, dims: int) -> float:
 
 
 def log_bessel(order: float, x: float) -> float:
-    """log of the modified Bessel function of the first kind I_order(x), x > 0, order >= -1/2, without overflow or
-    underflow, within 1e-6 (or 1e-15 of its value, where that is more).
+    """log of the modified Bessel function of the first kind I_order(x), x > 0, of order D / 2 - 1 for D = 1, 2, ...,
+    without overflow or underflow, within 1e-6 (or 1e-15 of its value, where that is more).
 
     High orders by their uniform expansion (Abramowitz and Stegun 9.7.7); low ones by the power series near 0 (9.6.10),
     by Hankel's expansion far from it (9.7.1), where scipy's function gives 0 or NaN, and by that function between.

@@ -139,7 +139,7 @@ def test_manifolds_that_are_not_separable_as_they_lie_have_the_joint_capacity_M_
 
 
 @given(seed=st.integers(0, 1000), scale=st.floats(1e-160, 1e160), shift=st.floats(-5, 5))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_scale_rotation_and_a_common_offset_change_nothing(seed, scale, shift):
     rng = np.random.default_rng(seed)
     points = rng.standard_normal((8, 1, 12)) + 0.6 * rng.standard_normal((8, 6, 12))
@@ -151,7 +151,7 @@ def test_scale_rotation_and_a_common_offset_change_nothing(seed, scale, shift):
 
 
 @given(seed=st.integers(0, 1000), radius=st.floats(0.05, 3), M=st.integers(2, 10), N=st.integers(2, 12))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_larger_manifolds_have_less_capacity(seed, radius, M, N):
     """The hull about the centre grows, with it the cone, and all projections."""
     rng = np.random.default_rng(seed)

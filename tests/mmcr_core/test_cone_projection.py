@@ -50,7 +50,7 @@ def test_projections_are_those_of_a_well_kept_solver(cloud):
 
 
 @given(M=st.integers(1, 4), N=st.integers(1, 12), D=st.integers(1, 8), seed=st.integers(0, 10_000))
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 def test_every_shape_ends_at_the_optimum(M, N, D, seed):
     rng = np.random.default_rng(seed)
     generators, targets = rng.standard_normal((M, N, D)), rng.standard_normal((M, 5, D))

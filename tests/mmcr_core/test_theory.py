@@ -89,11 +89,11 @@ def sphere(n, D, seed=0):
     return z / np.linalg.norm(z, axis=1, keepdims=True)
 
 
-@given(order=st.floats(-0.5, 600), log_x=st.floats(-28, 28))
+@given(dims=st.integers(1, 1200), log_x=st.floats(-28, 28))
 @settings(max_examples=200)
-def test_the_bessel_function_neither_overflows_nor_jumps(order, log_x):
+def test_the_bessel_function_neither_overflows_nor_jumps(dims, log_x):
     """I is increasing in x and satisfies I_(v-1) - I_(v+1) = 2 v I_v / x; its logarithm is finite everywhere."""
-    x = float(np.exp(log_x))
+    order, x = dims / 2 - 1, float(np.exp(log_x))
     here, further = log_bessel(order, x), log_bessel(order, 1.01 * x)
     assert np.isfinite([here, further]).all()
     if order >= 0.5:
@@ -177,7 +177,7 @@ def test_the_bound_never_exceeds_the_information_and_is_near_where_pairs_suffice
 
 
 def test_a_concentrated_cloud_has_no_information_that_is_not_there():
-    """Kozachenko and Leonenko's entropy overshoots here by 6.7 nats: two independent draws must show none."""
+    """Kozachenko and Leonenko's entropy overshoots here by 7 nats and more: two independent draws must show none."""
     rng, pole = np.random.default_rng(1), np.repeat(np.eye(64)[:1], 600, 0)
     bound = mutual_information_bound(around(pole, 200.0, rng), around(pole, 200.0, rng))
     assert bound.value <= 0.05 and bound.low <= 0.01
@@ -323,7 +323,6 @@ def test_random_rows_of_a_tight_frame_have_that_level(P, D, N):
 
 
 @given(P=st.integers(2, 400), D=st.integers(2, 400), factor=st.floats(1, 50))
-@settings(deadline=None)
 def test_more_data_raise_the_level_towards_that_of_endless_data(P, D, factor):
     N = P * factor
     level, more = expected_percent_error(P, D, N), expected_percent_error(P, D, 2 * N)

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from analysis.pages.error_split import draw_gap, gap_table
@@ -16,7 +16,6 @@ def runs(r, u, P=64, D=64, seeds=1):
 
 
 @given(r=st.floats(0.3, 0.999), u=st.floats(0.3, 0.999))
-@settings(deadline=None)
 def test_the_parts_add_up_to_the_error(r, u):
     table = gap_table(runs(r, u))
     total = table[["reference", "reconstruction", "uniformity"]].sum(axis=1)
