@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from mmcr_core.objectives import OBJECTIVES, objective_spec
 from mmcr_core.spec import BudgetSpec, DatasetSpec, EvaluateSpec, OptimizerSpec
 from sweeps.running.kept_runs import read_kept
 from sweeps.running.resumable_trial import Trial
@@ -211,8 +212,8 @@ def killed_until_done(spec, folder, rng, kills):
     return Store(folder / "store")
 
 
-def check_kills(tmp_path, digits_spec, seed, kills, steps):
-    spec = digits_spec(P=32, budget=BudgetSpec(steps=steps))
+def check_kills(tmp_path, digits_spec, seed, kills, steps, **changes):
+    spec = digits_spec(P=32, budget=BudgetSpec(steps=steps), **changes)
     whole = Trial(spec, Store(tmp_path / "whole"), "s")
     to_end(whole)
     store = killed_until_done(spec, tmp_path / "killed", np.random.default_rng(seed), kills)
@@ -232,3 +233,11 @@ def test_a_run_killed_three_times_leaves_the_same_trajectory_bit_for_bit(tmp_pat
 @pytest.mark.parametrize("seed", range(1, 6))
 def test_a_run_killed_at_many_moments_leaves_the_same_trajectory(tmp_path, digits_spec, seed):
     check_kills(tmp_path, digits_spec, seed=seed, kills=6, steps=1600)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", OBJECTIVES)
+def test_a_killed_run_of_every_objective_leaves_the_same_trajectory(tmp_path, digits_spec, name):
+    options = {"byol": {"predictor_hidden": 64}, "swav": {"prototypes": 16, "queue": 96, "queue_start": 0.2}}
+    objective = objective_spec(name, **options.get(name, {}))
+    check_kills(tmp_path, digits_spec, seed=0, kills=3, steps=400, objective=objective)
