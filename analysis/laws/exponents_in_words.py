@@ -17,15 +17,19 @@ def in_words(law: GridLaw) -> list[str]:
     above = {"none": "percent error", "free": "error above its floor", "theory": "error above e_inf"}[law.form.floor]
     alpha, alphas = fit.alpha["steps"], fit.draws("alpha", "steps")
     sentences = [f"Twice the steps leave {_times(2**-alpha, 2**-alphas)} of the {above}."]
+    falls = fit.interval("alpha", "steps")[0] > 0
+    if not falls:
+        sentences.append("It does not clearly fall with steps, which then make good nothing that P, D or K cost.")
     for column, name in NAMES.items():
         if column not in fit.alpha:
             continue
         exponent, draws = fit.alpha[column], fit.draws("alpha", column)
-        steps = _times(2 ** (-exponent / alpha), 2 ** (-draws / np.where(alphas > 0, alphas, np.nan)))
-        sentences.append(
-            f"Twice {name}, at the same steps, make {_times(2**-exponent, 2**-draws)} of it: the same {above} after "
-            f"{steps} the steps" + (f", {_times(2 ** (1 - exponent / alpha))} the images." if column == "P" else ".")
-        )
+        sentence = f"Twice {name}, at the same steps, make {_times(2**-exponent, 2**-draws)} of it"
+        if falls:
+            steps = _times(2 ** (-exponent / alpha), 2 ** (-draws / np.where(alphas > 0, alphas, np.nan)))
+            sentence += f": the same {above} after {steps} the steps"
+            sentence += f", {_times(2 ** (1 - exponent / alpha))} the images" if column == "P" else ""
+        sentences.append(sentence + ".")
     if law.form.aspect:
         low, high = fit.interval("alpha", "aspect")
         what = "nothing is left of a peak at P = D" if low <= 0 <= high else "something is left of a peak at P = D"
@@ -46,4 +50,4 @@ def _times(value: float, draws: np.ndarray | None = None) -> str:
 
 
 def _round(value: float) -> str:
-    return f"{value:.2f}" if value >= 0.1 else f"{value:.2g}"
+    return f"{value:.2f}" if 0.1 <= value < 1e4 else f"{value:.2g}"

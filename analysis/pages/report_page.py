@@ -3,31 +3,21 @@
 from __future__ import annotations
 
 import html
-import re
 import tempfile
 from pathlib import Path
 
 import pandas as pd
 
-from analysis.laws.cell_law import PURE, chosen_form, form_contest, laws_by_seed
+from analysis.laws.cell_law import form_contest
 from analysis.laws.exponents_in_words import in_words
 from analysis.laws.grid_law import grid_laws, law_table, measured_points
 from analysis.laws.measured_cells import measured_cells
 from analysis.laws.peak import find_peaks
 from analysis.pages import descent_figures, grid_law_figures, isoflop_figure, scaling_figures
+from analysis.pages.claims_section import claims_section
 from analysis.pages.collapsed_runs import collapsed_runs
 from analysis.pages.html_page import images, page, paragraph, section, table
 from analysis.pages.objective_section import objective_sections
-from analysis.pages.paper_claims import (
-    Claim,
-    grid_claim,
-    law_claim,
-    peak_claim,
-    peak_left_claim,
-    quoted_claim,
-    same_slope_claim,
-    slope_claim,
-)
 from analysis.pages.provenance import provenance
 from analysis.reading.errors import ResultsError
 from analysis.reading.results import Results
@@ -66,22 +56,19 @@ def _analysis(results: Results, finished: pd.DataFrame, folder: Path) -> list[st
     descent = descent_figures.figures(results, folder)
     scaling, fits = scaling_figures.figures(results, folder)
     cells = measured_cells(results)
-    above = ("theory", chosen_form(fits)[1])
-    by_seed = laws_by_seed(cells, (PURE, above, chosen_form(fits)))
-    claims = [peak_claim(finished, peaks), law_claim(fits), slope_claim(by_seed, above), quoted_claim(fits, by_seed)]
-    claims.append(same_slope_claim(by_seed, above))
     try:
         laws = grid_laws(measured_points(results))
         forecast = grid_law_figures.figures(laws, folder) + isoflop_figure.figures(laws, cells, finished, folder)
-        for kinds in laws.values():
-            claims += [peak_left_claim(kinds), grid_claim(kinds)]
-        words = [sentence for kinds in laws.values() for sentence in in_words(kinds[0])]
-        grid = images(forecast) + paragraph(" ".join(words)) + table(law_table(laws))
+        words = (
+            paragraph(" ".join([*([f"{variant}:"] * (len(laws) > 1)), *in_words(kinds[0])]))
+            for variant, kinds in laws.items()
+        )
+        grid = images(forecast) + "".join(words) + table(law_table(laws))
     except ResultsError as error:
-        forecast, grid = [], paragraph(str(error))
+        laws, forecast, grid = {}, [], paragraph(str(error))
     pictures = [path.stem for path in descent + scaling + forecast]
     return [
-        section("What this sweep says of the paper's claims", _claims(claims, pictures)),
+        claims_section(finished, peaks, fits, cells, laws, pictures),
         section("Double descent", images(descent) + table(descent_figures.summary(peaks))),
         section("Scaling with compute", images(scaling)),
         section("Which law", paragraph(CONTEST) + table(form_contest(fits))),
@@ -101,18 +88,6 @@ def overview(runs: pd.DataFrame) -> str:
         f"{len(runs)} runs ({text}) of {encoders} on {sets}: {finished['flops'].sum():.3g} FLOPs in {hours:.2f} "
         "device-hours."
     )
-
-
-def _claims(claims: list[Claim], pictures: list[str]) -> str:
-    items = []
-    for claim in claims:
-        names = [stem for stem in pictures for figure in claim.figures if re.fullmatch(rf"{figure}(_\d+)?", stem)]
-        links = ", ".join(f"<a href='#{name}'>{name}</a>" for name in names)
-        items.append(
-            f"<dt>{html.escape(claim.statement)}: <span class={claim.verdict}>{claim.verdict}</span></dt>"
-            f"<dd>{html.escape(claim.reason)} {f'Figures: {links}.' if links else ''}</dd>"
-        )
-    return f"<dl>{''.join(items)}</dl>"
 
 
 def _reproduce(results: Results) -> str:
