@@ -89,6 +89,9 @@ class ObjectiveSpec:
     follows_progress: ClassVar[bool] = False
     name: str
 
+    def require_run(self, points: int, steps: int) -> None:
+        """Raises SpecError where an option means nothing in a run of `steps` steps of `points` images."""
+
 
 @dataclass(frozen=True)
 class OwnObjectiveSpec(ObjectiveSpec):

@@ -50,6 +50,22 @@ def dropping(channels, size, rate=0.1):
     return nn.Sequential(nn.Flatten(), nn.Dropout(rate), nn.Linear(channels * size**2, 5))
 
 
+class Noisy(nn.Module):
+    """Chance that no module tells of."""
+
+    def forward(self, x):
+        return nn.functional.dropout(x.flatten(1), 0.1, self.training)
+
+
+def noisy(channels, size):
+    return nn.Sequential(Noisy(), nn.Linear(channels * size**2, 5))
+
+
+class Chance(Pull):
+    def loss(self, z, teacher=None, progress=None):
+        return (z + torch.randn_like(z)).square().mean()
+
+
 def flat(channels, size):
     return nn.Conv2d(channels, 3, 3)
 

@@ -11,6 +11,7 @@ from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from numpy.typing import NDArray
 
 from analysis.laws.objective_paths import measured_paths, paths
 from analysis.laws.peak import finished_runs
@@ -47,8 +48,9 @@ def draw_paths(factors: pd.DataFrame, probes: pd.DataFrame, cells: list[Sizes], 
     columns = len(TITLES) + len(kinds)
     size = (1.75 * columns + 0.4, 1.55 * len(cells) + 1.0)
     figure, axes = plt.subplots(
-        len(cells), columns, figsize=size, squeeze=False, sharex=True, sharey="col", layout="constrained"
+        len(cells), columns, figsize=size, squeeze=False, sharex="col", sharey="col", layout="constrained"
     )
+    along = probes.groupby("variant")["step"].nunique().max() if len(probes) else 0
     colour = colours(sorted(factors["variant"].unique()))
     for row, cell in zip(axes, cells, strict=True):
         for variant, path in _of(factors, cell).groupby("variant"):
@@ -61,9 +63,17 @@ def draw_paths(factors: pd.DataFrame, probes: pd.DataFrame, cells: list[Sizes], 
         for ax, kind in zip(row[len(TITLES) :], kinds, strict=True):
             mine = _of(probes, cell)
             mine = mine[(mine["name"] == kind[0]) & (mine["subject"] == kind[1])]
-            _probe(ax, mine, colour, first=float(factors["flops"].min()))
+            if along > 1:
+                _probe_path(ax, mine, colour, first=float(factors["flops"].min()))
+            else:
+                _probe_at_the_end(ax, mine, colour)
+    for column, name in zip(axes.T, TITLES, strict=False):
+        low, high = factors[name].min(), factors[name].max()
+        margin = 0.08 * (high - low)
+        column[0].set_ylim(max(0, low - margin), min(1.02, high + margin))  # bands of two seeds are wider than the axis
     for ax, name in zip(axes[0], [*TITLES.values(), *(_probe_name(*kind) for kind in kinds)], strict=True):
         ax.set_title(name, fontsize=7, pad=3)
+    for ax in axes[:, : columns if along > 1 else len(TITLES)].flat:
         ax.set_xscale("log")
     figure.supxlabel("compute (FLOPs)", fontsize=8)
     return _legend(figure, colour, columns)
@@ -107,15 +117,31 @@ def _of(table: pd.DataFrame, cell: Sizes) -> pd.DataFrame:
 
 def _band(ax: Axes, path: pd.DataFrame, name: str, colour: str) -> None:
     ax.plot(path["flops"], path[name], color=colour, lw=1)
-    ax.fill_between(path["flops"], path[f"{name}_low"], path[f"{name}_high"], color=colour, alpha=0.2, lw=0)
+    low, high = (path[f"{name}_{end}"].clip(0, 1) for end in ("low", "high"))  # as all three are
+    ax.fill_between(path["flops"], low, high, color=colour, alpha=0.15, lw=0)
 
 
-def _probe(ax: Axes, measured: pd.DataFrame, colour: dict[object, str], first: float) -> None:
+def _probe_path(ax: Axes, measured: pd.DataFrame, colour: dict[object, str], first: float) -> None:
     """Accuracy where it was measured; what was measured before the first step stands at the left edge."""
     for variant, path in measured.groupby("variant"):
         x = np.maximum(path["flops"], first / 2)
-        half = ((path["value_high"] - path["value_low"]) / 2).fillna(0)
-        ax.errorbar(x, path["value"], yerr=half, color=colour[variant], marker="o", ms=2.5, lw=0.8)
+        ax.errorbar(x, path["value"], yerr=_bars(path), color=colour[variant], marker="o", ms=2.5, lw=0.8)
+
+
+def _probe_at_the_end(ax: Axes, measured: pd.DataFrame, colour: dict[object, str]) -> None:
+    """Accuracy of objectives side by side, where it was measured at the end alone."""
+    places = {variant: place for place, variant in enumerate(colour)}
+    for variant, path in measured.groupby("variant"):
+        ax.errorbar([places[variant]], path["value"], yerr=_bars(path), color=colour[variant], marker="o", ms=3, lw=0.8)
+    ax.set_xticks(range(len(places)), [str(variant) for variant in places], rotation=90, fontsize=5)
+
+
+def _bars(path: pd.DataFrame) -> NDArray[np.float64]:
+    """(2, n): down and up from each accuracy to the ends of its interval, within 0 to 1."""
+    value = path["value"].to_numpy()
+    low, high = (path[f"value_{end}"].fillna(path["value"]).clip(0, 1).to_numpy() for end in ("low", "high"))
+    bars: NDArray[np.float64] = np.stack([value - low, high - value])
+    return bars
 
 
 def _probe_name(name: str, subject: str) -> str:

@@ -25,10 +25,10 @@ COLOURS = (
     "#E69F00",
     "#56B4E9",
     "#000000",
-    "#F0E442",
     "#882255",
     "#999999",
-)  # Okabe and Ito's eight, two more for as many objectives
+    "#F0E442",
+)  # Okabe and Ito's, yellow last since it is faint, with two more for as many objectives
 THEORY = "#333333"
 DPI = 200
 

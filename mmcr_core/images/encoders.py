@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from mmcr_core.images.own_encoders import own_encoder, timm_encoder
+from mmcr_core.no_chance import NoChance, RandomNumbersDrawn
 from mmcr_core.spec import RESNETS, EncoderSpec, ProjectorSpec, RunSpec, SpecError
 
 WIDTH = 64  # of a ResNet's first stage, where none is given
@@ -71,8 +72,12 @@ def feature_count(spec: EncoderSpec, channels: int, size: int = 0) -> int:
     what, rule = spec.model or spec.name, f"it must map (B, {channels}, {size}, {size}) images to (B, F) features"
     with torch.random.fork_rng(devices=[]), torch.device("meta"):
         encoder = build_encoder(spec, channels, size)
+        images = torch.empty(2, channels, size, size)
         try:
-            features = encoder(torch.empty(2, channels, size, size))
+            with NoChance():
+                features = encoder(images)
+        except RandomNumbersDrawn as drawn:
+            raise SpecError("name", f"'{what}' {drawn}") from drawn
         except Exception as error:  # whatever code that is not ours raises
             reason = " ".join(f"{type(error).__name__}: {error}".split())
             raise SpecError("name", f"'{what}' fails on images without data ({reason}); {rule}") from error

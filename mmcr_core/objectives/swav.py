@@ -8,6 +8,7 @@ All views have one size and one distribution here, so one queue, of first views,
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -45,6 +46,12 @@ class SwAVOptions(ObjectiveSpec):
             require(getattr(self, key) > 0, key, "must be more than 0")
         for key in ("queue_start", "frozen"):
             require(0 <= getattr(self, key) <= 1, key, "is a share of the run; it must lie in [0, 1]")
+
+    def require_run(self, points: int, steps: int) -> None:
+        """A queue must be full before the last step."""
+        rows = points * max(0, steps - math.ceil(self.queue_start * steps) - 1)
+        late = f"from queue_start = {self.queue_start:g} on {rows} embeddings come before the last of {steps} steps"
+        require(self.queue <= rows, "queue", f"{self.queue} is never full, and so never used: {late}; use fewer, or 0")
 
 
 class SwAV(Objective):

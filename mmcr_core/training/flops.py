@@ -14,6 +14,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from mmcr_core.images.encoders import ImageNetwork
+from mmcr_core.no_chance import NoChance
 from mmcr_core.objectives import build_objective, objective_class
 from mmcr_core.spec import EncoderSpec, ObjectiveSpec, ProjectorSpec, RunSpec
 
@@ -46,7 +47,8 @@ def network_flops(
 
 @functools.cache
 def objective_flops(options: ObjectiveSpec, points: int, views: int, dims: int) -> int:
-    """FLOPs of value and gradient of an objective's own matrix products; MMCR's is the nuclear norm of `loss_flops`."""
+    """FLOPs of value and gradient of an objective's own matrix products; MMCR's is the nuclear norm of `loss_flops`.
+    Raises RandomNumbersDrawn where the loss draws some."""
     if options.name == "mmcr":
         return 0
     with torch.device("meta"):
@@ -54,7 +56,7 @@ def objective_flops(options: ObjectiveSpec, points: int, views: int, dims: int) 
         z = torch.empty(points, views, dims, requires_grad=True)
         teacher = torch.empty(points, views, dims) if objective.has_teacher else None
         progress = torch.zeros(())
-    with FlopCounterMode(display=False) as counter:
+    with FlopCounterMode(display=False) as counter, NoChance():
         objective.loss(z, teacher, progress).backward()
     return int(counter.get_total_flops())
 

@@ -73,6 +73,7 @@ def _grid(document: Marked, text: str) -> GridSpec:
     for key, marked in top.items():
         if key not in known:
             raise YamlError(marked.line, unknown_key(key, known))
+    _require_no_axis(top.get("evaluate"))
     settings = _settings({key: top[key] for key in GridSettings.model_fields if key in top})
     sweep = Marked({key: marked for key, marked in top.items() if key in _RUN_KEYS}, 1)
     cells: dict[str, RunSpec] = {}
@@ -86,6 +87,15 @@ def _grid(document: Marked, text: str) -> GridSpec:
             raise YamlError(1, f"{problem}; {reason}: keep one")
         cells[key] = spec
     return GridSpec(settings, tuple(cells.values()), text)
+
+
+def _require_no_axis(evaluate: Marked | None) -> None:
+    """What is measured is no part of a run, so that a list there would be the same run twice."""
+    given: dict[str, Marked] = evaluate.value if evaluate and isinstance(evaluate.value, dict) else {}
+    for key, marked in given.items():
+        if isinstance(marked.value, list) and len(marked.value) > 1 and not _is_tuple(("evaluate", key)):
+            one = "takes one value: what is measured is no part of a run, and so no axis"
+            raise YamlError(marked.line, f"evaluate.{key}: {one}")
 
 
 def _settings(marked: dict[str, Marked]) -> GridSettings:
@@ -197,6 +207,10 @@ def _identified(spec: RunSpec, lines: Lines, digests: dict[tuple[str, str | None
         raise YamlError(line_of(lines, ("optimizer", "warmup")), f"optimizer.warmup: {problem}")
     if steps < 1:
         raise YamlError(line_of(lines, ("budget",)), f"budget: is less than one step of P = {spec.P} images; give more")
+    try:
+        spec.objective.require_run(spec.P, steps)
+    except SpecError as error:
+        raise YamlError(line_of(lines, ("objective", error.key)), f"objective.{error.key}: {error}") from error
     return spec
 
 

@@ -10,6 +10,7 @@ from pydantic import TypeAdapter
 
 from mmcr_core.images.encoders import feature_count
 from mmcr_core.images.own_encoders import with_defaults
+from mmcr_core.no_chance import RandomNumbersDrawn
 from mmcr_core.objectives import objective_class, own_spec
 from mmcr_core.spec import ObjectiveSpec, OwnObjectiveSpec, RunSpec, SpecError, is_own
 from mmcr_core.training.flops import network_flops, objective_flops
@@ -63,6 +64,8 @@ def _tried(step: Any, name: str) -> None:
         step()
     except SpecError:
         raise
+    except RandomNumbersDrawn as drawn:
+        raise SpecError("name", f"'{name}' {drawn}") from drawn
     except Exception as error:  # whatever code that is not ours raises
         reason = " ".join(f"{type(error).__name__}: {error}".split())[:300]
         rule = "forward and backward must run on meta tensors: nothing in a step may read a value back from the device"
