@@ -8,12 +8,16 @@ import pytest
 from analysis.laws.cell_law import PURE, chosen_form, fit_table, laws_by_seed
 from analysis.laws.diagonal_contrasts import slope_at_diagonal
 from analysis.laws.forecast import end_test
+from analysis.laws.gains import gains
 from analysis.laws.grid_law import GridForm, fit_grid_law, measured_points
+from analysis.laws.measure_tracking import beside_the_error, tracking
 from analysis.laws.measured_cells import measured_cells, tail_errors
+from analysis.laws.objective_differences import at_the_end, differences
 from analysis.laws.peak import peak_table
 from analysis.pages.level_figure import level_table
 from analysis.pages.paper_claims import peak_claim
 from analysis.reading.results import open_results
+from mmcr_core.theory import collapse
 from tests.conftest import REPOSITORY
 
 ABOVE = ("theory", "free")
@@ -102,3 +106,44 @@ def test_uniformity_follows_the_level_of_so_many_images(images):
     assert (changes["deficit"] / changes["level"]).between(0.65, 1.05).all()
     whole = images[(images["P"] == 128) & (images["images"] == 128) & (images["D"] <= 32)]
     assert (whole["deficit"] < 0.01).all() and whole["level"].to_numpy() == pytest.approx(0, abs=1e-9)
+
+
+@pytest.fixture(scope="module")
+def objectives():
+    return open_results(REPOSITORY / "results/reference/objectives-digits")
+
+
+def test_the_table_of_objectives_is_what_their_sweep_says(objectives):
+    ends = at_the_end(objectives).pivot_table(index="variant", columns="quantity", values="value")
+    gained = gains(objectives)
+    gained = gained[gained["labels"] == "5 labels a class"].set_index(["variant", "probe"])
+    text = (REPOSITORY / "docs/objectives.md").read_text().partition("## What they do")[2]
+    rows = {cells[1].strip(" `"): cells[2:] for line in text.splitlines() if len(cells := line.split("|")) == 10}
+    names = ["percent_error", "reconstruction", "uniformity", "capacity, views", "mutual_information_bound"]
+    assert set(ends.index) <= set(rows)
+    for name, values in ends.iterrows():
+        plain = [float(rows[name][column]) for column in (0, 1, 2, 5, 6)]
+        assert plain == pytest.approx(values[names].tolist(), abs=6e-3)
+        assert plain[:3] == pytest.approx(values[names[:3]].tolist(), abs=6e-4)
+        for column, probe in ((3, "knn"), (4, "linear")):
+            said = [float(number) for number in re.findall(r"[-+][\d.]+", rows[name][column])]
+            assert said == pytest.approx(gained.loc[(name, probe), ["gain", "low", "high"]].tolist(), abs=6e-4)
+
+
+def test_all_objectives_but_the_control_gain_and_the_control_collapses(objectives):
+    gained = gains(objectives)
+    few = gained[gained["labels"] == "5 labels a class"]
+    assert few.groupby("variant")["above_untrained"].all().to_dict() == {
+        name: name != "alignment" for name in few["variant"].unique()
+    }
+    runs = objectives.runs()
+    fallen = [bool(collapse(u, P, D)) for u, P, D in zip(runs["uniformity"], runs["P"], runs["D"], strict=True)]
+    assert fallen == (runs["objective"] == "alignment").tolist()
+
+
+def test_mmcrs_capacity_rises_whenever_its_error_falls_and_its_information_ends_highest(objectives):
+    ranks = tracking(beside_the_error(objectives)).set_index(["variant", "name", "subject"])
+    assert np.allclose(ranks.loc["mmcr"].loc["capacity", ["least", "largest"]], -1)
+    apart = differences(objectives)
+    apart = apart[apart["quantity"] == "mutual_information_bound"]
+    assert len(apart) == 8 and (apart["high"] < 0).all()
