@@ -14,6 +14,7 @@ import torch
 from mmcr_core.defaults import VIEW_RECIPES, run_spec
 from mmcr_core.identity import run_id
 from mmcr_core.images.datasets import DatasetError, content_digest, describe_skipped, require_present
+from mmcr_core.objectives import OBJECTIVES, objective_spec
 from mmcr_core.spec import (
     MEASURES,
     RESNETS,
@@ -100,6 +101,7 @@ def _parser() -> argparse.ArgumentParser:
     budget.add_argument("--steps", type=int)
     budget.add_argument("--images", type=int)
     add("--seed", type=int, default=0)
+    add("--objective", choices=list(OBJECTIVES), default="mmcr", help="with its published options (default mmcr)")
     add("--encoder", choices=[*RESNETS, "convnet"], help="default: fits the data set")
     add("--stem", choices=["imagenet", "small"])
     add("--width", type=int, help="of a ResNet's first stage (default 64)")
@@ -124,6 +126,8 @@ def _spec(given: argparse.Namespace) -> RunSpec:
     chosen: dict[str, Any] = {}
     if given.encoder or given.stem or given.width:
         chosen["encoder"] = EncoderSpec(given.encoder or "resnet18", given.stem, given.width)
+    if given.objective != "mmcr":
+        chosen["objective"] = objective_spec(given.objective)
     if given.views:
         chosen["views"] = VIEW_RECIPES[given.views]
     return run_spec(

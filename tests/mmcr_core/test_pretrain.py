@@ -7,6 +7,7 @@ import sys
 import pytest
 
 from mmcr_core import pretrain
+from mmcr_core.objectives import objective_spec
 from mmcr_core.spec import EncoderSpec
 
 
@@ -59,3 +60,12 @@ def test_encoder_width_and_optimiser_are_options_of_the_command():
     spec = pretrain._spec(pretrain._parser().parse_args(given.split()))
     assert spec.encoder == EncoderSpec("resnet50", "small", 32)
     assert spec.optimizer.name == "lars"
+
+
+def test_every_objective_can_be_named():
+    spec = pretrain._spec(
+        pretrain._parser().parse_args(["--P", "16", "--D", "8", "--K", "2", "--dataset", "digits", "--steps", "2"])
+    )
+    assert spec.objective.name == "mmcr"
+    named = "--P 16 --D 8 --K 2 --dataset digits --steps 2 --objective byol"
+    assert pretrain._spec(pretrain._parser().parse_args(named.split())).objective == objective_spec("byol")

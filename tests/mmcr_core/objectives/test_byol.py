@@ -1,6 +1,7 @@
 """BYOL against its published formula, and its momentum copy in a run."""
 
 import math
+from importlib import import_module
 from itertools import permutations
 
 import pytest
@@ -41,6 +42,16 @@ def test_value_and_gradients_are_those_of_the_published_formula(shape):
     assert found[0] == pytest.approx(expected[0], rel=1e-10)
     assert (found[1] - expected[1]).norm() <= 1e-9 * expected[1].norm()
     assert (own - weight.grad).norm() <= 1e-9 * own.norm()
+
+
+def test_it_agrees_with_lightly():
+    import_module("mmcr_core.images._torchvision")  # lightly imports torchvision
+    theirs = pytest.importorskip("lightly.loss").NegativeCosineSimilarity()
+    objective = make_objective("byol", dims=5, predictor_hidden=8)
+    z, teacher = embeddings(9, 2, 5), embeddings(9, 2, 5, seed=1)
+    q = objective.predictor(z.flatten(0, 1)).view(z.shape)
+    mean = (theirs(q[:, 0], teacher[:, 1]) + theirs(q[:, 1], teacher[:, 0])) / 2  # of minus the cosines
+    assert objective.loss(z, teacher).item() == pytest.approx(4 + 4 * mean.item(), rel=1e-5)
 
 
 def test_no_gradient_reaches_the_teacher():

@@ -42,7 +42,18 @@ BASE = """
 """
 
 
-@pytest.mark.parametrize(("name", "cells"), [("quickstart", 16), ("paper-stl10", 75), ("cifar10", 75)])
+@pytest.mark.parametrize(
+    ("name", "cells"),
+    [
+        ("quickstart", 16),
+        ("paper-stl10", 75),
+        ("cifar10", 75),
+        ("objectives-digits", 27),
+        ("objectives-peaks-digits", 81),
+        ("objectives-cifar10", 27),
+        ("objectives-stl10", 216),
+    ],
+)
 def test_shipped_grids_validate_without_data(name, cells, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     grid = load_grid(GRIDS / f"{name}.yaml")
