@@ -62,10 +62,8 @@ def test_encoder_width_and_optimiser_are_options_of_the_command():
     assert spec.optimizer.name == "lars"
 
 
-def test_every_objective_can_be_named():
-    spec = pretrain._spec(
-        pretrain._parser().parse_args(["--P", "16", "--D", "8", "--K", "2", "--dataset", "digits", "--steps", "2"])
-    )
-    assert spec.objective.name == "mmcr"
-    named = "--P 16 --D 8 --K 2 --dataset digits --steps 2 --objective byol"
-    assert pretrain._spec(pretrain._parser().parse_args(named.split())).objective == objective_spec("byol")
+@pytest.mark.parametrize("named", [(), ("--objective", "byol")])
+def test_an_objective_can_be_named(named):
+    cell = ("--P", "16", "--D", "8", "--K", "2", "--dataset", "digits", "--steps", "2")
+    spec = pretrain._spec(pretrain._parser().parse_args([*cell, *named]))
+    assert spec.objective == objective_spec(named[1] if named else "mmcr")

@@ -39,6 +39,6 @@ def test_what_is_left_of_the_peak_is_said(sentences):
 def test_where_the_law_does_not_fall_nothing_is_said_of_steps_that_make_good():
     """An error that stays: how many more steps P costs would be a quotient by nothing."""
     flat = points(lambda P, D, K, steps: 0.3 * (P / 64) ** 0.05 * steps**0.0, noise=0.02)
-    steps, nothing, batch, *_ = in_words(fit_grid_law(flat, GridForm("none", "none", False), bootstrap=100))
+    _, nothing, batch, *_ = in_words(fit_grid_law(flat, GridForm("none", "none", False), bootstrap=100))
     assert "does not clearly fall with steps" in nothing
     assert numbers(batch) == pytest.approx([2**0.05], abs=0.02) and "after" not in batch
