@@ -38,6 +38,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         launches = item.path.parent.name == "sweeps" or item.path.name in LAUNCHES
         item.add_marker(pytest.mark.xdist_group("launches" if launches else str(item.path)))
+    items.sort(key=lambda item: item.get_closest_marker("xdist_group").args[0] != "launches")  # no tail of them alone
 
 
 @pytest.fixture(autouse=True)
