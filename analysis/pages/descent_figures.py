@@ -18,7 +18,7 @@ from analysis.laws.reference_level import level_of
 from analysis.pages.error_split import draw_gap, gap_table
 from analysis.pages.heat_map import draw_heat_map
 from analysis.pages.level_figure import draw_levels, level_table
-from analysis.pages.style import THEORY, colours, save
+from analysis.pages.style import THEORY, colours, entitle, save
 from analysis.reading.results import Results
 from mmcr_core.theory import simulate_uniform
 
@@ -41,7 +41,7 @@ def figures(results: Results, folder: Path) -> list[Path]:
             drawn["gap"] = draw_gap(split)
         for name, figure in drawn.items():
             if runs["variant"].nunique() > 1:
-                figure.suptitle(str(variant), fontsize=8)
+                entitle(figure, str(variant))
                 name = f"{name}_{i}"
             paths.append(save(figure, folder, name))
     if not (levels := level_table(runs)).empty:

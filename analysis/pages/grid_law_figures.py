@@ -12,7 +12,7 @@ from matplotlib.lines import Line2D
 
 from analysis.laws.grid_law import GridLaw
 from analysis.pages.collapse_figure import draw_collapse
-from analysis.pages.style import THEORY, colours, plain_ticks, save
+from analysis.pages.style import THEORY, colours, entitle, plain_ticks, save
 
 FLOORS = {"none": "no floor", "free": "free floor", "theory": "floor $e_\\infty$"}
 
@@ -30,7 +30,7 @@ def figures(laws: dict[str, list[GridLaw]], folder: Path) -> list[Path]:
         for name, drawn in drawings.items():
             figure = drawn()
             if len(laws) > 1:
-                figure.suptitle(variant, fontsize=8)
+                entitle(figure, variant)
             paths.append(save(figure, folder, name if len(laws) == 1 else f"{name}_{i}"))
     return paths
 

@@ -14,7 +14,7 @@ from matplotlib.lines import Line2D
 from analysis.laws.grid_law import GridLaw
 from analysis.laws.huber import percentiles
 from analysis.laws.measured_cells import Cell, Key
-from analysis.pages.style import colours, plain_ticks, save
+from analysis.pages.style import colours, entitle, plain_ticks, save
 
 ROWS = {"error": "percent error", "gap": "gap above $e_\\infty$"}
 BUDGETS = 3
@@ -34,7 +34,7 @@ def figures(laws: dict[str, list[GridLaw]], cells: dict[Key, Cell], runs: pd.Dat
             continue
         figure = draw(kinds[0], mine, cost)
         if len(laws) > 1:
-            figure.suptitle(variant, fontsize=8)
+            entitle(figure, variant)
         paths.append(save(figure, folder, "isoflop" if len(laws) == 1 else f"isoflop_{i}"))
     return paths
 

@@ -17,7 +17,7 @@ from analysis.laws.measured_cells import AXES, Cell, Key, measured_cells
 from analysis.laws.reference_level import Level
 from analysis.pages.heat_map import draw_heat_map
 from analysis.pages.progress import track
-from analysis.pages.style import THEORY, colours, plain_ticks, save
+from analysis.pages.style import THEORY, colours, entitle, plain_ticks, save
 from analysis.reading.errors import ResultsError
 from analysis.reading.results import Results
 
@@ -51,7 +51,7 @@ def figures(
         exponents = draw_exponents(rows[(rows["floor"] == drawn[0]) & (rows["offset"] == drawn[1])])
         for name, figure in (("scaling", scaling), ("exponents", exponents)):
             if suffix:
-                figure.suptitle(variant, fontsize=8)
+                entitle(figure, variant)
             paths.append(save(figure, folder, name + suffix))
     return paths, table
 

@@ -14,6 +14,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties
 
 from analysis.pages.output_files import write
 
@@ -66,6 +67,14 @@ def plain_ticks(axes: Iterable[Axes], axis: str, low: float, high: float) -> Non
         (ax.set_xlim if axis == "x" else ax.set_ylim)(low, high)
         chosen.set_ticks(ticks, [f"{tick:g}" for tick in ticks])
         chosen.minorticks_off()
+
+
+def entitle(figure: Figure, text: str) -> None:
+    """Say above a figure what it is of: over its legend, which a title of the figure would be drawn onto."""
+    if figure.legends:
+        figure.legends[0].set_title(text, prop=FontProperties(size=8, weight="bold"))
+    else:
+        figure.suptitle(text, fontsize=8)
 
 
 def save(figure: Figure, folder: Path, name: str) -> Path:
