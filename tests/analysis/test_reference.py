@@ -147,3 +147,18 @@ def test_mmcrs_capacity_rises_whenever_its_error_falls_and_its_information_ends_
     apart = differences(objectives)
     apart = apart[apart["quantity"] == "mutual_information_bound"]
     assert len(apart) == 8 and (apart["high"] < 0).all()
+
+
+def test_every_objectives_error_is_largest_at_p_equal_d_as_the_docs_say(peaks_of_objectives):
+    runs = peaks_of_objectives.runs()
+    errors = runs[runs["D"] == 64].pivot_table(index="variant", columns="P", values="percent_error")
+    assert len(errors) == 9 and (errors.idxmax(axis=1) == 64).all()
+    text = (REPOSITORY / "docs/objectives.md").read_text().partition("## Does the error of the others")[2]
+    rows = {cells[1].strip(" `"): cells[2:5] for line in text.splitlines() if len(cells := line.split("|")) == 7}
+    for name, values in errors.iterrows():
+        assert [float(number) for number in rows[name]] == pytest.approx(values.tolist(), abs=6e-4)
+
+
+@pytest.fixture(scope="module")
+def peaks_of_objectives():
+    return open_results(REPOSITORY / "results/reference/objectives-peaks-digits")
