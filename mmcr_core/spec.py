@@ -7,16 +7,16 @@ only.
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal, get_args
 
-STRICT: dict[str, Any] = {
-    "extra": "forbid",
-    "strict": True,
-    "allow_inf_nan": False,
-}  # how pydantic reads these classes from a file
+from mmcr_core.checks import STRICT as STRICT
+from mmcr_core.checks import OwnOptions as OwnOptions
+from mmcr_core.checks import SpecError as SpecError
+from mmcr_core.checks import is_own as is_own
+from mmcr_core.checks import near as near
+from mmcr_core.checks import require as require
+from mmcr_core.view_spec import ViewSpec as ViewSpec
 
 MeasureName = Literal["knn", "linear", "mutual_information", "effective_rank", "alignment", "capacity"]
 MEASURES: tuple[MeasureName, ...] = get_args(MeasureName)
@@ -30,50 +30,6 @@ NAMED_IMAGES = {  # (data set, split) -> training images
     ("stl10", "train+unlabeled"): 105_000,
 }
 NAMED_HELDOUT = {"digits": 360, "cifar10": 10_000, "cifar100": 10_000, "stl10": 8_000}
-
-
-class SpecError(ValueError):
-    """A value that cannot be run. `key` is its path inside the spec, such as `views.crop_scale`."""
-
-    def __init__(self, key: str, problem: str) -> None:
-        super().__init__(problem)
-        self.key = key
-
-
-def require(condition: bool, key: str, problem: str) -> None:
-    """Raises SpecError unless `condition` holds."""
-    if not condition:
-        raise SpecError(key, problem)
-
-
-class OwnOptions(dict[str, Any]):
-    """Options of code that this project does not know, name -> plain value or a tuple of such. Hashable, so it must not
-    be changed."""
-
-    def __hash__(self) -> int:  # type: ignore[override]
-        return hash(tuple(sorted(self.items(), key=lambda item: item[0])))
-
-    @classmethod
-    def checked(cls, options: Mapping[str, Any] | None, key: str) -> OwnOptions:
-        """The same, lists as tuples; SpecError for a value of another kind."""
-        frozen = cls()
-        for name, value in (options or {}).items():
-            frozen[name] = tuple(value) if isinstance(value, list) else value
-            parts = frozen[name] if isinstance(frozen[name], tuple) else (value,)
-            plain = all(part is None or isinstance(part, str | int | float | bool) for part in parts)
-            require(plain, f"{key}.{name}", "must be a number, a text, true, false or null, or a list of such")
-        return frozen
-
-
-def is_own(name: str) -> bool:
-    """Whether a name is that of a user's own code, `my_module:attribute`."""
-    return ":" in name
-
-
-def near(name: str, known: Any) -> str:
-    """`name` as it may have been meant, for the end of a sentence."""
-    alike = difflib.get_close_matches(name, list(known), 3)
-    return f"did you mean {' or '.join(alike)}?" if alike else f"known: {', '.join(known) or 'none'}"
 
 
 @dataclass(frozen=True)
@@ -306,51 +262,6 @@ class OptimizerSpec:
     def warmup_steps(self, steps: int) -> int:
         """Warm-up of a run of `steps` optimiser steps."""
         return self.warmup if isinstance(self.warmup, int) else round(self.warmup * steps)
-
-
-@dataclass(frozen=True)
-class ViewSpec:
-    """A recipe of random views. Probabilities and ranges mean what torchvision's transforms mean by them.
-
-    Applied in this order: random resized crop to `size` x `size` (bicubic, antialiased), horizontal flip,
-    colour jitter (its four operations in an order drawn for each batch), greyscale, Gaussian blur, solarise,
-    normalisation. On single-channel images saturation, hue and greyscale change nothing.
-    """
-
-    __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
-    size: int
-    crop_scale: tuple[float, float] = (0.08, 1.0)
-    crop_ratio: tuple[float, float] = (3 / 4, 4 / 3)
-    flip: float = 0.5
-    jitter: float = 0.8
-    brightness: float = 0.4
-    contrast: float = 0.4
-    saturation: float = 0.4
-    hue: float = 0.1
-    greyscale: float = 0.2
-    blur: float = 0.0
-    blur_sigma: tuple[float, float] = (0.1, 2.0)
-    solarise: float = 0.0
-    mean: tuple[float, ...] = (0.5, 0.5, 0.5)
-    std: tuple[float, ...] = (0.25, 0.25, 0.25)
-
-    def __post_init__(self) -> None:
-        require(1 <= self.size <= 1024, "size", "must lie in 1..1024 pixels")
-        for key in ("flip", "jitter", "greyscale", "blur", "solarise"):
-            require(0 <= getattr(self, key) <= 1, key, "is a probability; it must lie in [0, 1]")
-        for key in ("brightness", "contrast", "saturation"):
-            require(getattr(self, key) >= 0, key, "must be 0 or more")
-        require(0 <= self.hue <= 0.5, "hue", "must lie in [0, 0.5]")
-        for key in ("crop_scale", "crop_ratio", "blur_sigma"):
-            low, high = getattr(self, key)
-            require(0 < low <= high, key, "must be [low, high] with 0 < low <= high")
-        require(self.crop_scale[1] <= 1, "crop_scale", "is a share of the image's area; it cannot exceed 1")
-        require(
-            len(self.mean) == len(self.std) and len(self.mean) in (1, 3),
-            "mean",
-            "mean and std need one value for each channel (1 or 3)",
-        )
-        require(all(value > 0 for value in self.std), "std", "must be more than 0")
 
 
 @dataclass(frozen=True)

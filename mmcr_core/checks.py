@@ -1,0 +1,57 @@
+"""What the frozen values of a run have in common: how they are read strictly, and how they refuse."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from typing import Any
+
+STRICT: dict[str, Any] = {
+    "extra": "forbid",
+    "strict": True,
+    "allow_inf_nan": False,
+}  # how pydantic reads these classes from a file
+
+
+class SpecError(ValueError):
+    """A value that cannot be run. `key` is its path inside the spec, such as `views.crop_scale`."""
+
+    def __init__(self, key: str, problem: str) -> None:
+        super().__init__(problem)
+        self.key = key
+
+
+def require(condition: bool, key: str, problem: str) -> None:
+    """Raises SpecError unless `condition` holds."""
+    if not condition:
+        raise SpecError(key, problem)
+
+
+class OwnOptions(dict[str, Any]):
+    """Options of code that this project does not know, name -> plain value or a tuple of such. Hashable, so it must not
+    be changed."""
+
+    def __hash__(self) -> int:  # type: ignore[override]
+        return hash(tuple(sorted(self.items(), key=lambda item: item[0])))
+
+    @classmethod
+    def checked(cls, options: Mapping[str, Any] | None, key: str) -> OwnOptions:
+        """The same, lists as tuples; SpecError for a value of another kind."""
+        frozen = cls()
+        for name, value in (options or {}).items():
+            frozen[name] = tuple(value) if isinstance(value, list) else value
+            parts = frozen[name] if isinstance(frozen[name], tuple) else (value,)
+            plain = all(part is None or isinstance(part, str | int | float | bool) for part in parts)
+            require(plain, f"{key}.{name}", "must be a number, a text, true, false or null, or a list of such")
+        return frozen
+
+
+def is_own(name: str) -> bool:
+    """Whether a name is that of a user's own code, `my_module:attribute`."""
+    return ":" in name
+
+
+def near(name: str, known: Any) -> str:
+    """`name` as it may have been meant, for the end of a sentence."""
+    alike = difflib.get_close_matches(name, list(known), 3)
+    return f"did you mean {' or '.join(alike)}?" if alike else f"known: {', '.join(known) or 'none'}"
