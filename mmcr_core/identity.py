@@ -17,14 +17,18 @@ from typing import Any
 from mmcr_core.spec import RunSpec
 
 ALGORITHM: dict[str, dict[str, int]] = {
-    "source": {"images": 1},
+    "source": {"images": 1, "pairs": 1},
     "network": {"resnet18": 1, "convnet": 1},
     "objective": {"mmcr": 1},
     "optimizer": {"adam": 1},
 }
-NOT_IDENTITY = ("evaluate", "dataset.root", "dataset.path", "dataset.download")
+NOT_IDENTITY = ("evaluate", "dataset.root", "dataset.path", "dataset.download", "dataset.processes")
 NEUTRAL: dict[str, tuple[Any, ...]] = {
     "dataset.limit": (None,),
+    "dataset.pairs": (False,),
+    "dataset.captions": (None,),
+    "dataset.sampling": (None,),
+    "objective.clip_weight": (0.0,),
     "encoder.width": (None, 64),
     "encoder.model": (None,),
     "encoder.options": (None,),
@@ -44,7 +48,8 @@ def identity(spec: RunSpec) -> dict[str, Any]:
         _remove(fields, key)
     for key, values in NEUTRAL.items():
         _remove(fields, key, values)
-    names = {"source": "images", "network": spec.encoder.name, "objective": spec.objective.name}
+    source = "pairs" if spec.dataset.has_captions else "images"
+    names = {"source": source, "network": spec.encoder.name, "objective": spec.objective.name}
     names["optimizer"] = spec.optimizer.name
     return fields | {"algorithm": {part: ALGORITHM[part].get(name, 1) for part, name in names.items()}}
 

@@ -18,8 +18,19 @@ from mmcr_core.checks import near as near
 from mmcr_core.checks import require as require
 from mmcr_core.view_spec import ViewSpec as ViewSpec
 
-MeasureName = Literal["knn", "linear", "mutual_information", "effective_rank", "alignment", "capacity"]
+MeasureName = Literal[
+    "knn",
+    "linear",
+    "mutual_information",
+    "effective_rank",
+    "alignment",
+    "capacity",
+    "zero_shot",
+    "retrieval",
+    "modality_gap",
+]
 MEASURES: tuple[MeasureName, ...] = get_args(MeasureName)
+OF_PAIRS: tuple[MeasureName, ...] = ("zero_shot", "retrieval", "modality_gap")
 
 NAMED_IMAGES = {  # (data set, split) -> training images
     ("digits", "train"): 1437,
@@ -28,8 +39,9 @@ NAMED_IMAGES = {  # (data set, split) -> training images
     ("stl10", "train"): 5_000,
     ("stl10", "unlabeled"): 100_000,
     ("stl10", "train+unlabeled"): 105_000,
+    ("glyphs", "train"): 4905,
 }
-NAMED_HELDOUT = {"digits": 360, "cifar10": 10_000, "cifar100": 10_000, "stl10": 8_000}
+NAMED_HELDOUT = {"digits": 360, "cifar10": 10_000, "cifar100": 10_000, "stl10": 8_000, "glyphs": 446}
 
 
 @dataclass(frozen=True)
@@ -37,12 +49,14 @@ class ObjectiveSpec:
     """Which objective. Each objective's file has its own frozen subclass, which adds its options.
 
     `least_views`: the least K with which it makes sense (2 where it compares views); `follows_progress`: whether its
-    loss depends on the share of the run that is done, so that a longer run begins otherwise than a shorter one.
+    loss depends on the share of the run that is done, so that a longer run begins otherwise than a shorter one;
+    `needs_captions`: whether it compares images with their captions, and so needs image-text pairs.
     """
 
     __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
     least_views: ClassVar[int] = 1
     follows_progress: ClassVar[bool] = False
+    needs_captions: ClassVar[bool] = False
     name: str
 
     def require_run(self, points: int, steps: int) -> None:
@@ -65,19 +79,27 @@ class OwnObjectiveSpec(ObjectiveSpec):
         object.__setattr__(self, "options", OwnOptions.checked(self.options, "options"))
 
 
+OWN_FILES = ("folder", "parquet", "shards")
+
+
 @dataclass(frozen=True)
 class DatasetSpec:
-    """Which images. `root` (named sets) and `path` (folder, parquet) say where they lie on this machine.
+    """Which images, or image-text pairs. `root` (named sets) and `path` (folder, parquet, shards) say where they lie.
 
-    `size` is the side in pixels at which folder and parquet images are kept (None: the first image's shorter
-    side, 256 at most); `heldout` the fraction of a folder or parquet set kept for evaluation; `digest` the
-    SHA-256 of its content, filled in when the grid is planned, which enters the run's identity in place of
-    the path. `limit` trains on so many images only, drawn once for all seeds: a smaller limit's are among those of a
+    `size` is the side in pixels at which folder and parquet images are kept (None: the first images' median shorter
+    side, 256 at most), and to which those of shards are cut (None: the views' size); `heldout` the fraction kept for
+    evaluation; `digest` what a user's own files are known by, filled in when the grid is planned, which enters the
+    run's identity in place of the path: the SHA-256 of their content, of shards that of their names, sizes and
+    checksums. `limit` trains on so many images only, drawn once for all seeds: a smaller limit's are among those of a
     larger one. Held-out images and a probe's labels are not limited.
+
+    Pairs: `glyphs`, `shards`, and `parquet` with `pairs: true`. `captions` of the K views are captions of the image
+    (1), drawn anew each time where an image has more. Of shards, `sampling` is by `epochs`, each sample once in each,
+    or with `replacement`; `processes` decode them, which changes no number.
     """
 
     __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
-    name: Literal["digits", "cifar10", "cifar100", "stl10", "folder", "parquet"]
+    name: Literal["digits", "cifar10", "cifar100", "stl10", "folder", "parquet", "glyphs", "shards"]
     split: str = "train"
     root: str = "./data"
     path: str | None = None
@@ -86,9 +108,14 @@ class DatasetSpec:
     heldout: float = 0.1
     digest: str | None = None
     limit: int | None = None
+    pairs: bool = False
+    captions: int | None = None
+    sampling: Literal["epochs", "replacement"] | None = None
+    processes: int | None = None
 
     def __post_init__(self) -> None:
         require(self.limit is None or self.limit >= 2, "limit", "must be 2 or more images")
+        self._require_pairs()
         if self.by_content:
             require(self.path is not None, "path", f"is missing; dataset '{self.name}' needs path: where it lies")
             require(self.split == "train", "split", f"does not apply to dataset '{self.name}'; leave it out")
@@ -105,8 +132,28 @@ class DatasetSpec:
                 require(
                     getattr(self, key) == default,
                     key,
-                    f"applies to folder and parquet data, not to dataset '{self.name}'; leave it out",
+                    f"applies to folder, parquet and shards, not to dataset '{self.name}'; leave it out",
                 )
+
+    def _require_pairs(self) -> None:
+        require(
+            not self.pairs or self.name == "parquet", "pairs", f"applies to parquet, not to '{self.name}'; leave it out"
+        )
+        if self.has_captions:
+            object.__setattr__(self, "captions", 1 if self.captions is None else self.captions)
+        unfit = f"applies to image-text pairs, and dataset '{self.name}' has images alone; leave it out"
+        if self.name == "parquet":
+            unfit = "applies to image-text pairs; give pairs: true too, or leave it out"
+        require(self.has_captions or self.captions is None, "captions", unfit)
+        require(self.captions is None or self.captions >= 1, "captions", "must be 1 or more of the K views")
+        for key, default in (("sampling", "epochs"), ("processes", 2)):
+            if self.name == "shards" and getattr(self, key) is None:
+                object.__setattr__(self, key, default)
+            unfit = f"applies to shards, not to dataset '{self.name}'; leave it out"
+            require(self.name == "shards" or getattr(self, key) is None, key, unfit)
+        require(self.processes is None or 1 <= self.processes <= 256, "processes", "must lie in 1..256")
+        whole = "applies to data that is read as a whole, not to shards; name fewer of them in path"
+        require(self.name != "shards" or self.limit is None, "limit", whole)
 
     def kept(self, available: int) -> int:
         """How many of `available` training images are trained on."""
@@ -115,7 +162,12 @@ class DatasetSpec:
     @property
     def by_content(self) -> bool:
         """Whether the images are a user's own files, known only by their content."""
-        return self.name in ("folder", "parquet")
+        return self.name in OWN_FILES
+
+    @property
+    def has_captions(self) -> bool:
+        """Whether these are image-text pairs."""
+        return self.pairs or self.name in ("glyphs", "shards")
 
 
 RESNETS = ("resnet18", "resnet34", "resnet50")
