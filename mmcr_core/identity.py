@@ -22,7 +22,7 @@ ALGORITHM: dict[str, dict[str, int]] = {
     "objective": {"mmcr": 1},
     "optimizer": {"adam": 1},
 }
-NOT_IDENTITY = ("evaluate", "dataset.root", "dataset.path", "dataset.download", "dataset.processes")
+NOT_IDENTITY = ("evaluate", "dataset.root", "dataset.path", "dataset.download", "dataset.processes", "encoder.config")
 NEUTRAL: dict[str, tuple[Any, ...]] = {
     "dataset.limit": (None,),
     "dataset.pairs": (False,),
@@ -33,6 +33,7 @@ NEUTRAL: dict[str, tuple[Any, ...]] = {
     "encoder.model": (None,),
     "encoder.options": (None,),
     "encoder.source": (None,),
+    "encoder.architecture": (None,),
     "optimizer.momentum": (None,),
     "optimizer.nesterov": (None,),
     "optimizer.trust_coefficient": (None,),

@@ -13,7 +13,7 @@ import torch
 
 from mmcr_core.defaults import VIEW_RECIPES, run_spec
 from mmcr_core.identity import run_id
-from mmcr_core.images.datasets import DatasetError, content_digest, describe_skipped, require_present
+from mmcr_core.images.datasets import describe_skipped
 from mmcr_core.objectives import OBJECTIVES, objective_spec
 from mmcr_core.spec import (
     MEASURES,
@@ -28,6 +28,7 @@ from mmcr_core.spec import (
 )
 from mmcr_core.theory import collapse
 from mmcr_core.training import Diverged, Pretraining
+from mmcr_core.training.data import DatasetError, content_digest, require_present
 
 EXAMPLE = "example: python -m mmcr_core.pretrain --P 64 --D 64 --K 2 --dataset digits --steps 200"
 
@@ -45,8 +46,8 @@ def main(arguments: list[str] | None = None) -> None:
         _fail(f"{error.key}: {error}")
     except (DatasetError, RuntimeError) as error:
         _fail(str(error))
-    if run.images.skipped:
-        print(describe_skipped(run.images.skipped), file=sys.stderr)
+    if run.source.skipped:
+        print(describe_skipped(run.source.skipped), file=sys.stderr)
     seconds = 0.0
     errors: list[float] = []
     measured: dict[int, dict[str, float | None]] = {}

@@ -31,6 +31,7 @@ MeasureName = Literal[
 ]
 MEASURES: tuple[MeasureName, ...] = get_args(MeasureName)
 OF_PAIRS: tuple[MeasureName, ...] = ("zero_shot", "retrieval", "modality_gap")
+OF_IMAGES = tuple(name for name in MEASURES if name not in OF_PAIRS)
 
 NAMED_IMAGES = {  # (data set, split) -> training images
     ("digits", "train"): 1437,
@@ -41,6 +42,7 @@ NAMED_IMAGES = {  # (data set, split) -> training images
     ("stl10", "train+unlabeled"): 105_000,
     ("glyphs", "train"): 4905,
 }
+ONE_CHANNEL = ("digits", "glyphs")
 NAMED_HELDOUT = {"digits": 360, "cifar10": 10_000, "cifar100": 10_000, "stl10": 8_000, "glyphs": 446}
 
 
@@ -80,6 +82,7 @@ class OwnObjectiveSpec(ObjectiveSpec):
 
 
 OWN_FILES = ("folder", "parquet", "shards")
+PAIRS = ("glyphs", "shards")  # and parquet with pairs: true
 
 
 @dataclass(frozen=True)
@@ -167,11 +170,12 @@ class DatasetSpec:
     @property
     def has_captions(self) -> bool:
         """Whether these are image-text pairs."""
-        return self.pairs or self.name in ("glyphs", "shards")
+        return self.pairs or self.name in PAIRS
 
 
 RESNETS = ("resnet18", "resnet34", "resnet50")
-ENCODERS = (*RESNETS, "convnet", "timm")
+TOWERS = "towers"
+ENCODERS = (*RESNETS, "convnet", "timm", TOWERS)
 
 
 @dataclass(frozen=True)
@@ -180,7 +184,9 @@ class EncoderSpec:
     first stage (None: 64, the standard), the others twice, four and eight times as wide, a bottleneck's end four times
     that. `timm`: `model` is one of timm's architectures, `options` go to it. A user's own, `my_module:factory`:
     factory(channels, size, **options) makes the module; `source` is the digest of the module's file, by which the run
-    knows it, filled in when the grid is planned."""
+    knows it, filled in when the grid is planned. `towers`, an image tower and a text tower, for pairs: `config` is
+    `tiny` (ours, for small images and short captions), a configuration's name in open_clip or a file of one;
+    `architecture` what it says, as JSON, by which the run knows it, filled in when the grid is planned."""
 
     __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
     name: str = "resnet18"
@@ -189,6 +195,8 @@ class EncoderSpec:
     model: str | None = None
     options: dict[str, Any] | None = None
     source: str | None = None
+    config: str | None = None
+    architecture: str | None = None
 
     def __post_init__(self) -> None:
         resnet, own = self.name in RESNETS, is_own(self.name)
@@ -202,9 +210,13 @@ class EncoderSpec:
             ("model", self.name == "timm", "timm"),
             ("options", self.name == "timm" or own, "timm and to your own encoders"),
             ("source", own, "your own encoders"),
+            ("config", self.name == TOWERS, TOWERS),
+            ("architecture", self.name == TOWERS, TOWERS),
         ):
             unfit = f"applies to {whom}, not to {self.name}; leave it out"
             require(applies or getattr(self, key) is None, key, unfit)
+        if self.name == TOWERS and self.config is None:
+            object.__setattr__(self, "config", "tiny")
         require(self.width is None or 1 <= self.width <= 4096, "width", "must lie in 1..4096 channels")
         if self.name == "timm":
             require(bool(self.model), "model", "is missing; name one of timm's architectures, vit_tiny_patch16_224 say")
@@ -218,7 +230,8 @@ class EncoderSpec:
 @dataclass(frozen=True)
 class ProjectorSpec:
     """Widths of the hidden layers between the encoder's features and the D embedding dimensions. The last one bounds
-    the rank of M (see `mmcr_core.images.encoders.rank_bound`), so it should be at least min(P, D)."""
+    the rank of M (see `mmcr_core.images.encoders.rank_bound`), so it should be at least min(P, D). Towers have a
+    projector each; where there is no hidden layer, their own last layer has D dimensions and there is none."""
 
     __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
     hidden: tuple[int, ...] = (2048,)
@@ -317,12 +330,33 @@ class OptimizerSpec:
 
 
 @dataclass(frozen=True)
+class ZeroShotSpec:
+    """Held-out images of a labelled data set, sorted into classes by what texts say of these.
+
+    `classes`: `imagenet` or a file with a name a line, in the order of the labels (None: the data set's own words, of
+    glyphs); `templates`: `imagenet` or a file with a text a line, `{}` where the name goes (None: the name alone).
+    """
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
+    dataset: DatasetSpec
+    classes: str | None = None
+    templates: str | None = None
+
+    def __post_init__(self) -> None:
+        own = self.dataset.name == "glyphs"
+        needed = f"is missing; name a file with the classes of dataset '{self.dataset.name}', a name a line"
+        require(own or self.classes is not None, "classes", needed)
+        require(self.dataset.name != "shards", "dataset", "must be labelled images; shards have no labels")
+
+
+@dataclass(frozen=True)
 class EvaluateSpec:
     """What is measured, at the fractions `at` of a run (0: of the untrained network, 1: at the end).
 
     Mean percent error over `heldout_batches`; accuracy of the `probe` on frozen features; and what `measures` names
     (docs/measures.md), where `knn` and `linear` mean that probe's accuracy with what it has gained over the untrained
-    network. `labels_per_class`: each probe also with so many labels of a class, drawn by the run's seed.
+    network. `labels_per_class`: each probe also with so many labels of a class, drawn by the run's seed. `zero_shot`:
+    what the measure of that name looks at (None: the run's own pairs, where they have classes).
     """
 
     __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
@@ -331,6 +365,7 @@ class EvaluateSpec:
     measures: tuple[MeasureName, ...] = ()
     at: tuple[float, ...] = (1.0,)
     labels_per_class: int | None = None
+    zero_shot: ZeroShotSpec | None = None
 
     def __post_init__(self) -> None:
         require(self.heldout_batches >= 0, "heldout_batches", "must be 0 or more")
@@ -342,6 +377,10 @@ class EvaluateSpec:
             self.labels_per_class is None or bool(self.probes),
             "labels_per_class",
             "needs a probe: give probe: knn or linear, or name one in measures",
+        )
+        asked = "zero_shot" in self.measures
+        require(
+            asked or self.zero_shot is None, "zero_shot", "is looked at by the measure zero_shot; name it in measures"
         )
 
     @property
@@ -380,11 +419,40 @@ class RunSpec:
         require(self.K >= 1, "K", "must be 1 or more")
         least = self.objective.least_views
         require(least <= self.K, "K", f"must be {least} or more: '{self.objective.name}' compares views of an image")
+        self._require_pairs()
         require(0 <= self.seed < 2**31, "seed", "must lie in 0..2147483647")
         if self.dataset.name in NAMED_HELDOUT:
-            channels = 1 if self.dataset.name == "digits" else 3
+            channels = 1 if self.dataset.name in ONE_CHANNEL else 3
             require(
                 len(self.views.mean) == channels,
                 "views",
                 f"has mean and std for {len(self.views.mean)} channels; dataset '{self.dataset.name}' has {channels}",
             )
+
+    def _require_pairs(self) -> None:
+        """Towers, captions and what compares them go together."""
+        name, towers, captions = self.dataset.name, self.encoder.name == TOWERS, self.dataset.captions or 0
+        needs = "needs image-text pairs: glyphs, shards, or parquet with pairs: true"
+        alone = f"{needs}; dataset '{name}' has images alone"
+        require(captions > 0 or not towers, "encoder", f"towers {alone}")
+        require(towers or not captions, "encoder", f"must be towers for image-text pairs such as dataset '{name}'")
+        wanted = self.objective.needs_captions
+        require(captions > 0 or not wanted, "objective", f"'{self.objective.name}' {alone}")
+        for measure in OF_PAIRS:
+            require(captions > 0 or measure not in self.evaluate.measures, "evaluate.measures", f"{measure} {needs}")
+        views = f"must be more than dataset.captions = {captions}: the others are views of the image"
+        require(captions < self.K, "K", views)
+        looked_at = self.evaluate.zero_shot.dataset if self.evaluate.zero_shot else self.dataset
+        if "zero_shot" in self.evaluate.measures:
+            classes = "is missing; the measure zero_shot needs {dataset: ..., classes: FILE} to look at"
+            require(self.evaluate.zero_shot is not None or name == "glyphs", "evaluate.zero_shot", classes)
+            grey = looked_at.name in ONE_CHANNEL
+            unlike = (
+                f"dataset '{looked_at.name}' has {1 if grey else 3} channels, the run's views {len(self.views.mean)}"
+            )
+            require(grey == (len(self.views.mean) == 1), "evaluate.zero_shot", unlike)
+
+    @property
+    def image_views(self) -> int:
+        """How many of the K views are views of the image; the others are its captions."""
+        return self.K - (self.dataset.captions or 0)

@@ -76,6 +76,24 @@ def digits_spec() -> Callable[..., RunSpec]:
 
 
 @pytest.fixture
+def pairs_spec() -> Callable[..., RunSpec]:
+    """A small run on glyphs and their names; keywords replace fields of the spec."""
+
+    def make(**changes: object) -> RunSpec:
+        fields: dict[str, object] = {
+            "dataset": DatasetSpec("glyphs"),
+            "P": 16,
+            "D": 8,
+            "K": 2,
+            "budget": BudgetSpec(steps=12),
+            "evaluate": EvaluateSpec(heldout_batches=2, probe="none"),
+        }
+        return run_spec(**(fields | changes))  # type: ignore[arg-type]
+
+    return make
+
+
+@pytest.fixture
 def capacity_stand_in(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, ...]]:
     """A manifold_capacity that answers at once; the shapes that it was asked about."""
     shapes: list[tuple[int, ...]] = []

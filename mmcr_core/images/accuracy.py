@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from mmcr_core.images.datasets import Images
-from mmcr_core.images.encoders import ImageNetwork, build_network
+from mmcr_core.images.encoders import Embedding, ImageNetwork, build_network
 from mmcr_core.images.linear_probe import linear_predictions
 from mmcr_core.images.measured import Measure, gain_of, share_of
 from mmcr_core.images.probes import NEIGHBOURS, extract_features, few_labels, knn_predictions
@@ -29,11 +31,14 @@ def accuracy_names(evaluate: EvaluateSpec, trained: bool) -> list[Name]:
 
 
 @torch.no_grad()
-def accuracies(network: ImageNetwork, spec: RunSpec, images: Images, trained: bool) -> list[Measure]:
+def accuracies(
+    network: Embedding, spec: RunSpec, images: Images, trained: bool, build: Callable[[], Embedding] | None = None
+) -> list[Measure]:
     """What `accuracy_names` names, of a network in eval mode; absent without labels, or where it is about to diverge.
 
     With few labels a nearest-neighbour vote is among as many neighbours as a class has labels, 20 at most. A gain is
-    over the untrained network, which the run's seed makes again, on the same held-out images and from the same labels.
+    over the untrained network, which the run's seed makes again (or `build`, in eval mode, where it is not one of
+    images alone), on the same held-out images and from the same labels.
     """
     bank, asked = images.train_labels >= 0, images.heldout_labels >= 0
     nothing = [Measure(name, None, subject=subject) for name, subject in accuracy_names(spec.evaluate, trained)]
@@ -44,7 +49,9 @@ def accuracies(network: ImageNetwork, spec: RunSpec, images: Images, trained: bo
     if not now.finite:
         return nothing
     gains = trained and any(probe in spec.evaluate.measures for probe in spec.evaluate.probes)
-    before = _Probed(untrained_network(spec, images.train.device), spec, *shown) if gains else None
+    before = None
+    if gains:
+        before = _Probed(build() if build else untrained_network(spec, images.heldout.device), spec, *shown)
     measures = []
     for probe in spec.evaluate.probes:
         for per_class in _amounts(spec.evaluate):
@@ -56,7 +63,7 @@ def accuracies(network: ImageNetwork, spec: RunSpec, images: Images, trained: bo
 
 
 def untrained_network(spec: RunSpec, device: torch.device) -> ImageNetwork:
-    """The network that a run of `spec` began with, in eval mode."""
+    """The network that a run of `spec` on images began with, in eval mode."""
     network: ImageNetwork = build_network(spec).to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return network.eval()
 
@@ -65,7 +72,7 @@ class _Probed:
     """Features of the labelled images of a data set, and which held-out ones a probe gets right."""
 
     def __init__(
-        self, network: ImageNetwork, spec: RunSpec, bank: Tensor, labels: Tensor, queries: Tensor, truth: Tensor
+        self, network: Embedding, spec: RunSpec, bank: Tensor, labels: Tensor, queries: Tensor, truth: Tensor
     ) -> None:
         self._bank, self._labels = extract_features(network.encoder, bank, spec.views), labels
         self._queries, self._truth = extract_features(network.encoder, queries, spec.views), truth

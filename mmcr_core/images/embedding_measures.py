@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from mmcr_core.capacity import manifold_capacity
 from mmcr_core.images.datasets import Images
-from mmcr_core.images.encoders import ImageNetwork
+from mmcr_core.images.encoders import Embedding
 from mmcr_core.images.measured import Array, Measure, jackknife, mean_of
 from mmcr_core.images.source import random_views
 from mmcr_core.randomness import generator
@@ -36,8 +36,8 @@ NAMES: dict[str, list[tuple[str, str]]] = {  # what is asked for -> names and su
 
 
 class Sample(NamedTuple):
-    """Held-out images: unit embeddings z (N, 2, D) of two random views each, features (N, F) of the first, and labels
-    (N,), -1 where there is none."""
+    """Held-out images: unit embeddings z (N, 2, D) of two random views each (of pairs: a view and a caption), features
+    (N, F) of the first, and labels (N,), -1 where there is none."""
 
     z: Tensor
     features: Tensor
@@ -45,12 +45,15 @@ class Sample(NamedTuple):
 
 
 @torch.no_grad()
-def embedding_measures(network: ImageNetwork, spec: RunSpec, images: Images) -> list[Measure]:
+def embedding_measures(
+    network: Embedding, spec: RunSpec, images: Images, draw: Callable[[], Sample] | None = None
+) -> list[Measure]:
     """What `spec.evaluate.measures` asks for of those in NAMES, of a network in eval mode; absent where there are fewer
     than LEAST held-out images, or the network is about to diverge. The views are drawn by the run's seed from a stream
-    of their own, so that they are the same at every step."""
+    of their own, so that they are the same at every step. `draw`: gives what else is to be compared than two views."""
     asked = [name for name in spec.evaluate.measures if name in NAMES]
-    sample = _sample(network, spec, images) if asked and len(images.heldout) >= LEAST else None
+    draw = draw or (lambda: _sample(network, spec, images))
+    sample = draw() if asked and len(images.heldout) >= LEAST else None
     if sample is None or not bool(sample.z.isfinite().all() & sample.features.isfinite().all()):
         return [Measure(name, None, subject=subject) for each in asked for name, subject in NAMES[each]]
     of: dict[str, Callable[[], list[Measure]]] = {
@@ -70,12 +73,15 @@ def embedding_measures(network: ImageNetwork, spec: RunSpec, images: Images) -> 
     return [measured for name in asked for measured in of[name]()]
 
 
-def _sample(network: ImageNetwork, spec: RunSpec, images: Images) -> Sample:
-    count = len(images.heldout)
-    chosen = torch.arange(count)
-    if count > IMAGES:
-        chosen = torch.from_numpy(generator(spec.seed, "measures", CHOICE).permutation(count)[:IMAGES])
-    chosen = chosen.to(images.heldout.device)
+def sampled(spec: RunSpec, count: int) -> Tensor:
+    """Indices of the held-out images that are measured, of `count`."""
+    if count <= IMAGES:
+        return torch.arange(count)
+    return torch.from_numpy(generator(spec.seed, "measures", CHOICE).permutation(count)[:IMAGES])
+
+
+def _sample(network: Embedding, spec: RunSpec, images: Images) -> Sample:
+    chosen = sampled(spec, len(images.heldout)).to(images.heldout.device)
     z, features = [], []
     for block, part in enumerate(chosen.split(BLOCK)):
         views = random_views(images.heldout[part], spec.views, 2, generator(spec.seed, "measures", block))
@@ -85,7 +91,7 @@ def _sample(network: ImageNetwork, spec: RunSpec, images: Images) -> Sample:
     return Sample(torch.cat(z), torch.cat(features), images.heldout_labels[chosen])
 
 
-def _embed(network: ImageNetwork, views: Tensor, precision: str) -> tuple[Tensor, Tensor]:
+def _embed(network: Embedding, views: Tensor, precision: str) -> tuple[Tensor, Tensor]:
     """(B, C, S, S) views -> unit embeddings (B, D) and features (B, F), float32, the network in a run's precision."""
     with torch.autocast(views.device.type, torch.bfloat16, enabled=precision == "bf16"):
         features = network.encoder(views)
@@ -111,7 +117,7 @@ def _rank(name: str, rows: Tensor) -> Measure:
     return jackknife(name, rank(whole), without, len(rows))
 
 
-def _view_manifolds(network: ImageNetwork, spec: RunSpec, images: Images) -> Array:
+def _view_manifolds(network: Embedding, spec: RunSpec, images: Images) -> Array:
     """(M, N, D): held-out images with N random views each."""
     points = max(MANIFOLDS, spec.K)
     order = generator(spec.seed, "measures", CHOICE).permutation(len(images.heldout))[:MANIFOLDS]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from typing import Protocol
 
 import torch
 from torch import Tensor, nn
@@ -13,6 +14,16 @@ from mmcr_core.spec import RESNETS, EncoderSpec, ProjectorSpec, RunSpec, SpecErr
 
 WIDTH = 64  # of a ResNet's first stage, where none is given
 CONVNET_FEATURES = 128
+
+
+class Embedding(Protocol):
+    """A network that embeds images: an encoder to features, and what projects those."""
+
+    @property
+    def encoder(self) -> nn.Module: ...
+
+    @property
+    def projector(self) -> nn.Module: ...
 
 
 class ImageNetwork(nn.Module):

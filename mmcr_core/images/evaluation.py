@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from mmcr_core.images.accuracy import Name, accuracies, accuracy_names
 from mmcr_core.images.datasets import Images
@@ -43,11 +43,12 @@ def evaluate(network: ImageNetwork, spec: RunSpec, images: Images, *, trained: b
     return measures
 
 
-def embed(network: ImageNetwork, batch: Tensor, precision: str) -> Tensor:
-    """(P * K, C, S, S) views -> (P, K, D) float32 embeddings, the network in a run's precision."""
-    kind = batch.device.type
+def embed(network: nn.Module, batch: tuple[Tensor, ...], precision: str) -> Tensor:
+    """(P * K, C, S, S) views, and tokens beside them where there are captions -> (P, K, D) float32 embeddings, the
+    network in a run's precision."""
+    kind = batch[0].device.type
     with torch.autocast("cpu" if kind == "meta" else kind, torch.bfloat16, enabled=precision == "bf16"):
-        z: Tensor = network(batch)
+        z: Tensor = network(*batch)
     return z.float()
 
 
@@ -55,6 +56,6 @@ def _heldout(network: ImageNetwork, spec: RunSpec, images: Images) -> Measure:
     name, count = "heldout_percent_error", spec.evaluate.heldout_batches
     if len(images.heldout) < spec.P:
         return Measure(name, None, count=count)
-    embeddings = (embed(network, heldout_views(spec, images, batch), spec.precision) for batch in range(count))
+    embeddings = (embed(network, (heldout_views(spec, images, batch),), spec.precision) for batch in range(count))
     errors = torch.stack([measure(centroids(normalised(z)))["percent_error"] for z in embeddings])
     return mean_of(name, errors.double().cpu().numpy())

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import NamedTuple
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple, Self
 
 import torch
 from torch import Tensor
@@ -24,11 +24,13 @@ class ContentChanged(DatasetError):
 
 
 class Entry(NamedTuple):
-    """An image as it was read: its bytes, or the error that came instead; label -1 where it has none."""
+    """An image as it was read: its bytes, or the error that came instead; label -1 where it has none; its captions,
+    where they are asked for."""
 
     name: str
     encoded: bytes | Exception
     label: int
+    captions: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -45,12 +47,7 @@ class Images:
     def channels(self) -> int:
         return self.train.shape[2]
 
-    def to(self, device: torch.device | str) -> Images:
+    def to(self, device: torch.device | str) -> Self:
         """The same images on `device`."""
-        return Images(
-            self.train.to(device),
-            self.train_labels.to(device),
-            self.heldout.to(device),
-            self.heldout_labels.to(device),
-            self.skipped,
-        )
+        moved = ("train", "train_labels", "heldout", "heldout_labels")
+        return replace(self, **{name: getattr(self, name).to(device) for name in moved})

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from mmcr_core.images import image_folder, parquet_file
 from mmcr_core.images.content_digests import forget_digest
@@ -17,25 +19,53 @@ from mmcr_core.spec import DatasetSpec
 SAMPLE = 100  # images that decide the common size
 
 
+class Decoded(NamedTuple):
+    """What could be read: pixels (N, H, C, W) uint8, labels (N,), captions of each where asked for, which are held out
+    (N,), and what was skipped."""
+
+    pixels: Tensor
+    labels: Tensor
+    captions: list[tuple[str, ...]]
+    heldout: Tensor
+    skipped: tuple[str, ...]
+
+
 def load(spec: DatasetSpec) -> Images:
-    """The images of a folder or parquet set, each read once.
+    """The images of a folder or parquet set, each read once. Raises as `decoded` does."""
+    found = decoded(spec)
+    train = ~found.heldout
+    return Images(
+        found.pixels[train],
+        found.labels[train],
+        found.pixels[found.heldout],
+        found.labels[found.heldout],
+        found.skipped,
+    )
+
+
+def decoded(spec: DatasetSpec) -> Decoded:
+    """The images of a folder or parquet set, with captions where they are pairs.
 
     Raises: DatasetError where files are absent, of no use, too few, or not those that `spec.digest` names.
     """
-    source = image_folder if spec.name == "folder" else parquet_file
+    path = spec.path or ""
     try:
-        pixels, labels, skipped = _decoded(source.entries(spec.path or "", spec.digest), spec.size)
+        if spec.name == "folder":
+            entries = image_folder.entries(path, spec.digest)
+        else:
+            entries = parquet_file.entries(path, spec.digest, spec.pairs)
+        pixels, labels, captions, skipped = _decoded(entries, spec.size)
     except ContentChanged:
         forget_digest(spec)  # so that the next launch reads the files
         raise
     if len(pixels) < 2:
         first = f"; the first unreadable one is {skipped[0]}" if skipped else ""
-        raise DatasetError(f"{spec.path} holds {len(pixels)} readable images; at least 2 are needed{first}")
-    stacked, targets = torch.from_numpy(np.stack(pixels)), torch.tensor(labels)
+        what = "pairs" if spec.pairs else "images"
+        raise DatasetError(f"{spec.path} holds {len(pixels)} readable {what}; at least 2 are needed{first}")
     heldout = torch.zeros(len(pixels), dtype=torch.bool)
     chosen = np.random.default_rng(0).permutation(len(pixels))[: _heldout_count(len(pixels), spec.heldout)]
     heldout[torch.from_numpy(chosen)] = True
-    return Images(stacked[~heldout], targets[~heldout], stacked[heldout], targets[heldout], tuple(skipped))
+    return Decoded(torch.from_numpy(np.stack(pixels)), torch.tensor(labels), captions, heldout, tuple(skipped))
 
 
 def count(spec: DatasetSpec) -> tuple[int, int]:
@@ -56,14 +86,17 @@ def _heldout_count(total: int, fraction: float) -> int:
     return min(max(1, round(total * fraction)), total - 1)
 
 
-def _decoded(entries: Iterator[Entry], size: int | None) -> tuple[list[Pixels], list[int], list[str]]:
-    """Pixels, labels, and what was skipped; the first images decide the size where none is given."""
+def _decoded(
+    entries: Iterator[Entry], size: int | None
+) -> tuple[list[Pixels], list[int], list[tuple[str, ...]], list[str]]:
+    """Pixels, labels, captions, and what was skipped; the first images decide the size where none is given."""
     first = [] if size else list(itertools.islice(entries, SAMPLE))
     size = size or native_size(entry.encoded for entry in first if isinstance(entry.encoded, bytes))
     pixels: list[Pixels] = []
     labels: list[int] = []
+    captions: list[tuple[str, ...]] = []
     skipped: list[str] = []
-    for name, encoded, label in itertools.chain(first, entries):
+    for name, encoded, label, spoken in itertools.chain(first, entries):
         try:
             if isinstance(encoded, Exception):
                 raise encoded
@@ -74,4 +107,5 @@ def _decoded(entries: Iterator[Entry], size: int | None) -> tuple[list[Pixels], 
             skipped.append(f"{name}: {reason(error)}")
             continue
         labels.append(label)
-    return pixels, labels, skipped
+        captions.append(spoken)
+    return pixels, labels, captions, skipped

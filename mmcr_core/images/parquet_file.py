@@ -19,6 +19,8 @@ from numpy.typing import NDArray
 from mmcr_core.images.decoding import reason
 from mmcr_core.images.image_set import ContentChanged, DatasetError, Entry
 
+NO_CAPTION = "no caption"
+
 
 def located(path: str) -> Path:
     """The file at `path`, links resolved. Raises: DatasetError where there is none."""
@@ -47,8 +49,14 @@ def require_labels(path: str) -> None:
         _labels(_checked(stream), stream.name)
 
 
-def entries(path: str, expected: str | None) -> Iterator[Entry]:
-    """The file's rows.
+def require_captions(path: str) -> None:
+    """Raises DatasetError where there is no column of captions, or it is of no use."""
+    with _opened(located(path)) as stream:
+        _require_captions(_checked(stream), stream.name)
+
+
+def entries(path: str, expected: str | None, captions: bool = False) -> Iterator[Entry]:
+    """The file's rows, with their `captions` where asked for; one without any is not readable.
 
     Raises: ContentChanged where the file does not have the digest `expected`; DatasetError where it is of no use.
     """
@@ -60,7 +68,9 @@ def entries(path: str, expected: str | None) -> Iterator[Entry]:
             _verify(stream, expected)
         file = _checked(stream)
         labels = _labels(file, stream.name)
-        batches = file.iter_batches(1024, columns=["image"])
+        if captions:
+            _require_captions(file, stream.name)
+        batches = file.iter_batches(1024, columns=["image", "caption"] if captions else ["image"])
         row = 0
         while True:
             try:
@@ -71,9 +81,12 @@ def entries(path: str, expected: str | None) -> Iterator[Entry]:
                 ) from error
             if batch is None:
                 break
-            for value in batch.column("image").to_pylist():
+            said = batch.column("caption").to_pylist() if captions else [None] * len(batch)
+            for value, texts in zip(batch.column("image").to_pylist(), said, strict=True):
                 encoded = value["bytes"] if isinstance(value, dict) else value
-                yield Entry(f"row {row}", encoded or b"", int(labels[row]))
+                spoken = _spoken(texts)
+                mute = captions and not spoken
+                yield Entry(f"row {row}", ValueError(NO_CAPTION) if mute else encoded or b"", int(labels[row]), spoken)
                 row += 1
         if expected is not None and _stamp(stream) != opened:
             _verify(stream, expected)
@@ -124,6 +137,27 @@ def _checked(stream: io.BufferedReader) -> Any:
             f"true and false, with null where there is none"
         )
     return file
+
+
+def _require_captions(file: Any, name: str) -> None:
+    import pyarrow as pa
+
+    schema = file.schema_arrow
+    if schema.names.count("caption") != 1:
+        raise DatasetError(
+            f"file {name} has columns {', '.join(schema.names)}; for pairs it needs one 'caption' (text, or lists of "
+            f"texts)"
+        )
+    kind = _value_type(schema.field("caption").type)
+    listed = pa.types.is_list(kind) or pa.types.is_large_list(kind)
+    if not _is_name(kind.value_type if listed else kind):
+        raise DatasetError(f"file {name}: column 'caption' is {kind}; it must hold text, or lists of texts")
+
+
+def _spoken(texts: Any) -> tuple[str, ...]:
+    """The captions of a row that say anything."""
+    given = texts if isinstance(texts, list) else [texts]
+    return tuple(text.strip() for text in given if text and text.strip())
 
 
 def _is_bytes(kind: Any) -> bool:

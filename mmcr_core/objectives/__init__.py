@@ -21,9 +21,11 @@ OBJECTIVES = {
     "alignment": "mmcr_core.objectives.alignment:Alignment",
     "barlow_twins": "mmcr_core.objectives.barlow_twins:BarlowTwins",
     "byol": "mmcr_core.objectives.byol:BYOL",
+    "clip": "mmcr_core.objectives.clip:CLIP",
     "frossl": "mmcr_core.objectives.frossl:FroSSL",
     "mcr2": "mmcr_core.objectives.mcr2:MCR2",
     "mmcr": "mmcr_core.objectives.mmcr:MMCR",
+    "siglip": "mmcr_core.objectives.siglip:SigLIP",
     "simclr": "mmcr_core.objectives.simclr:SimCLR",
     "swav": "mmcr_core.objectives.swav:SwAV",
     "vicreg": "mmcr_core.objectives.vicreg:VICReg",
@@ -55,14 +57,18 @@ def own_spec(name: str, options: ObjectiveSpec) -> OwnObjectiveSpec:
     return OwnObjectiveSpec(name, values, own_code.source_digest(name), least_views=options.least_views)
 
 
-def build_objective(spec: ObjectiveSpec, dims: int) -> Objective:
-    """The objective of a run, an nn.Module, for embeddings of D = `dims` dimensions. Raises SpecError where a user's
-    own is not the one that was planned."""
+def build_objective(spec: ObjectiveSpec, dims: int, captions: int | None = None) -> Objective:
+    """The objective of a run, an nn.Module, for embeddings of D = `dims` dimensions, of which each image's last
+    `captions` (1) are of captions where it compares these. Raises SpecError where a user's own is not the one that was
+    planned."""
     if isinstance(spec, OwnObjectiveSpec):
         own_code.load(spec.name, spec.source)
-        made = objective_class(spec.name)
-        return made(dims, made.Options(name=spec.name, **(spec.options or {})))
-    return objective_class(spec.name)(dims, spec)
+        found = objective_class(spec.name)
+        made = found(dims, found.Options(name=spec.name, **(spec.options or {})))
+    else:
+        made = objective_class(spec.name)(dims, spec)
+    made.captions = captions or 1
+    return made
 
 
 def make_objective(name: str, *, dims: int, **options: Any) -> Objective:

@@ -19,11 +19,13 @@ class Objective(nn.Module):
     Nothing in it may read a value back from the device, nor branch on one: it runs inside a captured graph.
     `nuclear_norm`: that of the centroids of the last z, detached, where the loss has it anyway; else None.
     `has_teacher`: it learns from a momentum copy of the network, which training owns and moves as `momentum` says.
+    `captions`: how many of the K embeddings, the last ones, are of captions; training sets it.
     """
 
     Options: type[ObjectiveSpec]
     has_teacher: ClassVar[bool] = False
     nuclear_norm: Tensor | None = None
+    captions: int = 1
 
     def __init__(self, dims: int, options: Any) -> None:
         super().__init__()

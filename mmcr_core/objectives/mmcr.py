@@ -1,7 +1,8 @@
 """MMCR: minimise -||M||_* of the mean embeddings M (Yerxa et al. 2023; Schaeffer et al. 2024).
 
 The local term of Yerxa et al., lambda / P * sum_p ||Z_p||_* over the K x D views Z_p of each image, is there
-for lambda > 0; their experiments and Schaeffer et al. use 0.
+for lambda > 0; their experiments and Schaeffer et al. use 0. Of image-text pairs the centroid is that of the image's
+and the caption's embeddings; CLIP's loss with its temperature can be added to it.
 """
 
 from __future__ import annotations
@@ -12,28 +13,47 @@ from torch import Tensor
 
 from mmcr_core.nuclear_norm import nuclear_norm
 from mmcr_core.objectives.base import Objective, centroids, normalised
+from mmcr_core.objectives.clip import CLIP, CLIPOptions, image_text_cosines
 from mmcr_core.spec import ObjectiveSpec, require
 
 
 @dataclass(frozen=True)
 class MMCROptions(ObjectiveSpec):
-    """`local_weight`: lambda, the weight of the local nuclear norms (0: the global term alone)."""
+    """`local_weight`: lambda, the weight of the local nuclear norms (0: the global term alone); `clip_weight`: that of
+    CLIP's loss, of image-text pairs (0: without it)."""
 
     name: str = "mmcr"
     local_weight: float = 0.0
+    clip_weight: float = 0.0
 
     def __post_init__(self) -> None:
         require(self.local_weight >= 0, "local_weight", "must be 0 or more")
+        require(self.clip_weight >= 0, "clip_weight", "must be 0 or more")
+
+    @property
+    def needs_captions(self) -> bool:  # type: ignore[override]  # elsewhere a constant of the class
+        return self.clip_weight > 0
 
 
 class MMCR(Objective):
     Options = MMCROptions
     options: MMCROptions
 
+    def __init__(self, dims: int, options: MMCROptions) -> None:
+        super().__init__(dims, options)
+        self.clip = CLIP(dims, CLIPOptions()) if options.clip_weight else None
+
     def loss(self, z: Tensor, teacher: Tensor | None = None, progress: Tensor | None = None) -> Tensor:
         z = normalised(z)
         norm = nuclear_norm(centroids(z))
         self.nuclear_norm = norm.detach()
+        loss = -norm
         if self.options.local_weight:
-            return self.options.local_weight * nuclear_norm(z).mean() - norm
-        return -norm
+            loss = self.options.local_weight * nuclear_norm(z).mean() - norm
+        if self.clip is not None:
+            loss = loss + self.options.clip_weight * self.clip.contrast(image_text_cosines(z, self.captions))
+        return loss
+
+    def after_step(self) -> None:
+        if self.clip is not None:
+            self.clip.after_step()

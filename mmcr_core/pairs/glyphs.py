@@ -45,7 +45,8 @@ def glyphs() -> Glyphs:
     for code in sorted(font.get_charmap()):
         name = unicodedata.name(chr(code), "")
         advance = font.load_char(code, flags=ft2font.LoadFlags.NO_HINTING).linearHoriAdvance / FIXED_POINT
-        vertices, codes = font.get_path()
+        path = font.get_path()
+        vertices, codes = np.asarray(path[0], dtype=np.float64), np.asarray(path[1], dtype=np.uint8)
         outline = vertices.tobytes() + codes.tobytes()
         if name and len(vertices) and outline not in drawn:
             drawn[outline] = name.lower(), _drawn(vertices, codes, advance)
@@ -65,8 +66,9 @@ def _drawn(vertices: NDArray[np.float64], codes: NDArray[np.uint8], advance: flo
     outline = Path(vertices, codes)
     box, room = outline.get_extents(), SIDE - 2 * MARGIN
     scale = min(1.0, room / max(box.width, box.height, MARGIN))
-    low = scale * box.p0 + (SIDE / 2 - scale * advance / 2, BASELINE)
-    fits = np.clip(low, MARGIN, SIDE - MARGIN - scale * box.size) - low
+    low = np.array([SIDE / 2 - scale * advance / 2 + scale * box.x0, BASELINE + scale * box.y0])
+    most = np.array([SIDE - MARGIN - scale * box.width, SIDE - MARGIN - scale * box.height])
+    fits = np.clip(low, MARGIN, most) - low
     place = Affine2D().scale(scale).translate(SIDE / 2 - scale * advance / 2 + fits[0], BASELINE + fits[1])
     renderer = RendererAgg(SIDE, SIDE, 72)
     context = renderer.new_gc()

@@ -9,24 +9,34 @@ optimiser.
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 
 import torch
+from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
-from mmcr_core.images.encoders import ImageNetwork
 from mmcr_core.no_chance import NoChance
 from mmcr_core.objectives import build_objective, objective_class
+from mmcr_core.objectives.clip import CLIPOptions
+from mmcr_core.objectives.mmcr import MMCROptions
+from mmcr_core.pairs.towers import PairNetwork
 from mmcr_core.spec import EncoderSpec, ObjectiveSpec, ProjectorSpec, RunSpec
+from mmcr_core.training.networks import example_inputs, network_for_one
 
 
 def flops_per_step(spec: RunSpec) -> int:
-    """FLOPs of one optimiser step on P images with K views each."""
+    """FLOPs of one optimiser step on P images with K views each, some of which may be captions."""
     network = (spec.encoder, spec.projector, spec.D, len(spec.views.mean), spec.views.size)
-    per_view = network_flops(*network)
-    if objective_class(spec.objective.name).has_teacher:
-        per_view += network_flops(*network, backward=False)
-    own = objective_flops(spec.objective, spec.P, spec.K, spec.D)
-    return per_view * spec.P * spec.K + loss_flops(spec.P, spec.D) + own
+    captions = spec.dataset.captions or 0
+    per_image = 0
+    for backward in (True, False) if objective_class(spec.objective.name).has_teacher else (True,):
+        per_image += network_flops(*network, backward) * spec.image_views
+        per_image += caption_flops(*network, backward) * captions
+    own = objective_flops(spec.objective, spec.P, spec.K, spec.D, captions)
+    return per_image * spec.P + loss_flops(spec.P, spec.D) + own
+
+
+BATCH = 2  # batch norm refuses one value per channel
 
 
 @functools.cache
@@ -34,25 +44,42 @@ def network_flops(
     encoder: EncoderSpec, projector: ProjectorSpec, dims: int, channels: int, size: int, backward: bool = True
 ) -> int:
     """FLOPs of forward, and of backward, through encoder and projector for one view."""
-    batch = 2  # batch norm refuses one value per channel
     with torch.device("meta"):
-        network = ImageNetwork(encoder, projector, dims, channels, size=size)
-        images = torch.empty(batch, channels, size, size)
-    with FlopCounterMode(display=False) as counter:
-        embeddings = network(images)
-        if backward:
-            embeddings.sum().backward()
-    return int(counter.get_total_flops()) // batch
+        network = network_for_one(encoder, projector, dims, channels, size)
+        images, _ = example_inputs(encoder, channels, size, BATCH)
+    of_images = network.of_images if isinstance(network, PairNetwork) else network
+    return _counted(lambda: of_images(images), backward) // BATCH
 
 
 @functools.cache
-def objective_flops(options: ObjectiveSpec, points: int, views: int, dims: int) -> int:
-    """FLOPs of value and gradient of an objective's own matrix products; MMCR's is the nuclear norm of `loss_flops`.
-    Raises RandomNumbersDrawn where the loss draws some."""
-    if options.name == "mmcr":
-        return 0
+def caption_flops(
+    encoder: EncoderSpec, projector: ProjectorSpec, dims: int, channels: int, size: int, backward: bool = True
+) -> int:
+    """The same through the text tower for one caption; 0 where there is no such tower."""
     with torch.device("meta"):
-        objective = build_objective(options, dims)
+        network = network_for_one(encoder, projector, dims, channels, size)
+        _, tokens = example_inputs(encoder, channels, size, BATCH)
+    if not isinstance(network, PairNetwork) or tokens is None:
+        return 0
+    return _counted(lambda: network.of_texts(tokens), backward) // BATCH
+
+
+def _counted(forward: Callable[[], Tensor], backward: bool) -> int:
+    with FlopCounterMode(display=False) as counter:
+        embeddings = forward()
+        if backward:
+            embeddings.sum().backward()
+    return int(counter.get_total_flops())
+
+
+@functools.cache
+def objective_flops(options: ObjectiveSpec, points: int, views: int, dims: int, captions: int = 0) -> int:
+    """FLOPs of value and gradient of an objective's own matrix products; MMCR's is the nuclear norm of `loss_flops`,
+    but for what `clip_weight` adds. Raises RandomNumbersDrawn where the loss draws some."""
+    if isinstance(options, MMCROptions):
+        return objective_flops(CLIPOptions(), points, views, dims, captions) if options.clip_weight else 0
+    with torch.device("meta"):
+        objective = build_objective(options, dims, captions)
         z = torch.empty(points, views, dims, requires_grad=True)
         teacher = torch.empty(points, views, dims) if objective.has_teacher else None
         progress = torch.zeros(())

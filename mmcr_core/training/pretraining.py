@@ -16,19 +16,20 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from mmcr_core.images import datasets
-from mmcr_core.images.encoders import build_network
-from mmcr_core.images.evaluation import Measure, embed, evaluate
-from mmcr_core.images.source import ImageSource
+from mmcr_core.images.evaluation import embed
+from mmcr_core.images.image_set import DatasetError, Images
 from mmcr_core.images.views import Order
 from mmcr_core.objectives import build_objective
 from mmcr_core.objectives.base import METRICS, Objective, centroids, measure, normalised
 from mmcr_core.randomness import generator
 from mmcr_core.spec import RunSpec
 from mmcr_core.staging import Staged
+from mmcr_core.training import data
 from mmcr_core.training.cuda_graphs import Graphs
+from mmcr_core.training.evaluation import Measure, evaluate
 from mmcr_core.training.flops import flops_per_step
 from mmcr_core.training.momentum_copy import follow, momentum_copy
+from mmcr_core.training.networks import build_network
 from mmcr_core.training.optimisers import build_optimizer, load_optimizer_state, optimizer_state, set_rate
 from mmcr_core.training.schedule import learning_rate
 
@@ -68,19 +69,19 @@ class Pretraining:
         self,
         spec: RunSpec,
         device: str | torch.device = "cpu",
-        images: datasets.Images | None = None,
+        images: Images | None = None,
         *,
         graphs: bool = True,
         compiled: bool = False,
     ) -> None:
         self.spec, self.device = spec, prepared(torch.device(device))
-        self.images = images.to(self.device) if images else datasets.load(spec.dataset, self.device)
-        self.source = ImageSource(spec, self.images, compiled=compiled)
+        self.images = images.to(self.device) if images else data.load(spec, self.device)
+        self.source = data.source_of(spec, self.images, compiled=compiled)
         if self.source.available < spec.P:
-            raise datasets.DatasetError(f"P = {spec.P} exceeds the {self.source.available} readable training images")
+            raise DatasetError(f"P = {spec.P} exceeds the {self.source.available} readable training images")
         self.steps = spec.budget.total_steps(spec.P, self.source.available)
         if self.steps < 1:
-            raise datasets.DatasetError(f"the budget is less than one step of {spec.P} images")
+            raise DatasetError(f"the budget is less than one step of {spec.P} images")
         self.step = 0
         self.flops_per_step = flops_per_step(spec)
         self.network = build_network(spec).to(self.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -126,7 +127,7 @@ class Pretraining:
         self._row.fill(np.array([self.step % CHUNK_STEPS]))
         set_rate(self.optimizer, rate)
         if self._graphs is None:
-            self._learn(self.source.batch(order))
+            self._learn((self.source.batch(order), *self.source.beside))
         else:
             self._replay(self._graphs, order)
         self.step += 1
@@ -136,12 +137,12 @@ class Pretraining:
             for each in self.source.orders():
                 graphs.capture(each, lambda each=each: self._write_views(each), warm_up=True)  # type: ignore[misc]
         graphs.run(order, lambda: self._write_views(order), warm_up=0)
-        graphs.run("step", lambda: self._learn(self._views), warm_up=WARM_UP_STEPS)
+        graphs.run("step", lambda: self._learn((self._views, *self.source.beside)), warm_up=WARM_UP_STEPS)
 
     def _write_views(self, order: Order) -> None:
         self._views.copy_(self.source.batch(order))
 
-    def _learn(self, batch: Tensor) -> None:
+    def _learn(self, batch: tuple[Tensor, ...]) -> None:
         """Forward, loss, backward, optimiser, and the metrics into row `_row` of the buffer."""
         self.optimizer.zero_grad(set_to_none=True)
         progress = self._control.tensor[1]
@@ -157,8 +158,8 @@ class Pretraining:
         self._buffer.index_copy_(0, self._row.tensor, row[None])
 
     @torch.no_grad()
-    def taught(self, batch: Tensor) -> Tensor | None:
-        """(P * K, C, S, S) views -> (P, K, D) embeddings of the momentum copy; None where there is none."""
+    def taught(self, batch: tuple[Tensor, ...]) -> Tensor | None:
+        """A batch as the network reads it -> (P, K, D) embeddings of the momentum copy; None where there is none."""
         return None if self.teacher is None else embed(self.teacher, batch, self.spec.precision)
 
     def latest_percent_error(self) -> float:
@@ -193,6 +194,10 @@ class Pretraining:
         if self._graphs:
             self._graphs.reset()
         return evaluate(self.network, self.spec, self.images, trained=self.step > 0)
+
+    def close(self) -> None:
+        """End the processes that read ahead, where there are any; the run cannot go on."""
+        self.source.close()
 
     def state_dict(self) -> dict[str, Any]:
         """All that determines the future beside the spec: tensors, numbers and plain containers only. The same on
@@ -232,4 +237,4 @@ def seeded_objective(spec: RunSpec) -> Objective:
     """The objective of a run; what it draws follows from the seed alone, the global generator stays as it was."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(int(generator(spec.seed, "objective").integers(2**63)))
-        return build_objective(spec.objective, spec.D)
+        return build_objective(spec.objective, spec.D, spec.dataset.captions)

@@ -12,6 +12,7 @@ from mmcr_core.spec import RunSpec
 
 Keys = dict[str, Any]
 PAPER = ("P", "D", "K", "seed")  # shown for every sweep
+HIDDEN = (*PAPER, "encoder.architecture")  # follows from encoder.config
 
 
 def keys_of(spec: RunSpec) -> Keys:
@@ -34,7 +35,7 @@ def varying(specs: Iterable[RunSpec]) -> list[str]:
 def varying_keys(runs: list[Keys]) -> list[str]:
     """The same, of runs as flat keys. An option of a part, such as objective.temperature, varies where runs whose part
     has the same name differ in it: that other objectives have other options goes without saying."""
-    keys = dict.fromkeys(key for run in runs for key in run if key not in PAPER and not key.startswith("evaluate."))
+    keys = dict.fromkeys(key for run in runs for key in run if key not in HIDDEN and not key.startswith("evaluate."))
     return [key for key in keys if _varies(key, runs)]
 
 

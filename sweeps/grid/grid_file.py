@@ -17,10 +17,11 @@ from pydantic import ValidationError
 from mmcr_core import own_code
 from mmcr_core.defaults import VIEW_RECIPES, default_parts
 from mmcr_core.identity import run_id
-from mmcr_core.images import datasets
 from mmcr_core.objectives import objective_class
-from mmcr_core.spec import ObjectiveSpec, RunSpec, SpecError
+from mmcr_core.spec import PAIRS, ObjectiveSpec, RunSpec, SpecError
+from mmcr_core.training import data
 from sweeps.grid.messages import line_of, located, unknown_key
+from sweeps.grid.of_pairs import at_absolute_paths, require_zero_shot, zero_shot_spelled_out
 from sweeps.grid.own_parts import gathered, given_objective, with_sources
 from sweeps.grid.settings import GridSettings
 from sweeps.grid.stored_spec import run_spec_of
@@ -80,6 +81,7 @@ def _grid(document: Marked, text: str) -> GridSpec:
     digests: dict[tuple[str, str | None], str] = {}
     for mapping, lines in expand(sweep, (), _is_tuple):
         spec = _with_sources(_identified(_run_spec(mapping, lines), lines, digests), lines)
+        _zero_shot_checked(spec, lines)
         key = run_id(spec)
         if key in cells:
             problem = f"two cells are the same run (P={spec.P}, D={spec.D}, K={spec.K}, seed={spec.seed})"
@@ -115,7 +117,9 @@ def _run_spec(mapping: dict[str, Any], lines: Lines) -> RunSpec:
     except ValidationError as error:
         raise located(error, mapping, lines, RunSpec) from error
     except SpecError as error:  # what only the objective's own options know, such as the least K
-        raise YamlError(line_of(lines, (error.key,)), f"{error.key}: {mapping[error.key]} {error}") from error
+        given = mapping.get(error.key)
+        shown = "" if given is None or isinstance(given, dict) else f"{given} "
+        raise YamlError(line_of(lines, tuple(error.key.split("."))), f"{error.key}: {shown}{error}") from error
 
 
 def _objective(value: Any, lines: Lines) -> ObjectiveSpec:
@@ -140,11 +144,13 @@ def _with_defaults(mapping: dict[str, Any], lines: Lines) -> dict[str, Any]:
     dataset = mapping.get("dataset")
     name = dataset.get("name", "") if isinstance(dataset, dict) else ""
     if isinstance(dataset, dict):
-        paths = {key: os.path.abspath(v) for key in ("root", "path") if isinstance(v := dataset.get(key), str)}
-        mapping["dataset"] = {"root": os.path.abspath("data")} | dataset | paths
+        mapping["dataset"] = at_absolute_paths(dataset)
+    if isinstance(mapping.get("evaluate"), dict):
+        mapping["evaluate"] = zero_shot_spelled_out(mapping["evaluate"])
     if "views" in mapping:
         mapping["views"] = _views(mapping["views"], lines)
-    defaults = {key: plain(part) for key, part in default_parts(str(name)).items()}
+    pairs = name in PAIRS or (isinstance(dataset, dict) and dataset.get("pairs") is True)
+    defaults = {key: plain(part) for key, part in default_parts(str(name), pairs).items()}
     return {key: plain(value) for key, value in (defaults | mapping).items()}
 
 
@@ -177,14 +183,14 @@ def _identified(spec: RunSpec, lines: Lines, digests: dict[tuple[str, str | None
     dataset = spec.dataset
     at = line_of(lines, ("dataset", "path") if dataset.by_content else ("dataset",))
     try:
-        images, heldout = datasets.count(dataset)
+        images, heldout = data.count(dataset)
         if dataset.by_content:
             place = (dataset.name, dataset.path)
             if place not in digests:
-                datasets.require_present(dataset)
-                digests[place] = datasets.content_digest(dataset)
+                data.require_present(dataset)
+                digests[place] = data.content_digest(dataset)
             spec = replace(spec, dataset=replace(dataset, digest=digests[place]))
-    except (datasets.DatasetError, OSError) as error:
+    except (data.DatasetError, OSError) as error:
         raise YamlError(at, f"dataset: {error}") from error
     held = f" ({heldout} of {images + heldout} are held out)" if (dataset.name, "train") == ("digits", "train") else ""
     held = held or (f" ({heldout} more are held out)" if dataset.by_content else "")
@@ -219,6 +225,14 @@ def _with_sources(spec: RunSpec, lines: Lines) -> RunSpec:
         return with_sources(spec)
     except SpecError as error:
         raise YamlError(line_of(lines, tuple(error.key.split("."))), f"{error.key}: {error}") from error
+
+
+def _zero_shot_checked(spec: RunSpec, lines: Lines) -> None:
+    try:
+        require_zero_shot(spec.evaluate)
+    except (SpecError, data.DatasetError) as error:
+        key = error.key if isinstance(error, SpecError) else "evaluate.zero_shot.dataset"
+        raise YamlError(line_of(lines, tuple(key.split("."))), f"{key}: {error}") from error
 
 
 def _is_tuple(path: KeyPath) -> bool:

@@ -12,8 +12,9 @@ from mmcr_core.images.encoders import feature_count
 from mmcr_core.images.own_encoders import with_defaults
 from mmcr_core.no_chance import RandomNumbersDrawn
 from mmcr_core.objectives import objective_class, own_spec
-from mmcr_core.spec import ObjectiveSpec, OwnObjectiveSpec, RunSpec, SpecError, is_own
-from mmcr_core.training.flops import network_flops, objective_flops
+from mmcr_core.pairs.towers import resolved
+from mmcr_core.spec import TOWERS, ObjectiveSpec, OwnObjectiveSpec, RunSpec, SpecError, is_own
+from mmcr_core.training.flops import caption_flops, network_flops, objective_flops
 from sweeps.grid.stored_spec import objective_of
 
 
@@ -46,6 +47,10 @@ def with_sources(spec: RunSpec) -> RunSpec:
     try:
         if is_own(encoder.name):
             encoder = with_defaults(encoder)
+        if encoder.name == TOWERS:
+            encoder = replace(encoder, architecture=resolved(encoder.config or ""))
+            _tried(lambda: caption_flops(encoder, spec.projector, spec.D, channels, size), encoder.config or "")
+            _tried(lambda: network_flops(encoder, spec.projector, spec.D, channels, size), encoder.config or "")
         if is_own(encoder.name) or encoder.name == "timm":
             feature_count(encoder, channels, size)
             _tried(lambda: network_flops(encoder, spec.projector, spec.D, channels, size), encoder.name)

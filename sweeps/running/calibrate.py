@@ -102,6 +102,7 @@ def measure(spec: RunSpec, device: str, threads: int, compiled: bool = False) ->
     began = time.perf_counter()
     run.evaluate()
     evaluate_seconds = (time.perf_counter() - began) * len(spec.evaluate.steps(run.steps))
+    run.close()
     return Measured(seconds_per_step, start_seconds + evaluate_seconds, peak_memory_bytes(device))
 
 

@@ -14,10 +14,10 @@ from typing import Any
 import torch
 
 from mmcr_core.identity import canonical_json, digest, identity, run_id
-from mmcr_core.images.datasets import steps_of
-from mmcr_core.images.evaluation import Measure, asked_for
 from mmcr_core.spec import RunSpec
 from mmcr_core.training import CHUNK_STEPS, Pretraining
+from mmcr_core.training.data import steps_of
+from mmcr_core.training.evaluation import Measure, asked_for
 from sweeps.grid.stored_spec import spec_from_json
 from sweeps.storage.sweep_store import Store
 
@@ -61,7 +61,7 @@ def missing_measures(store: Store, spec: RunSpec, steps: int) -> dict[int, list[
 def missing_at(store: Store, spec: RunSpec, step: int) -> list[str]:
     """The same after `step` steps."""
     stored = {(row["name"], row["subject"]): row["count"] for row in store.read_measures(run_id(spec), step)}
-    asked = asked_for(spec.evaluate, trained=step > 0)
+    asked = asked_for(spec, trained=step > 0)
     return [
         Measure(name, None, subject=subject).title
         for (name, subject), count in asked.items()

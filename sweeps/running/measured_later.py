@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from mmcr_core.identity import run_id
-from mmcr_core.images.evaluation import Measure, deviation
+from mmcr_core.images.measured import Measure, deviation
 from mmcr_core.spec import RunSpec
 from mmcr_core.training import Pretraining, process_must_end
 from sweeps.running import kept_runs

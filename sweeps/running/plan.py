@@ -10,8 +10,8 @@ import psutil
 import torch
 
 from mmcr_core.identity import run_id
-from mmcr_core.images import datasets
 from mmcr_core.spec import RunSpec
+from mmcr_core.training import data
 from mmcr_core.training.flops import flops_per_step
 from mmcr_core.training.memory import memory_bytes
 from sweeps.grid.settings import ResourceSettings
@@ -127,8 +127,8 @@ def makespan_seconds(cells: list[Cell], machine: Machine, max_concurrent: int | 
 
 
 def _cell(spec: RunSpec, resources: ResourceSettings, machine: Machine, cells: int, compile: str) -> Cell:
-    images, heldout = datasets.count(spec.dataset)
-    steps = datasets.steps_of(spec)
+    images, heldout = data.count(spec.dataset)
+    steps = data.steps_of(spec)
     flops = steps * float(flops_per_step(spec))
     device = "cuda" if machine.gpus and resources.gpus != 0 else "cpu"
     estimate = memory_bytes(spec, images + heldout)

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable
 
 import torch
 from rich.table import Table
 
 from mmcr_core.identity import run_id
-from mmcr_core.images.encoders import rank_bound
-from mmcr_core.spec import RunSpec
+from mmcr_core.spec import RunSpec, SpecError
 from mmcr_core.theory import expected_percent_error
+from mmcr_core.training.networks import rank_bound
 from sweeps.grid.axes import PAPER, column, keys_of, text_of
 from sweeps.running.cores import usable_cores
 from sweeps.running.gpu_sharing import remark
@@ -55,13 +56,21 @@ def show(sweep: Sweep, max_concurrent: int | None, as_json: bool) -> int:
     return 0
 
 
+def _rank_bound(spec: RunSpec) -> float:
+    """Of the mean embeddings; infinite where it cannot be known."""
+    try:
+        return rank_bound(spec)
+    except SpecError:
+        return math.inf
+
+
 def rank_warning(cells: tuple[RunSpec, ...]) -> str:
     """Which cells cannot reach the level of uniform embeddings, whatever they learn; empty where all can."""
-    bound = [cell for cell in cells if rank_bound(cell) < min(cell.P, cell.D)]
+    bound = [cell for cell in cells if _rank_bound(cell) < min(cell.P, cell.D)]
     if not bound:
         return ""
-    worst = min(bound, key=lambda cell: rank_bound(cell) / min(cell.P, cell.D))
-    rank, needed = rank_bound(worst), max(min(cell.P, cell.D) for cell in bound)
+    worst = min(bound, key=lambda cell: _rank_bound(cell) / min(cell.P, cell.D))
+    rank, needed = _rank_bound(worst), max(min(cell.P, cell.D) for cell in bound)
     level, free = (expected_percent_error(worst.P, worst.D, rank=r) for r in (rank, None))
     return (
         f"{len(bound)} of {len(cells)} cells cannot reach the level of uniform embeddings: the last hidden layer of "

@@ -81,7 +81,7 @@ class Trial:
             until = time.monotonic() + seconds
             while run.step < run.steps:
                 if self._claim.lost:
-                    self._run = None
+                    self._end_run()
                     return self._progress(None, "left", "another launch has taken this cell over")
                 self._measure_on_the_way(run)
                 self._train_slice(run, seconds)
@@ -116,11 +116,15 @@ class Trial:
 
     def _abandon(self) -> None:
         """Leave without a checkpoint: nothing can be read from the device any more."""
-        self._run = None
         self._let_go()
 
-    def _let_go(self) -> None:
+    def _end_run(self) -> None:
+        if self._run is not None:
+            self._run.close()
         self._run = None
+
+    def _let_go(self) -> None:
+        self._end_run()
         if self._board:
             self._board.close()
             self._board = None
@@ -275,7 +279,7 @@ class Trial:
             "wall_seconds": self._begun.trained_seconds,
             "images_per_second": self._images_per_second(step),
             "peak_memory_bytes": peak_memory_bytes(self.settings.device),
-            "dataset_images": self.spec.dataset.kept(len(run.images.train)) if run else None,
+            "dataset_images": run.source.available if run else None,
         }
         begun = {
             "device": device_name(self.settings.device),
@@ -299,7 +303,7 @@ class Trial:
             "tf32": torch.backends.cuda.matmul.allow_tf32 or torch.backends.cudnn.allow_tf32,
         }
         notes = {"notes": self._begun.notes} if self._begun.notes else {}
-        skipped = {"skipped": describe_skipped(run.images.skipped)} if run and run.images.skipped else {}
+        skipped = {"skipped": describe_skipped(run.source.skipped)} if run and run.source.skipped else {}
         return json.dumps({**installed_versions(), **now, **notes, **skipped})
 
     def _progress(
@@ -307,7 +311,7 @@ class Trial:
     ) -> Progress:
         step, steps = (run.step, run.steps) if run else (0, 0)
         latest = run.latest_percent_error() if run and not process_ends else math.nan
-        skipped = describe_skipped(run.images.skipped) if run else ""
+        skipped = describe_skipped(run.source.skipped) if run else ""
         notes = tuple(filter(None, [*self._notes, skipped and f"{self.spec.dataset.name}: {skipped}"]))
         alarm = self._alarm(run) if run and not process_ends else ""
         return Progress(status, step, steps, latest, self._images_per_second(step), error, notes, process_ends, alarm)

@@ -17,8 +17,8 @@ from typing import Any, TypeVar
 import torch
 
 from mmcr_core.identity import canonical_json, run_id
-from mmcr_core.images.encoders import rank_bound
 from mmcr_core.spec import RunSpec, SpecError
+from mmcr_core.training.networks import rank_bound
 from sweeps.storage.schema import SCHEMA_VERSION
 
 RECORDED_VERSIONS = ("torch", "torchvision", "timm", "numpy", "ray", "pyarrow")

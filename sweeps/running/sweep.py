@@ -10,8 +10,8 @@ from pathlib import Path
 from rich.console import Console
 
 from mmcr_core.identity import canonical_json, run_id
-from mmcr_core.images.datasets import DatasetError, require_present, steps_of
 from mmcr_core.spec import RunSpec
+from mmcr_core.training.data import DatasetError, require_present, steps_of
 from sweeps.grid.axes import varying
 from sweeps.grid.grid_file import load_grid
 from sweeps.grid.selection import asks_for_diverged, selected

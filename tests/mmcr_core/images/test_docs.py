@@ -3,8 +3,9 @@
 import re
 from dataclasses import fields
 
-from mmcr_core.images.evaluation import asked_for
-from mmcr_core.spec import MEASURES, EvaluateSpec
+from mmcr_core.defaults import run_spec
+from mmcr_core.spec import MEASURES, BudgetSpec, DatasetSpec, EvaluateSpec
+from mmcr_core.training.evaluation import asked_for
 from tests.conftest import REPOSITORY
 
 TEXT = (REPOSITORY / "docs/measures.md").read_text()
@@ -14,7 +15,8 @@ ROWS = [re.split(r"(?<!\\)\|", line) for line in TEXT.splitlines() if line.start
 def test_the_table_names_every_measure_and_who_asks_for_it():
     named = {name for row in ROWS if len(row) == 8 for name in row[2].replace("`", "").replace(" ", "").split(",")}
     asked = EvaluateSpec(1, "knn", MEASURES, labels_per_class=1)
-    assert named == {name for name, _ in asked_for(asked)}
+    run = run_spec(DatasetSpec("glyphs"), P=8, D=8, K=2, budget=BudgetSpec(steps=1), evaluate=asked)
+    assert named == {name for name, _ in asked_for(run)}
     asking = {word.strip() for row in ROWS if len(row) == 8 for word in row[1].replace("`", " ").split()}
     assert set(MEASURES) <= asking
 

@@ -9,7 +9,7 @@ from mmcr_core.images.datasets import Images, load
 from mmcr_core.images.encoders import build_network
 from mmcr_core.images.evaluation import asked_for, deviation, embed, evaluate
 from mmcr_core.images.source import heldout_views
-from mmcr_core.spec import MEASURES, EvaluateSpec
+from mmcr_core.spec import OF_IMAGES, EvaluateSpec
 from mmcr_core.theory import percent_error
 
 
@@ -20,7 +20,7 @@ def test_the_heldout_error_is_the_mean_over_batches_with_students_interval(digit
     network.eval()
     errors = []
     for batch in range(6):
-        z = torch.nn.functional.normalize(embed(network, heldout_views(spec, images, batch), "fp32"), dim=-1)
+        z = torch.nn.functional.normalize(embed(network, (heldout_views(spec, images, batch),), "fp32"), dim=-1)
         norm = np.linalg.norm(z.mean(1).detach().double().numpy(), "nuc")
         errors.append(percent_error(norm, spec.P, spec.D))
     assert measured.value == pytest.approx(np.mean(errors), rel=1e-5)
@@ -77,7 +77,7 @@ def test_a_spec_asks_for_its_measures_by_name():
 
 @pytest.mark.parametrize("trained", [False, True])
 def test_what_is_asked_for_is_what_is_measured(digits_spec, capacity_stand_in, trained):
-    spec = digits_spec(evaluate=EvaluateSpec(2, "knn", MEASURES, labels_per_class=1))
+    spec = digits_spec(evaluate=EvaluateSpec(2, "knn", OF_IMAGES, labels_per_class=1))
     images = load(spec.dataset)
     network = build_network(digits_spec(seed=3))
     found = evaluate(network, spec, images, trained=trained)

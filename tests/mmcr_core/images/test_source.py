@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from mmcr_core.images.datasets import load
-from mmcr_core.images.source import ImageSource, heldout_views, kept_images
+from mmcr_core.images.epochs import kept_images
+from mmcr_core.images.source import ImageSource, heldout_views
 from mmcr_core.spec import DatasetSpec
 
 
@@ -22,7 +23,7 @@ def source_of(digits_spec):
 
 def test_an_epoch_shows_each_image_once_and_drops_the_last_batch(source_of):
     source = source_of(P=500)
-    first, second = ([*source.chosen(2 * epoch), *source.chosen(2 * epoch + 1)] for epoch in range(2))
+    first, second = ([*source._epochs.chosen(2 * epoch), *source._epochs.chosen(2 * epoch + 1)] for epoch in range(2))
     assert len(set(first)) == len(set(second)) == 1000
     assert first != second
 
@@ -51,7 +52,7 @@ def test_views_of_one_image_stand_together_and_differ(source_of):
 def test_a_limit_keeps_some_images_the_same_for_all_seeds_and_smaller_ones_within_larger(source_of):
     def seen(limit, seed):
         source = source_of(P=50, seed=seed, dataset=DatasetSpec("digits", limit=limit))
-        return {int(i) for step in range(2 * source.available // 50) for i in source.chosen(step)}
+        return {int(i) for step in range(2 * source.available // 50) for i in source._epochs.chosen(step)}
 
     assert seen(100, seed=0) == seen(100, seed=1)
     assert len(seen(100, seed=0)) == 100

@@ -146,7 +146,7 @@ def test_any_change_of_what_determines_the_result_changes_the_id(tmp_path):
         if path[-1] == "name":  # of a part: its algorithm is known by it
             continue
         other = replaced(cell, path, "something else")
-        no_matter = path[-1] in ("root", "path", "download") or path[0] == "evaluate"
+        no_matter = path[-1] in ("root", "path", "download", "processes", "config") or path[0] == "evaluate"
         assert (run_id(other) == run_id(cell)) == no_matter, (path, value)
 
 
@@ -224,7 +224,7 @@ MISTAKES = {
     "dataset: digits|": "dataset is missing; name one of cifar10",
     "dataset: digits|dataset: mnist": "4: dataset.name: 'mnist' is wrong; it should be 'digits', 'cifar10'",
     "dataset: digits|dataset: {name: digits, pth: x}": "4: dataset.pth: unknown key; did you mean 'path'",
-    "dataset: digits|dataset: {name: digits, size: 8}": "4: dataset.size: 8 applies to folder and parquet",
+    "dataset: digits|dataset: {name: digits, size: 8}": "4: dataset.size: 8 applies to folder, parquet and shards",
     "dataset: digits|dataset: {name: stl10, split: all}": "4: dataset.split: .* use one of train, unlabeled, train",
     "dataset: digits|dataset: {name: parquet}": "4: dataset.path: is missing",
     "dataset: digits|dataset: {name: folder, path: /no}": "4: dataset: folder /no does not exist",
@@ -239,7 +239,7 @@ MISTAKES = {
     "name: base|nane: base": "3: nane: unknown key; did you mean 'name'",
     "name: base|name: base\n    name: base": "4: key 'name' stands twice; keep one",
     "name: base|name: [base": "is not valid YAML",
-    "K: 2|K: 2\n    views: none": "8: views: 'none' is not a recipe; use one of cifar10, digits, stl10",
+    "K: 2|K: 2\n    views: none": "8: views: 'none' is not a recipe; use one of cifar10, clip, digits, glyphs, stl10",
     "K: 2|K: 2\n    views: stl10": "8: views: has mean and std for 3 channels; dataset 'digits' has 1",
     "K: 2|K: 2\n    views: {recipe: digits, flip: 2}": "8: views.flip: 2 is a probability",
     "K: 2|K: 2\n    views: {flip: 0.5}": "8: views: key 'size' is missing",

@@ -110,7 +110,7 @@ MISTAKES = {
     'encoder: "{}:noisy"': r"encoder.name: '.*:noisy' draws random numbers \(aten\.bernoulli_\), which no resumed",
     'objective: "{}:Chance"': r"objective: '.*:Chance' draws random numbers \(aten.randn_like\)",
     "encoder: {{name: timm, model: resnet10t, drop_rate: 0.1}}": "encoder.name: 'resnet10t' draws random numbers",
-    "encoder: resnet19": "encoder.name: 'resnet19' is not an encoder; use one of resnet18, .*, timm, or your own",
+    "encoder: resnet19": "encoder.name: 'resnet19' is not an encoder; use one of resnet18, .*, towers, or your own",
     "encoder: {{name: convnet, width: 32}}": "encoder.width: 32 applies to resnet18, resnet34 and resnet50, not to",
     "encoder: {{name: resnet50, width: 0}}": "encoder.width: 0 must lie in 1..4096",
     "encoder: {{name: timm}}": "encoder.model: is missing; name one of timm's architectures",

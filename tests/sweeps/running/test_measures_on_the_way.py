@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mmcr_core.images.evaluation import asked_for
-from mmcr_core.spec import MEASURES, BudgetSpec, EvaluateSpec, OptimizerSpec
+from mmcr_core.spec import OF_IMAGES, BudgetSpec, EvaluateSpec, OptimizerSpec
 from mmcr_core.training import Pretraining
+from mmcr_core.training.evaluation import asked_for
 from sweeps.running.kept_runs import missing_at, missing_measures
 from sweeps.running.resumable_trial import Trial
 from sweeps.running.sweep import open_sweep, todo
@@ -32,7 +32,7 @@ def trained(spec, folder, seconds=60.0, **settings):
 
 
 def test_fractions_are_measured_where_they_lie_and_change_nothing(tmp_path, digits_spec, capacity_stand_in):
-    fast = tuple(name for name in MEASURES if name != "linear")
+    fast = tuple(name for name in OF_IMAGES if name != "linear")
     every = EvaluateSpec(2, "knn", fast, (0, 0.5, 1), labels_per_class=5)
     plain, measured = (digits_spec(budget=BudgetSpec(steps=40), **more) for more in ({}, {"evaluate": every}))
     run_id, _ = trained(plain, tmp_path / "plain")
@@ -42,7 +42,7 @@ def test_fractions_are_measured_where_they_lie_and_change_nothing(tmp_path, digi
     assert other.measured_steps(run_id) == [0, 20, 40]
     for step in (0, 20, 40):
         found = {(row["name"], row["subject"]) for row in other.read_measures(run_id, step)}
-        assert found == set(asked_for(every, trained=step > 0))
+        assert found == set(asked_for(measured, trained=step > 0))
     rows = table(other, run_id)
     assert (rows["images"] == 16 * rows["step"]).all()
     run = Pretraining(measured)
@@ -165,7 +165,7 @@ def test_steps_of_fractions(at):
 
 
 def test_a_run_that_is_about_to_diverge_is_measured_and_diverges(tmp_path, digits_spec, capacity_stand_in):
-    every = EvaluateSpec(2, "knn", MEASURES, (0, 0.1, 1), labels_per_class=5)
+    every = EvaluateSpec(2, "knn", OF_IMAGES, (0, 0.1, 1), labels_per_class=5)
     wild = OptimizerSpec(learning_rate=1e30, warmup=0)
     trial = Trial(digits_spec(optimizer=wild, evaluate=every, budget=BudgetSpec(steps=10)), Store(tmp_path), "s")
     progress = to_end(trial)

@@ -95,7 +95,7 @@ def test_where_views_cannot_be_compiled_the_run_says_so_and_goes_on(tmp_path, di
     def fails(*_):
         raise CompilationFailed("there is no C++ compiler")
 
-    monkeypatch.setattr("mmcr_core.images.source.compiled_stages", fails)
+    monkeypatch.setattr("mmcr_core.images.staged_views.compiled_stages", fails)
     store = Store(tmp_path)
     assert to_end(Trial(digits_spec(), store, "s", TrialSettings(compiled=True))).status == "finished"
     (row,) = store.rows()
@@ -113,7 +113,7 @@ def test_a_resumed_run_stays_compiled_or_not_as_it_began(tmp_path, digits_spec, 
 
     from mmcr_core.images.views import EAGER as resumable_trial_stages
 
-    monkeypatch.setattr("mmcr_core.images.source.compiled_stages", stages)
+    monkeypatch.setattr("mmcr_core.images.staged_views.compiled_stages", stages)
     store, spec = Store(tmp_path), digits_spec(budget=BudgetSpec(steps=40))
     begun = Trial(spec, store, "s", TrialSettings(compiled=True))
     begun.advance(1e-9)
