@@ -46,7 +46,7 @@ def figures(table: pd.DataFrame, folder: Path) -> list[Path]:
 
 def draw(table: pd.DataFrame, cells: list[Cell]) -> Figure:
     """Panels of PANELS that were measured: for one D and K in rows of COLUMNS, else a row for each. Bands: 95 % over
-    seeds; a thin line: chance, where it is known. Recall is the mean of both directions."""
+    seeds; a thin line: chance, where it is known and near. Recall is the mean of both directions."""
     kinds = [kind for name in PANELS for kind in _kinds(table, name)]
     columns = len(kinds) if len(cells) > 1 else min(COLUMNS, len(kinds))
     rows = len(cells) if len(cells) > 1 else -(-len(kinds) // columns)
@@ -88,18 +88,25 @@ def _lines(ax: Axes, panel: pd.DataFrame, colour: dict[object, str]) -> None:
         x = np.log2(line["P"].to_numpy(float))
         ax.plot(x, line["mean"], color=colour[variant], marker=markers[variant], ms=3, lw=1)
         ax.fill_between(x, line["low"], line["high"], color=colour[variant], alpha=0.15, lw=0)
-    for _, level in panel.dropna(subset=["chance"]).groupby("chance"):
-        ax.axhline(level["chance"].iloc[0], color=THEORY, lw=0.6, zorder=0)
+    if _near_chance(panel):
+        ax.axhline(panel["chance"].mean(), color=THEORY, lw=0.6, zorder=0)
+
+
+def _near_chance(panel: pd.DataFrame) -> bool:
+    """Whether chance is known and can be shown without taking more than half of the panel."""
+    low, high, chance = float(panel["mean"].min()), float(panel["mean"].max()), float(panel["chance"].mean())
+    return bool(low - chance <= high - low)  # of NaN: False
 
 
 def _limits(panel: pd.DataFrame) -> tuple[float, float]:
-    """Of all means and chance, and of bands within WIDER; accuracies and errors end at 0 and 1, a gap at 0."""
-    low = float(panel[["mean", "chance"]].min().min())
-    high = float(panel[["mean", "chance"]].max().max())
+    """Of all means, of bands within WIDER, and of chance if near; accuracies and errors end at 0 and 1, a gap at 0."""
+    low, high = float(panel["mean"].min()), float(panel["mean"].max())
     room = max(WIDER * (high - low), 1e-3)
     below, above = (float(panel[end].fillna(panel["mean"]).agg(how)) for end, how in (("low", "min"), ("high", "max")))
     margin = 0.06 * (high - low) + 1e-3
     bottom, top = max(below, low - room) - margin, min(above, high + room) + margin
+    if _near_chance(panel):
+        bottom = min(bottom, float(panel["chance"].mean()) - margin)
     most = np.inf if panel["measure"].iloc[0] == GAP else 1.03
     return max(bottom, -0.03 * min(top, most)), min(top, most)
 
@@ -123,7 +130,7 @@ def _legend(figure: Figure, table: pd.DataFrame, colour: dict[object, str]) -> F
         Line2D([], [], color=c, marker=MARKERS[i % len(MARKERS)], ms=3, lw=1, label=str(name))
         for i, (name, c) in enumerate(colour.items())
     ]
-    if table.loc[table["measure"].isin(PANELS), "chance"].notna().any():
+    if any(_near_chance(_of(table, kind)) for name in PANELS for kind in _kinds(table, name)):
         handles.append(Line2D([], [], color=THEORY, lw=0.6, label="chance"))
     wide = max(len(str(name)) for name in colour) > 24
     figure.legend(handles=handles, loc="outside upper center", ncols=min(len(handles), 3 if wide else 5))
