@@ -6,6 +6,10 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from analysis.pages.claims_section import whole
+from analysis.pages.multimodal_section import images_and_text
+from analysis.pages.paper_claims import Claim
+from analysis.tables import open_results
 from sweeps.storage.sweep_store import Store
 from tests import synthetic
 from tests.conftest import invoke
@@ -65,7 +69,7 @@ def test_the_report_has_the_section_and_judges_the_claim_once_for_the_whole_swee
     for name in ("clip", "mmcr"):
         for P in (128, 1024):
             for seed in (0, 1):
-                write_pairs(store, OfPairs(name), P, seed=seed, images=16384, spread=0.0005)
+                write_pairs(store, OfPairs(name), P, seed=seed, spread=0.0005)
     ran = invoke("report", store.root)
     assert ran.returncode == 0, ran.stderr
     page = (store.root / "report.html").read_text()
@@ -74,8 +78,12 @@ def test_the_report_has_the_section_and_judges_the_claim_once_for_the_whole_swee
     assert "href='#multimodal'" in page and "<summary>mmcr: " in page
 
 
-def test_the_report_of_images_alone_has_no_such_section(tmp_path):
-    store = synthetic.write_sweep(tmp_path / "images", (64,), (2,), steps=40)
-    assert invoke("report", store.root).returncode == 0
-    page = (store.root / "report.html").read_text()
-    assert "Images and text" not in page and "ahead of CLIP" not in page
+def test_the_report_of_images_alone_has_neither_section_nor_claim(tmp_path):
+    results = open_results(synthetic.write_sweep(tmp_path / "images", (64,), (2,), steps=40).root)
+    assert images_and_text(results, tmp_path / "figures") == ([], [], [])
+    assert whole([], []) == "" and not (tmp_path / "figures").exists()
+
+
+def test_a_claim_that_was_not_tested_says_so_in_the_report():
+    claim = Claim("A is ahead of B", "not tested", "no runs of both.", ("multimodal",))
+    assert "A is ahead of B: <span class=not-tested>not tested</span>" in whole([claim], [])
