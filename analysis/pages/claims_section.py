@@ -23,6 +23,7 @@ from analysis.pages.paper_claims import (
     slope_claim,
 )
 
+ACROSS = "Of objectives against each other, over all runs of the sweep:"
 SEVERAL = "The paper's claims are of MMCR; here they are asked of each objective."
 
 
@@ -33,11 +34,13 @@ def claims_section(
     cells: dict[Key, Cell],
     laws: dict[str, list[GridLaw]],
     pictures: list[str],
+    of_the_whole: str = "",
 ) -> str:
     """Claims with verdicts, reasons and links to `pictures`; of several objectives each in a fold of its own, that of
     MMCR open.
 
-    Args: finished, peaks, fits: tables of all variants; cells: the measured ones; laws: of the grid, by variant.
+    Args: finished, peaks, fits: tables of all variants; cells: the measured ones; laws: of the grid, by variant;
+        of_the_whole: what `whole` says.
     """
     title, objectives = "What this sweep says of the paper's claims", finished["objective"].unique().tolist()
     order, parts = sorted(finished["variant"].unique()), []
@@ -53,7 +56,12 @@ def claims_section(
         )
         listed = _listed(claims, _own_pictures(pictures, {order.index(name) for name in names}))
         parts.append(listed if len(objectives) == 1 else _fold(objective, claims, listed))
-    return section(title, (paragraph(SEVERAL) if len(objectives) > 1 else "") + "".join(parts))
+    return section(title, (paragraph(SEVERAL) if len(objectives) > 1 else "") + "".join(parts) + of_the_whole)
+
+
+def whole(claims: list[Claim], pictures: list[str]) -> str:
+    """Claims that compare objectives, and so are judged of all runs together; nothing where there are none."""
+    return paragraph(ACROSS) + _listed(claims, pictures) if claims else ""
 
 
 def claims_of(
@@ -90,8 +98,9 @@ def _listed(claims: list[Claim], pictures: list[str]) -> str:
     for claim in claims:
         names = [stem for stem in pictures for figure in claim.figures if re.fullmatch(rf"{figure}(_\d+)?", stem)]
         links = ", ".join(f"<a href='#{name}'>{name}</a>" for name in names)
+        kind = claim.verdict.replace(" ", "-")
         items.append(
-            f"<dt>{html.escape(claim.statement)}: <span class={claim.verdict}>{claim.verdict}</span></dt>"
+            f"<dt>{html.escape(claim.statement)}: <span class={kind}>{claim.verdict}</span></dt>"
             f"<dd>{html.escape(claim.reason)} {f'Figures: {links}.' if links else ''}</dd>"
         )
     return f"<dl>{''.join(items)}</dl>"

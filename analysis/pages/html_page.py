@@ -26,6 +26,7 @@ th,td{padding:.2rem .6rem;text-align:right;border-bottom:1px solid #e3e3e3;white
 th{cursor:pointer;background:#f4f4f4}th:focus{outline:2px solid #0072B2}.text{text-align:left}
 td.long{white-space:normal;min-width:30rem;text-align:left}
 dt{font-weight:600}dd{margin:0 0 .6rem 1rem}.confirmed{color:#00694d}.refuted{color:#b00020}.undecided{color:#8a5a00}
+.not-tested{color:#555}
 summary{font-weight:600;cursor:pointer;padding:.3rem 0}
 .warning{background:#fff4d6;padding:.5rem .8rem}pre{background:#f4f4f4;padding:.6rem;overflow-x:auto}
 """

@@ -22,7 +22,8 @@ CLOSE, FAR = 0.1, 0.3  # relative errors within, and beyond, which a law foretel
 
 @dataclass(frozen=True)
 class Claim:
-    """A statement, its verdict (`confirmed`, `refuted`, `undecided`), why, and the names of the figures behind it."""
+    """A statement, its verdict (`confirmed`, `refuted`, `undecided`, `not tested`), why, and the names of the figures
+    behind it."""
 
     statement: str
     verdict: str

@@ -14,9 +14,10 @@ from analysis.laws.grid_law import grid_laws, law_table, measured_points
 from analysis.laws.measured_cells import measured_cells
 from analysis.laws.peak import find_peaks
 from analysis.pages import descent_figures, grid_law_figures, isoflop_figure, scaling_figures
-from analysis.pages.claims_section import claims_section
+from analysis.pages.claims_section import claims_section, whole
 from analysis.pages.collapsed_runs import collapsed_runs
 from analysis.pages.html_page import images, page, paragraph, section, table
+from analysis.pages.multimodal_section import images_and_text
 from analysis.pages.objective_section import objective_sections
 from analysis.pages.provenance import provenance
 from analysis.reading.errors import ResultsError
@@ -66,9 +67,11 @@ def _analysis(results: Results, finished: pd.DataFrame, folder: Path) -> list[st
         grid = images(forecast) + "".join(words) + table(law_table(laws))
     except ResultsError as error:
         laws, forecast, grid = {}, [], paragraph(str(error))
+    pairs = images_and_text(results, folder)
     pictures = [path.stem for path in descent + scaling + forecast]
     return [
-        claims_section(finished, peaks, fits, cells, laws, pictures),
+        claims_section(finished, peaks, fits, cells, laws, pictures, whole(pairs.claims, pairs.pictures)),
+        *pairs.sections,
         section("Double descent", images(descent) + table(descent_figures.summary(peaks))),
         section("Scaling with compute", images(scaling)),
         section("Which law", paragraph(CONTEST) + table(form_contest(fits))),

@@ -32,6 +32,7 @@ from tests.synthetic import exponent, law, spec, write_run, write_sweep
         ["plot_double_descent", "{tmp}/none"],
         ["plot_scaling", "{sweep}", "--law", "moral"],
         ["plot_grid_law", "{tmp}"],
+        ["plot_multimodal", "{sweep}"],
         ["recommend", "{tmp}", "--flops", "1e12"],
         ["report", "{tmp}"],
         ["report", "{sweep}", "{tmp}"],
@@ -55,7 +56,7 @@ def test_bad_input_is_exit_code_2_without_a_traceback(sweep, tmp_path, arguments
 
 DOORS = {
     "query": ["SELECT 1"], "plot_scaling": [], "plot_double_descent": [], "plot_grid_law": [],
-    "recommend": ["--flops", "1e12"], "report": [],
+    "plot_multimodal": [], "recommend": ["--flops", "1e12"], "report": [],
 }  # fmt: skip
 
 

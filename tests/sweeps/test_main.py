@@ -16,6 +16,7 @@ def test_every_door_has_its_name():
     assert set(doors()) == {
         "launch", "status", "store", "query", "recommend", "report",
         "plot-scaling", "plot-double-descent", "plot-theory", "plot-grid-law", "plot-objectives",
+        "plot-multimodal",
     }  # fmt: skip
 
 

@@ -1,0 +1,42 @@
+"""Objectives on image-text pairs: zero-shot accuracy, retrieval, percent error and modality gap against batch size.
+
+Writes figures/multimodal.{png,pdf}, multimodal.csv and multimodal_crossings.csv, and says at which batch size
+objectives cross, with an interval over seeds.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from analysis.laws import multimodal
+from analysis.laws.multimodal_crossings import crossings, in_words
+from analysis.pages.command_options import BEST_OVER, FIGURES, RESULTS, new_app, open_best
+from analysis.pages.multimodal_figure import figures
+from analysis.pages.output_files import shown, write_csv
+from sweeps.storage.last_guard import guarded
+
+EXAMPLE = "Example: python analysis/plot_multimodal.py results/multimodal-glyphs"
+app = new_app()
+
+
+@app.command(epilog=EXAMPLE)
+@guarded
+def main(results: RESULTS, output: FIGURES = None, best_over: BEST_OVER = None) -> None:
+    """Draw what objectives on image-text pairs end with against the batch size, and say where they cross."""
+    opened = open_best(results, best_over)
+    folder = output or opened.root / "figures"
+    compared, remark = multimodal.at_equal_images(multimodal.required(opened))
+    if remark:
+        print(f"note: {remark}", file=sys.stderr)
+    found, crossed = multimodal.over_batches(compared), crossings(compared)
+    pictures = figures(found, folder)
+    write_csv(found, folder / "multimodal.csv")
+    write_csv(crossed, folder / "multimodal_crossings.csv")
+    for line in in_words(crossed):
+        print(line)
+    for path in pictures:
+        print(shown(path))
+
+
+if __name__ == "__main__":
+    app()
