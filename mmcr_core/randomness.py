@@ -10,7 +10,18 @@ from __future__ import annotations
 import numpy as np
 
 # A new one goes last: its place is part of the key.
-STREAMS = ("order", "views", "heldout", "subset", "labels", "measures", "objective", "capacity")
+STREAMS = (
+    "order",
+    "views",
+    "heldout",
+    "subset",
+    "labels",
+    "measures",
+    "objective",
+    "capacity",
+    "captions",
+    "shards",
+)
 
 
 def generator(seed: int, stream: str, counter: int = 0) -> np.random.Generator:
