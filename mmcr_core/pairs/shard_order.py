@@ -44,8 +44,8 @@ class ShardOrder:
         if self.sampling == "replacement":
             return frozenset(_drawn(self, _stretch(self, step)).tolist())
         epoch, first, last = _span(self, step)
-        groups = [_group(self, epoch, number)[:, 0] for number in _groups(self, epoch, first, last)]
-        return frozenset(np.unique(np.concatenate(groups)).tolist())
+        groups = _groups(self, epoch, first, last)
+        return frozenset(_epoch(self, epoch)[0][groups.start * GROUP : groups.stop * GROUP].tolist())
 
 
 @dataclass(frozen=True, eq=False)

@@ -35,7 +35,7 @@ def places(path: str) -> list[Place]:
 
 
 def expanded(path: str) -> list[str]:
-    """Every name that braces spell: `{00..12}`, with a step `{0..12..4}`, `{a,b}`; other braces stand for themselves."""
+    """Every name that braces spell: `{00..12}`, with a step `{0..12..4}`, `{a,b}`. Other braces stay as they are."""
     parts: list[list[str]] = []
     end, total = 0, 1
     for match in BRACES.finditer(path):

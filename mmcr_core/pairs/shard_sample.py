@@ -33,7 +33,7 @@ def decoded(encoded: bytes, size: int) -> Pixels:
         with Image.open(io.BytesIO(encoded)) as image:
             if image.width * image.height > MAX_PIXELS:
                 raise Broken(f"the image has {image.width:,} x {image.height:,} pixels, more than 100 million")
-            image.draft(None, (size, size))  # type: ignore[arg-type]  # None keeps the mode
+            image.draft(None, (size, size))
             picture = image if image.mode == "RGB" else to_rgb(image)
             if picture.size != (size, size):
                 width, height = picture.size
@@ -72,7 +72,7 @@ def _of_json(described: bytes) -> list[str]:
     except (ValueError, RecursionError):
         raise Broken("its .json is not JSON") from None
     said = content.get("caption") if isinstance(content, dict) else None
-    found = said if isinstance(said, list) else [said]
+    found: list[Any] = said if isinstance(said, list) else [said]
     if not all(isinstance(one, str) for one in found):
         raise Broken("its .json has no caption" if said is None else 'the "caption" of its .json is not text')
     if any("\ud800" <= character <= "\udfff" for one in found for character in one):

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from mmcr_core.images.image_set import ContentChanged, DatasetError
-from mmcr_core.pairs.shard_facts import facts, forget
+from mmcr_core.pairs.shard_facts import facts
 from mmcr_core.pairs.shard_files import Shard
 from mmcr_core.pairs.shard_paths import places
 from mmcr_core.spec import DatasetSpec
@@ -52,9 +52,7 @@ def open_shards(spec: DatasetSpec) -> ShardSet:
         raise DatasetError(f"{path} holds {total} samples; at least 2 are needed, one of them to hold out")
     digest = _digest(shards)
     if spec.digest is not None and digest != spec.digest:
-        for shard in shards:
-            forget(shard.where)  # so that the next launch reads the files
-        raise ContentChanged(f"{path}", digest, spec.digest)
+        raise ContentChanged(path, digest, spec.digest)
     heldout = min(max(1, round(total * spec.heldout)), total - 1)
     remarks = tuple(remark for one in known for remark in one.remarks)
     return ShardSet(shards, total - heldout, heldout, digest, remarks, spec.processes or 2)

@@ -1,4 +1,4 @@
-"""Shards at a URL that fsspec knows (https://, s3://): what is there, and a copy of it. Loaded when one is asked for."""
+"""Shards at a URL that fsspec knows (https://, s3://): what is there, and a copy of it; fsspec is loaded when asked."""
 
 from __future__ import annotations
 
