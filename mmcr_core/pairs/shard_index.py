@@ -52,4 +52,4 @@ def index(members: Iterable[Member]) -> ShardIndex:
 
 def shown(name: str) -> str:
     """A name that can be printed and stored, whatever bytes it has."""
-    return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    return name.encode("utf-8", "surrogatepass").decode("utf-8", "backslashreplace")

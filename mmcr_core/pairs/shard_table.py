@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from mmcr_core.images.decoding import reason
+from mmcr_core.pairs.shard_index import shown
 
 READABLE = "give a .csv, .jsonl (one JSON object a line) or .parquet file"
 Row = tuple[int, Any, Any]  # number, file name, caption
@@ -30,7 +31,9 @@ def captioned(table: Path, image_column: str, caption_column: str) -> tuple[dict
             if not isinstance(image, str) or not image.strip():
                 left_out.append(f"row {number}: it names no image")
             elif not isinstance(caption, str) or not caption.strip():
-                left_out.append(f"row {number}: {image} has no caption")
+                left_out.append(f"row {number}: {shown(image)} has no caption")
+            elif shown(caption) != caption:
+                left_out.append(f"row {number}: the caption of {shown(image)} is not UTF-8")
             else:
                 pairs.setdefault(image.strip(), []).append(caption.strip())
     except (OSError, ValueError, csv.Error) as error:

@@ -7,6 +7,7 @@ since readers take a text for the only caption.
 from __future__ import annotations
 
 import io
+import itertools
 import json
 import os
 import tarfile
@@ -40,18 +41,13 @@ def write_shards(
     """
     written = Written()
     samples = _readable(images, captions, written, advance)
-    first = next(samples, None)
-    while first is not None:
+    for first in samples:
         folder.mkdir(parents=True, exist_ok=True)
         with _shard(folder / f"{written.shards:05d}.tar") as tar:
-            sample, count = first, 0
-            while sample is not None:
-                name, encoded, suffix = sample
+            for name, encoded, suffix in itertools.chain([first], itertools.islice(samples, samples_per_shard - 1)):
                 _add(tar, f"{written.samples:0{KEY_DIGITS}d}", name, encoded, suffix, captions[name])
-                written.samples, count = written.samples + 1, count + 1
-                sample = next(samples, None) if count < samples_per_shard else None
+                written.samples += 1
         written.shards += 1
-        first = next(samples, None) if count == samples_per_shard else None
     return written
 
 
