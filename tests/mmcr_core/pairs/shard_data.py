@@ -12,26 +12,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
 from mmcr_core.pairs.shard_reader import ShardReader
 from mmcr_core.pairs.shard_set import ShardSet, open_shards
 from mmcr_core.spec import DatasetSpec
+from tests.mmcr_core.pairs.shard_tokens import encode
 
-LENGTH = 12
 Members = list[tuple[str, bytes]]
-
-
-def encode(texts: Sequence[str]) -> NDArray[np.int64]:
-    """(n, 12): the first characters."""
-    rows = [[ord(character) for character in text[:LENGTH].ljust(LENGTH)] for text in texts]
-    return np.array(rows, dtype=np.int64)
-
-
-def text_of(tokens: NDArray[np.int64]) -> str:
-    return "".join(map(chr, tokens)).strip()
 
 
 def grey(value: int, size: tuple[int, int] = (8, 8), kind: str = "PNG", mode: str = "L") -> bytes:

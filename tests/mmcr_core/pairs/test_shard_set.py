@@ -9,7 +9,8 @@ import pytest
 from mmcr_core.images.image_set import ContentChanged, DatasetError
 from mmcr_core.pairs import shard_facts, shard_urls
 from mmcr_core.pairs.shard_reader import heldout
-from tests.mmcr_core.pairs.shard_data import opened, reading, sample, served, text_of, write, write_set
+from tests.mmcr_core.pairs.shard_data import opened, reading, sample, served, write, write_set
+from tests.mmcr_core.pairs.shard_tokens import text_of
 
 
 @pytest.mark.parametrize(("fraction", "expected"), [(0.001, (9, 1)), (0.25, (8, 2)), (0.999, (1, 9))])
@@ -120,8 +121,12 @@ def test_statistics_that_are_wrong_are_found_when_the_shard_is_opened(tmp_path):
     folder = write_set(tmp_path / "s", [6])
     (folder / "00000_stats.json").write_text('{"successes": 7}')
     problem = r"00000.tar has 6 samples, but its _stats.json says 7"
-    with served(folder, etags=True) as url, reading(opened(f"{url}/00000.tar")) as reader:
-        pytest.raises(DatasetError, reader.batch, 0).match(problem)
+    with (
+        served(folder, etags=True) as url,
+        reading(opened(f"{url}/00000.tar")) as reader,
+        pytest.raises(DatasetError, match=problem),
+    ):
+        reader.batch(0)
 
 
 @pytest.mark.parametrize("etags", [False, True])
