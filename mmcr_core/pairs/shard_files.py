@@ -149,22 +149,25 @@ def changed(shard: Shard, found: str) -> Exception:
 
 def unreadable(where: str, error: OSError) -> Exception:
     """The error of a shard that has vanished or cannot be read."""
-    from mmcr_core.images.image_set import DatasetError
+    return of_no_use(where, f"cannot be read ({reason(error)}); put it back, or launch again without it")
 
-    return DatasetError(f"shard {where} cannot be read ({reason(error)}); put it back, or launch again without it")
+
+def of_no_use(where: str, problem: str) -> Exception:
+    """A DatasetError about a shard."""
+    from mmcr_core.images.image_set import DatasetError  # brings torch
+
+    return DatasetError(f"shard {where} {problem}")
 
 
 def refused(where: str, walked: Walked, start: bytes, pairs: int) -> Exception | None:
     """The error of a file that is of no use as a shard, with what would be right; None where it is of use."""
-    from mmcr_core.images.image_set import DatasetError
-
     if packed := packing(start):
-        return DatasetError(f"shard {where} is compressed ({packed}); unpack it to a plain .tar")
+        return of_no_use(where, f"is compressed ({packed}); unpack it to a plain .tar")
     if walked.damage and not walked.members:
-        return DatasetError(f"shard {where} is not a tar file; name .tar files of image-text pairs")
+        return of_no_use(where, "is not a tar file; name .tar files of image-text pairs")
     if not pairs:
-        return DatasetError(
-            f"shard {where} has no pair: no KEY.jpg, .jpeg, .png or .webp with a KEY.txt or KEY.json of the same key"
+        return of_no_use(
+            where, "has no pair: no KEY.jpg, .jpeg, .png or .webp with a KEY.txt or KEY.json of the same key"
         )
     return None
 
@@ -177,11 +180,10 @@ def _index_of(shard: Shard, walked: Walked) -> ShardIndex:
     if problem := refused(shard.where, walked, b"", found.pairs):
         raise problem
     if len(found.keys) != shard.samples:
-        from mmcr_core.images.image_set import DatasetError
-
-        raise DatasetError(
-            f"shard {shard.where} has {len(found.keys)} samples, but its _stats.json says {shard.samples} successes; "
-            f"put that file right, or remove it, and launch again"
+        raise of_no_use(
+            shard.where,
+            f"has {len(found.keys)} samples, but its _stats.json says {shard.samples} successes; put that file right, "
+            f"or remove it, and launch again",
         )
     return found
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from mmcr_core.images.image_set import ContentChanged, DatasetError
 from mmcr_core.pairs.shard_facts import forget
+from mmcr_core.pairs.shard_files import of_no_use
 from mmcr_core.pairs.shard_order import FixedOrder, ShardOrder
 from mmcr_core.pairs.shard_pool import Batch, ShardPool
 from mmcr_core.pairs.shard_set import ShardSet
@@ -69,7 +70,7 @@ class ShardReader:
                 self._skipped[shard, place] = what
                 self._broken[shard] += 1
                 if 2 * self._broken[shard] > self._shards.training[shard]:
-                    raise DatasetError(most_are_broken(self._shards.shards[shard], what))
+                    raise of_no_use(self._shards.shards[shard].where, most_are_broken(what))
         return pixels, tokens
 
     def close(self) -> None:

@@ -25,7 +25,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from mmcr_core.pairs.shard_files import Shard, ShardFiles
+from mmcr_core.pairs.shard_files import Shard, ShardFiles, of_no_use
 from mmcr_core.pairs.shard_index import ABSENT, IMAGE, JSON, TEXT
 from mmcr_core.pairs.shard_order import FixedOrder, ShardOrder
 from mmcr_core.pairs.shard_sample import MAX_IMAGE_BYTES, MAX_TEXT_BYTES, Broken, captions, decoded
@@ -158,9 +158,7 @@ class Filler:
             result.broken.append((shard, at, self._broken[shard, at]))
         if counts is None:
             return None
-        from mmcr_core.images.image_set import DatasetError
-
-        raise DatasetError(most_are_broken(self._job.shards[shard], self._broken[shard, place]))
+        raise of_no_use(self._job.shards[shard].where, most_are_broken(self._broken[shard, place]))
 
     def _whole(self, shard: int, place: int, target: NDArray[np.uint8]) -> tuple[str, ...]:
         """Captions of a sample, whose pixels go to `target`. Raises: Broken."""
@@ -179,9 +177,9 @@ class Filler:
         return found
 
 
-def most_are_broken(shard: Shard, example: str) -> str:
+def most_are_broken(example: str) -> str:
     """What is said of a shard that is of no use."""
-    return f"shard {shard.where}: most of its samples are broken, one of them is {example}; leave that shard out"
+    return f"has mostly broken samples, one of them is {example}; leave that shard out"
 
 
 def _drawn(found: tuple[str, ...], wanted: int, seed: int, place: int) -> list[str]:

@@ -105,7 +105,7 @@ def test_a_shard_most_of_whose_samples_are_broken_ends_the_run(broken, tmp_path)
     shards = opened(write(tmp_path / "a.tar", members), heldout=0.1)
     with (
         reading(shards, points=8) as reader,
-        pytest.raises(DatasetError, match=r"a.tar: most of its samples are broken"),
+        pytest.raises(DatasetError, match=r"a.tar has mostly broken samples"),
     ):
         reader.batch(0)
 
@@ -277,3 +277,10 @@ def test_a_set_moved_elsewhere_gives_the_same_batches(tmp_path):
     shutil.copytree(tmp_path / "s", tmp_path / "elsewhere")
     with reading(shards) as one, reading(opened(tmp_path / "elsewhere")) as other:
         assert content(one, range(4)) == content(other, range(4))
+
+
+def test_the_processes_do_without_torch(tmp_path):
+    with reading(opened(write_set(tmp_path / "s", [9]))) as reader:
+        reader.batch(0)
+        (pid,) = processes_of(reader)
+        assert not any("libtorch" in mapped.path for mapped in psutil.Process(pid).memory_maps())
