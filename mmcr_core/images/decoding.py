@@ -26,7 +26,7 @@ def decode(encoded: bytes, size: int) -> Pixels:
     if not encoded:
         raise ValueError("no bytes")
     with Image.open(io.BytesIO(encoded)) as opened:
-        image = _to_rgb(opened)
+        image = to_rgb(opened)
     if image.size != (size, size):
         scale = size / min(image.size)
         width, height = (max(size, round(side * scale)) for side in image.size)
@@ -54,7 +54,7 @@ def reason(error: Exception) -> str:
     return " ".join(text.split()) or type(error).__name__
 
 
-def _to_rgb(image: PILImage) -> PILImage:
+def to_rgb(image: PILImage) -> PILImage:
     """Any mode to RGB: 16-bit grey is scaled (PIL would clip it), transparency is dropped."""
     from PIL import Image
 

@@ -5,7 +5,7 @@ import time
 from importlib import import_module
 
 NAMES = ("nuclear_norm", "step_efficiency", "objectives", "compiled_views", "usual_way", "lightly_way", "orchestration",
-         "fits")  # fmt: skip
+         "fits", "shard_reader")  # fmt: skip
 SIMULATIONS = ("coverage", "recovery")  # long, and their numbers do not depend on the machine: `make simulations`
 
 
