@@ -25,9 +25,8 @@ NAMES = ["mmcr", "mmcr and clip", "clip", "siglip", "byol"]
 @pytest.mark.usefixtures("_short_chunks")
 @pytest.mark.parametrize("objective", OBJECTIVES, ids=NAMES)
 def test_a_run_on_pairs_is_resumed_bit_for_bit(pairs_spec, objective):
-    spec = pairs_spec(
-        objective=objective, K=3, dataset=DatasetSpec("glyphs", captions=2 if objective.name == "clip" else 1)
-    )
+    pairs = DatasetSpec("glyphs", captions=2 if objective.name == "clip" else 1)
+    spec = pairs_spec(objective=objective, K=3, dataset=pairs)
     whole, begun, resumed = (Pretraining(spec) for _ in range(3))
     expected = columns(whole.run())
     before = list(begun.run(until=7))
@@ -87,10 +86,8 @@ def test_images_and_their_names_stand_in_the_same_rows(pairs_spec):
     plain = dataclasses.replace(spec.views, crop_scale=(1.0, 1.0), crop_ratio=(1.0, 1.0), mean=(0.0,), std=(1.0,))
     run = Pretraining(dataclasses.replace(spec, views=plain))
     views = run.source.batch(run.source.draw(3))
-    said = {
-        tuple(row): place
-        for place, row in enumerate(tokens_of(spec)([t[0] for t in run.images.train_captions]).tolist())
-    }
+    names = tokens_of(spec)([texts[0] for texts in run.images.train_captions])
+    said = {tuple(row): place for place, row in enumerate(names.tolist())}
     for view, tokens in zip(views, run.source.beside[0].tolist(), strict=True):
         glyph = run.images.train[said[tuple(tokens)], :, 0].float() / 255
         torch.testing.assert_close(view[0], glyph, atol=1e-5, rtol=0)
