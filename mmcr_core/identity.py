@@ -22,7 +22,15 @@ ALGORITHM: dict[str, dict[str, int]] = {
     "objective": {"mmcr": 1},
     "optimizer": {"adam": 1},
 }
-NOT_IDENTITY = ("evaluate", "dataset.root", "dataset.path", "dataset.download", "dataset.processes", "encoder.config")
+NOT_IDENTITY = (
+    "evaluate",
+    "dataset.root",
+    "dataset.path",
+    "dataset.download",
+    "dataset.processes",
+    "dataset.samples",
+    "encoder.config",
+)
 NEUTRAL: dict[str, tuple[Any, ...]] = {
     "dataset.limit": (None,),
     "dataset.pairs": (False,),

@@ -98,7 +98,8 @@ class DatasetSpec:
 
     Pairs: `glyphs`, `shards`, and `parquet` with `pairs: true`. `captions` of the K views are captions of the image
     (1), drawn anew each time where an image has more. Of shards, `sampling` is by `epochs`, each sample once in each,
-    or with `replacement`; `processes` decode them, which changes no number.
+    or with `replacement`; `processes` decode them, which changes no number; `samples` is how many there are, for a plan
+    where they are not at hand.
     """
 
     __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
@@ -115,6 +116,7 @@ class DatasetSpec:
     captions: int | None = None
     sampling: Literal["epochs", "replacement"] | None = None
     processes: int | None = None
+    samples: int | None = None
 
     def __post_init__(self) -> None:
         require(self.limit is None or self.limit >= 2, "limit", "must be 2 or more images")
@@ -149,12 +151,13 @@ class DatasetSpec:
             unfit = "applies to image-text pairs; give pairs: true too, or leave it out"
         require(self.has_captions or self.captions is None, "captions", unfit)
         require(self.captions is None or self.captions >= 1, "captions", "must be 1 or more of the K views")
-        for key, default in (("sampling", "epochs"), ("processes", 2)):
+        for key, default in (("sampling", "epochs"), ("processes", 2), ("samples", None)):
             if self.name == "shards" and getattr(self, key) is None:
                 object.__setattr__(self, key, default)
             unfit = f"applies to shards, not to dataset '{self.name}'; leave it out"
             require(self.name == "shards" or getattr(self, key) is None, key, unfit)
         require(self.processes is None or 1 <= self.processes <= 256, "processes", "must lie in 1..256")
+        require(self.samples is None or self.samples >= 2, "samples", "must be 2 or more")
         whole = "applies to data that is read as a whole, not to shards; name fewer of them in path"
         require(self.name != "shards" or self.limit is None, "limit", whole)
 

@@ -9,7 +9,7 @@ import torch
 
 from mmcr_core.images import own_files, parquet_file
 from mmcr_core.images.content_digests import content_digest
-from mmcr_core.images.image_set import Images
+from mmcr_core.images.image_set import DatasetError, Images
 from mmcr_core.pairs import shard_reader, shard_set
 from mmcr_core.pairs.captions import Captions
 from mmcr_core.pairs.glyphs import glyphs
@@ -55,26 +55,39 @@ def _loaded(spec: DatasetSpec, size: int) -> Pairs:
 
 
 def count(spec: DatasetSpec) -> tuple[int, int]:
-    """Numbers of training and held-out pairs, no image decoded. Raises DatasetError where the files are of no use."""
+    """Numbers of training and held-out pairs, no image decoded; of shards that are not at hand by what `samples` says.
+    Raises DatasetError where the files are of no use."""
     if spec.name == "glyphs":
         return NAMED_IMAGES["glyphs", "train"], NAMED_HELDOUT["glyphs"]
     if spec.name == "parquet":
         return own_files.count(spec)
-    shards = shard_set.open_shards(replace(spec, digest=None))
+    if (shards := _at_hand(spec)) is None:
+        assert spec.samples is not None
+        return shard_set.divided(spec.samples, spec.heldout)
     return shards.train, shards.heldout
 
 
-def digest(spec: DatasetSpec) -> str:
-    """What a user's own pairs are known by. Raises as `count` does."""
-    if spec.name == "shards":
-        known: str = shard_set.open_shards(replace(spec, digest=None)).digest
-        return known
-    return content_digest(spec)
+def digest(spec: DatasetSpec) -> str | None:
+    """What a user's own pairs are known by; None of shards that are only planned with. Raises as `count` does."""
+    if spec.name != "shards":
+        return content_digest(spec)
+    shards = _at_hand(spec)
+    return shards.digest if shards else None
+
+
+def _at_hand(spec: DatasetSpec) -> shard_set.ShardSet | None:
+    """The shards, counted; None where they are absent and `samples` says how many there would be."""
+    try:
+        return shard_set.open_shards(replace(spec, digest=None))
+    except DatasetError:
+        if spec.samples is None:
+            raise
+        return None
 
 
 def require_present(spec: DatasetSpec) -> None:
-    """Raises DatasetError where it can be seen without an image that the pairs are of no use."""
-    count(spec)
+    """Raises DatasetError where it can be seen without an image that the pairs are absent or of no use."""
+    count(replace(spec, samples=None))
     if spec.name == "parquet":
         parquet_file.require_labels(spec.path or "")
         parquet_file.require_captions(spec.path or "")

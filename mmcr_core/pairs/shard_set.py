@@ -53,9 +53,15 @@ def open_shards(spec: DatasetSpec) -> ShardSet:
     digest = _digest(shards)
     if spec.digest is not None and digest != spec.digest:
         raise ContentChanged(path, digest, spec.digest)
-    heldout = min(max(1, round(total * spec.heldout)), total - 1)
+    train, heldout = divided(total, spec.heldout)
     remarks = tuple(remark for one in known for remark in one.remarks)
-    return ShardSet(shards, total - heldout, heldout, digest, remarks, spec.processes or 2)
+    return ShardSet(shards, train, heldout, digest, remarks, spec.processes or 2)
+
+
+def divided(samples: int, heldout: float) -> tuple[int, int]:
+    """Numbers of training and of held-out samples, at least one of either."""
+    out = min(max(1, round(samples * heldout)), samples - 1)
+    return samples - out, out
 
 
 def _digest(shards: tuple[Shard, ...]) -> str:

@@ -66,6 +66,7 @@ def require_present(spec: DatasetSpec) -> None:
     (pair_set if spec.has_captions else datasets).require_present(spec)
 
 
-def content_digest(spec: DatasetSpec) -> str:
-    """What a user's own files are known by. Raises: DatasetError where they are absent."""
+def content_digest(spec: DatasetSpec) -> str | None:
+    """What a user's own files are known by; None of shards that are only planned with. Raises: DatasetError where they
+    are absent."""
     return pair_set.digest(spec) if spec.has_captions else content_digests.content_digest(spec)

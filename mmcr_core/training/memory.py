@@ -72,17 +72,22 @@ def count(module: nn.Module) -> int:
 
 
 def kept_bytes(forward: Callable[[], Tensor], module: nn.Module) -> int:
-    """Bytes that `forward` keeps for backward beside the parameters of `module`."""
-    own = {id(parameter) for parameter in module.parameters()}
+    """Bytes that `forward` keeps for backward beside the parameters of `module`, and transposed views of those."""
+    own = {_storage(parameter) for parameter in module.parameters()}
     kept: dict[int, int] = {}
-    alive: list[Tensor] = []  # ids are unique only among tensors that live
+    alive: list[Tensor] = []  # places are unique only among tensors that live
 
     def keep(tensor: Tensor) -> Tensor:
-        if id(tensor) not in own:
-            kept[id(tensor.untyped_storage())] = tensor.numel() * tensor.element_size()
+        if (place := _storage(tensor)) not in own:
+            kept[place] = max(kept.get(place, 0), tensor.numel() * tensor.element_size())
             alive.append(tensor)
         return tensor
 
     with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
         forward()
     return sum(kept.values())
+
+
+def _storage(tensor: Tensor) -> int:
+    """What tells storages apart where they hold nothing, as on meta tensors."""
+    return int(tensor.untyped_storage()._cdata)

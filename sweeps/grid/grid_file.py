@@ -78,7 +78,7 @@ def _grid(document: Marked, text: str) -> GridSpec:
     settings = _settings({key: top[key] for key in GridSettings.model_fields if key in top})
     sweep = Marked({key: marked for key, marked in top.items() if key in _RUN_KEYS}, 1)
     cells: dict[str, RunSpec] = {}
-    digests: dict[tuple[str, str | None], str] = {}
+    digests: dict[tuple[str, str | None], str | None] = {}
     for mapping, lines in expand(sweep, (), _is_tuple):
         spec = _with_sources(_identified(_run_spec(mapping, lines), lines, digests), lines)
         _zero_shot_checked(spec, lines)
@@ -178,7 +178,7 @@ def _views(value: Any, lines: Lines) -> Any:
     return asdict(VIEW_RECIPES[base]) | changed
 
 
-def _identified(spec: RunSpec, lines: Lines, digests: dict[tuple[str, str | None], str]) -> RunSpec:
+def _identified(spec: RunSpec, lines: Lines, digests: dict[tuple[str, str | None], str | None]) -> RunSpec:
     """Content digest filled in, and the data set large enough for P and the budget."""
     dataset = spec.dataset
     at = line_of(lines, ("dataset", "path") if dataset.by_content else ("dataset",))
@@ -187,7 +187,8 @@ def _identified(spec: RunSpec, lines: Lines, digests: dict[tuple[str, str | None
         if dataset.by_content:
             place = (dataset.name, dataset.path)
             if place not in digests:
-                data.require_present(dataset)
+                if dataset.samples is None:
+                    data.require_present(dataset)
                 digests[place] = data.content_digest(dataset)
             spec = replace(spec, dataset=replace(dataset, digest=digests[place]))
     except (data.DatasetError, OSError) as error:
