@@ -86,10 +86,15 @@ class Tokens:
     """Texts to the tokens of a text tower: (n, L) int64, cut to L = its context length."""
 
     def __init__(self, architecture: str) -> None:
+        self._architecture = architecture
         given = json.loads(architecture)["text_cfg"]
         self._tokenizer = open_clip().SimpleTokenizer(
             context_length=given.get("context_length", 77), **(given.get("tokenizer_kwargs") or {})
         )
+
+    def __reduce__(self) -> tuple[type[Tokens], tuple[str]]:
+        """Made anew in another process, since open_clip must be imported by `open_clip` there too."""
+        return Tokens, (self._architecture,)
 
     def __call__(self, texts: Sequence[str]) -> NDArray[np.int64]:
         tokens: NDArray[np.int64] = self._tokenizer(list(texts)).numpy()

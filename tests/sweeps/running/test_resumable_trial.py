@@ -1,5 +1,6 @@
 """One run with its store and without Ray: outcome, failure, and exact resume through real kills."""
 
+import dataclasses
 import json
 import os
 import signal
@@ -13,12 +14,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from mmcr_core.defaults import VIEW_RECIPES
 from mmcr_core.objectives import OBJECTIVES, objective_spec
 from mmcr_core.spec import BudgetSpec, DatasetSpec, EvaluateSpec, OptimizerSpec
 from sweeps.running.kept_runs import read_kept
 from sweeps.running.resumable_trial import Trial
 from sweeps.running.trial_settings import TrialSettings
 from sweeps.storage.sweep_store import Store
+from tests.mmcr_core.pairs.shard_data import write_set
 
 
 def to_end(trial, seconds=0.05):
@@ -236,8 +239,19 @@ def test_a_run_killed_at_many_moments_leaves_the_same_trajectory(tmp_path, digit
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", OBJECTIVES)
+@pytest.mark.parametrize("name", [name for name in OBJECTIVES if not objective_spec(name).needs_captions])
 def test_a_killed_run_of_every_objective_leaves_the_same_trajectory(tmp_path, digits_spec, name):
     options = {"byol": {"predictor_hidden": 64}, "swav": {"prototypes": 16, "queue": 96, "queue_start": 0.2}}
     objective = objective_spec(name, **options.get(name, {}))
     check_kills(tmp_path, digits_spec, seed=0, kills=3, steps=400, objective=objective)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("sampling", ["epochs", "replacement"])
+def test_a_run_on_shards_killed_fifteen_times_leaves_the_same_trajectory(tmp_path, pairs_spec, sampling):
+    folder = write_set(tmp_path / "shards", [100, 57, 80])
+    dataset = DatasetSpec("shards", path=str(folder), sampling=sampling)
+    views = dataclasses.replace(VIEW_RECIPES["clip"], size=8, crop_scale=(0.5, 1.0))
+    measures = EvaluateSpec(2, "none", ("retrieval", "modality_gap"))
+    more = {"dataset": dataset, "views": views, "evaluate": measures, "objective": objective_spec("clip")}
+    check_kills(tmp_path, pairs_spec, seed=0, kills=15, steps=900, **more)
