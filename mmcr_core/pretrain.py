@@ -7,7 +7,7 @@ import json
 import sys
 import time
 from dataclasses import replace
-from typing import Any
+from typing import Any, get_args
 
 import torch
 
@@ -18,7 +18,9 @@ from mmcr_core.objectives import OBJECTIVES, objective_spec
 from mmcr_core.spec import (
     MEASURES,
     RESNETS,
+    TOWERS,
     BudgetSpec,
+    DatasetName,
     DatasetSpec,
     EncoderSpec,
     EvaluateSpec,
@@ -91,8 +93,13 @@ def _parser() -> argparse.ArgumentParser:
     add("--P", type=int, required=True, help="points: images a batch")
     add("--D", type=int, required=True, help="dims: embedding dimensions")
     add("--K", type=int, required=True, help="views an image")
-    add("--dataset", required=True, choices=["digits", "cifar10", "cifar100", "stl10", "folder", "parquet"])
-    add("--path", help="folder or parquet file")
+    add("--dataset", required=True, choices=get_args(DatasetName))
+    add("--path", help="folder, parquet file or shards")
+    add(
+        "--pairs",
+        action="store_true",
+        help="images and captions of a parquet file (glyphs and shards are pairs anyway)",
+    )
     add("--root", default="./data", help="folder of a named data set (default ./data)")
     add("--split", help="default: train, for stl10 train+unlabeled")
     add("--download", action="store_true", help="fetch a named data set that is absent")
@@ -103,7 +110,7 @@ def _parser() -> argparse.ArgumentParser:
     budget.add_argument("--images", type=int)
     add("--seed", type=int, default=0)
     add("--objective", choices=list(OBJECTIVES), default="mmcr", help="with its published options (default mmcr)")
-    add("--encoder", choices=[*RESNETS, "convnet"], help="default: fits the data set")
+    add("--encoder", choices=[*RESNETS, "convnet", TOWERS], help="default: fits the data set")
     add("--stem", choices=["imagenet", "small"])
     add("--width", type=int, help="of a ResNet's first stage (default 64)")
     add("--views", choices=sorted(VIEW_RECIPES), help="default: fits the data set")
@@ -122,7 +129,13 @@ def _parser() -> argparse.ArgumentParser:
 def _spec(given: argparse.Namespace) -> RunSpec:
     split = given.split or ("train+unlabeled" if given.dataset == "stl10" else "train")
     dataset = DatasetSpec(
-        given.dataset, split=split, root=given.root, path=given.path, download=given.download, size=given.size
+        given.dataset,
+        split=split,
+        root=given.root,
+        path=given.path,
+        download=given.download,
+        size=given.size,
+        pairs=given.pairs,
     )
     chosen: dict[str, Any] = {}
     if given.encoder or given.stem or given.width:

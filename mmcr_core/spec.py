@@ -81,6 +81,7 @@ class OwnObjectiveSpec(ObjectiveSpec):
         object.__setattr__(self, "options", OwnOptions.checked(self.options, "options"))
 
 
+DatasetName = Literal["digits", "cifar10", "cifar100", "stl10", "folder", "parquet", "glyphs", "shards"]
 OWN_FILES = ("folder", "parquet", "shards")
 PAIRS = ("glyphs", "shards")  # and parquet with pairs: true
 
@@ -103,7 +104,7 @@ class DatasetSpec:
     """
 
     __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
-    name: Literal["digits", "cifar10", "cifar100", "stl10", "folder", "parquet", "glyphs", "shards"]
+    name: DatasetName
     split: str = "train"
     root: str = "./data"
     path: str | None = None

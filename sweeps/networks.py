@@ -6,14 +6,17 @@ features = load_network("results/quickstart", run_id).features(images)     # (N,
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
-from mmcr_core.images.encoders import build_network
 from mmcr_core.images.views import plain_view
+from mmcr_core.pairs.pair_evaluation import embed_texts
+from mmcr_core.pairs.towers import PairNetwork
 from mmcr_core.spec import RunSpec, SpecError, ViewSpec
+from mmcr_core.training.networks import build_network
 from sweeps.grid.stored_spec import spec_from_json
 from sweeps.running.kept_runs import read_kept
 from sweeps.storage.errors import UserError
@@ -22,12 +25,14 @@ from sweeps.storage.sweep_store import Store
 
 class TrainedNetwork(nn.Module):
     """A network whose training has ended, in eval mode: `encoder` (images to features), `projector` (features to the D
-    embedding dimensions), `views` (the recipe it was trained with), `spec` (the whole run), `step` (steps taken)."""
+    embedding dimensions), `views` (the recipe it was trained with), `spec` (the whole run), `step` (steps taken).
+    Of image-text pairs encoder and projector are those of images, and `texts` embeds captions."""
 
     def __init__(self, spec: RunSpec, state: dict[str, Tensor], step: int) -> None:
         super().__init__()
         network = build_network(spec)
         network.load_state_dict(state)
+        self._towers = network if isinstance(network, PairNetwork) else None
         self.encoder, self.projector = network.encoder, network.projector
         self.spec, self.step = spec, step
         self.views: ViewSpec = spec.views
@@ -42,6 +47,14 @@ class TrainedNetwork(nn.Module):
         """(N, C, H, W) uint8 or [0, 1] float images, a tensor or an array -> (N, F) float32 features of the encoder."""
         parts = torch.split(torch.as_tensor(images), batch)
         return torch.cat([self.encoder(self.prepare(part)).float() for part in parts])
+
+    @torch.no_grad()
+    def texts(self, captions: Sequence[str]) -> Tensor:
+        """n captions -> (n, D) unit embeddings, to be compared with those of images. Raises: UserError where the run
+        had no captions."""
+        if self._towers is None:
+            raise UserError(f"{self.spec.dataset.name} has images alone, so this network embeds no texts")
+        return embed_texts(self._towers, self.spec, captions)
 
     def forward(self, images: Tensor) -> Tensor:
         """(N, C, H, W) uint8 or [0, 1] float images -> (N, D) unit embeddings."""

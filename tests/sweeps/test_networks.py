@@ -12,6 +12,7 @@ from mmcr_core.images.encoders import feature_count
 from mmcr_core.images.own_encoders import with_defaults
 from mmcr_core.images.probes import knn_accuracy
 from mmcr_core.spec import BudgetSpec, EncoderSpec, EvaluateSpec
+from mmcr_core.training import data
 from sweeps.networks import load_network
 from sweeps.running.resumable_trial import Trial
 from sweeps.running.trial_settings import TrialSettings
@@ -76,3 +77,23 @@ def test_a_network_with_an_own_encoder_needs_that_encoder(tmp_path, digits_spec,
     feature_count.cache_clear()
     with pytest.raises(UserError, match=f"run {trial.run_id}: encoder: '{own}:net' is not what was planned"):
         load_network(tmp_path / "s", trial.run_id)
+
+
+def test_towers_embed_images_and_texts_as_they_were_measured(tmp_path, pairs_spec):
+    spec = pairs_spec(evaluate=EvaluateSpec(0, "none", ("retrieval", "modality_gap")))
+    trial = Trial(spec, Store(tmp_path), "s")
+    assert to_end(trial).status == "finished"
+    network, pairs = load_network(tmp_path, trial.run_id), data.load(spec)
+    with torch.no_grad():
+        images = network(pairs.heldout.permute(0, 2, 1, 3))
+    texts = network.texts([names[0] for names in pairs.heldout_captions])
+    hits = (images @ texts.T).topk(10, dim=1).indices == torch.arange(len(images))[:, None]
+    measured = {row["name"]: row["value"] for row in Store(tmp_path).read_measures(trial.run_id, 12)}
+    assert float(hits.any(dim=1).double().mean()) == pytest.approx(measured["image_to_text_recall_10"], abs=0.01)
+    assert float((images.mean(0) - texts.mean(0)).norm()) == pytest.approx(measured["modality_gap"], abs=1e-4)
+
+
+def test_a_network_of_images_alone_embeds_no_texts(trained):
+    folder, run_id, _ = trained
+    with pytest.raises(UserError, match="digits has images alone"):
+        load_network(folder, run_id).texts(["a digit"])
