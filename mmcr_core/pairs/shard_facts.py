@@ -58,7 +58,7 @@ def _facts(place: Place) -> Facts:
         stamp = list(at_url) if at_url else _stamp(place.where)
         found = _kept(key := _key(place.where, stamp))
         if found is None:
-            found = _at_url(place.where, at_url) if at_url else _local(place.where)
+            found = _at_url(place.where, at_url) if at_url else _local(place.where, place.where)
             if at_url or _stamp(place.where) == stamp:  # else it is of neither what was there nor what is there
                 _keep(key, found)
     except OSError as error:
@@ -67,17 +67,17 @@ def _facts(place: Place) -> Facts:
     return Facts(Shard(place.name, place.where, **found), remarks)
 
 
-def _local(where: str) -> dict[str, Any]:
-    with open(where, "rb") as stream:
+def _local(file: str, where: str) -> dict[str, Any]:
+    with open(file, "rb") as stream:
         return _walked(where, stream.fileno())
 
 
 def _at_url(url: str, said: shard_urls.AtUrl) -> dict[str, Any]:
     samples = _successes(url) if said.etag else None
     if samples is None:
-        with tempfile.TemporaryFile(prefix="mmcr-shard-") as copy:
-            shard_urls.fetch(url, copy)
-            found = _walked(url, copy.fileno())
+        with tempfile.NamedTemporaryFile(prefix="mmcr-shard-", suffix=".tar") as copy:
+            shard_urls.fetch(url, Path(copy.name))
+            found = _local(copy.name, url)
     else:
         found = {"size": said.size, "samples": samples, "remarks": []}
     return found | ({"checksum": etag_checksum(said.etag), "by_etag": True} if said.etag else {})

@@ -127,8 +127,7 @@ def fetch_verified(shard: Shard, target: Path) -> None:
             if shard.by_etag and (found := etag_checksum(shard_urls.described(shard.where).etag)) != shard.checksum:
                 raise changed(shard, found)
             if not after:
-                with target.open("wb") as stream:
-                    shard_urls.fetch(shard.where, stream)
+                shard_urls.fetch(shard.where, target)
     except OSError as error:
         raise unreadable(shard.where, error) from error
     if target.stat().st_size != shard.size:

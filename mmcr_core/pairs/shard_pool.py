@@ -20,11 +20,13 @@ import weakref
 from dataclasses import dataclass, field, replace
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mmcr_core.images.image_set import ContentChanged, DatasetError
+from mmcr_core.pairs.shard_folder import own_folder
 from mmcr_core.pairs.shard_worker import AHEAD, PART, Job, Pipes, Result
 
 LARGEST_PART, LEAST_PART = 32, 8  # rows
@@ -120,12 +122,11 @@ class ShardPool:
             self._on_their_way, self._ready, self._results = {}, set(), {}
 
     def _start(self) -> None:
-        folder = tempfile.mkdtemp(prefix="mmcr-shards-")
+        self._folder, lock = own_folder()
         ours: list[int] = []
         theirs: list[int] = []
         running: list[subprocess.Popen[bytes]] = []
-        self._end = weakref.finalize(self, _end, running, self._results, ours, folder)
-        self._folder = Path(folder)
+        self._end = weakref.finalize(self, _end, running, self._results, ours, self._folder, lock)
         (self._folder / "job").write_bytes(pickle.dumps(self._job))
         try:
             memory = _memory(self._job.slots * self._job.slot_bytes)
@@ -142,7 +143,7 @@ class ShardPool:
                 end, begin = os.pipe()
                 connection = Connection(end, writable=False)
                 try:
-                    running.append(_started(folder, number, Pipes(parts, ahead, begin, life, memory)))
+                    running.append(_started(str(self._folder), number, Pipes(parts, ahead, begin, life, memory)))
                 finally:
                     os.close(begin)
                 self._results[connection] = running[-1]
@@ -234,7 +235,8 @@ def _end(
     running: list[subprocess.Popen[bytes]],
     results: dict[Connection, subprocess.Popen[bytes]],
     ours: list[int],
-    folder: str,
+    folder: Path,
+    lock: BinaryIO,
 ) -> None:
     for process in running:
         process.kill()  # they hold nothing that must be written
@@ -245,3 +247,4 @@ def _end(
     for descriptor in ours:
         os.close(descriptor)
     shutil.rmtree(folder, ignore_errors=True)
+    lock.close()

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import time
 from collections.abc import Callable
-from typing import Any, BinaryIO, NamedTuple, TypeVar
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
 
 TRIES = 4
 ABSENT = (FileNotFoundError, NotADirectoryError, IsADirectoryError)
@@ -50,24 +52,20 @@ def content(url: str) -> bytes:
     return bytes(_tried(lambda: files.cat_file(path)))
 
 
-def fetch(url: str, target: BinaryIO) -> None:
-    """Copy a file to the start of `target`, which is open for writing. Raises: OSError."""
+def fetch(url: str, target: Path) -> None:
+    """Copy a file to `target`. Raises: OSError."""
     files, path = _opened(url)
-
-    def copy() -> None:
-        target.seek(0)
-        target.truncate()
-        files.get_file(path, target)
-        target.flush()
-
-    _tried(copy)
+    _tried(lambda: files.get_file(path, str(target)))
 
 
 def _opened(url: str) -> tuple[Any, str]:
     from upath import UPath
 
-    place = UPath(url)
-    return place.fs, place.path
+    try:
+        place = UPath(url)
+        return place.fs, place.path
+    except (ValueError, ImportError) as error:  # a scheme that nobody knows, or whose package is not installed
+        raise OSError(" ".join(str(error).split())) from error
 
 
 def _tried(call: Callable[[], T]) -> T:
@@ -75,10 +73,18 @@ def _tried(call: Callable[[], T]) -> T:
     for attempt in range(TRIES):
         try:
             return call()
-        except ABSENT:
-            raise
         except Exception as error:  # each file system and its client has failures of its own
-            if attempt == TRIES - 1 or isinstance(error, ImportError | ValueError | PermissionError):
-                raise OSError(" ".join(f"{type(error).__name__}: {error}".split())[:200]) from error
+            if _is_absent(error):
+                raise FileNotFoundError(errno.ENOENT, "there is no such file") from error
+            if attempt == TRIES - 1 or isinstance(error, PermissionError):
+                cause = error.__cause__ or error
+                raise OSError(" ".join(f"{type(cause).__name__}: {cause}".split())[:200]) from error
             time.sleep(2**attempt)
     raise AssertionError
+
+
+def _is_absent(error: Exception) -> bool:
+    """Whether a server said that there is no such file: fsspec says so too where a server said nothing."""
+    cause = error.__cause__
+    silent = type(cause).__module__.startswith("aiohttp") and getattr(cause, "status", None) not in (404, 410)
+    return isinstance(error, ABSENT) and not silent

@@ -223,5 +223,5 @@ def _make_ready(job: Job, folder: Path, pipe: int) -> None:
 def _end_with_parent(life: int, parent: int, folder: str) -> None:
     while os.getppid() == parent and not select.select([life], [], [], ORPHANED_SECONDS)[0]:
         pass
-    shutil.rmtree(folder, ignore_errors=True)
+    shutil.rmtree(folder, ignore_errors=True)  # what a process writes after this, mmcr_core.pairs.shard_folder removes
     os._exit(1)

@@ -70,9 +70,16 @@ def reading(shards: ShardSet, **changes: Any) -> Iterator[ShardReader]:
 
 class _Handler(http.server.SimpleHTTPRequestHandler):
     etags = False
+    failures = 0
 
     def log_message(self, *_: Any) -> None:
         pass
+
+    def send_head(self) -> Any:
+        if type(self).failures:
+            type(self).failures -= 1
+            return self.send_error(503)
+        return super().send_head()
 
     def end_headers(self) -> None:
         file = Path(self.translate_path(self.path))
@@ -81,14 +88,11 @@ class _Handler(http.server.SimpleHTTPRequestHandler):
         super().end_headers()
 
 
-class _WithEtags(_Handler):
-    etags = True
-
-
 @contextmanager
-def served(folder: Path, etags: bool) -> Iterator[str]:
-    """The URL of a folder on this machine."""
-    handler = partial(_WithEtags if etags else _Handler, directory=str(folder))
+def served(folder: Path, etags: bool, failures: int = 0) -> Iterator[str]:
+    """The URL of a folder on this machine, by a server that fails so many times first."""
+    kind = type("Handler", (_Handler,), {"etags": etags, "failures": failures})
+    handler = partial(kind, directory=str(folder))
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
         thread.start()

@@ -5,7 +5,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -129,17 +128,22 @@ def replace(file: Path) -> None:
     file.with_name("new").rename(file)
 
 
+OTHER = r"00000.tar is not what the launch read"
+GONE = r"00000.tar cannot be read \(No such file or directory\); put it back"
+
+
 @pytest.mark.parametrize(
-    ("harm", "error", "says"),
+    ("is_open", "harm", "error", "says"),
     [
-        (change, ContentChanged, r"00000.tar is not what the launch read"),
-        (replace, ContentChanged, r"00000.tar is not what the launch read"),
-        (lambda file: os.truncate(file, 3000), ContentChanged, r"00000.tar is not what the launch read"),
-        (Path.unlink, DatasetError, r"00000.tar cannot be read \(No such file or directory\); put it back"),
+        (False, change, ContentChanged, OTHER),
+        (False, Path.unlink, DatasetError, GONE),
+        (True, change, ContentChanged, OTHER),
+        (True, replace, ContentChanged, OTHER),
+        (True, lambda file: os.truncate(file, 3000), ContentChanged, OTHER),
+        (True, Path.unlink, DatasetError, GONE),
     ],
 )
-@pytest.mark.parametrize("is_open", [False, True])
-def test_a_shard_that_changes_or_vanishes_is_noticed_before_and_while_it_is_open(harm, error, says, is_open, tmp_path):
+def test_a_shard_that_changes_or_vanishes_is_noticed_before_and_while_it_is_open(is_open, harm, error, says, tmp_path):
     folder = write_set(tmp_path / "s", [6])
     with reading(opened(folder, heldout=0.4), points=4) as reader:
         if is_open:
@@ -225,7 +229,28 @@ with reading(opened(sys.argv[1]), processes=2) as reader:
 """
 
 
-def test_a_parent_that_is_killed_leaves_no_process_and_no_folder(tmp_path):
+def test_processes_that_are_killed_with_their_parent_leave_a_folder_to_the_next_reader(tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    folder = write_set(tmp_path / "s", [30])
+    command = [sys.executable, "-c", PARENT, str(folder), str(tmp_path)]
+    with subprocess.Popen(command, cwd=REPOSITORY, stdout=subprocess.PIPE, text=True) as parent:
+        assert parent.stdout is not None
+        parent.stdout.readline()
+        together = [*psutil.Process(parent.pid).children(recursive=True), psutil.Process(parent.pid)]
+        (left,) = tmp_path.glob("mmcr-shards-*")
+        for process in together:
+            process.suspend()
+        for process in together:
+            process.kill()
+    psutil.wait_procs(together, timeout=DEADLINE)
+    assert left.exists()
+    with reading(opened(folder)) as one, reading(opened(folder)) as other:
+        assert content(one, range(2)) == content(other, range(2))
+        assert not left.exists()
+        assert len(list(tmp_path.glob("mmcr-shards-*"))) == 2
+
+
+def test_a_parent_that_is_killed_leaves_no_process_and_no_folder(tmp_path, monkeypatch):
     folder, temporary = write_set(tmp_path / "s", [30]), tmp_path / "temporary"
     temporary.mkdir()
     command = [sys.executable, "-c", PARENT, str(folder), str(temporary)]
@@ -237,9 +262,9 @@ def test_a_parent_that_is_killed_leaves_no_process_and_no_folder(tmp_path):
         parent.kill()
     assert len(children) == 2
     assert psutil.wait_procs(children, timeout=DEADLINE)[1] == []
-    until = time.monotonic() + DEADLINE
-    while list(temporary.iterdir()) and time.monotonic() < until:
-        time.sleep(0.01)
+    monkeypatch.setattr("tempfile.tempdir", str(temporary))
+    with reading(opened(folder)) as reader:
+        reader.batch(0)
     assert list(temporary.iterdir()) == []
 
 

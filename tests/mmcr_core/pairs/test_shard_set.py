@@ -140,5 +140,21 @@ def test_a_shard_that_changed_at_its_url_is_refused(etags, tmp_path):
 
 
 def test_a_url_without_the_shard_is_one_sentence(tmp_path):
-    with served(tmp_path, etags=True) as url, pytest.raises(DatasetError, match=r"00000.tar cannot be read \("):
+    with (
+        served(tmp_path, etags=True) as url,
+        pytest.raises(DatasetError, match=r"00000.tar cannot be read \(there is no such file\)"),
+    ):
         opened(f"{url}/00000.tar")
+
+
+def test_an_unknown_kind_of_url_is_one_sentence():
+    with pytest.raises(DatasetError, match="cannot be read \\(Unsupported filesystem: 'foo'"):
+        opened("foo://host/00000.tar")
+
+
+def test_a_server_that_fails_at_first_is_asked_again(tmp_path, monkeypatch):
+    waited = []
+    monkeypatch.setattr("time.sleep", waited.append)
+    with served(write_set(tmp_path / "s", [6]), etags=True, failures=4) as url:  # each time by two requests
+        assert opened(f"{url}/00000.tar").train == 5
+    assert waited == [1, 2]

@@ -1,0 +1,140 @@
+"""`make_shards`: images and a caption table to shards that this project and webdataset read."""
+
+import io
+import json
+import subprocess
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import webdataset
+from typer.testing import CliRunner
+
+from mmcr_core.pairs.shard_reader import heldout
+from sweeps.make_shards import app
+from tests.mmcr_core.pairs.shard_data import grey, opened
+
+ROWS = [("a.png", "first"), ("b/c.jpg", "second, with a comma"), ("a.png", "first again"), ("d.webp", "größe")]
+
+
+def make(*arguments):
+    ran = CliRunner().invoke(app, list(map(str, arguments)))
+    assert ran.exception is None or isinstance(ran.exception, SystemExit), ran.exception
+    return ran
+
+
+@pytest.fixture
+def images(tmp_path):
+    folder = tmp_path / "images"
+    (folder / "b").mkdir(parents=True)
+    for name, kind in (("a.png", "PNG"), ("b/c.jpg", "JPEG"), ("d.webp", "WEBP")):
+        (folder / name).write_bytes(grey(len(name) * 20, (9, 9), kind))
+    return folder
+
+
+def table(tmp_path, kind, rows=ROWS, columns=("image", "caption")):
+    file = tmp_path / f"table.{kind}"
+    as_dicts = [dict(zip(columns, row, strict=True)) for row in rows]
+    if kind == "parquet":
+        pq.write_table(pa.Table.from_pylist(as_dicts), file)
+    elif kind == "jsonl":
+        file.write_text("".join(json.dumps(row) + "\n" for row in as_dicts))
+    else:
+        lines = [",".join(f'"{value}"' for value in row) for row in (columns, *rows)]
+        file.write_text("\n".join(lines), encoding="utf-8-sig")
+    return file
+
+
+@pytest.mark.parametrize("kind", ["csv", "jsonl", "parquet"])
+def test_what_is_written_is_read_with_all_captions(kind, images, tmp_path):
+    ran = make(images, table(tmp_path, kind), "-o", tmp_path / "out", "--samples-per-shard", 2)
+    assert (ran.exit_code, ran.stdout) == (0, f"3 samples in 2 shards in {tmp_path / 'out'}, 0 left out\n")
+    shards = opened(tmp_path / "out", heldout=0.999)
+    assert [shard.samples for shard in shards.shards] == [2, 1]
+    assert heldout(shards, 9)[1] == [("second, with a comma",), ("größe",)]
+    told = opened(tmp_path / "out" / "00000.tar", heldout=0.5)
+    assert (told.train, told.heldout, told.remarks) == (1, 1, ())
+    (first, *_) = webdataset.WebDataset(str(tmp_path / "out" / "00000.tar"), shardshuffle=False)
+    assert json.loads(first["json"])["caption"] == ["first", "first again"]
+    assert first["png"] == (images / "a.png").read_bytes()
+
+
+def test_the_same_input_gives_the_same_bytes(images, tmp_path):
+    for name in ("one", "two"):
+        make(
+            images,
+            table(tmp_path, "csv", ROWS if name == "one" else ROWS[2:0:-1] + ROWS[:1] + ROWS[3:]),
+            "-o",
+            tmp_path / name,
+        )
+    one, two = (sorted((tmp_path / name).iterdir()) for name in ("one", "two"))
+    assert [file.name for file in one] == [file.name for file in two] == ["00000.tar"]
+    assert len(one[0].read_bytes()) == len(two[0].read_bytes())
+    make(images, table(tmp_path, "csv"), "-o", tmp_path / "three")
+    assert (tmp_path / "three" / "00000.tar").read_bytes() == one[0].read_bytes()
+
+
+def test_rows_that_cannot_be_used_are_named_and_the_rest_is_written(images, tmp_path):
+    (images / "bad.png").write_bytes(b"no picture")
+    rows = [*ROWS, ("gone.png", "x"), ("bad.png", "x"), ("a.png", " "), ("", "x"), ("notes.txt", "x")]
+    ran = make(images, table(tmp_path, "csv", rows), "-o", tmp_path / "out")
+    assert ran.exit_code == 1
+    assert ran.stdout.endswith("5 left out\n")
+    assert ran.stderr.splitlines() == [
+        "row 7: a.png has no caption",
+        "row 8: it names no image",
+        "bad.png: cannot identify image file",
+        "gone.png: there is no such file",
+        "notes.txt: it is not a .jpg, .jpeg, .png or .webp file",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("{images}/a.png", "{table}", "-o", "{out}"), "is not a folder"),
+        (("{images}", "{table}", "-o", "{images}"), "is no empty folder"),
+        (
+            ("{images}", "{table}", "-o", "{out}", "--image-column", "file"),
+            "no column 'file'; its columns are image, cap",
+        ),
+        (("{images}", "{table}", "-o", "{out}", "--caption-column", "text"), "name one with --caption-column"),
+        (("{images}", "{images}/a.png", "-o", "{out}"), "is of no known kind; give a .csv"),
+        (("{images}", "{images}/absent.csv", "-o", "{out}"), "absent.csv cannot be read (No such file or directory)"),
+    ],
+)
+def test_a_mistake_is_one_sentence_and_nothing_is_written(arguments, says, images, tmp_path):
+    places = {"images": images, "table": table(tmp_path, "csv"), "out": tmp_path / "out"}
+    ran = make(*(argument.format(**places) for argument in arguments))
+    assert ran.exit_code == 2
+    assert says in ran.stderr
+    assert ran.stderr.count("\n") == 1
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("kind", ["csv", "jsonl", "parquet"])
+def test_a_damaged_table_is_one_sentence(kind, images, tmp_path):
+    file = tmp_path / f"table.{kind}"
+    file.write_bytes(b"\xff\xfe\x00nonsense")
+    ran = make(images, file, "-o", tmp_path / "out")
+    assert ran.exit_code == 2
+    assert ran.stderr.count("\n") == 1
+    assert str(file) in ran.stderr
+
+
+def test_no_usable_image_at_all_is_a_mistake_and_nothing_is_written(images, tmp_path):
+    ran = make(images, table(tmp_path, "csv", [("gone.png", "x")]), "-o", tmp_path / "out")
+    assert ran.exit_code == 2
+    assert "so nothing is written" in ran.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_plain_tar_lists_what_is_written(images, tmp_path):
+    make(images, table(tmp_path, "csv"), "-o", tmp_path / "out")
+    listed = subprocess.run(["tar", "tf", tmp_path / "out" / "00000.tar"], capture_output=True, text=True, check=True)
+    names = io.StringIO(listed.stdout).read().split()
+    assert names == [
+        "000000000.png", "000000000.json",
+        "000000001.jpg", "000000001.json", "000000001.txt",
+        "000000002.webp", "000000002.json", "000000002.txt",
+    ]  # fmt: skip
