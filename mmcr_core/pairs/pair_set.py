@@ -117,4 +117,4 @@ def _shards(spec: DatasetSpec, size: int) -> Pairs:
     pixels, captions, skipped = shard_reader.heldout(shards, size)
     nothing, unlabelled = torch.empty(0, size, 3, size, dtype=torch.uint8), torch.full((len(pixels),), -1)
     images = (nothing, torch.empty(0, dtype=torch.int64), torch.from_numpy(pixels), unlabelled)
-    return Pairs(*images, skipped, (), tuple(captions), shards=shards)
+    return Pairs(*images, (*shards.remarks, *skipped), (), tuple(captions), shards=shards)
