@@ -6,12 +6,12 @@ What a step has follows from its number, whatever the number of processes and wh
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mmcr_core.images.image_set import ContentChanged, DatasetError
+from mmcr_core.pairs.captions import Encode
 from mmcr_core.pairs.shard_facts import forget
 from mmcr_core.pairs.shard_files import of_no_use
 from mmcr_core.pairs.shard_order import FixedOrder, ShardOrder
@@ -43,7 +43,7 @@ class ShardReader:
         seed: int,
         sampling: str,
         processes: int,
-        encode: Callable[[Sequence[str]], NDArray[np.int64]],
+        encode: Encode,
     ) -> None:
         if sampling == "epochs" and points > shards.train:
             raise DatasetError(f"a batch has {points} samples, but the shards only {shards.train} to train on")

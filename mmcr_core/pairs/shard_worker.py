@@ -16,7 +16,6 @@ import shutil
 import struct
 import threading
 import warnings
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -25,6 +24,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from mmcr_core.pairs.captions import Encode, drawn_captions
 from mmcr_core.pairs.shard_files import Shard, ShardFiles, of_no_use
 from mmcr_core.pairs.shard_index import ABSENT, IMAGE, JSON, TEXT
 from mmcr_core.pairs.shard_order import FixedOrder, ShardOrder
@@ -34,7 +34,6 @@ from mmcr_core.randomness import generator
 PART = struct.Struct("<qqqq")  # step, slot, first row, last row
 AHEAD = struct.Struct("<q")  # shard to make ready
 ORPHANED_SECONDS = 1.0  # between looks at whether the parent is still the parent
-Encode = Callable[[Sequence[str]], NDArray[np.int64]]
 
 
 @dataclass(frozen=True)
@@ -135,7 +134,8 @@ class Filler:
             elif job.encode is None:
                 result.texts[row] = found
             else:
-                texts += _drawn(found, job.captions, job.seed, step * job.points + row)
+                rng = generator(job.seed, "captions", step * job.points + row)
+                texts += [found[place] for place in drawn_captions(len(found), job.captions, rng)]
         for shard in shards:
             self._files.require_unchanged(shard)
         if job.encode is not None:
@@ -180,15 +180,6 @@ class Filler:
 def most_are_broken(example: str) -> str:
     """What is said of a shard that is of no use."""
     return f"has mostly broken samples, one of them is {example}; leave that shard out"
-
-
-def _drawn(found: tuple[str, ...], wanted: int, seed: int, place: int) -> list[str]:
-    """So many captions of a sample, in random order, by its place in the run; again from the first where they are too
-    few."""
-    if len(found) == 1:
-        return [found[0]] * wanted
-    shuffled = generator(seed, "captions", place).permutation(len(found))
-    return [found[shuffled[i % len(found)]] for i in range(wanted)]
 
 
 def main(folder: str, number: int, parent: int, pipes: Pipes) -> None:

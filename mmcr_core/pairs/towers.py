@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -112,7 +113,12 @@ def build_pair_network(spec: RunSpec) -> PairNetwork:
 
 def tokens_of(spec: RunSpec) -> Tokens:
     """What turns the captions of a run into tokens."""
-    return Tokens(spec.encoder.architecture or resolved(spec.encoder.config or ""))
+    return _tokens(spec.encoder.architecture or resolved(spec.encoder.config or ""))
+
+
+@functools.lru_cache(maxsize=4)
+def _tokens(architecture: str) -> Tokens:
+    return Tokens(architecture)
 
 
 def resolved(config: str) -> str:
