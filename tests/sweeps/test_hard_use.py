@@ -103,7 +103,7 @@ def test_something_else_at_the_address_is_told_within_seconds(answer):
             pass
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("number", [signal.SIGTERM, pytest.param(signal.SIGHUP, marks=pytest.mark.slow)])
 def test_signals_of_preemption_are_ctrl_c(write_grid, tmp_path, number):
     grid = write_grid(D="[8, 16]", budget="{steps: 1000000}", checkpoint="{every_seconds: 1000}")
     command = [sys.executable, "sweeps/launch.py", str(grid), "--results", str(tmp_path / "r")]

@@ -58,7 +58,7 @@ def test_it_imports_no_ray(write_grid, tmp_path):
     assert ran.stdout.splitlines()[-1] == "0 []", ran.stderr
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.slow)])
 def test_signals_leave_a_checkpoint_and_the_next_task_goes_on_bit_for_bit(write_grid, tmp_path, number):
     grid = write_grid(budget="{steps: 700}", checkpoint="{every_seconds: 1000}")
     command = [sys.executable, "sweeps/launch.py", str(grid), "--cell", "0", "--results", str(tmp_path / "r")]
