@@ -162,3 +162,41 @@ def test_every_objectives_error_is_largest_at_p_equal_d_as_the_docs_say(peaks_of
 @pytest.fixture(scope="module")
 def peaks_of_objectives():
     return open_results(REPOSITORY / "results/reference/objectives-peaks-digits")
+
+
+@pytest.fixture(scope="module")
+def pairs():
+    results = open_results(REPOSITORY / "results/reference/multimodal-glyphs")
+    runs = results.runs()
+    measures = results.measures().merge(runs[["run_id", "objective", "P", "steps"]], on="run_id")
+    return runs, measures[measures["step"] == measures["steps"]]
+
+
+def test_the_table_of_images_and_text_is_what_its_sweep_says(pairs):
+    runs, measures = pairs
+    assert len(runs) == 36 and (runs["status"] == "finished").all()
+    assert runs["git_commit"].nunique() == 1 and "dirty" not in runs["git_commit"][0]
+    text = (REPOSITORY / "docs/multimodal.md").read_text().partition("## What glyphs say")[2]
+    rows = {cells[1].strip(" `"): cells[2:-1] for line in text.splitlines() if len(cells := line.split("|")) == 15}
+    recall = measures[measures["name"].str.endswith("recall_10")].groupby(["objective", "P"])["value"].mean()
+    top1 = measures[measures["name"] == "zero_shot_top1"].groupby(["objective", "P"])["value"].mean()
+    error = runs.groupby(["objective", "P"])["heldout_percent_error"].mean()
+    for name in ("mmcr", "clip", "siglip"):
+        measured = [table[name, P] for table in (recall, top1, error) for P in (32, 64, 128, 256)]
+        assert [float(cell) for cell in rows[name]] == pytest.approx(measured, abs=6e-4)
+
+
+def test_every_objective_finds_held_out_glyphs_far_above_chance(pairs):
+    _, measures = pairs
+    recall = measures[measures["name"].str.endswith("recall_10")]
+    assert (recall["low"] > 17 * 10 / recall["count"]).all() and len(recall) == 72
+    top1 = measures[measures["name"] == "zero_shot_top1"]
+    assert (top1["low"] > 1 / 26).all() and len(top1) == 36
+
+
+def test_the_error_of_pairs_peaks_at_p_equal_d_and_mmcrs_gap_is_smallest(pairs):
+    runs, measures = pairs
+    error = runs.groupby(["objective", "P"])["heldout_percent_error"].mean().unstack()
+    assert (error.idxmax(axis=1) == 64).all()
+    gap = measures[measures["name"] == "modality_gap"].groupby(["P", "objective"])["value"].mean().unstack()
+    assert (gap.idxmin(axis=1) == "mmcr").all()
