@@ -189,7 +189,7 @@ def test_the_table_of_images_and_text_is_what_its_sweep_says(pairs):
 def test_every_objective_finds_held_out_glyphs_far_above_chance(pairs):
     _, measures = pairs
     recall = measures[measures["name"].str.endswith("recall_10")]
-    assert (recall["low"] > 17 * 10 / recall["count"]).all() and len(recall) == 72
+    assert (recall["low"] > 16 * 10 / recall["count"]).all() and len(recall) == 72
     top1 = measures[measures["name"] == "zero_shot_top1"]
     assert (top1["low"] > 1 / 26).all() and len(top1) == 36
 
