@@ -43,6 +43,7 @@ NAMED_IMAGES = {  # (data set, split) -> training images
     ("glyphs", "train"): 4905,
 }
 ONE_CHANNEL = ("digits", "glyphs")
+NAMED_CLASSES = {"digits": 10, "cifar10": 10, "cifar100": 100, "stl10": 10, "glyphs": 26}
 NAMED_HELDOUT = {"digits": 360, "cifar10": 10_000, "cifar100": 10_000, "stl10": 8_000, "glyphs": 446}
 
 
@@ -421,10 +422,6 @@ class RunSpec:
         require(self.P >= 2, "P", "must be 2 or more (batch norm needs two images)")
         require(self.D >= 1, "D", "must be 1 or more")
         require(self.K >= 1, "K", "must be 1 or more")
-        least = self.objective.least_views
-        require(least <= self.K, "K", f"must be {least} or more: '{self.objective.name}' compares views of an image")
-        self._require_pairs()
-        require(0 <= self.seed < 2**31, "seed", "must lie in 0..2147483647")
         if self.dataset.name in NAMED_HELDOUT:
             channels = 1 if self.dataset.name in ONE_CHANNEL else 3
             require(
@@ -432,6 +429,10 @@ class RunSpec:
                 "views",
                 f"has mean and std for {len(self.views.mean)} channels; dataset '{self.dataset.name}' has {channels}",
             )
+        least = self.objective.least_views
+        require(least <= self.K, "K", f"must be {least} or more: '{self.objective.name}' compares views of an image")
+        self._require_pairs()
+        require(0 <= self.seed < 2**31, "seed", "must lie in 0..2147483647")
 
     def _require_pairs(self) -> None:
         """Towers, captions and what compares them go together."""

@@ -33,7 +33,8 @@ LARGEST_PART, LEAST_PART = 32, 8  # rows
 BATCHES = 3  # in memory at least
 MOST_PARTS = 1024  # on their way at a time: they fit into a pipe
 START = """
-import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)
+import signal
+for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP): signal.signal(each, signal.SIG_IGN)  # the parent ends it
 import sys; sys.path[:] = {path!r}
 from mmcr_core.pairs.shard_worker import Pipes, main
 main({folder!r}, {number}, {parent}, Pipes{pipes!r})

@@ -13,6 +13,7 @@ from mmcr_core.pairs.shard_index import shown
 
 READABLE = "give a .csv, .jsonl (one JSON object a line) or .parquet file"
 Row = tuple[int, Any, Any]  # number, file name, caption
+TOO_MANY = object()  # in place of a caption: the line has more fields than there are columns
 
 
 class TableError(Exception):
@@ -30,6 +31,9 @@ def captioned(table: Path, image_column: str, caption_column: str) -> tuple[dict
         for number, image, caption in _rows(table, image_column, caption_column):
             if not isinstance(image, str) or not image.strip():
                 left_out.append(f"row {number}: it names no image")
+            elif caption is TOO_MANY:
+                quote = "more fields than the header has; put captions with commas in quotes"
+                left_out.append(f"row {number}: the line of {shown(image)} has {quote}")
             elif not isinstance(caption, str) or not caption.strip():
                 left_out.append(f"row {number}: {shown(image)} has no caption")
             elif shown(caption) != caption:
@@ -58,7 +62,7 @@ def _of_csv(table: Path, columns: tuple[str, str]) -> Iterator[Row]:
         reader = csv.DictReader(stream)
         _require(table, columns, list(reader.fieldnames or []))
         for number, row in enumerate(reader, 1):
-            yield number, row[columns[0]], row[columns[1]]
+            yield number, row[columns[0]], TOO_MANY if None in row else row[columns[1]]
 
 
 def _of_json_lines(table: Path, columns: tuple[str, str]) -> Iterator[Row]:

@@ -61,6 +61,8 @@ def _readable(
             if KINDS.get(suffix) != IMAGE:
                 raise Broken("it is not a .jpg, .jpeg, .png or .webp file")
             file = images / name
+            if Path(name).is_absolute() or ".." in Path(name).parts:
+                raise Broken("it lies outside the folder of images")
             if file.stat().st_size > MAX_IMAGE_BYTES:
                 raise Broken(f"it has more than {MAX_IMAGE_BYTES:,} bytes")
             encoded = file.read_bytes()

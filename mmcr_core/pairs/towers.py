@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import functools
 import json
 from collections.abc import Sequence
@@ -13,7 +14,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from mmcr_core.checks import near
 from mmcr_core.images.encoders import build_projector
 from mmcr_core.spec import EncoderSpec, ProjectorSpec, RunSpec, SpecError
 
@@ -27,6 +27,12 @@ ELSEWHERE = {  # parts of a configuration that nothing here can make
     "text_cfg.hf_model_name": "a text tower that must be downloaded",
     "text_cfg.hf_tokenizer_name": "a tokenizer that must be downloaded",
 }
+NUMBERS = (  # part, key, the least that makes sense
+    ("", "embed_dim", 1),
+    *(("vision_cfg", key, 1) for key in ("layers", "width", "head_width", "patch_size", "image_size")),
+    *(("text_cfg", key, 1) for key in ("layers", "width", "heads")),
+    ("text_cfg", "context_length", 3),  # a beginning, a word and an end
+)
 VOCABULARY = 49408  # of open_clip's own tokenizer
 
 
@@ -141,9 +147,20 @@ def resolved(config: str) -> str:
     if architecture["text_cfg"].get("vocab_size", VOCABULARY) < VOCABULARY:
         problem = f"'{config}' has vocab_size {architecture['text_cfg']['vocab_size']}"
         raise SpecError("config", f"{problem}; open_clip's tokenizer needs {VOCABULARY}")
+    _require_numbers(config, architecture)
     kept = {key: value for key, value in architecture.items() if key in ("embed_dim", "vision_cfg", "text_cfg")}
     kept |= {"quick_gelu": bool(architecture.get("quick_gelu"))}
     return json.dumps(kept, sort_keys=True, separators=(",", ":"))
+
+
+def _require_numbers(config: str, architecture: dict[str, Any]) -> None:
+    """Raises SpecError where a size is no whole number, or too small to mean anything."""
+    for outer, key, least in NUMBERS:
+        part = architecture if not outer else architecture[outer]
+        value, place = part.get(key, least), f"{outer}.{key}" if outer else key
+        values = value if key == "layers" and isinstance(value, list) and value else [value]
+        if not all(isinstance(one, int) and not isinstance(one, bool) and one >= least for one in values):
+            raise SpecError("config", f"'{config}': {place} is {value!r}; it must be a whole number, {least} or more")
 
 
 def _within(architecture: dict[str, Any], part: str) -> Any:
@@ -175,7 +192,9 @@ def _named(name: str) -> dict[str, Any]:
     if name not in known:
         version = library.__version__
         problem = f"'{name}' is no configuration of open_clip {version}, nor tiny, nor a .json file"
-        raise SpecError("config", f"{problem}; {near(name, known) if name else 'name one'}")
+        alike = difflib.get_close_matches(name, known, 3)
+        remedy = f"did you mean {' or '.join(alike)}?" if alike else "see open_clip.list_models()"
+        raise SpecError("config", f"{problem}; {remedy}")
     found: dict[str, Any] = library.get_model_config(name)
     return found
 

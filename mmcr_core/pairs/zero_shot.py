@@ -12,19 +12,20 @@ from torch import Tensor
 from mmcr_core.checks import SpecError
 from mmcr_core.images.measured import Measure, share_of
 from mmcr_core.pairs.towers import open_clip
-from mmcr_core.spec import EvaluateSpec, ZeroShotSpec
+from mmcr_core.spec import NAMED_CLASSES, EvaluateSpec, ZeroShotSpec
 
 NAMES = ("zero_shot_top1", "zero_shot_top5")
 
 
 def zero_shot(images: Tensor, labels: Tensor, classes: Tensor, subject: str) -> list[Measure]:
-    """Top-1 and top-5 accuracy with Wilson's intervals; a class as near as the right one counts as nearer.
+    """Top-1 and top-5 accuracy with Wilson's intervals; of classes that are equally near the first is taken.
 
     Args: images: (N, D) unit embeddings; labels: (N,) places among the classes; classes: (C, D) unit embeddings.
     """
     cosines = images @ classes.T
     own = cosines.gather(1, labels[:, None])
-    rank = ((cosines >= own).sum(dim=1) - 1).cpu().numpy()
+    before = torch.arange(len(classes), device=labels.device) < labels[:, None]
+    rank = ((cosines > own) | ((cosines == own) & before)).sum(dim=1).cpu().numpy()
     return [share_of(name, rank < k, subject) for name, k in zip(NAMES, (1, 5), strict=True)]
 
 
@@ -51,6 +52,10 @@ def texts(spec: ZeroShotSpec | None, own_classes: Sequence[str]) -> tuple[list[s
         if lacking := [line for line in templates if "{}" not in line]:
             problem = f"file {spec.templates} has a line without {{}}, where the name goes: {lacking[0]}"
             raise SpecError("evaluate.zero_shot.templates", problem)
+    if spec and spec.classes not in (None, "imagenet") and len(set(classes)) < len(classes):
+        twice = next(name for place, name in enumerate(classes) if name in classes[:place])
+        problem = f"names '{twice}' twice, so that neither could ever be found; tell them apart"
+        raise SpecError("evaluate.zero_shot.classes", problem)
     if len(classes) < 2:
         raise SpecError("evaluate.zero_shot.classes", f"names {len(classes)} classes; at least 2 are needed")
     return classes, templates
@@ -58,10 +63,14 @@ def texts(spec: ZeroShotSpec | None, own_classes: Sequence[str]) -> tuple[list[s
 
 def require_texts(evaluate: EvaluateSpec) -> None:
     """Raises SpecError where the files that a spec names are of no use."""
-    if evaluate.zero_shot is not None and evaluate.zero_shot.classes is not None:
-        texts(evaluate.zero_shot, ())
-    elif evaluate.zero_shot is not None:
-        texts(evaluate.zero_shot, ("one", "other"))
+    given = evaluate.zero_shot
+    if given is None:
+        return
+    classes, _ = texts(given, ("one", "other"))
+    labels = NAMED_CLASSES.get(given.dataset.name)
+    if given.classes and labels is not None and len(classes) != labels:
+        problem = f"names {len(classes)} classes, and dataset '{given.dataset.name}' has {labels} labels"
+        raise SpecError("evaluate.zero_shot.classes", f"{problem}; name one class for each, in their order")
 
 
 def _lines(key: str, path: str) -> list[str]:

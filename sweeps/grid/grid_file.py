@@ -21,7 +21,7 @@ from mmcr_core.objectives import objective_class
 from mmcr_core.spec import PAIRS, ObjectiveSpec, RunSpec, SpecError
 from mmcr_core.training import data
 from sweeps.grid.messages import line_of, located, unknown_key
-from sweeps.grid.of_pairs import at_absolute_paths, require_zero_shot, zero_shot_spelled_out
+from sweeps.grid.of_pairs import at_absolute_paths, require_zero_shot, with_config_at, zero_shot_spelled_out
 from sweeps.grid.own_parts import gathered, given_objective, with_sources
 from sweeps.grid.settings import GridSettings
 from sweeps.grid.stored_spec import run_spec_of
@@ -140,7 +140,7 @@ def _with_defaults(mapping: dict[str, Any], lines: Lines) -> dict[str, Any]:
         if isinstance(mapping.get(key), str):
             mapping[key] = {"name": mapping[key]}
     if "encoder" in mapping:
-        mapping["encoder"] = gathered(mapping["encoder"])
+        mapping["encoder"] = with_config_at(gathered(mapping["encoder"]))
     dataset = mapping.get("dataset")
     name = dataset.get("name", "") if isinstance(dataset, dict) else ""
     if isinstance(dataset, dict):

@@ -21,6 +21,7 @@ import torch
 from mmcr_core.identity import run_id
 from mmcr_core.images.compiled import CompilationFailed
 from mmcr_core.images.datasets import DatasetError, describe_skipped
+from mmcr_core.images.measured import Measure
 from mmcr_core.spec import RunSpec
 from mmcr_core.theory import collapse
 from mmcr_core.training import CHUNK_STEPS, CaptureFailed, Diverged, Pretraining, is_out_of_memory, process_must_end
@@ -235,7 +236,7 @@ class Trial:
         if self.store.steps_stored(self.run_id) != run.steps:
             self.store.drop_checkpoints(self.run_id)
             raise RuntimeError("its trajectory in the store is incomplete; launch again to train it anew")
-        measures = run.evaluate() if run.steps in self.spec.evaluate.steps(run.steps) else []
+        measures = self._measured(run) if run.steps in self.spec.evaluate.steps(run.steps) else []
         if measures:
             kept_runs.write_measures(self.store, run, measures)
         kept_runs.keep(self.store, run, vars(self._begun), self.settings.keep)
@@ -247,6 +248,15 @@ class Trial:
             self._notes.append(f"run {self.run_id} {alarm}")
         self.store.drop_checkpoints(self.run_id)
         compact_run(self.store, self.run_id)  # hundreds of small files are slow to list, on NFS and object stores
+
+    def _measured(self, run: Pretraining) -> list[Measure]:
+        """What is measured at the end. What was trained stays where that fails."""
+        try:
+            return run.evaluate()
+        except Exception as error:
+            if not process_must_end(error):
+                self.save()
+            raise
 
     def _already_finished(self) -> Progress:
         """Measure what is asked for and missing."""

@@ -3,6 +3,7 @@
 import io
 import json
 import subprocess
+import tarfile
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -138,3 +139,22 @@ def test_plain_tar_lists_what_is_written(images, tmp_path):
         "000000001.jpg", "000000001.json", "000000001.txt",
         "000000002.webp", "000000002.json", "000000002.txt",
     ]  # fmt: skip
+
+
+def test_a_caption_that_an_unquoted_comma_would_cut_is_named_and_left_out(images, tmp_path):
+    (tmp_path / "t.csv").write_text('image,caption\na.png,"two cats, one dog"\nd.webp,two cats, one dog\n')
+    made = make(images, tmp_path / "t.csv", "-o", tmp_path / "out")
+    assert made.exit_code == 1
+    assert "row 2: the line of d.webp has more fields than the header has" in " ".join(made.output.split())
+    with tarfile.open(tmp_path / "out/00000.tar") as tar:
+        assert [tar.extractfile(name).read() for name in tar.getnames() if name.endswith("txt")] == [
+            b"two cats, one dog"
+        ]
+
+
+def test_images_outside_the_folder_are_named_and_left_out(images, tmp_path):
+    (tmp_path / "b.png").write_bytes(grey(100))
+    (tmp_path / "t.csv").write_text("image,caption\na.png,inside\n../b.png,outside\n")
+    made = make(images, tmp_path / "t.csv", "-o", tmp_path / "out")
+    assert made.exit_code == 1
+    assert "it lies outside the folder of images" in " ".join(made.output.split())

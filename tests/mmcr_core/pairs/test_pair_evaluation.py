@@ -47,7 +47,7 @@ def test_zero_shot_looks_at_the_plain_images_of_another_set(pairs_spec, tmp_path
 
 
 def test_classes_that_are_fewer_than_labels_are_told(pairs_spec, tmp_path):
-    (tmp_path / "words").write_text("zero\none\n")
+    (tmp_path / "words").write_text("zero\none\n")  # past the check of a grid
     looked = ZeroShotSpec(DatasetSpec("digits"), str(tmp_path / "words"))
     spec = pairs_spec(evaluate=EvaluateSpec(0, "none", ("zero_shot",), zero_shot=looked))
     with pytest.raises(DatasetError, match="names 2 classes, and dataset 'digits' has the label 9; name one class for"):

@@ -110,6 +110,10 @@ def test_a_file_is_a_configuration_by_what_it_says(tmp_path):
         ("{tmp}/list.json", "must hold a mapping with embed_dim, vision_cfg and text_cfg"),
         ("{tmp}/part.json", "part.json' lacks embed_dim"),
         ("{tmp}/chance.json", "shortens captions by chance"),
+        ("nothing-like-it", "see open_clip.list_models"),
+        ("{tmp}/less.json", "vision_cfg.layers is -1; it must be a whole number, 1 or more"),
+        ("{tmp}/words.json", "embed_dim is '64'; it must be a whole number"),
+        ("{tmp}/short.json", "text_cfg.context_length is 1; it must be a whole number, 3 or more"),
         ("{tmp}/small.json", "has vocab_size 100; open_clip's tokenizer needs 49408"),
     ],
 )
@@ -121,6 +125,9 @@ def test_a_configuration_of_no_use_is_refused(config, says, tmp_path):
     (tmp_path / "chance.json").write_text(
         json.dumps(TINY | {"text_cfg": text | {"tokenizer_kwargs": {"reduction_mask": "random"}}})
     )
+    (tmp_path / "less.json").write_text(json.dumps(TINY | {"vision_cfg": TINY["vision_cfg"] | {"layers": -1}}))
+    (tmp_path / "words.json").write_text(json.dumps(TINY | {"embed_dim": "64"}))
+    (tmp_path / "short.json").write_text(json.dumps(TINY | {"text_cfg": text | {"context_length": 1}}))
     (tmp_path / "small.json").write_text(json.dumps(TINY | {"text_cfg": text | {"vocab_size": 100}}))
     with pytest.raises(SpecError, match=says):
         resolved(config.replace("{tmp}", str(tmp_path)))

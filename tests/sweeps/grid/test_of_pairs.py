@@ -82,6 +82,8 @@ MISTAKES = {
     "evaluate: {measures: [zero_shot], zero_shot: {dataset: digits}}": "evaluate.zero_shot.classes.* is missing",
     "evaluate: {measures: [zero_shot], zero_shot: {dataset: cifar10, classes: imagenet}}": "'cifar10' has 3 channels",
     "evaluate: {measures: [zero_shot], zero_shot: {dataset: digits, classes: /none}}": "file /none cannot be read",
+    "views: stl10": "7: views: has mean and std for 3 channels; dataset 'glyphs' has 1",
+    "evaluate: {measures: [zero_shot], zero_shot: {dataset: digits, classes: WORDS}}": "names 2 classes.*has 10 labels",
     "views: {size: 30, mean: [0.1], std: [0.2]}": "encoder.config.*patches of 8 pixels, which don't divide views of 30",
 }
 
@@ -89,7 +91,9 @@ MISTAKES = {
 @pytest.mark.parametrize("mistake", MISTAKES)
 def test_each_mistake_names_line_key_and_remedy(mistake, load, tmp_path):
     parquet(tmp_path / "a.parquet")
-    before, arrow, after = mistake.replace("FILE", str(tmp_path / "a.parquet")).partition("->")
+    (tmp_path / "words").write_text("one\ntwo\n")
+    here = mistake.replace("FILE", str(tmp_path / "a.parquet")).replace("WORDS", str(tmp_path / "words"))
+    before, arrow, after = here.partition("->")
     with pytest.raises(GridError, match=MISTAKES[mistake]) as raised:
         load(BASE.replace(before, after) if arrow else BASE + before)
     assert "\n" not in str(raised.value)

@@ -16,7 +16,7 @@ import pytest
 
 from mmcr_core.defaults import VIEW_RECIPES
 from mmcr_core.objectives import OBJECTIVES, objective_spec
-from mmcr_core.spec import BudgetSpec, DatasetSpec, EvaluateSpec, OptimizerSpec
+from mmcr_core.spec import BudgetSpec, DatasetSpec, EvaluateSpec, OptimizerSpec, ZeroShotSpec
 from sweeps.running.kept_runs import read_kept
 from sweeps.running.resumable_trial import Trial
 from sweeps.running.trial_settings import TrialSettings
@@ -176,6 +176,22 @@ def test_a_checkpoint_whose_earlier_steps_are_missing_is_not_used(tmp_path, digi
     assert progress.status == "finished", progress.error
     assert "goes on after steps that are missing" in progress.notes[0]
     assert len(store.read_trajectory(trial.run_id)) == 700
+
+
+def test_what_was_trained_stays_where_measuring_fails_at_the_end(tmp_path, pairs_spec):
+    classes = tmp_path / "classes"
+    classes.write_text("zero\none\n")
+    looked = ZeroShotSpec(DatasetSpec("digits"), str(classes))
+    spec = pairs_spec(evaluate=EvaluateSpec(0, "none", ("zero_shot",), zero_shot=looked))
+    first = Trial(spec, Store(tmp_path / "s"), "s")
+    progress = to_end(first)
+    assert progress.status == "failed" and "names 2 classes" in progress.error
+    assert Store(tmp_path / "s").checkpointed_step(first.run_id) == 12
+    classes.write_text("\n".join(map(str, range(10))))
+    again = Trial(spec, Store(tmp_path / "s"), "s")
+    again.advance(1e-9)
+    assert again.store.read_run(first.run_id)["status"] == "finished"
+    assert len(again.store.read_trajectory(first.run_id)) == 12
 
 
 CHILD = textwrap.dedent(
