@@ -20,8 +20,9 @@ def at_absolute_paths(dataset: dict[str, Any]) -> dict[str, Any]:
 def with_config_at(encoder: Any) -> Any:
     """An encoder's mapping, its configuration's file at an absolute path; any other value as it is."""
     config = encoder.get("config") if isinstance(encoder, dict) else None
-    is_file = isinstance(config, str) and config.endswith(".json")
-    return encoder | {"config": os.path.abspath(config)} if is_file else encoder
+    if isinstance(config, str) and config.endswith(".json"):
+        return {**encoder, "config": os.path.abspath(config)}
+    return encoder
 
 
 def zero_shot_spelled_out(evaluate: dict[str, Any]) -> dict[str, Any]:
