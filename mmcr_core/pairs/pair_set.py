@@ -67,6 +67,12 @@ def count(spec: DatasetSpec) -> tuple[int, int]:
     return shards.train, shards.heldout
 
 
+def remarks(spec: DatasetSpec) -> tuple[str, ...]:
+    """What a user should know of shards before they are read: one that is cut off, keys that come twice."""
+    shards = _at_hand(spec) if spec.name == "shards" else None
+    return shards.remarks if shards else ()
+
+
 def digest(spec: DatasetSpec) -> str | None:
     """What a user's own pairs are known by; None of shards that are only planned with. Raises as `count` does."""
     if spec.name != "shards":

@@ -19,6 +19,7 @@ __all__ = [
     "count",
     "forget",
     "load",
+    "remarks",
     "require_present",
     "source_of",
     "steps_of",
@@ -64,6 +65,11 @@ def require_present(spec: DatasetSpec) -> None:
     """Raises DatasetError, with the remedy, where a set is absent and the grid does not ask to download it, or where
     it can be seen without an image of it that the set is of no use."""
     (pair_set if spec.has_captions else datasets).require_present(spec)
+
+
+def remarks(spec: DatasetSpec) -> tuple[str, ...]:
+    """What a user should know of a set of pairs before it is read, a sentence each."""
+    return pair_set.remarks(spec) if spec.has_captions else ()
 
 
 def content_digest(spec: DatasetSpec) -> str | None:

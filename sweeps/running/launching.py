@@ -12,7 +12,7 @@ from sweeps.running.live_table import LiveTable
 from sweeps.running.outcome import Outcome
 from sweeps.running.plan import Cell, require_memory, this_machine
 from sweeps.running.stop_signals import like_ctrl_c
-from sweeps.running.sweep import Sweep, record_launch, require_data, require_runnable, terminal, todo
+from sweeps.running.sweep import Sweep, record_launch, remarks, require_data, require_runnable, terminal, todo
 from sweeps.storage.errors import UserError
 from sweeps.storage.files_and_urls import is_local
 
@@ -41,7 +41,8 @@ def train(sweep: Sweep, address: str | None, limits: Limits, calibrate_first: bo
         require_memory(planned, machine)
         record_launch(sweep)
         console = terminal(stderr=True)
-        console.print(left.note, highlight=False, markup=False, soft_wrap=True)
+        for line in (left.note, *remarks(left.cells)):
+            console.print(line, highlight=False, markup=False, soft_wrap=True)
         if calibrate_first or (machine.gpu_memory_bytes and sweep.settings.resources.gpus == "auto"):
             _measure(sweep, planned, ray, limits)
             planned = sweep.planned(left.cells, machine)

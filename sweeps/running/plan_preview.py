@@ -17,7 +17,7 @@ from sweeps.grid.axes import PAPER, column, keys_of, text_of
 from sweeps.running.cores import usable_cores
 from sweeps.running.gpu_sharing import remark
 from sweeps.running.plan import Cell, memory_warning, schedule, this_machine
-from sweeps.running.sweep import Sweep, terminal
+from sweeps.running.sweep import Sweep, remarks, terminal
 from sweeps.running.units import duration, memory
 
 
@@ -51,7 +51,8 @@ def show(sweep: Sweep, max_concurrent: int | None, as_json: bool) -> int:
     )
     share = min(cell.gpus for cell in planned)
     sharing = remark(round(1 / share)) if 0 < share < 1 else ""
-    for sentence in filter(None, (sharing, rank_warning(sweep.cells), memory_warning(planned, machine))):
+    warnings = (sharing, rank_warning(sweep.cells), memory_warning(planned, machine), *remarks(sweep.cells))
+    for sentence in filter(None, warnings):
         print(sentence)
     return 0
 

@@ -11,6 +11,7 @@ from rich.console import Console
 
 from mmcr_core.identity import canonical_json, run_id
 from mmcr_core.spec import RunSpec
+from mmcr_core.training import data
 from mmcr_core.training.data import DatasetError, require_present, steps_of
 from sweeps.grid.axes import varying
 from sweeps.grid.grid_file import load_grid
@@ -93,6 +94,12 @@ def require_data(cells: tuple[RunSpec, ...]) -> None:
             require_present(dataset)
     except DatasetError as error:
         raise UserError(str(error)) from error
+
+
+def remarks(cells: tuple[RunSpec, ...]) -> list[str]:
+    """What is odd about the data of cells, though it can be trained on."""
+    sets = dict.fromkeys(cell.dataset for cell in cells)
+    return [f"note: {said}" for dataset in sets for said in data.remarks(dataset)]
 
 
 def todo(sweep: Sweep) -> Todo:

@@ -10,7 +10,7 @@ from mmcr_core.images.image_set import DatasetError
 from mmcr_core.pairs import pair_set
 from mmcr_core.spec import BudgetSpec, DatasetSpec, EvaluateSpec
 from mmcr_core.training import Pretraining, data
-from tests.mmcr_core.pairs.shard_data import grey, write_set
+from tests.mmcr_core.pairs.shard_data import grey, sample, write, write_set
 from tests.mmcr_core.training.whole_runs import columns, same, through_bytes
 
 VIEWS = {"size": 8, "crop_scale": (0.5, 1.0), "mean": (0.5, 0.5, 0.5), "std": (0.3, 0.3, 0.3)}
@@ -105,3 +105,12 @@ def test_shards_that_are_not_at_hand_are_planned_by_their_number_and_not_launche
     assert data.content_digest(spec) is None
     with pytest.raises(DatasetError, match="there is no such file"):
         data.require_present(spec)
+
+
+def test_what_is_odd_about_shards_is_known_before_they_are_read(tmp_path):
+    pairs = [member for number in range(6) for member in sample(number)]
+    write(tmp_path / "a.tar", [*pairs, *sample(3)])
+    assert data.remarks(DatasetSpec("shards", path=str(tmp_path))) == (
+        "a.tar has keys again, of which the first is kept: 000003",
+    )
+    assert data.remarks(DatasetSpec("glyphs")) == data.remarks(DatasetSpec("digits")) == ()
