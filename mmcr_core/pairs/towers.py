@@ -207,10 +207,9 @@ def _towers(architecture: dict[str, Any], width: int, size: int) -> tuple[nn.Mod
         raise SpecError(
             "config", f"has patches of {patch} pixels, which don't divide views of {size}; change views.size"
         )
+    library = open_clip()
     try:
-        made = open_clip().CustomTextCLIP(
-            width, vision, architecture["text_cfg"], architecture.get("quick_gelu", False)
-        )
+        made = library.CustomTextCLIP(width, vision, architecture["text_cfg"], architecture.get("quick_gelu", False))
     except Exception as error:  # whatever open_clip raises on keys and values that it does not know
         reason = " ".join(f"{type(error).__name__}: {error}".split())
         raise SpecError("config", f"cannot be built by open_clip ({reason}); mend it") from error
