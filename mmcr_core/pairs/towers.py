@@ -157,7 +157,9 @@ def _require_numbers(config: str, architecture: dict[str, Any]) -> None:
     """Raises SpecError where a size is no whole number, or too small to mean anything."""
     for outer, key, least in NUMBERS:
         part = architecture if not outer else architecture[outer]
-        value, place = part.get(key, least), f"{outer}.{key}" if outer else key
+        value, place = part.get(key), f"{outer}.{key}" if outer else key
+        if value is None:  # not given, as the patches of a ResNet
+            continue
         values = value if key == "layers" and isinstance(value, list) and value else [value]
         if not all(isinstance(one, int) and not isinstance(one, bool) and one >= least for one in values):
             raise SpecError("config", f"'{config}': {place} is {value!r}; it must be a whole number, {least} or more")

@@ -18,7 +18,7 @@ from sweeps.running.limits import Limits
 from sweeps.running.outcome import Outcome
 from sweeps.running.resumable_trial import Trial
 from sweeps.running.stop_signals import STOPS, StopFlag
-from sweeps.running.sweep import Sweep, record_launch, require_data, require_runnable, todo
+from sweeps.running.sweep import Sweep, record_launch, remarks, require_data, require_runnable, todo
 from sweeps.running.trial_settings import TrialSettings
 from sweeps.storage.errors import UserError
 
@@ -35,7 +35,8 @@ def train_one(sweep: Sweep, number: int, limits: Limits) -> tuple[Sweep, Outcome
     sweep = replace(sweep, cells=(cells[number],), retry_diverged=True)
     require_runnable(sweep)
     left = todo(sweep)
-    print(f"cell {number}, {described(cells[number], sweep.varying)}: {left.note}", file=sys.stderr)
+    said = f"cell {number}, {described(cells[number], sweep.varying)}: {left.note}"
+    print("\n".join([said, *remarks(left.cells)]), file=sys.stderr)
     if not left.cells:
         return sweep, Outcome(finished_before=left.done)
     require_data(left.cells)

@@ -207,6 +207,16 @@ def test_a_process_that_is_killed_is_told_and_the_next_batch_starts_them_anew(tm
         assert content(reader, range(2)) == before
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+def test_a_signal_to_the_whole_group_is_the_parents_to_answer(tmp_path, number):
+    """As `timeout`, a batch system or a terminal sends it: the parent still needs its batches to reach a checkpoint."""
+    with reading(opened(write_set(tmp_path / "s", [9])), processes=2) as reader:
+        before = content(reader, range(20))
+        for process in processes_of(reader):
+            os.kill(process, number)
+        assert content(reader, range(20)) == before
+
+
 def test_closing_leaves_no_process_and_no_folder(tmp_path, monkeypatch):
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     with reading(opened(write_set(tmp_path / "s", [9])), processes=2) as reader:

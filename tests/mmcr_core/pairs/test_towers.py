@@ -98,6 +98,22 @@ def test_a_file_is_a_configuration_by_what_it_says(tmp_path):
     assert resolved(str(file)) == resolved("tiny")
 
 
+def test_of_open_clips_own_configurations_those_are_refused_that_need_more_than_is_here():
+    refused = {}
+    for config in open_clip().list_models():
+        try:
+            resolved(config)
+        except SpecError as error:
+            refused[config] = str(error)
+    assert all("must be downloaded" in said or "a decoder" in said or "by chance" in said for said in refused.values())
+    assert len(open_clip().list_models()) - len(refused) == 92  # as docs/multimodal.md says
+
+
+def test_a_resnet_tower_is_built(pairs_spec):
+    key = (EncoderSpec("towers", config="RN50"), ProjectorSpec(()), 16, 1, 32)
+    assert network_flops(*key) > network_flops(*key, backward=False) > 0
+
+
 @pytest.mark.parametrize(
     ("config", "says"),
     [
