@@ -8,7 +8,7 @@ only.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Literal, get_args
+from typing import Any, ClassVar, Literal
 
 from mmcr_core.checks import STRICT as STRICT
 from mmcr_core.checks import OwnOptions as OwnOptions
@@ -16,35 +16,19 @@ from mmcr_core.checks import SpecError as SpecError
 from mmcr_core.checks import is_own as is_own
 from mmcr_core.checks import near as near
 from mmcr_core.checks import require as require
+from mmcr_core.data_spec import NAMED_CLASSES as NAMED_CLASSES
+from mmcr_core.data_spec import NAMED_HELDOUT as NAMED_HELDOUT
+from mmcr_core.data_spec import NAMED_IMAGES as NAMED_IMAGES
+from mmcr_core.data_spec import ONE_CHANNEL as ONE_CHANNEL
+from mmcr_core.data_spec import PAIRS as PAIRS
+from mmcr_core.data_spec import DatasetName as DatasetName
+from mmcr_core.data_spec import DatasetSpec as DatasetSpec
+from mmcr_core.evaluate_spec import MEASURES as MEASURES
+from mmcr_core.evaluate_spec import OF_IMAGES as OF_IMAGES
+from mmcr_core.evaluate_spec import OF_PAIRS as OF_PAIRS
+from mmcr_core.evaluate_spec import EvaluateSpec as EvaluateSpec
+from mmcr_core.evaluate_spec import ZeroShotSpec as ZeroShotSpec
 from mmcr_core.view_spec import ViewSpec as ViewSpec
-
-MeasureName = Literal[
-    "knn",
-    "linear",
-    "mutual_information",
-    "effective_rank",
-    "alignment",
-    "capacity",
-    "zero_shot",
-    "retrieval",
-    "modality_gap",
-]
-MEASURES: tuple[MeasureName, ...] = get_args(MeasureName)
-OF_PAIRS: tuple[MeasureName, ...] = ("zero_shot", "retrieval", "modality_gap")
-OF_IMAGES = tuple(name for name in MEASURES if name not in OF_PAIRS)
-
-NAMED_IMAGES = {  # (data set, split) -> training images
-    ("digits", "train"): 1437,
-    ("cifar10", "train"): 50_000,
-    ("cifar100", "train"): 50_000,
-    ("stl10", "train"): 5_000,
-    ("stl10", "unlabeled"): 100_000,
-    ("stl10", "train+unlabeled"): 105_000,
-    ("glyphs", "train"): 4905,
-}
-ONE_CHANNEL = ("digits", "glyphs")
-NAMED_CLASSES = {"digits": 10, "cifar10": 10, "cifar100": 100, "stl10": 10, "glyphs": 26}
-NAMED_HELDOUT = {"digits": 360, "cifar10": 10_000, "cifar100": 10_000, "stl10": 8_000, "glyphs": 446}
 
 
 @dataclass(frozen=True)
@@ -80,102 +64,6 @@ class OwnObjectiveSpec(ObjectiveSpec):
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "options", OwnOptions.checked(self.options, "options"))
-
-
-DatasetName = Literal["digits", "cifar10", "cifar100", "stl10", "folder", "parquet", "glyphs", "shards"]
-OWN_FILES = ("folder", "parquet", "shards")
-PAIRS = ("glyphs", "shards")  # and parquet with pairs: true
-
-
-@dataclass(frozen=True)
-class DatasetSpec:
-    """Which images, or image-text pairs. `root` (named sets) and `path` (folder, parquet, shards) say where they lie.
-
-    `size` is the side in pixels at which folder and parquet images are kept (None: the first images' median shorter
-    side, 256 at most), and to which those of shards are cut (None: the views' size); `heldout` the fraction kept for
-    evaluation; `digest` what a user's own files are known by, filled in when the grid is planned, which enters the
-    run's identity in place of the path: the SHA-256 of their content, of shards that of their names, sizes and
-    checksums. `limit` trains on so many images only, drawn once for all seeds: a smaller limit's are among those of a
-    larger one. Held-out images and a probe's labels are not limited.
-
-    Pairs: `glyphs`, `shards`, and `parquet` with `pairs: true`. `captions` of the K views are captions of the image
-    (1), drawn anew each time where an image has more. Of shards, `sampling` is by `epochs`, each sample once in each,
-    or with `replacement`; `processes` decode them, which changes no number; `samples` is how many there are, for a plan
-    where they are not at hand.
-    """
-
-    __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
-    name: DatasetName
-    split: str = "train"
-    root: str = "./data"
-    path: str | None = None
-    download: bool = False
-    size: int | None = None
-    heldout: float = 0.1
-    digest: str | None = None
-    limit: int | None = None
-    pairs: bool = False
-    captions: int | None = None
-    sampling: Literal["epochs", "replacement"] | None = None
-    processes: int | None = None
-    samples: int | None = None
-
-    def __post_init__(self) -> None:
-        require(self.limit is None or self.limit >= 2, "limit", "must be 2 or more images")
-        self._require_pairs()
-        if self.by_content:
-            require(self.path is not None, "path", f"is missing; dataset '{self.name}' needs path: where it lies")
-            require(self.split == "train", "split", f"does not apply to dataset '{self.name}'; leave it out")
-            require(0 < self.heldout < 1, "heldout", "must lie between 0 and 1, such as 0.1")
-            require(self.size is None or 1 <= self.size <= 1024, "size", "must lie in 1..1024 pixels")
-        else:
-            splits = [split for name, split in NAMED_IMAGES if name == self.name]
-            require(
-                self.split in splits,
-                "split",
-                f"'{self.split}' is not a split of dataset '{self.name}'; use one of {', '.join(splits)}",
-            )
-            for key, default in (("path", None), ("size", None), ("heldout", 0.1), ("digest", None)):
-                require(
-                    getattr(self, key) == default,
-                    key,
-                    f"applies to folder, parquet and shards, not to dataset '{self.name}'; leave it out",
-                )
-
-    def _require_pairs(self) -> None:
-        require(
-            not self.pairs or self.name == "parquet", "pairs", f"applies to parquet, not to '{self.name}'; leave it out"
-        )
-        if self.has_captions:
-            object.__setattr__(self, "captions", 1 if self.captions is None else self.captions)
-        unfit = f"applies to image-text pairs, and dataset '{self.name}' has images alone; leave it out"
-        if self.name == "parquet":
-            unfit = "applies to image-text pairs; give pairs: true too, or leave it out"
-        require(self.has_captions or self.captions is None, "captions", unfit)
-        require(self.captions is None or self.captions >= 1, "captions", "must be 1 or more of the K views")
-        for key, default in (("sampling", "epochs"), ("processes", 2), ("samples", None)):
-            if self.name == "shards" and getattr(self, key) is None:
-                object.__setattr__(self, key, default)
-            unfit = f"applies to shards, not to dataset '{self.name}'; leave it out"
-            require(self.name == "shards" or getattr(self, key) is None, key, unfit)
-        require(self.processes is None or 1 <= self.processes <= 256, "processes", "must lie in 1..256")
-        require(self.samples is None or self.samples >= 2, "samples", "must be 2 or more")
-        whole = "applies to data that is read as a whole, not to shards; name fewer of them in path"
-        require(self.name != "shards" or self.limit is None, "limit", whole)
-
-    def kept(self, available: int) -> int:
-        """How many of `available` training images are trained on."""
-        return available if self.limit is None else min(self.limit, available)
-
-    @property
-    def by_content(self) -> bool:
-        """Whether the images are a user's own files, known only by their content."""
-        return self.name in OWN_FILES
-
-    @property
-    def has_captions(self) -> bool:
-        """Whether these are image-text pairs."""
-        return self.pairs or self.name in PAIRS
 
 
 RESNETS = ("resnet18", "resnet34", "resnet50")
@@ -332,71 +220,6 @@ class OptimizerSpec:
     def warmup_steps(self, steps: int) -> int:
         """Warm-up of a run of `steps` optimiser steps."""
         return self.warmup if isinstance(self.warmup, int) else round(self.warmup * steps)
-
-
-@dataclass(frozen=True)
-class ZeroShotSpec:
-    """Held-out images of a labelled data set, sorted into classes by what texts say of these.
-
-    `classes`: `imagenet` or a file with a name a line, in the order of the labels (None: the data set's own words, of
-    glyphs); `templates`: `imagenet` or a file with a text a line, `{}` where the name goes (None: the name alone).
-    """
-
-    __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
-    dataset: DatasetSpec
-    classes: str | None = None
-    templates: str | None = None
-
-    def __post_init__(self) -> None:
-        own = self.dataset.name == "glyphs"
-        needed = f"is missing; name a file with the classes of dataset '{self.dataset.name}', a name a line"
-        require(own or self.classes is not None, "classes", needed)
-        require(self.dataset.name != "shards", "dataset", "must be labelled images; shards have no labels")
-
-
-@dataclass(frozen=True)
-class EvaluateSpec:
-    """What is measured, at the fractions `at` of a run (0: of the untrained network, 1: at the end).
-
-    Mean percent error over `heldout_batches`; accuracy of the `probe` on frozen features; and what `measures` names
-    (docs/measures.md), where `knn` and `linear` mean that probe's accuracy with what it has gained over the untrained
-    network. `labels_per_class`: each probe also with so many labels of a class, drawn by the run's seed. `zero_shot`:
-    what the measure of that name looks at (None: the run's own pairs, where they have classes).
-    """
-
-    __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
-    heldout_batches: int = 20
-    probe: Literal["none", "knn", "linear"] = "knn"
-    measures: tuple[MeasureName, ...] = ()
-    at: tuple[float, ...] = (1.0,)
-    labels_per_class: int | None = None
-    zero_shot: ZeroShotSpec | None = None
-
-    def __post_init__(self) -> None:
-        require(self.heldout_batches >= 0, "heldout_batches", "must be 0 or more")
-        require(len(set(self.measures)) == len(self.measures), "measures", "names a measure twice; keep one")
-        require(len(self.at) > 0, "at", "must name a fraction of the run, such as 1 for its end")
-        require(all(0 <= part <= 1 for part in self.at), "at", "must be fractions of the run in [0, 1], 1 for its end")
-        require(self.labels_per_class is None or self.labels_per_class >= 1, "labels_per_class", "must be 1 or more")
-        require(
-            self.labels_per_class is None or bool(self.probes),
-            "labels_per_class",
-            "needs a probe: give probe: knn or linear, or name one in measures",
-        )
-        asked = "zero_shot" in self.measures
-        require(
-            asked or self.zero_shot is None, "zero_shot", "is looked at by the measure zero_shot; name it in measures"
-        )
-
-    @property
-    def probes(self) -> list[str]:
-        """The probes that are asked for, `probe` first."""
-        named = [name for name in (self.probe, *self.measures) if name in ("knn", "linear")]
-        return list(dict.fromkeys(named))
-
-    def steps(self, total: int) -> list[int]:
-        """Numbers of optimiser steps, of `total`, after which is measured."""
-        return sorted({round(part * total) for part in self.at})
 
 
 @dataclass(frozen=True)

@@ -56,41 +56,22 @@ def shared_data() -> Path:
     return SHARED_DATA
 
 
+def maker(**usual: object) -> Callable[..., RunSpec]:
+    """Makes small runs; keywords replace fields of the spec."""
+    small = {"P": 16, "D": 8, "K": 2, "budget": BudgetSpec(steps=12), "evaluate": EvaluateSpec(2, "none")}
+    return lambda **changes: run_spec(**(small | usual | changes))  # type: ignore[arg-type]
+
+
 @pytest.fixture
 def digits_spec() -> Callable[..., RunSpec]:
-    """A small run on digits; keywords replace fields of the spec."""
-
-    def make(**changes: object) -> RunSpec:
-        fields: dict[str, object] = {
-            "dataset": DatasetSpec("digits"),
-            "P": 16,
-            "D": 8,
-            "K": 2,
-            "budget": BudgetSpec(steps=12),
-            "projector": ProjectorSpec((32,)),
-            "evaluate": EvaluateSpec(heldout_batches=2, probe="none"),
-        }
-        return run_spec(**(fields | changes))  # type: ignore[arg-type]
-
-    return make
+    """Makes small runs on digits."""
+    return maker(dataset=DatasetSpec("digits"), projector=ProjectorSpec((32,)))
 
 
 @pytest.fixture
 def pairs_spec() -> Callable[..., RunSpec]:
-    """A small run on glyphs and their names; keywords replace fields of the spec."""
-
-    def make(**changes: object) -> RunSpec:
-        fields: dict[str, object] = {
-            "dataset": DatasetSpec("glyphs"),
-            "P": 16,
-            "D": 8,
-            "K": 2,
-            "budget": BudgetSpec(steps=12),
-            "evaluate": EvaluateSpec(heldout_batches=2, probe="none"),
-        }
-        return run_spec(**(fields | changes))  # type: ignore[arg-type]
-
-    return make
+    """Makes small runs on glyphs and their names."""
+    return maker(dataset=DatasetSpec("glyphs"))
 
 
 @pytest.fixture

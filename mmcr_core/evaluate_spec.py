@@ -1,0 +1,89 @@
+"""What is measured of a run, as one frozen value; it is no part of the run's identity."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal, get_args
+
+from mmcr_core.checks import STRICT, require
+from mmcr_core.data_spec import DatasetSpec
+
+MeasureName = Literal[
+    "knn",
+    "linear",
+    "mutual_information",
+    "effective_rank",
+    "alignment",
+    "capacity",
+    "zero_shot",
+    "retrieval",
+    "modality_gap",
+]
+MEASURES: tuple[MeasureName, ...] = get_args(MeasureName)
+OF_PAIRS: tuple[MeasureName, ...] = ("zero_shot", "retrieval", "modality_gap")
+OF_IMAGES = tuple(name for name in MEASURES if name not in OF_PAIRS)
+
+
+@dataclass(frozen=True)
+class ZeroShotSpec:
+    """Held-out images of a labelled data set, sorted into classes by what texts say of these.
+
+    `classes`: `imagenet` or a file with a name a line, in the order of the labels (None: the data set's own words, of
+    glyphs); `templates`: `imagenet` or a file with a text a line, `{}` where the name goes (None: the name alone).
+    """
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
+    dataset: DatasetSpec
+    classes: str | None = None
+    templates: str | None = None
+
+    def __post_init__(self) -> None:
+        own = self.dataset.name == "glyphs"
+        needed = f"is missing; name a file with the classes of dataset '{self.dataset.name}', a name a line"
+        require(own or self.classes is not None, "classes", needed)
+        require(self.dataset.name != "shards", "dataset", "must be labelled images; shards have no labels")
+
+
+@dataclass(frozen=True)
+class EvaluateSpec:
+    """What is measured, at the fractions `at` of a run (0: of the untrained network, 1: at the end).
+
+    Mean percent error over `heldout_batches`; accuracy of the `probe` on frozen features; and what `measures` names
+    (docs/measures.md), where `knn` and `linear` mean that probe's accuracy with what it has gained over the untrained
+    network. `labels_per_class`: each probe also with so many labels of a class, drawn by the run's seed. `zero_shot`:
+    what the measure of that name looks at (None: the run's own pairs, where they have classes).
+    """
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
+    heldout_batches: int = 20
+    probe: Literal["none", "knn", "linear"] = "knn"
+    measures: tuple[MeasureName, ...] = ()
+    at: tuple[float, ...] = (1.0,)
+    labels_per_class: int | None = None
+    zero_shot: ZeroShotSpec | None = None
+
+    def __post_init__(self) -> None:
+        require(self.heldout_batches >= 0, "heldout_batches", "must be 0 or more")
+        require(len(set(self.measures)) == len(self.measures), "measures", "names a measure twice; keep one")
+        require(len(self.at) > 0, "at", "must name a fraction of the run, such as 1 for its end")
+        require(all(0 <= part <= 1 for part in self.at), "at", "must be fractions of the run in [0, 1], 1 for its end")
+        require(self.labels_per_class is None or self.labels_per_class >= 1, "labels_per_class", "must be 1 or more")
+        require(
+            self.labels_per_class is None or bool(self.probes),
+            "labels_per_class",
+            "needs a probe: give probe: knn or linear, or name one in measures",
+        )
+        asked = "zero_shot" in self.measures
+        require(
+            asked or self.zero_shot is None, "zero_shot", "is looked at by the measure zero_shot; name it in measures"
+        )
+
+    @property
+    def probes(self) -> list[str]:
+        """The probes that are asked for, `probe` first."""
+        named = [name for name in (self.probe, *self.measures) if name in ("knn", "linear")]
+        return list(dict.fromkeys(named))
+
+    def steps(self, total: int) -> list[int]:
+        """Numbers of optimiser steps, of `total`, after which is measured."""
+        return sorted({round(part * total) for part in self.at})
