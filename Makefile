@@ -8,7 +8,7 @@ BENCH := $(VENV)/.installed-bench
 SIDE_BY_SIDE := -n 2 --dist loadgroup --no-loadscope-reorder
 export RAY_USAGE_STATS_ENABLED := 0
 
-.PHONY: install quickstart test test-all lint bench simulations gpu clean
+.PHONY: install quickstart reference test test-all lint bench simulations gpu clean
 
 install: $(RUN)
 
@@ -36,6 +36,11 @@ quickstart: $(RUN)
 	$(BIN)/python analysis/report.py results/quickstart
 	$(BIN)/python analysis/query.py results/quickstart \
 		"SELECT P, D, K, steps, percent_error, heldout_percent_error, probe_accuracy FROM runs ORDER BY D, P"
+
+# The sweep of results/reference/digits, from scratch: under an hour on two cores.
+reference: $(RUN)
+	$(BIN)/python sweeps/launch.py sweeps/grids/digits.yaml
+	$(BIN)/python analysis/report.py results/digits
 
 lint: $(TEST)
 	$(BIN)/ruff format --check .
