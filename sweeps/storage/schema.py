@@ -74,7 +74,26 @@ def of_schema(table: pa.Table, schema: pa.Schema) -> bool:
 
 
 def parquet_bytes(table: pa.Table) -> bytes:
-    """A parquet file with a checksum on each page."""
+    """A parquet file with a checksum on each page.
+
+    Floats are stored byte by byte and integers by their differences: a trajectory's metrics are float32 at heart and
+    its steps an even row, so that files are half as large as with dictionaries, and read faster.
+    """
+    encodings = {field.name: _encoding(field.type) for field in table.schema if _encoding(field.type)}
+    texts = [field.name for field in table.schema if field.name not in encodings]
     stream = io.BytesIO()
-    pq.write_table(table, stream, compression="zstd", write_page_checksum=True)
+    pq.write_table(
+        table,
+        stream,
+        compression="zstd",
+        use_dictionary=texts,
+        column_encoding=encodings,
+        write_page_checksum=True,
+    )
     return stream.getvalue()
+
+
+def _encoding(kind: pa.DataType) -> str | None:
+    if pa.types.is_floating(kind):
+        return "BYTE_STREAM_SPLIT"
+    return "DELTA_BINARY_PACKED" if pa.types.is_integer(kind) else None
