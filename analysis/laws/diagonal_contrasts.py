@@ -44,6 +44,13 @@ class Contrast:
         return f"{self.mean:+.3f} ({text})"
 
 
+def brief(found: Contrast, digits: int = 3) -> str:
+    """The mean with its interval over seeds (of one seed: over cells); empty where there is no interval."""
+    if not np.isfinite(found.low):
+        return ""
+    return f"{found.mean:+.{digits}f} ({found.low:+.{digits}f} to {found.high:+.{digits}f})"
+
+
 def contrast(units: pd.DataFrame) -> Contrast:
     """Mean of `value` over `cell`, with replicates by `seed`; NaN where there is nothing to take an interval of."""
     table = units.dropna(subset="value").pivot_table(index="seed", columns="cell", values="value")
