@@ -45,10 +45,11 @@ class Contrast:
 
 
 def brief(found: Contrast, digits: int = 3) -> str:
-    """The mean with its interval over seeds (of one seed: over cells); empty where there is no interval."""
-    if not np.isfinite(found.low):
+    """The mean with its interval over seeds (of one seed: over cells); empty where there is no cell."""
+    if found.cells == 0:
         return ""
-    return f"{found.mean:+.{digits}f} ({found.low:+.{digits}f} to {found.high:+.{digits}f})"
+    interval = f"{found.low:+.{digits}f} to {found.high:+.{digits}f}" if np.isfinite(found.low) else "one cell"
+    return f"{found.mean:+.{digits}f} ({interval})"
 
 
 def contrast(units: pd.DataFrame) -> Contrast:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 
 from analysis.laws.diagonal_contrasts import Contrast, brief, contrast
@@ -27,7 +28,7 @@ def align_and_spread_claim(changes: pd.DataFrame) -> Claim:
     """Reconstruction and uniformity are higher at the end than before training. Args: as above."""
     found = {name: _over_runs(changes, name) for name in FACTORS}
     number = ", ".join(f"{name} {brief(found[name])}" for name in FACTORS)
-    if not all(brief(change) for change in found.values()):
+    if not all(np.isfinite(change.low) for change in found.values()):
         return Claim(BOTH, "undecided", "too few runs for an interval.", ("gap",))
     rising = int((changes[list(FACTORS)] > 0).all(axis=1).sum())
     reason = (

@@ -29,7 +29,7 @@ def level_claim(levels: pd.DataFrame) -> Claim:
         f"{levels['images'].min():.0f} to {levels['images'].max():.0f} images, a line a cell (1: as the formula "
         f"foretells, 0: not at all): {found}, {found.cells} cells."
     )
-    if not brief(found):
+    if not np.isfinite(found.low):
         return Claim(STATEMENT, "undecided", reason, ("levels",))
     verdict = "confirmed" if found.low > LEAST else "refuted" if found.high < LEAST else "undecided"
     number = f"1 - u changes by {brief(found, 2)} times what the formula foretells, {found.cells} cells"

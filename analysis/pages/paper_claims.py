@@ -52,13 +52,17 @@ def peak_claim(runs: pd.DataFrame, peaks: pd.DataFrame) -> Claim:
     if place.cells:
         reason += f"; location of the peaks in log2(P/D): {place}"
     statement = "The percent error peaks at P = D"
+    number = f"largest there in {largest} of {len(peaks)} lines"
+    if rise.cells:
+        number += f"; {brief(rise)} above its neighbours"
+    if place.cells:
+        number += f"; peak at log2(P/D) = {brief(place, 2)}"
     if found == 0 or not np.isfinite(rise.low):
-        return Claim(statement, "undecided", reason + ".", ("double_descent", "error_map"))
+        return Claim(
+            statement, "undecided", reason + ".", ("double_descent", "error_map"), number if rise.cells else ""
+        )
     near = abs(place.mean) < HALF_STEP and not (place.low > HALF_STEP or place.high < -HALF_STEP)
     verdict = "confirmed" if rise.low > 0 and near else "refuted" if rise.high < 0 or not near else "undecided"
-    number = f"largest there in {largest} of {len(peaks)} lines; {brief(rise)} above its neighbours"
-    if np.isfinite(place.low):
-        number += f"; peak at log2(P/D) = {brief(place, 2)}"
     return Claim(statement, verdict, reason + ".", ("double_descent", "error_map"), number)
 
 
