@@ -1,0 +1,75 @@
+"""What `make figures` writes from the committed sweeps is what is committed: claims, laws, peaks.
+
+Fits end in iterations whose last digits depend on the processor's arithmetic, so numbers may differ by one in the last
+digit that is printed; words, verdicts and the rows themselves may not.
+"""
+
+import re
+
+import numpy as np
+import pytest
+
+from analysis.laws.cell_law import fit_table
+from analysis.laws.measured_cells import measured_cells
+from analysis.laws.peak import find_peaks
+from analysis.pages.claims_table import BEGIN, END, markdown
+from analysis.pages.sweep_claims import sweep_claims
+from analysis.reading.results import open_results
+from tests.conftest import REPOSITORY
+
+REFERENCE = REPOSITORY / "results/reference"
+SWEEPS = sorted(folder.name for folder in REFERENCE.iterdir() if folder.is_dir())
+FITTED = sorted(path.parent.name for path in REFERENCE.glob("*/fits.parquet"))
+NUMBER = re.compile(r"[-+]?\d[\d,]*\.?\d*")
+
+
+def rows(table):
+    """(claim, sweep) -> what is said, of a table's rows."""
+    found = {}
+    for line in table.splitlines():
+        cells = re.split(r"(?<!\\)\|", line)
+        said = cells[2] if len(cells) == 5 else ""
+        for part in said.split("<br>"):
+            sweep, colon, text = part.strip().partition(": **")
+            if colon:
+                found[cells[1].strip(), sweep] = text
+    return found
+
+
+def assert_same(said, made):
+    assert NUMBER.sub("#", said) == NUMBER.sub("#", made)
+    for old, new in zip(NUMBER.findall(said), NUMBER.findall(made), strict=True):
+        last = 10.0 ** -len(old.partition(".")[2])
+        assert float(new.replace(",", "")) == pytest.approx(float(old.replace(",", "")), abs=1.01 * last), (said, made)
+
+
+@pytest.mark.parametrize("sweep", SWEEPS)
+def test_the_readmes_claims_are_what_the_committed_sweeps_say(sweep):
+    page = (REPOSITORY / "README.md").read_text().partition(BEGIN)[2].partition(END)[0]
+    said = {key: text for key, text in rows(page).items() if key[1] == sweep}
+    made = rows(markdown({sweep: sweep_claims(open_results(REFERENCE / sweep))}, []))
+    assert said.keys() == made.keys() and made
+    for key, text in said.items():
+        assert_same(text, made[key])
+
+
+@pytest.mark.parametrize("sweep", FITTED)
+def test_committed_laws_are_those_of_the_committed_trajectories(sweep):
+    results = open_results(REFERENCE / sweep)
+    committed = results.fits().set_index(["variant", "P", "D", "K", "floor", "offset"])
+    cells = measured_cells(results)
+    few = dict(sorted(cells.items())[:: max(1, len(cells) // 4)])
+    anew = fit_table(few, "flops")[0].set_index(committed.index.names)
+    for name in ("alpha", "alpha_low", "alpha_high", "A", "E", "x0", "chi_square", "extrapolation_error"):
+        same = np.isclose(anew[name], committed.loc[anew.index, name], rtol=1e-3, atol=1e-6, equal_nan=True)
+        assert same.all(), (name, anew[name][~same], committed.loc[anew.index, name][~same])
+
+
+@pytest.mark.parametrize("sweep", [path.parent.name for path in sorted(REFERENCE.glob("*/peaks.parquet"))])
+def test_committed_peaks_are_those_of_the_committed_runs(sweep):
+    results = open_results(REFERENCE / sweep)
+    anew, committed = find_peaks(results), results.peaks()[find_peaks(results).columns]
+    for name in ("variant", "K", "along", "at", "largest_at", "found", "reason"):
+        assert anew[name].tolist() == committed[name].tolist()
+    for name in ("location", "location_low", "location_high", "height", "prominence"):
+        assert np.allclose(anew[name], committed[name], rtol=1e-3, atol=1e-6, equal_nan=True)
