@@ -46,10 +46,10 @@ class DatasetSpec:
     split: str = "train"
     """Which part of a named data set is trained on; a user's own files have none."""
     root: str = "./data"
-    """The folder in which a named data set lies, from the current folder; it is no part of a run's identity."""
+    """The folder in which a named data set lies, from the current folder."""
     path: str | None = None
     """Where a user's own files lie: a folder, a parquet file, or shards as `DIR/{00000..00127}.tar`, local or at URLs.
-    They must be named. A run knows them by their content, not by this path."""
+    A run knows them by their content."""
     download: bool = False
     """Whether to fetch `cifar10`, `cifar100` or `stl10` where it is absent."""
     size: int | None = None

@@ -105,7 +105,8 @@ class EncoderSpec:
     source: str | None = None
     """The digest of the file of your own code, by which a run knows it."""
     config: str | None = None
-    """`tiny` (ours, for small images and short captions), the name of one of open_clip's configurations, or a file."""
+    """`tiny` (ours, for small images and short captions), one of open_clip's by name, or a file of one. A run
+    knows it by what it says."""
     architecture: str | None = None
     """What the configuration says, by which a run knows it."""
 
@@ -271,7 +272,7 @@ class RunSpec:
     precision: Literal["fp32", "bf16"]
     """The numbers in which the network computes; objectives and measures have float32 at least."""
     evaluate: EvaluateSpec
-    """What is measured of a run; it is no part of the run's identity, and no axis."""
+    """What is measured of a run; it is no axis."""
 
     def __post_init__(self) -> None:
         require(self.P >= 2, "P", "must be 2 or more (batch norm needs two images)")
