@@ -11,6 +11,7 @@ import pandas as pd
 from analysis.laws.cell_law import PURE, chosen_form, laws_by_seed
 from analysis.laws.grid_law import GridLaw
 from analysis.laws.measured_cells import Cell, Key
+from analysis.pages.factor_claims import align_and_spread_claim, range_claim
 from analysis.pages.html_page import paragraph, section
 from analysis.pages.paper_claims import (
     Claim,
@@ -23,7 +24,7 @@ from analysis.pages.paper_claims import (
     slope_claim,
 )
 
-ACROSS = "Of objectives against each other, over all runs of the sweep:"
+ACROSS = "Of all runs of the sweep together:"
 SEVERAL = "The paper's claims are of MMCR; here they are asked of each objective."
 
 
@@ -33,6 +34,7 @@ def claims_section(
     fits: pd.DataFrame,
     cells: dict[Key, Cell],
     laws: dict[str, list[GridLaw]],
+    changes: pd.DataFrame,
     pictures: list[str],
     of_the_whole: str = "",
 ) -> str:
@@ -40,7 +42,7 @@ def claims_section(
     MMCR open.
 
     Args: finished, peaks, fits: tables of all variants; cells: the measured ones; laws: of the grid, by variant;
-        of_the_whole: what `whole` says.
+        changes: of `factor_changes`; of_the_whole: what `whole` says.
     """
     title, objectives = "What this sweep says of the paper's claims", finished["objective"].unique().tolist()
     order, parts = sorted(finished["variant"].unique()), []
@@ -53,6 +55,7 @@ def claims_section(
             fits[fits["variant"].isin(names)],
             {key: cell for key, cell in cells.items() if key[0] in names},
             {name: kinds for name, kinds in laws.items() if name in names},
+            changes[changes["variant"].isin(names)],
         )
         listed = _listed(claims, _own_pictures(pictures, {order.index(name) for name in names}))
         parts.append(listed if len(objectives) == 1 else _fold(objective, claims, listed))
@@ -60,7 +63,7 @@ def claims_section(
 
 
 def whole(claims: list[Claim], pictures: list[str]) -> str:
-    """Claims that compare objectives, and so are judged of all runs together; nothing where there are none."""
+    """Claims that compare objectives or data sets, judged of all runs together; nothing where there are none."""
     return paragraph(ACROSS) + _listed(claims, pictures) if claims else ""
 
 
@@ -70,12 +73,13 @@ def claims_of(
     fits: pd.DataFrame,
     cells: dict[Key, Cell],
     laws: dict[str, list[GridLaw]],
+    changes: pd.DataFrame,
 ) -> list[Claim]:
     """The claims of the runs of one objective; arguments as above."""
     above = ("theory", chosen_form(fits)[1])
     by_seed = laws_by_seed(cells, (PURE, above, chosen_form(fits)))
-    claims = [peak_claim(finished, peaks), law_claim(fits), slope_claim(by_seed, above), quoted_claim(fits, by_seed)]
-    claims.append(same_slope_claim(by_seed, above))
+    claims = [range_claim(changes), peak_claim(finished, peaks), law_claim(fits), slope_claim(by_seed, above)]
+    claims += [align_and_spread_claim(changes), quoted_claim(fits, by_seed), same_slope_claim(by_seed, above)]
     for kinds in laws.values():
         claims += [peak_left_claim(kinds), grid_claim(kinds)]
     return claims

@@ -29,7 +29,7 @@ def small_batch_claim(table: pd.DataFrame) -> Claim:
     reason += f". Clearly ahead at {ahead} and clearly behind at {behind} of {len(found)} batch sizes."
     if (found["seeds"] < 2).all():
         reason += " One seed has no interval: run two or more, or three to be told much."
-    return Claim(STATEMENT, verdict, reason, FIGURES)
+    return Claim(STATEMENT, verdict, reason, FIGURES, f"{NAMES[judged_by(table)]}: {numbers}")
 
 
 def _number(row: dict[str, float]) -> str:

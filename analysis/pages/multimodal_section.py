@@ -1,4 +1,4 @@
-"""The report's section on images and text: figure, where objectives cross, table, and the claim of the whole sweep."""
+"""The report's section on images and text: figure, where objectives cross, table."""
 
 from __future__ import annotations
 
@@ -6,11 +6,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from analysis.laws import multimodal, multimodal_crossings
-from analysis.laws.small_batches import plain
 from analysis.pages import multimodal_figure
 from analysis.pages.html_page import images, paragraph, section, table
-from analysis.pages.multimodal_claim import small_batch_claim
-from analysis.pages.paper_claims import Claim
 from analysis.reading.results import Results
 
 READING = (
@@ -21,23 +18,21 @@ READING = (
 
 
 class ImagesAndText(NamedTuple):
-    """What the report has of image-text pairs: sections, the figures' names, claims; all empty for other sweeps."""
+    """What the report has of image-text pairs: sections and the figures' names; both empty for other sweeps."""
 
     sections: list[str]
     pictures: list[str]
-    claims: list[Claim]
 
 
 def images_and_text(results: Results, folder: Path) -> ImagesAndText:
-    """Draw into `folder` and judge, where zero-shot accuracy, retrieval or the modality gap was measured."""
+    """Draw into `folder`, where zero-shot accuracy, retrieval or the modality gap was measured."""
     measured = multimodal.measurements(results)
     if measured.empty:
-        return ImagesAndText([], [], [])
+        return ImagesAndText([], [])
     compared, remark = multimodal.at_equal_images(measured)
     found, crossed = multimodal.over_batches(compared), multimodal_crossings.crossings(compared)
     drawn = multimodal_figure.figures(found, folder)
     words = [f"Note: {remark}."] if remark else []
     words += multimodal_crossings.in_words(crossed)
     content = paragraph(READING) + images(drawn) + "".join(map(paragraph, words)) + table(found)
-    claim = small_batch_claim(measured[measured["run_id"].isin(plain(results))])
-    return ImagesAndText([section("Images and text", content)], [path.stem for path in drawn], [claim])
+    return ImagesAndText([section("Images and text", content)], [path.stem for path in drawn])

@@ -8,7 +8,14 @@ import numpy as np
 import pandas as pd
 
 from analysis.laws.cell_law import PURE, Form, chosen_form, form_name
-from analysis.laws.diagonal_contrasts import of_form, peak_locations, rise_at_diagonal, slope_at_diagonal, survival
+from analysis.laws.diagonal_contrasts import (
+    brief,
+    of_form,
+    peak_locations,
+    rise_at_diagonal,
+    slope_at_diagonal,
+    survival,
+)
 from analysis.laws.exponents_in_words import in_words
 from analysis.laws.grid_law import GridLaw
 
@@ -22,13 +29,14 @@ CLOSE, FAR = 0.1, 0.3  # relative errors within, and beyond, which a law foretel
 
 @dataclass(frozen=True)
 class Claim:
-    """A statement, its verdict (`confirmed`, `refuted`, `undecided`, `not tested`), why, and the names of the figures
-    behind it."""
+    """A statement, its verdict (`confirmed`, `refuted`, `undecided`, `not tested`), why, the names of the figures
+    behind it, and the number that decides, with its interval, in a few words (empty where there is none)."""
 
     statement: str
     verdict: str
     reason: str
     figures: tuple[str, ...]
+    number: str = ""
 
 
 def peak_claim(runs: pd.DataFrame, peaks: pd.DataFrame) -> Claim:
@@ -44,11 +52,18 @@ def peak_claim(runs: pd.DataFrame, peaks: pd.DataFrame) -> Claim:
     if place.cells:
         reason += f"; location of the peaks in log2(P/D): {place}"
     statement = "The percent error peaks at P = D"
+    number = f"largest there in {largest} of {len(peaks)} lines"
+    if rise.cells:
+        number += f"; {brief(rise)} above its neighbours"
+    if place.cells:
+        number += f"; peak at log2(P/D) = {brief(place, 2)}"
     if found == 0 or not np.isfinite(rise.low):
-        return Claim(statement, "undecided", reason + ".", ("double_descent", "error_map"))
+        return Claim(
+            statement, "undecided", reason + ".", ("double_descent", "error_map"), number if rise.cells else ""
+        )
     near = abs(place.mean) < HALF_STEP and not (place.low > HALF_STEP or place.high < -HALF_STEP)
     verdict = "confirmed" if rise.low > 0 and near else "refuted" if rise.high < 0 or not near else "undecided"
-    return Claim(statement, verdict, reason + ".", ("double_descent", "error_map"))
+    return Claim(statement, verdict, reason + ".", ("double_descent", "error_map"), number)
 
 
 def law_claim(fits: pd.DataFrame) -> Claim:
@@ -64,19 +79,20 @@ def law_claim(fits: pd.DataFrame) -> Claim:
     against = int(doubts.str.contains(AGAINST).sum())
     verdict = "confirmed" if trusted == len(plain) else "refuted" if against > len(plain) / 2 else "undecided"
     statement = "The percent error falls as a pure power law in compute, in every cell"
-    return Claim(statement, verdict, reason + ".", ("scaling",))
+    number = f"passes every check in {trusted} of {len(plain)} cells; {_last_quarter(plain)}" if len(plain) else ""
+    return Claim(statement, verdict, reason + ".", ("scaling",), number)
 
 
 def quoted_claim(fits: pd.DataFrame, by_seed: pd.DataFrame) -> Claim:
     """A law of few parameters, of one form for all cells, describes each of them: the law to quote."""
     mine, form = fits[fits["chosen"]], chosen_form(fits)
-    statement = f"{form_name(*form)} describes every cell"
+    statement = "A law of one form describes every cell"
     if mine.empty:
         return Claim(statement, "undecided", "too few points.", ("scaling",))
     trusted, alone = int(mine["trusted"].sum()), of_form(by_seed, form)["chi_square"]
     reason = (
-        f"of the laws of few parameters it has the least AICc over all cells; {trusted} of {len(mine)} cells have one "
-        f"that passes every check; foretells the quarter of largest compute within "
+        f"of the laws of few parameters {form_name(*form)} has the least AICc over all cells; {trusted} of {len(mine)} "
+        f"cells have one that passes every check; foretells the quarter of largest compute within "
         f"{100 * mine['extrapolation_error'].median():.1f} % (median; the pure law "
         f"{100 * of_form(fits, PURE)['extrapolation_error'].median():.1f} %)"
     )
@@ -86,7 +102,14 @@ def quoted_claim(fits: pd.DataFrame, by_seed: pd.DataFrame) -> Claim:
         reason += f", {mine['chi_square'].median():.2f} with all seeds of a cell on one law"
     against = int(mine.loc[~mine["trusted"].astype(bool), "reason"].str.contains(AGAINST).sum())
     verdict = "confirmed" if trusted >= MOST * len(mine) else "refuted" if against > len(mine) / 2 else "undecided"
-    return Claim(statement, verdict, f"{reason}{_commonest_doubt(mine)}.", ("scaling", "exponents"))
+    number = f"{form_name(*form)} passes every check in {trusted} of {len(mine)} cells; {_last_quarter(mine)}"
+    return Claim(statement, verdict, f"{reason}{_commonest_doubt(mine)}.", ("scaling", "exponents"), number)
+
+
+def _last_quarter(laws: pd.DataFrame) -> str:
+    """How well laws foretell the quarter of largest compute: median and quartiles over cells."""
+    low, middle, high = 100 * laws["extrapolation_error"].quantile([0.25, 0.5, 0.75])
+    return f"last quarter foretold within {middle:.1f} % (median; quartiles {low:.1f} to {high:.1f} %)"
 
 
 def _commonest_doubt(laws: pd.DataFrame) -> str:
@@ -116,7 +139,8 @@ def slope_claim(by_seed: pd.DataFrame, form: Form) -> Claim:
             f"off the diagonal the subtraction changes the contrast by {change}"
         )
     verdict = "confirmed" if plain.high < 0 else "refuted" if plain.low > 0 else "undecided"
-    return Claim(statement, verdict, reason + ".", ("exponents",))
+    number = f"pure exponents {brief(plain)}; above e_inf {brief(above) or 'unknown'}"
+    return Claim(statement, verdict, reason + ".", ("exponents",), number)
 
 
 def same_slope_claim(by_seed: pd.DataFrame, form: Form) -> Claim:
@@ -134,7 +158,7 @@ def same_slope_claim(by_seed: pd.DataFrame, form: Form) -> Claim:
     if found.over == "seeds" and not same and found.low >= -MARGIN and found.high <= MARGIN:
         reason += "; in this grid it is, for other grids like it the cells differ too much"
     verdict = "confirmed" if same else "refuted" if apart else "undecided"
-    return Claim(statement, verdict, reason + ".", ("exponents",))
+    return Claim(statement, verdict, reason + ".", ("exponents",), f"{brief(found)} of the exponent")
 
 
 def peak_left_claim(laws: list[GridLaw]) -> Claim:
@@ -147,7 +171,7 @@ def peak_left_claim(laws: list[GridLaw]) -> Claim:
     low, high = law.fit.interval("alpha", "aspect")
     times = 2.0 ** -np.array([law.fit.alpha["aspect"], high, low])
     bare = [other for other in laws if other.form.floor == "none" and other.form.aspect]
-    without = f"; without e_inf it is {bare[0].fit.alpha['aspect']:.3f}" if bare else ""
+    without = f"; without e_inf to the power {-bare[0].fit.alpha['aspect']:.3f}" if bare else ""
     reason = (
         f"the error above e_inf changes by max(P, D) / min(P, D) to the power {-law.fit.alpha['aspect']:.3f} "
         f"({-high:.3f} to {-low:.3f}), {times[0]:.2f} times ({times[1]:.2f} to {times[2]:.2f}) for each octave from "
@@ -156,7 +180,9 @@ def peak_left_claim(laws: list[GridLaw]) -> Claim:
     verdict = (
         "confirmed" if low <= 0 <= high and high < SMALL else "refuted" if low > SMALL or high < 0 else "undecided"
     )
-    return Claim(statement, verdict, reason + ".", ("collapse", "forecast"))
+    number = f"aspect exponent {-law.fit.alpha['aspect']:+.3f} ({-high:+.3f} to {-low:+.3f})"
+    number += f"; without e_inf {-bare[0].fit.alpha['aspect']:+.3f}" if bare else ""
+    return Claim(statement, verdict, reason + ".", ("collapse", "forecast"), number)
 
 
 def grid_claim(laws: list[GridLaw]) -> Claim:
@@ -174,4 +200,8 @@ def grid_claim(laws: list[GridLaw]) -> Claim:
     )
     good, bad = best.error <= CLOSE and best.coverage >= 0.75, best.error > FAR or best.coverage < 0.5
     verdict = "confirmed" if good else "refuted" if bad else "undecided"
-    return Claim(statement, verdict, reason, ("collapse", "forecast", "isoflop"))
+    number = (
+        f"{100 * best.error:.1f} % r.m.s. on the {best.tested} most expensive runs, "
+        f"{100 * best.coverage:.0f} % inside 95 % forecasts"
+    )
+    return Claim(statement, verdict, reason, ("collapse", "forecast", "isoflop"), number)

@@ -10,6 +10,7 @@ import pandas as pd
 
 from analysis.laws.cell_law import form_contest
 from analysis.laws.exponents_in_words import in_words
+from analysis.laws.factor_changes import factor_changes
 from analysis.laws.grid_law import grid_laws, law_table, measured_points
 from analysis.laws.measured_cells import measured_cells
 from analysis.laws.peak import find_peaks
@@ -20,6 +21,7 @@ from analysis.pages.html_page import images, page, paragraph, section, table
 from analysis.pages.multimodal_section import images_and_text
 from analysis.pages.objective_section import objective_sections
 from analysis.pages.provenance import provenance
+from analysis.pages.sweep_claims import claims_on_all_runs
 from analysis.reading.errors import ResultsError
 from analysis.reading.results import Results
 
@@ -67,10 +69,11 @@ def _analysis(results: Results, finished: pd.DataFrame, folder: Path) -> list[st
         grid = images(forecast) + "".join(words) + table(law_table(laws))
     except ResultsError as error:
         laws, forecast, grid = {}, [], paragraph(str(error))
-    pairs = images_and_text(results, folder)
+    pairs, changes = images_and_text(results, folder), factor_changes(results)
     pictures = [path.stem for path in descent + scaling + forecast]
+    together = whole(claims_on_all_runs(results), pictures + pairs.pictures)
     return [
-        claims_section(finished, peaks, fits, cells, laws, pictures, whole(pairs.claims, pairs.pictures)),
+        claims_section(finished, peaks, fits, cells, laws, changes, pictures, together),
         *pairs.sections,
         section("Double descent", images(descent) + table(descent_figures.summary(peaks))),
         section("Scaling with compute", images(scaling)),

@@ -11,8 +11,8 @@ from rich.text import Text
 
 from sweeps.grid.key_rows import Default, KeyRow
 
-BEGIN = "<!-- keys: written by sweeps/keys.py, from here -->"
-END = "<!-- to here -->"
+BEGIN = "<!-- keys: written by sweeps/keys.py -->"
+END = "<!-- end of keys -->"
 NO_PART = "No part of a run's identity."
 
 

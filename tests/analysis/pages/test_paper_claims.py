@@ -58,8 +58,14 @@ def test_steep_diagonals_refute_it_and_few_cells_decide_nothing():
 
 
 def test_power_laws_are_confirmed_where_all_hold_and_refuted_where_most_bend():
-    fits = pd.DataFrame({"floor": "none", "offset": "none", "trusted": [True] * 3, "reason": "", "scale": 0.02})
+    fits = pd.DataFrame(
+        {"floor": "none", "offset": "none", "trusted": [True] * 3, "reason": "", "scale": 0.02,
+         "extrapolation_error": [0.01, 0.02, 0.03]}
+    )  # fmt: skip
     assert law_claim(fits).verdict == "confirmed"
+    assert law_claim(fits).number.endswith(
+        "3 of 3 cells; last quarter foretold within 2.0 % (median; quartiles 1.5 to 2.5 %)"
+    )
     fits.loc[0, "trusted"], fits.loc[0, "reason"] = False, "only 3 points; at least 6 are needed"
     claim = law_claim(fits)
     assert claim.verdict == "undecided" and "only 3 points" in claim.reason
@@ -87,7 +93,7 @@ def test_the_quoted_law_is_judged_by_how_many_cells_it_describes():
     )  # fmt: skip
     by_seed = pd.DataFrame({"floor": ["theory"], "offset": ["free"], "chi_square": [1.1]})
     claim = quoted_claim(fits, by_seed)
-    assert claim.verdict == "confirmed" and claim.statement.startswith("e_inf + A (x + x0)^-alpha")
+    assert claim.verdict == "confirmed" and claim.number.startswith("e_inf + A (x + x0)^-alpha passes")
     assert "9 of 10" in claim.reason and "1.10 run by run" in claim.reason and "1.80 with all seeds" in claim.reason
     assert "y rises with x" in claim.reason
     bent = fits.assign(trusted=[True] * 4 + [False] * 6, reason=[""] * 4 + ["y rises with x"] * 6)
@@ -101,6 +107,6 @@ def test_what_is_left_of_the_peak_is_judged_by_the_aspect_above_the_level():
     from tests.analysis.laws.known_grid import law, points
 
     gone = peak_left_claim(fit_grid_laws(points()))
-    assert gone.verdict == "confirmed" and "without e_inf it is" in gone.reason
+    assert gone.verdict == "confirmed" and "without e_inf to the power -" in gone.reason
     left = points(lambda P, D, K, steps: law(P, D, K, steps) + steps**-0.25 * (P == D))
     assert peak_left_claim(fit_grid_laws(left)).verdict == "refuted"

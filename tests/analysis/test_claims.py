@@ -1,0 +1,34 @@
+"""The command: claims of a sweep in the terminal, and in a page that has a place for them."""
+
+import pytest
+
+from analysis.pages.claims_table import BEGIN, END
+from tests import synthetic
+from tests.conftest import invoke
+
+
+@pytest.fixture(scope="module")
+def sweep(tmp_path_factory):
+    return synthetic.write_sweep(tmp_path_factory.mktemp("claims") / "sweep", (64, 128, 256), (2,), steps=400).root
+
+
+def test_a_sweep_is_judged_in_the_terminal_and_in_a_page(sweep, tmp_path):
+    said = invoke("claims", sweep)
+    assert said.returncode == 0 and "The percent error peaks at P = D" in said.stdout, said.stderr
+    page = tmp_path / "page.md"
+    page.write_text(f"before\n{BEGIN}\n{END}\nafter\n")
+    assert invoke("claims", sweep, "--write", page).returncode == 0
+    text = page.read_text()
+    assert text.startswith("before\n") and text.endswith("after\n")
+    assert "sweep: **undecided**, largest there in 6 of 6 lines; +0.17" in text
+    assert "ResNet-18 on STL-10" not in text  # this sweep says that it is of STL-10
+    assert "DataComp, the paper's setting | not tested here | `launch.py sweeps/grids/datacomp-small.yaml` |" in text
+
+
+def test_a_page_without_a_place_for_the_table_is_refused_as_it_is(sweep, tmp_path):
+    page = tmp_path / "page.md"
+    page.write_text("no markers\n")
+    for target, said in ((page, "has no place for the table"), (tmp_path / "none.md", "cannot be read")):
+        ran = invoke("claims", sweep, "--write", target)
+        assert ran.returncode == 2 and said in ran.stderr and len(ran.stderr.splitlines()) == 1
+    assert page.read_text() == "no markers\n"

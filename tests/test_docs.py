@@ -1,0 +1,64 @@
+"""What the documentation points to is there."""
+
+import fnmatch
+import re
+
+import pytest
+
+from tests.conftest import REPOSITORY
+from tests.pages import PAGES, anchors, prose
+
+HOW = REPOSITORY / "docs/how_it_works.md"
+PLACEHOLDER = "analysis/plot_NAME.py"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_link_and_image_leads_somewhere(page):
+    links = [link for link in re.findall(r"\]\(([^)\s]+)\)", prose(page)) if "://" not in link]
+    targets = [(link, *link.partition("#")[::2]) for link in links]
+    lost = []
+    for link, name, anchor in targets:
+        target = page.parent / name if name else page
+        if not target.exists() or (anchor and anchor not in anchors(target)):
+            lost.append(link)
+    assert lost == []
+
+
+def test_every_page_is_reached_from_the_readme():
+    reached = set(re.findall(r"\]\(docs/([^)#]+\.md)\)", (REPOSITORY / "README.md").read_text()))
+    assert reached == {page.name for page in (REPOSITORY / "docs").glob("*.md")}
+
+
+def test_the_readme_is_short_and_has_a_place_for_the_claims():
+    lines = (REPOSITORY / "README.md").read_text().splitlines()
+    assert len(lines) <= 150
+    assert lines.index("<!-- claims: written by analysis/claims.py -->") < lines.index("<!-- end of claims -->")
+
+
+def test_files_and_targets_that_the_documentation_names_are_there():
+    text = "".join(page.read_text() for page in PAGES)
+    files = set(re.findall(r"\b((?:sweeps|analysis|mmcr_core|tests)/[\w/.-]+\.(?:py|yaml|sh))\b", text))
+    assert len(files) > 20
+    assert [file for file in sorted(files) if not (REPOSITORY / file).is_file()] == [PLACEHOLDER]
+    targets = set(re.findall(r"`make ([\w-]+)|^make ([\w-]+)", text, re.M))
+    known = re.findall(r"^([\w-]+):", (REPOSITORY / "Makefile").read_text(), re.M)
+    assert {one or other for one, other in targets} <= set(known)
+
+
+@pytest.mark.parametrize("package", ["mmcr_core", "sweeps", "analysis"])
+def test_the_map_names_every_room_and_every_file_at_the_top(package):
+    _, _, below = HOW.read_text().partition(f"\n{package}/")
+    section = re.split(r"^\S", below, maxsplit=1, flags=re.M)[0]
+    words = set(re.findall(r"[\w*]+(?:\.py|/)", section))
+    folder = REPOSITORY / package
+    rooms = [path for path in folder.iterdir() if path.is_dir() and path.name[0] not in "_."]
+    files = [path for path in folder.glob("*.py") if path.name != "__init__.py"]
+    here = [f"{room.name}/" for room in rooms] + [file.name for file in files]
+    assert [name for name in here if not any(fnmatch.fnmatch(name, word) for word in words)] == []
+    assert [word for word in words if "*" not in word and word not in here] == []
+
+
+def test_the_path_of_a_run_names_files_that_are_there():
+    section = HOW.read_text().partition("## The path of a run")[2].partition("\n## ")[0]
+    for name in re.findall(r"`([\w/]+\.py)`", section):
+        assert list(REPOSITORY.glob(name)) + list(REPOSITORY.glob(f"[sa]*/{name}")), name
