@@ -5,10 +5,11 @@ BIN := $(VENV)/bin
 RUN := $(VENV)/.installed
 TEST := $(VENV)/.installed-test
 BENCH := $(VENV)/.installed-bench
+REFERENCE := results/reference
 SIDE_BY_SIDE := -n 2 --dist loadgroup --no-loadscope-reorder
 export RAY_USAGE_STATS_ENABLED := 0
 
-.PHONY: install docs quickstart reference test test-all lint bench simulations gpu clean
+.PHONY: install docs quickstart reference figures test test-all lint bench simulations gpu clean
 
 install: $(RUN)
 
@@ -45,6 +46,18 @@ quickstart: $(RUN)
 reference: $(RUN)
 	$(BIN)/python sweeps/launch.py sweeps/grids/digits.yaml
 	$(BIN)/python analysis/report.py results/digits
+
+# Every committed figure and table anew, from the committed stores: the same numbers.
+figures: $(RUN)
+	for sweep in digits cifar10; do \
+		for command in plot_double_descent plot_scaling plot_grid_law report; do \
+			$(BIN)/python analysis/$$command.py $(REFERENCE)/$$sweep || exit 1; \
+		done; \
+	done
+	$(BIN)/python analysis/plot_double_descent.py $(REFERENCE)/digits-images
+	$(BIN)/python analysis/plot_objectives.py $(REFERENCE)/objectives-digits
+	$(BIN)/python analysis/plot_multimodal.py $(REFERENCE)/multimodal-glyphs
+	$(BIN)/python analysis/claims.py $(REFERENCE)/* --write README.md
 
 lint: $(TEST)
 	$(BIN)/ruff format --check .
