@@ -9,7 +9,7 @@ REFERENCE := results/reference
 SIDE_BY_SIDE := -n 2 --dist loadgroup --no-loadscope-reorder
 export RAY_USAGE_STATS_ENABLED := 0
 
-.PHONY: install quickstart reference figures test test-all lint bench simulations gpu clean
+.PHONY: install docs quickstart reference figures test test-all lint bench simulations gpu clean
 
 install: $(RUN)
 
@@ -27,6 +27,10 @@ $(TEST): $(RUN)
 $(BENCH): $(RUN)
 	$(BIN)/pip install --quiet --editable '.[bench]'
 	touch $@
+
+# What pages of docs/ say of the code, written anew from it.
+docs: $(RUN)
+	$(BIN)/python sweeps/keys.py --write docs/grids.md
 
 quickstart: $(RUN)
 	$(BIN)/python sweeps/launch.py sweeps/grids/quickstart.yaml

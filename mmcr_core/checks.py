@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 STRICT: dict[str, Any] = {
     "extra": "forbid",
     "strict": True,
     "allow_inf_nan": False,
+    "use_attribute_docstrings": True,  # the text under a field is what sweeps/keys.py says of it
 }  # how pydantic reads these classes from a file
 
 
@@ -49,6 +50,11 @@ class OwnOptions(dict[str, Any]):
 def is_own(name: str) -> bool:
     """Whether a name is that of a user's own code, `my_module:attribute`."""
     return ":" in name
+
+
+def listed(names: Sequence[str]) -> str:
+    """a, b and c."""
+    return " and ".join(filter(None, [", ".join(names[:-1]), *names[-1:]]))
 
 
 def near(name: str, known: Any) -> str:

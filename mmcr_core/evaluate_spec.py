@@ -26,16 +26,16 @@ OF_IMAGES = tuple(name for name in MEASURES if name not in OF_PAIRS)
 
 @dataclass(frozen=True)
 class ZeroShotSpec:
-    """Held-out images of a labelled data set, sorted into classes by what texts say of these.
-
-    `classes`: `imagenet` or a file with a name a line, in the order of the labels (None: the data set's own words, of
-    glyphs); `templates`: `imagenet` or a file with a text a line, `{}` where the name goes (None: the name alone).
-    """
+    """Held-out images of a labelled data set, sorted into classes by what texts say of these."""
 
     __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
     dataset: DatasetSpec
+    """The labelled images that are looked at, with the keys of `dataset`; shards have no labels."""
     classes: str | None = None
+    """`imagenet`, or a file with the name of a class a line, in the order of the labels (null: the data set's own
+    words, of glyphs alone)."""
     templates: str | None = None
+    """`imagenet`, or a file with a text a line, `{}` where the name of a class goes (null: the name alone)."""
 
     def __post_init__(self) -> None:
         own = self.dataset.name == "glyphs"
@@ -46,21 +46,22 @@ class ZeroShotSpec:
 
 @dataclass(frozen=True)
 class EvaluateSpec:
-    """What is measured, at the fractions `at` of a run (0: of the untrained network, 1: at the end).
-
-    Mean percent error over `heldout_batches`; accuracy of the `probe` on frozen features; and what `measures` names
-    (docs/measures.md), where `knn` and `linear` mean that probe's accuracy with what it has gained over the untrained
-    network. `labels_per_class`: each probe also with so many labels of a class, drawn by the run's seed. `zero_shot`:
-    what the measure of that name looks at (None: the run's own pairs, where they have classes).
-    """
+    """What is measured of a run, and when. It takes no part in training."""
 
     __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
     heldout_batches: int = 20
+    """Over how many batches of P held-out images the held-out percent error is a mean (0: it is not measured)."""
     probe: Literal["none", "knn", "linear"] = "knn"
+    """The probe of frozen features whose accuracy is the column `probe_accuracy` of the runs."""
     measures: tuple[MeasureName, ...] = ()
+    """What else is measured (docs/measures.md); `knn` and `linear` here are that probe's accuracy with what it has
+    gained over the untrained network."""
     at: tuple[float, ...] = (1.0,)
+    """The fractions of a run at which all of this is measured: 0 is the untrained network, 1 the end."""
     labels_per_class: int | None = None
+    """Each probe also with so many labels of a class, drawn by the run's seed (null: with all labels alone)."""
     zero_shot: ZeroShotSpec | None = None
+    """What the measure `zero_shot` looks at (null: the run's own pairs, where they have classes)."""
 
     def __post_init__(self) -> None:
         require(self.heldout_batches >= 0, "heldout_batches", "must be 0 or more")

@@ -14,8 +14,10 @@ from mmcr_core.checks import STRICT as STRICT
 from mmcr_core.checks import OwnOptions as OwnOptions
 from mmcr_core.checks import SpecError as SpecError
 from mmcr_core.checks import is_own as is_own
+from mmcr_core.checks import listed as listed
 from mmcr_core.checks import near as near
 from mmcr_core.checks import require as require
+from mmcr_core.data_spec import DATASET_KEYS as DATASET_KEYS
 from mmcr_core.data_spec import NAMED_CLASSES as NAMED_CLASSES
 from mmcr_core.data_spec import NAMED_HELDOUT as NAMED_HELDOUT
 from mmcr_core.data_spec import NAMED_IMAGES as NAMED_IMAGES
@@ -45,6 +47,7 @@ class ObjectiveSpec:
     follows_progress: ClassVar[bool] = False
     needs_captions: ClassVar[bool] = False
     name: str
+    """Which objective, or your own as `my_module:MyObjective`; a text in place of the mapping is its name."""
 
     def require_run(self, points: int, steps: int) -> None:
         """Raises SpecError where an option means nothing in a run of `steps` steps of `points` images."""
@@ -69,45 +72,53 @@ class OwnObjectiveSpec(ObjectiveSpec):
 RESNETS = ("resnet18", "resnet34", "resnet50")
 TOWERS = "towers"
 ENCODERS = (*RESNETS, "convnet", "timm", TOWERS)
+OWN = "your own encoders"
+ENCODER_KEYS = {  # key -> the encoders that it applies to
+    "stem": RESNETS,
+    "width": RESNETS,
+    "model": ("timm",),
+    "options": ("timm", OWN),
+    "source": (OWN,),
+    "config": (TOWERS,),
+    "architecture": (TOWERS,),
+}
 
 
 @dataclass(frozen=True)
 class EncoderSpec:
-    """ResNets: `stem` is `imagenet` (7x7 stride 2, max-pool) or `small` (3x3 stride 1, no pool); `width` that of the
-    first stage (None: 64, the standard), the others twice, four and eight times as wide, a bottleneck's end four times
-    that. `timm`: `model` is one of timm's architectures, `options` go to it. A user's own, `my_module:factory`:
-    factory(channels, size, **options) makes the module; `source` is the digest of the module's file, by which the run
-    knows it, filled in when the grid is planned. `towers`, an image tower and a text tower, for pairs: `config` is
-    `tiny` (ours, for small images and short captions), a configuration's name in open_clip or a file of one;
-    `architecture` what it says, as JSON, by which the run knows it, filled in when the grid is planned."""
+    """What turns a view into features: a ResNet, the small convnet, timm's, a user's own `my_module:factory`, for which
+    factory(channels, size, **options) makes the module, or an image tower and a text tower, for pairs."""
 
     __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
     name: str = "resnet18"
+    """Which encoder, or your own as `my_module:factory`; a text in place of the mapping is its name."""
     stem: Literal["imagenet", "small"] | None = None
+    """How a ResNet begins: `imagenet` is 7x7 with stride 2 and a max-pool, `small` is 3x3 with stride 1 and no pool."""
     width: int | None = None
+    """Channels of the first stage (null: 64, the standard); the others are 2, 4 and 8 times as wide, a bottleneck's end
+    four times that."""
     model: str | None = None
+    """The name of one of timm's architectures, which must be given."""
     options: dict[str, Any] | None = None
+    """What goes to timm's model or to your own factory. A grid has these keys beside `name`, as in `{name: timm, model:
+    vit_tiny_patch16_224, depth: 6}`, and each of them may be an axis."""
     source: str | None = None
+    """The digest of the file of your own code, by which a run knows it."""
     config: str | None = None
+    """`tiny` (ours, for small images and short captions), one of open_clip's by name, or a file of one. A run
+    knows it by what it says."""
     architecture: str | None = None
+    """What the configuration says, by which a run knows it."""
 
     def __post_init__(self) -> None:
         resnet, own = self.name in RESNETS, is_own(self.name)
-        listed = f"use one of {', '.join(ENCODERS)}, or your own as my_module:factory"
-        require(own or self.name in ENCODERS, "name", f"is not an encoder; {listed}")
+        known = f"use one of {', '.join(ENCODERS)}, or your own as my_module:factory"
+        require(own or self.name in ENCODERS, "name", f"is not an encoder; {known}")
         if resnet and self.stem is None:
             object.__setattr__(self, "stem", "imagenet")
-        for key, applies, whom in (
-            ("stem", resnet, "resnet18, resnet34 and resnet50"),
-            ("width", resnet, "resnet18, resnet34 and resnet50"),
-            ("model", self.name == "timm", "timm"),
-            ("options", self.name == "timm" or own, "timm and to your own encoders"),
-            ("source", own, "your own encoders"),
-            ("config", self.name == TOWERS, TOWERS),
-            ("architecture", self.name == TOWERS, TOWERS),
-        ):
-            unfit = f"applies to {whom}, not to {self.name}; leave it out"
-            require(applies or getattr(self, key) is None, key, unfit)
+        for key, names in ENCODER_KEYS.items():
+            unfit = f"applies to {listed(names)}, not to {self.name}; leave it out"
+            require((OWN if own else self.name) in names or getattr(self, key) is None, key, unfit)
         if self.name == TOWERS and self.config is None:
             object.__setattr__(self, "config", "tiny")
         require(self.width is None or 1 <= self.width <= 4096, "width", "must lie in 1..4096 channels")
@@ -122,12 +133,13 @@ class EncoderSpec:
 
 @dataclass(frozen=True)
 class ProjectorSpec:
-    """Widths of the hidden layers between the encoder's features and the D embedding dimensions. The last one bounds
-    the rank of M (see `mmcr_core.images.encoders.rank_bound`), so it should be at least min(P, D). Towers have a
-    projector each; where there is no hidden layer, their own last layer has D dimensions and there is none."""
+    """What lies between the encoder's features and the D embedding dimensions. Towers have a projector each; where
+    there is no hidden layer, their own last layer has D dimensions and there is none."""
 
     __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
     hidden: tuple[int, ...] = (2048,)
+    """Widths of the hidden layers; D follows. The last one bounds the rank of the mean embeddings, so it should be at
+    least min(P, D)."""
 
     def __post_init__(self) -> None:
         require(all(width >= 1 for width in self.hidden), "hidden", "widths must be 1 or more")
@@ -135,12 +147,15 @@ class ProjectorSpec:
 
 @dataclass(frozen=True)
 class BudgetSpec:
-    """How long to train: exactly one of epochs, optimiser steps, or images shown (each counted once a step)."""
+    """How long to train: exactly one of these."""
 
     __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
     epochs: float | None = None
+    """Passes over the training images, fractions too; the last images of a pass that fill no batch are left out."""
     steps: int | None = None
+    """Steps of the optimiser."""
     images: int | None = None
+    """Images shown, each counted once a step however many views it has: cells of all P see equally many."""
 
     def __post_init__(self) -> None:
         given = [name for name in ("epochs", "steps", "images") if getattr(self, name) is not None]
@@ -169,27 +184,31 @@ OPTIMIZER_OPTIONS: dict[str, dict[str, Any]] = {  # which apply to which optimis
 
 @dataclass(frozen=True)
 class OptimizerSpec:
-    """How the loss is minimised. Over `warmup` (an integer: steps; a number below 1: a fraction of all steps) the
-    learning rate rises linearly from 0. With warm-up in steps and a constant rate a longer run begins as a shorter one
-    did.
-
-    What the other fields are where they are left out, `OPTIMIZER_OPTIONS` says; None where they don't apply.
-    `momentum`, `nesterov`: of sgd and lars; `trust_coefficient`: of lars (You et al. 2017, arXiv 1708.03888: 0.001);
-    `eps`: of adam (None: 1e-8) and adamw; `exclude_bias_and_norm`: no weight decay for parameters of one dimension, and
-    no adaptation by lars, which always leaves them out.
-    """
+    """How the loss is minimised. What an optimiser's own options are where they are left out, `OPTIMIZER_OPTIONS` says;
+    None where they don't apply."""
 
     __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
     name: Literal["adam", "adamw", "sgd", "lars"] = "adam"
+    """Which optimiser."""
     learning_rate: float = 1e-3
+    """The learning rate after the warm-up."""
     weight_decay: float = 1e-6
+    """The weight decay, which adamw applies apart from the gradient."""
     schedule: Literal["constant", "cosine"] = "constant"
+    """Whether the rate stays after the warm-up, or falls to 0 by half a cosine."""
     warmup: int | float = 0.02
+    """Over how long the rate rises linearly from 0: a whole number of steps, or below 1 a fraction of all. With steps
+    and a constant rate a longer run begins as a shorter one did, and can go on from it."""
     momentum: float | None = None
+    """The share of the last update that enters the next."""
     nesterov: bool | None = None
+    """Whether the momentum is Nesterov's."""
     trust_coefficient: float | None = None
+    """The share of a layer's norm that a step of rate 1 may change (You et al. 2017, arXiv 1708.03888)."""
     eps: float | None = None
+    """What is added to the root of the second moment (null: 1e-8)."""
     exclude_bias_and_norm: bool | None = None
+    """Whether parameters of one dimension have no weight decay; lars leaves them out always, of its scaling too."""
 
     def __post_init__(self) -> None:
         require(self.learning_rate > 0, "learning_rate", "must be more than 0")
@@ -214,7 +233,7 @@ class OptimizerSpec:
                 value = mine[key] if getattr(self, key) is None else getattr(self, key)
                 object.__setattr__(self, key, value)
             else:
-                whom = " and ".join(name for name, options in OPTIMIZER_OPTIONS.items() if key in options)
+                whom = listed([name for name, options in OPTIMIZER_OPTIONS.items() if key in options])
                 require(getattr(self, key) is None, key, f"applies to {whom}, not to {self.name}; leave it out")
 
     def warmup_steps(self, steps: int) -> int:
@@ -224,22 +243,36 @@ class OptimizerSpec:
 
 @dataclass(frozen=True)
 class RunSpec:
-    """One pretraining run: P images (points) a batch, D embedding dimensions (dims), K views an image."""
+    """One pretraining run."""
 
     __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
     objective: ObjectiveSpec
+    """What is minimised: a name, or a mapping of a name and its options."""
     dataset: DatasetSpec
+    """Which images, or image-text pairs: a name, or a mapping."""
     encoder: EncoderSpec
+    """What turns a view into features: a name, or a mapping."""
     projector: ProjectorSpec
+    """The layers between the encoder's features and the D embedding dimensions."""
     P: int
+    """Images (points) a batch, two at least."""
     D: int
+    """Embedding dimensions."""
     K: int
+    """Views an image, the captions of image-text pairs among them; all objectives but mmcr need two."""
     seed: int
+    """What all randomness of a run follows from: its first weights, batches and views."""
     budget: BudgetSpec
+    """How long to train: exactly one of epochs, steps and images."""
     optimizer: OptimizerSpec
+    """How the loss is minimised."""
     views: ViewSpec
+    """The random views: the name of a recipe, a mapping that starts from one, `{recipe: stl10, hue: 0.2}`, or all keys
+    in a mapping of its own."""
     precision: Literal["fp32", "bf16"]
+    """The numbers in which the network computes; objectives and measures have float32 at least."""
     evaluate: EvaluateSpec
+    """What is measured of a run; it is no axis."""
 
     def __post_init__(self) -> None:
         require(self.P >= 2, "P", "must be 2 or more (batch norm needs two images)")

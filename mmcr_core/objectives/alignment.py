@@ -17,7 +17,7 @@ from mmcr_core.spec import ObjectiveSpec
 
 @dataclass(frozen=True)
 class AlignmentOptions(ObjectiveSpec):
-    """None beside the name."""
+    """It has none."""
 
     least_views: ClassVar[int] = 2
     name: str = "alignment"

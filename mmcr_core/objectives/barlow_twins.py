@@ -17,13 +17,14 @@ from mmcr_core.spec import ObjectiveSpec, require
 
 @dataclass(frozen=True)
 class BarlowTwinsOptions(ObjectiveSpec):
-    """`off_diagonal_weight`: lambda (5e-3: Zbontar et al. 2021, section 2.2); `scale` multiplies the loss (1: the
-    paper; solo-learn, da Costa et al. 2022, uses 0.1)."""
+    """Defaults: Zbontar et al. 2021, section 2.2."""
 
     least_views: ClassVar[int] = 2
     name: str = "barlow_twins"
     off_diagonal_weight: float = 0.005
+    """lambda, the weight of the correlations between different dimensions."""
     scale: float = 1.0
+    """What the loss is multiplied by (solo-learn, da Costa et al. 2022, uses 0.1)."""
 
     def __post_init__(self) -> None:
         require(self.off_diagonal_weight >= 0, "off_diagonal_weight", "must be 0 or more")

@@ -19,14 +19,15 @@ from mmcr_core.spec import ObjectiveSpec, require
 
 @dataclass(frozen=True)
 class BYOLOptions(ObjectiveSpec):
-    """`momentum`: tau at the beginning of a run, which rises to 1 by half a cosine (0.996: section 3.3);
-    `predictor_hidden`: width of the predictor's hidden layer (4096: section 3.3)."""
+    """Defaults: Grill et al. 2020, section 3.3."""
 
     least_views: ClassVar[int] = 2
     follows_progress: ClassVar[bool] = True
     name: str = "byol"
     momentum: float = 0.996
+    """tau at the beginning of a run, what the momentum copy keeps of itself; it rises to 1 by half a cosine."""
     predictor_hidden: int = 4096
+    """The width of the predictor's hidden layer."""
 
     def __post_init__(self) -> None:
         require(0 <= self.momentum <= 1, "momentum", "must lie in [0, 1]")

@@ -21,12 +21,13 @@ LARGEST_SCALE = 100.0  # of the cosines: section 2.5
 
 @dataclass(frozen=True)
 class CLIPOptions(ObjectiveSpec):
-    """`temperature`: where the learned one begins (0.07: section 2.5)."""
+    """Defaults: Radford et al. 2021, section 2.5."""
 
     least_views: ClassVar[int] = 2
     needs_captions: ClassVar[bool] = True
     name: str = "clip"
     temperature: float = 0.07
+    """Where the temperature begins, which is learned."""
 
     def __post_init__(self) -> None:
         require(self.temperature >= 1 / LARGEST_SCALE, "temperature", "must be 0.01 or more, where it is clamped")

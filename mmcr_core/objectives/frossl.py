@@ -18,11 +18,12 @@ from mmcr_core.spec import ObjectiveSpec, require
 
 @dataclass(frozen=True)
 class FroSSLOptions(ObjectiveSpec):
-    """`invariance_weight`: of the distance from the mean view (1.4: the authors' configuration for STL-10)."""
+    """Defaults: the authors' configuration for STL-10."""
 
     least_views: ClassVar[int] = 2
     name: str = "frossl"
     invariance_weight: float = 1.4
+    """The weight of the distance of the views from their mean."""
 
     def __post_init__(self) -> None:
         require(self.invariance_weight >= 0, "invariance_weight", "must be 0 or more")

@@ -18,15 +18,17 @@ from mmcr_core.spec import ObjectiveSpec, require
 
 @dataclass(frozen=True)
 class MCR2Options(ObjectiveSpec):
-    """`eps`: the squared precision of the code; `expansion_scale` and `expansion_weight`: gamma1 and gamma2, inside
-    and outside the expansion's logarithm. The defaults are the authors' for learning without labels (MCR2-CTRL, in
-    their code's README: CIFAR-10, CIFAR-100 and STL-10, 50 views); 1 and 1 are the plain coding-rate reduction."""
+    """The defaults are the authors' for learning without labels (MCR2-CTRL, in their code's README: CIFAR-10, CIFAR-100
+    and STL-10, 50 views); a scale and a weight of 1 are the plain coding-rate reduction."""
 
     least_views: ClassVar[int] = 2
     name: str = "mcr2"
     eps: float = 0.5
+    """The squared precision of the code."""
     expansion_scale: float = 20.0
+    """gamma1, a factor inside the logarithm of the expansion."""
     expansion_weight: float = 0.05
+    """gamma2, the weight of the expansion."""
 
     def __post_init__(self) -> None:
         for key in ("eps", "expansion_scale", "expansion_weight"):

@@ -19,12 +19,11 @@ from mmcr_core.spec import ObjectiveSpec, require
 
 @dataclass(frozen=True)
 class MMCROptions(ObjectiveSpec):
-    """`local_weight`: lambda, the weight of the local nuclear norms (0: the global term alone); `clip_weight`: that of
-    CLIP's loss, of image-text pairs (0: without it)."""
-
     name: str = "mmcr"
     local_weight: float = 0.0
+    """lambda, the weight of the local nuclear norms (0: the global term alone)."""
     clip_weight: float = 0.0
+    """The weight of CLIP's loss, of image-text pairs (0: without it)."""
 
     def __post_init__(self) -> None:
         require(self.local_weight >= 0, "local_weight", "must be 0 or more")

@@ -20,13 +20,15 @@ from mmcr_core.spec import ObjectiveSpec, require
 
 @dataclass(frozen=True)
 class SigLIPOptions(ObjectiveSpec):
-    """`temperature`, `bias`: where the learned ones begin (0.1 and -10: section 3.2)."""
+    """Defaults: Zhai et al. 2023, section 3.2."""
 
     least_views: ClassVar[int] = 2
     needs_captions: ClassVar[bool] = True
     name: str = "siglip"
     temperature: float = 0.1
+    """Where the temperature begins, which is learned."""
     bias: float = -10.0
+    """Where the bias begins, which is learned."""
 
     def __post_init__(self) -> None:
         require(self.temperature > 0, "temperature", "must be more than 0")

@@ -20,11 +20,12 @@ from mmcr_core.spec import ObjectiveSpec, require
 
 @dataclass(frozen=True)
 class SimCLROptions(ObjectiveSpec):
-    """`temperature`: tau, which divides the cosines (0.5: Chen et al. 2020, appendix B.9, best on CIFAR-10)."""
+    """Defaults: Chen et al. 2020, appendix B.9, best on CIFAR-10."""
 
     least_views: ClassVar[int] = 2
     name: str = "simclr"
     temperature: float = 0.5
+    """tau, which divides the cosines."""
 
     def __post_init__(self) -> None:
         require(self.temperature > 0, "temperature", "must be more than 0")

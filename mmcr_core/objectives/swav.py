@@ -21,22 +21,27 @@ from mmcr_core.spec import ObjectiveSpec, require
 
 @dataclass(frozen=True)
 class SwAVOptions(ObjectiveSpec):
-    """`prototypes`: how many (3000); `temperature`: tau of the prediction (0.1); `epsilon`: softness of the codes
-    (0.05); `iterations` of Sinkhorn-Knopp (3); `queue`: earlier embeddings that join the assignment (0: none; the
-    authors' 3840 for batches of 256), filled from `queue_start` of the run on (15 of 200 epochs) and used once it is
-    full; `frozen`: share of the run in which the prototypes stay as they were drawn (1 of 400 epochs). Source: section
-    4 and appendix A, the authors' recipes."""
+    """Defaults: Caron et al. 2020, section 4 and appendix A, and the authors' recipes: the queue from 15 of 200 epochs
+    on, prototypes frozen for 1 of 400."""
 
     least_views: ClassVar[int] = 2
     follows_progress: ClassVar[bool] = True
     name: str = "swav"
     prototypes: int = 3000
+    """How many prototypes there are."""
     temperature: float = 0.1
+    """tau, which divides the scores in the prediction."""
     epsilon: float = 0.05
+    """The softness of the codes."""
     iterations: int = 3
+    """How many iterations of Sinkhorn-Knopp make the codes."""
     queue: int = 0
+    """How many earlier embeddings join the assignment (0: none; the authors have 3840 for batches of 256). It is used
+    once it is full."""
     queue_start: float = 0.075
+    """The share of the run from which on the queue is filled."""
     frozen: float = 0.0025
+    """The share of the run in which the prototypes stay as they were drawn."""
 
     def __post_init__(self) -> None:
         require(self.prototypes >= 2, "prototypes", "must be 2 or more")

@@ -19,16 +19,20 @@ from mmcr_core.spec import ObjectiveSpec, require
 
 @dataclass(frozen=True)
 class VICRegOptions(ObjectiveSpec):
-    """Weights lambda, mu, nu (section 4.2 of the paper); `target_std`: gamma, below which a dimension's standard
-    deviation is raised; `epsilon` stands beside the variance in its root (both: section 4.1)."""
+    """Defaults: Bardes et al. 2022, sections 4.1 and 4.2."""
 
     least_views: ClassVar[int] = 2
     name: str = "vicreg"
     invariance_weight: float = 25.0
+    """lambda, the weight of the distance between views."""
     variance_weight: float = 25.0
+    """mu, the weight of what the standard deviations lack."""
     covariance_weight: float = 1.0
+    """nu, the weight of the covariances."""
     target_std: float = 1.0
+    """gamma, below which the standard deviation of a dimension is raised."""
     epsilon: float = 1e-4
+    """What stands beside the variance in its root."""
 
     def __post_init__(self) -> None:
         for key in ("invariance_weight", "variance_weight", "covariance_weight"):

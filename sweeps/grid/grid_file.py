@@ -45,7 +45,7 @@ class GridSpec:
 
 
 _RUN_KEYS = tuple(field.name for field in fields(RunSpec))
-_SHORTHAND = ("objective", "dataset", "encoder")  # `encoder: convnet` means `encoder: {name: convnet}`
+SHORTHAND = ("objective", "dataset", "encoder")  # `encoder: convnet` means `encoder: {name: convnet}`
 
 
 def load_grid(path: str | Path) -> GridSpec:
@@ -136,7 +136,7 @@ def _objective(value: Any, lines: Lines) -> ObjectiveSpec:
 
 def _with_defaults(mapping: dict[str, Any], lines: Lines) -> dict[str, Any]:
     """Shorthands spelled out, defaults filled in, so that the stored spec is complete."""
-    for key in _SHORTHAND:
+    for key in SHORTHAND:
         if isinstance(mapping.get(key), str):
             mapping[key] = {"name": mapping[key]}
     if "encoder" in mapping:

@@ -11,22 +11,28 @@ NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*")
 
 
 class _Settings(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
+    model_config = ConfigDict(
+        extra="forbid", strict=True, frozen=True, allow_inf_nan=False, use_attribute_docstrings=True
+    )
 
 
 class CheckpointSettings(_Settings):
-    """A checkpoint at least every so many seconds of training. Of a finished run stays what `keep` says: the network's
-    weights, to measure and to use it, or all that a longer run needs to go on from it."""
+    """When a run is saved, and what stays of it."""
 
     every_seconds: float = Field(default=60.0, gt=0)
+    """Seconds between two checkpoints, more where writing them would take over 2 % of the time."""
     keep: Literal["none", "weights", "all"] = "weights"
+    """What stays of a finished run: nothing, the network's weights, to measure and to use it, or all that a longer run
+    needs to go on from it."""
 
 
 class ResourceSettings(_Settings):
-    """GPUs and CPU cores of one cell: a number, a fraction of a GPU, or `auto`."""
+    """What one cell takes of a machine."""
 
     gpus: Literal["auto"] | float = "auto"
+    """GPUs of a cell, a fraction where cells share one; `auto` shares by memory."""
     cpus: Literal["auto"] | float = "auto"
+    """CPU cores of a cell."""
 
     @field_validator("gpus")
     @classmethod
@@ -44,14 +50,18 @@ class ResourceSettings(_Settings):
 
 
 class GridSettings(_Settings):
-    """What a grid says beside its runs; none of it changes a result or a run_id. `retries`: times a cell that
-    failed is tried again in the same launch; `compile`: the views, `auto` means on a GPU."""
+    """What a grid says beside its runs; none of it changes a result or a run_id."""
 
     name: str
+    """What the sweep is called, and its folder under `results`: letters, digits, '.', '_' and '-'."""
     retries: int = Field(default=0, ge=0, le=100)
+    """How often a cell that failed is tried again in the same launch."""
     compile: Literal["auto", "on", "off"] = "auto"
+    """Whether the making of views is compiled; `auto` means on a GPU."""
     checkpoint: CheckpointSettings = CheckpointSettings()
+    """When a run is saved, and what stays of it."""
     resources: ResourceSettings = ResourceSettings()
+    """What one cell takes of a machine."""
 
     @field_validator("name")
     @classmethod

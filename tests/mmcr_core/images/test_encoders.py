@@ -71,7 +71,7 @@ def test_a_stem_of_another_width_begins_as_torchvisions_does():
         ({"name": "convnet", "stem": "small"}, "stem", "applies to resnet18, resnet34 and resnet50, not to convnet"),
         ({"name": "resnet50", "width": 0}, "width", "must lie in 1..4096"),
         ({"name": "resnet50", "model": "x"}, "model", "applies to timm, not to resnet50"),
-        ({"name": "resnet50", "options": {"a": 1}}, "options", "applies to timm and to your own encoders"),
+        ({"name": "resnet50", "options": {"a": 1}}, "options", "applies to timm and your own encoders"),
         (
             {"name": "resnet52"},
             "name",

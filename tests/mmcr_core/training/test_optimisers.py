@@ -190,7 +190,7 @@ def test_parameters_of_an_objective_that_are_one_dimensional_are_left_out_too(di
     ("fields", "key", "says"),
     [
         ({"name": "adam", "momentum": 0.9}, "momentum", "applies to sgd and lars, not to adam; leave it out"),
-        ({"name": "adam", "exclude_bias_and_norm": True}, "exclude_bias_and_norm", "applies to adamw and sgd and lars"),
+        ({"name": "adam", "exclude_bias_and_norm": True}, "exclude_bias_and_norm", "applies to adamw, sgd and lars"),
         ({"name": "adamw", "nesterov": False}, "nesterov", "applies to sgd and lars, not to adamw"),
         ({"name": "sgd", "trust_coefficient": 0.1}, "trust_coefficient", "applies to lars, not to sgd"),
         ({"name": "sgd", "eps": 1e-8}, "eps", "applies to adam and adamw, not to sgd"),

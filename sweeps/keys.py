@@ -1,0 +1,47 @@
+"""Every key of a grid file, with its values, default and meaning: `python sweeps/keys.py optimizer`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from sweeps.storage.errors import UserError
+from sweeps.storage.last_guard import guarded
+
+EXAMPLE = "Example: python sweeps/keys.py optimizer"
+WIDTH = 100  # of a line, at most
+GRIDS = Path(__file__).parent / "grids"
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+
+
+@app.command(epilog=EXAMPLE)
+@guarded
+def keys(
+    key: Annotated[str, typer.Argument(help="Only this key and those inside it, such as optimizer.")] = "",
+    write: Annotated[Path | None, typer.Option(help="Write the tables of a page, between its two markers.")] = None,
+) -> None:
+    """Print every key of a grid file: what it may be, what it is where it is left out, what it means."""
+    from sweeps.grid.key_pages import between_markers, lines, markdown, table_of_grids
+    from sweeps.grid.key_rows import below, key_rows
+
+    rows = key_rows()
+    if write:
+        if key:
+            raise UserError("--write: writes all keys; leave the key out")
+        texts = {f"sweeps/grids/{file.name}": file.read_text(encoding="utf-8") for file in sorted(GRIDS.glob("*.yaml"))}
+        try:
+            page = between_markers(write.read_text(encoding="utf-8"), f"{markdown(rows)}\n{table_of_grids(texts)}")
+            write.write_text(page, encoding="utf-8")
+        except ValueError as error:
+            raise UserError(f"{write}: {error}; give a page such as docs/grids.md") from error
+        return
+    console = Console()
+    width = min(console.width, WIDTH) if console.is_terminal else WIDTH
+    console.print(lines(below(rows, key) if key else rows, width), highlight=False, soft_wrap=True, end="")
+
+
+if __name__ == "__main__":
+    app()
