@@ -20,72 +20,38 @@ from analysis.reading.results import open_results
 from mmcr_core.theory import collapse
 from tests.conftest import REPOSITORY
 
-ABOVE = ("theory", "free")
+
+@pytest.fixture(scope="module", params=["digits", "cifar10"])
+def any_sweep(request):
+    return open_results(REPOSITORY / "results/reference" / request.param)
+
+
+def test_it_is_whole_and_of_one_clean_commit(any_sweep):
+    runs = any_sweep.runs()
+    assert (runs["status"] == "finished").all()
+    assert runs["git_commit"].nunique() == 1 and "dirty" not in runs["git_commit"][0]
+    assert any_sweep.sql("SELECT count(*) AS n FROM trajectories")["n"][0] == runs["steps"].sum()
 
 
 @pytest.fixture(scope="module")
-def reference():
-    return open_results(REPOSITORY / "results/reference/digits-seeds")
+def digits():
+    return open_results(REPOSITORY / "results/reference/digits")
 
 
-def test_it_is_whole_and_of_one_clean_commit(reference):
-    runs = reference.runs()
-    assert len(runs) == 96 and (runs["status"] == "finished").all()
-    assert runs["git_commit"].nunique() == 1 and "dirty" not in runs["git_commit"][0]
-    assert reference.sql("SELECT count(*) AS n FROM trajectories")["n"][0] == runs["steps"].sum()
+def test_every_line_of_the_digits_peaks_at_p_equal_d(digits):
+    runs = digits.runs()
+    peaks = peak_table(runs, tail_errors(digits))
+    assert len(runs) == 225 and len(peaks) == 30 and (peaks["largest_at"] == 0).all()
+    inner = peaks[peaks["at"].isin([32, 64, 128])]
+    assert inner["found"].all()
 
 
-def test_its_errors_peak_at_p_equal_d(reference):
-    runs = reference.runs()
-    peaks = peak_table(runs, tail_errors(reference))
-    assert (peaks["largest_at"] == 0).all()
-    assert peak_claim(runs, peaks).verdict == "confirmed"
-
-
-def numbers(pattern):
-    """What the README says, as numbers."""
-    found = re.search(
-        pattern.replace(" ", r"\s+").replace("#", r"(-?[\d.]+)"), (REPOSITORY / "README.md").read_text(), re.S
-    )
+def findings(pattern):
+    """What docs/findings.md says, as numbers."""
+    spaced = pattern.replace(" ", r"\s+").replace("#", r"([-+]?[\d.]+)")
+    found = re.search(spaced, (REPOSITORY / "docs/findings.md").read_text(), re.S)
     assert found, pattern
     return [float(number.rstrip(".")) for number in found.groups()]
-
-
-@pytest.fixture(scope="module")
-def cells(reference):
-    return measured_cells(reference)
-
-
-def test_its_slopes_are_those_of_the_readme(cells):
-    said = numbers(r"at P = D are # \(# to #\) below .*? they are not: \+# \(# to #\)")
-    by_seed = laws_by_seed(cells, (PURE, ABOVE))
-    plain, above = (slope_at_diagonal(by_seed, form) for form in (PURE, ABOVE))
-    measured = [-plain.mean, -plain.high, -plain.low, above.mean, above.low, above.high]
-    assert said == pytest.approx(measured, abs=6e-4)
-    assert by_seed.loc[by_seed["floor"] == "theory", "chi_square"].median() == pytest.approx(1.27, abs=0.006)
-
-
-def test_a_law_above_the_level_describes_nearly_every_cell(cells):
-    table, _ = fit_table(cells, "flops")
-    mine, pure = table[table["chosen"]], table[(table["floor"] == "none") & (table["offset"] == "none")]
-    assert set(zip(mine["floor"], mine["offset"], strict=True)) == {ABOVE} == {chosen_form(table)}
-    trusted, of = numbers(r"describes # of # cells:")
-    assert (mine["trusted"].sum(), len(mine)) == (trusted, of) and trusted >= 28
-    error, few, worse = numbers(
-        r"largest compute within # % \(medians\)\. The pure power law does so in # cells, with # %"
-    )
-    assert 100 * mine["extrapolation_error"].median() == pytest.approx(error, abs=0.06)
-    assert (pure["trusted"].sum(), 100 * pure["extrapolation_error"].median()) == (few, pytest.approx(worse, abs=0.06))
-
-
-def test_one_law_foretells_the_expensive_cells_and_the_ends_of_runs(reference):
-    points = measured_points(reference)
-    law = fit_grid_law(points, GridForm("theory", "free", aspect=False))
-    error, end, inside = numbers(r"foretells the others within # % .*? first quarter within # %, # % inside")
-    assert 100 * law.error == pytest.approx(error, abs=0.06) and error <= 6 and law.coverage >= 0.88
-    ends = end_test(points, law.form)
-    assert [100 * ends[0], 100 * ends[1]] == pytest.approx([end, inside], abs=0.6)
-    assert end <= 10 and inside >= 88
 
 
 @pytest.fixture(scope="module")
