@@ -33,9 +33,9 @@ quickstart: $(RUN)
 	$(BIN)/python analysis/plot_double_descent.py results/quickstart
 	$(BIN)/python analysis/plot_grid_law.py results/quickstart
 	$(BIN)/python analysis/recommend.py results/quickstart --flops 1e12
-	$(BIN)/python analysis/report.py results/quickstart
 	$(BIN)/python analysis/query.py results/quickstart \
-		"SELECT P, D, K, steps, percent_error, heldout_percent_error, probe_accuracy FROM runs ORDER BY D, P"
+		"SELECT P, D, steps, percent_error, probe_accuracy FROM runs ORDER BY D, P"
+	$(BIN)/python analysis/report.py results/quickstart
 
 # The sweep of results/reference/digits, from scratch: under an hour on two cores.
 reference: $(RUN)
