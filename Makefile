@@ -8,7 +8,7 @@ BENCH := $(VENV)/.installed-bench
 SIDE_BY_SIDE := -n 2 --dist loadgroup --no-loadscope-reorder
 export RAY_USAGE_STATS_ENABLED := 0
 
-.PHONY: install quickstart reference test test-all lint bench simulations gpu clean
+.PHONY: install quickstart reference docs test test-all lint bench simulations gpu clean
 
 install: $(RUN)
 
@@ -41,6 +41,10 @@ quickstart: $(RUN)
 reference: $(RUN)
 	$(BIN)/python sweeps/launch.py sweeps/grids/digits.yaml
 	$(BIN)/python analysis/report.py results/digits
+
+# What the documentation shows of commands, written by them.
+docs: $(TEST)
+	$(BIN)/python -m tests.tutorial --write
 
 lint: $(TEST)
 	$(BIN)/ruff format --check .
