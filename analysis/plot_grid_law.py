@@ -15,6 +15,7 @@ from analysis.pages.command_options import BEST_OVER, FIGURES, RESULTS, new_app,
 from analysis.pages.output_files import shown, write_table
 from analysis.pages.terminal_table import print_table
 from sweeps.storage.last_guard import guarded
+from sweeps.storage.terminal import say
 
 EXAMPLE = "Example: python analysis/plot_grid_law.py results/quickstart"
 SHOWN = ["variant", "floor", "offset", "aspect", "bic", "test_error", "test_coverage", "tested"]
@@ -31,7 +32,7 @@ def main(results: RESULTS, output: FIGURES = None, best_over: BEST_OVER = None) 
     write_table(table, opened.root / "grid_law.parquet")
     print_table(table[SHOWN].drop_duplicates(), "e = E + A prod x^-alpha (steps + s0 prod z^s)^-alpha, the best first")
     for variant, kinds in laws.items():
-        print("\n".join([*([f"{variant}:"] * (len(laws) > 1)), *in_words(kinds[0])]))
+        say("\n".join([*([f"{variant}:"] * (len(laws) > 1)), *in_words(kinds[0])]))
     folder = output or opened.root / "figures"
     for path in grid_law_figures.figures(laws, folder) + isoflop_figure.figures(
         laws, measured_cells(opened), finished_runs(opened), folder

@@ -24,6 +24,7 @@ from analysis.pages.style import save
 from analysis.pages.terminal_table import print_table
 from analysis.reading.errors import ResultsError
 from sweeps.storage.last_guard import guarded
+from sweeps.storage.terminal import say
 
 EXAMPLE = "Example: python analysis/recommend.py results/quickstart --flops 1e14 --rank gap"
 app = new_app()
@@ -69,8 +70,9 @@ def main(
         print(table.head(top).to_json(orient="records", indent=2))
         print("\n".join(remarks), file=sys.stderr)
         return
-    print_table(readable(table.head(top)), f"Best of {len(table)} cells for {budget}, by {rank.value}")
-    print("\n".join(remarks))
+    spare = ["variant"] if table["variant"].nunique() == 1 else []
+    print_table(readable(table.head(top)), f"Best of {len(table)} cells for {budget}, by {rank.value}", spare)
+    say("\n".join(remarks))
     path = save(draw(cells, laws, budget, table, rank.value), output or opened.root / "figures", "frontier")
     print(shown(path))
 

@@ -36,7 +36,7 @@ def main(
     else:
         target, text = output or opened[0].root / "comparison.html", comparison_page.render(opened)
     write_page(text, target)
-    print(shown(target))
+    print(f"Open {shown(target)} in a browser.")
 
 
 if __name__ == "__main__":

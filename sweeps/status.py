@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import sys
 import time
 from collections import Counter
 from typing import Annotated
@@ -17,9 +18,12 @@ from rich.text import Text
 from sweeps.grid.axes import PAPER, column, text_of, varying_keys
 from sweeps.running.survey import CellStatus, survey
 from sweeps.storage.last_guard import guarded
+from sweeps.storage.terminal import columns, fitting
 
 REFRESH_SECONDS = 5.0
 MANY = 40  # cells, from which on those that wait or have finished are counted and not listed
+SPARE = ("step", "seed", "run_id")  # columns that a narrow terminal goes without, in this order
+REASON = 30  # columns that reasons take at least, in lines as many as they need
 EXAMPLE = "Example: python sweeps/status.py results/quickstart --watch"
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
@@ -39,9 +43,9 @@ def status(
     elif watch:
         _watch(results, console)
     else:
-        if not console.is_terminal:
+        if columns(sys.stdout) is None:
             console.width = 160
-        console.print(_shown(cells), highlight=False)
+        console.print(_shown(cells, console.width), highlight=False)
 
 
 def _row(cell: CellStatus, varying: list[str]) -> dict[str, object]:
@@ -57,13 +61,11 @@ def _counts(cells: list[CellStatus]) -> str:
     return line + (f"; {collapsed} collapsed" if collapsed else "")
 
 
-def _shown(cells: list[CellStatus]) -> Group:
+def _shown(cells: list[CellStatus], width: int) -> Group:
     varying = varying_keys([cell.keys for cell in cells])
     axes = [column(key, varying) for key in (*PAPER, *varying)]
-    table = Table()
-    for name in ("run_id", *axes, "status", "step", "percent error", "reason"):
-        left = name in ("run_id", "status", "reason")
-        table.add_column(name, justify="left" if left else "right", no_wrap=name != "reason")
+    names = ("run_id", *axes, "status", "step", "percent error", "reason")
+    rows = []
     for cell in cells:
         if cell.status in ("waiting", "finished") and len(cells) > MANY and not cell.alarm:
             continue  # the counts above say how many
@@ -71,9 +73,20 @@ def _shown(cells: list[CellStatus]) -> Group:
         error = f"{cell.percent_error:.4f}" if cell.percent_error is not None else ""
         reason = (cell.error or "").split(" | earlier")[0] + (f" (traceback: {cell.log})" if cell.log else "")
         reason = "; ".join(filter(None, [reason, cell.alarm]))
-        table.add_row(cell.run_id, *values, cell.status, f"{cell.step:,} / {cell.steps:,}", error, Text(reason))
+        rows.append((cell.run_id, *values, cell.status, f"{cell.step:,} / {cell.steps:,}", error, reason))
     line = Text(_counts(cells))
-    return Group(line, table) if table.row_count else Group(line)
+    if not rows:
+        return Group(line)
+    texts = {name: [row[i] for row in rows] for i, name in enumerate(names)}
+    reasons = {"reason": [text[:REASON] for text in texts["reason"]]}
+    shown = [name for name in fitting(texts | reasons, width, SPARE) if name != "reason" or any(texts["reason"])]
+    table = Table()
+    for name in shown:
+        left = name in ("run_id", "status", "reason")
+        table.add_column(name, justify="left" if left else "right", no_wrap=name != "reason")
+    for row in zip(*(texts[name] for name in shown), strict=True):
+        table.add_row(*map(Text, row))
+    return Group(line, table)
 
 
 def _watch(results: str, console: Console) -> None:
@@ -83,7 +96,7 @@ def _watch(results: str, console: Console) -> None:
         while True:
             cells = survey(results)
             if live:
-                live.update(_shown(cells))
+                live.update(_shown(cells, console.width))
             else:
                 print(f"{time.strftime('%H:%M:%S')} {_counts(cells)}", flush=True)
             if all(cell.status in ("finished", "failed", "diverged") for cell in cells):

@@ -8,6 +8,9 @@ import os
 # Before torch and numpy: threads that spin for each other starve on a busy machine.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+# Lines are as long as they like, unless a test says otherwise: pytest imports readline, which exports a width.
+os.environ.pop("COLUMNS", None)
+os.unsetenv("COLUMNS")
 import subprocess
 import sys
 from collections.abc import Callable

@@ -80,13 +80,16 @@ def simulate(runs: pd.DataFrame) -> pd.Series:
 
 
 def draw(runs: pd.DataFrame, peaks: pd.DataFrame, noise: pd.Series, simulated: pd.Series) -> Figure:
-    """A row of panels for each K: error against P (a line a D), error against D (a line a P)."""
+    """A row of panels for each K: error against P (a line a D), error against D (a line a P). Against a P or D of which
+    there is a single value nothing is drawn."""
     views = sorted(runs["K"].unique())
-    size = (6.8, 2.5 * len(views) + 0.3)
-    figure, axes = plt.subplots(len(views), 2, figsize=size, squeeze=False, sharey=True, layout="constrained")
+    both = [("P", "D"), ("D", "P")]
+    sides = [(along, other) for along, other in both if runs[along].nunique() > 1] or both
+    size = (2.8 * len(sides) + 1.2, 2.5 * len(views) + 0.3)
+    figure, axes = plt.subplots(len(views), len(sides), figsize=size, squeeze=False, sharey=True, layout="constrained")
     for row, K in zip(axes, views, strict=True):
         part, found = runs[runs["K"] == K], peaks[peaks["K"] == K]
-        for ax, along, other in ((row[0], "P", "D"), (row[1], "D", "P")):
+        for ax, (along, other) in zip(row, sides, strict=True):
             _panel(ax, part, found[found["along"] == along], noise, simulated, along, other)
             ax.set_title(f"K = {K} views")
             ax.legend(title=other, title_fontsize=7, loc="center left", bbox_to_anchor=(1.0, 0.5))
@@ -98,7 +101,7 @@ def draw(runs: pd.DataFrame, peaks: pd.DataFrame, noise: pd.Series, simulated: p
         Line2D([], [], color=THEORY, lw=0.5, label="$e_\\infty$(P, D), uniform embeddings"),
         Line2D([], [], color=THEORY, marker="x", ms=3, mew=0.6, ls="none", label="the same, simulated at this size"),
     ]
-    figure.legend(handles=handles, loc="outside upper center", ncols=2)
+    figure.legend(handles=handles, loc="outside upper center", ncols=len(sides))
     return figure
 
 

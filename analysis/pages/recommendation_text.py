@@ -18,18 +18,14 @@ TOLERATED = 0.2  # relative error of the test forecast beyond which a warning sa
 
 
 def readable(table: pd.DataFrame) -> pd.DataFrame:
-    """The table for people: rounded, 95 % forecasts in brackets."""
-
-    def forecast(name: str, low: str, high: str) -> list[str]:
-        values = zip(table[name], table[low], table[high], strict=True)
-        return [f"{value:.4f} ({a:.4f} to {b:.4f})" for value, a, b in values]
-
+    """The table for people: rounded, the 95 % forecast of the error in brackets (less e_inf, it is that of the gap)."""
+    forecasts = zip(table["error"], table["low"], table["high"], strict=True)
     return table[[*CELL, "steps"]].assign(
         **{
             "x trained": table["times"].map("{:.2g}".format),
-            "percent error (95 %)": forecast("error", "low", "high"),
+            "percent error (95 %)": [f"{value:.4f} ({low:.4f} to {high:.4f})" for value, low, high in forecasts],
             "e_inf": table["e_inf"].round(4),
-            "gap (95 %)": forecast("gap", "gap_low", "gap_high"),
+            "gap": table["gap"].round(4),
             "probe accuracy (± s.e.)": [
                 f"{value:.4f}" + (f" ± {spread:.4f}" if np.isfinite(spread) else "") if np.isfinite(value) else ""
                 for value, spread in zip(table["probe_accuracy"], table["probe_error"], strict=True)

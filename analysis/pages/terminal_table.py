@@ -2,25 +2,55 @@
 
 from __future__ import annotations
 
+import sys
+import textwrap
+from collections.abc import Sequence
+
 import pandas as pd
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from sweeps.storage.terminal import columns, fitting, left_out, table_width
 
-def print_table(frame: pd.DataFrame, title: str | None = None) -> None:
-    """A frame as a table in the terminal; cells are never cut."""
+
+def print_table(frame: pd.DataFrame, title: str | None = None, spare: Sequence[str] = ()) -> None:
+    """A frame as a table in the terminal; cells are never cut. Where it is too wide, headings break between words, then
+    columns of `spare` are left out, which is said, then cells go on in the next line."""
+    texts = {str(name): [_cell(value) for value in frame[name]] for name in frame.columns}
+    width = columns(sys.stdout)
+    headings = _headings(texts, width)
+    shown = fitting({headings[name]: texts[name] for name in texts}, width, [headings[name] for name in spare])
+    names = [name for name in texts if headings[name] in shown]
     table = Table(title=title, title_justify="left")
-    for name in frame.columns:
+    for name in names:
         numeric = pd.api.types.is_numeric_dtype(frame[name])
-        table.add_column(Text(str(name)), justify="right" if numeric else "left", overflow="fold")
-    for row in frame.itertuples(index=False):
-        table.add_row(*(Text(_cell(value)) for value in row))  # Text: no cell is taken for markup
-    console = Console(markup=False, highlight=False)
-    if not console.is_terminal:
+        table.add_column(Text(headings[name]), justify="right" if numeric else "left", overflow="fold")
+    for row in zip(*(texts[name] for name in names), strict=True):
+        table.add_row(*map(Text, row))  # Text: no cell is taken for markup
+    console = Console(markup=False, highlight=False, width=width)
+    if width is None:
         console.width = max(80, Console(width=10_000).measure(table).maximum)
     console.print(table)
-    console.print(f"{len(frame)} rows" if len(frame) != 1 else "1 row")
+    rows = f"{len(frame)} rows" if len(frame) != 1 else "1 row"
+    console.print(" ".join(filter(None, [f"{rows}." if len(names) < len(texts) else rows, left_out(texts, names)])))
+
+
+def _headings(texts: dict[str, list[str]], width: int | None) -> dict[str, str]:
+    """What stands above each column: its name, in lines where the table is too wide, first where that gains most."""
+    headings = {name: name for name in texts}
+    broken = {name: _broken(name, cells) for name, cells in texts.items()}
+    for name in sorted(texts, key=lambda name: max(map(len, broken[name].split("\n"))) - len(name)):
+        if width is None or table_width({headings[other]: texts[other] for other in texts}) <= width:
+            break
+        headings[name] = broken[name]
+    return headings
+
+
+def _broken(heading: str, texts: Sequence[str]) -> str:
+    """A heading in lines no longer than its cells, or than its longest word."""
+    longest = max(map(len, (*texts, *heading.split())), default=1)
+    return "\n".join(textwrap.wrap(heading, max(longest, 1), break_long_words=False)) or heading
 
 
 def _cell(value: object) -> str:

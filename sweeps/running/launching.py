@@ -15,6 +15,7 @@ from sweeps.running.stop_signals import like_ctrl_c
 from sweeps.running.sweep import Sweep, record_launch, remarks, require_data, require_runnable, terminal, todo
 from sweeps.storage.errors import UserError
 from sweeps.storage.files_and_urls import is_local
+from sweeps.storage.terminal import say
 
 
 def calibrate(sweep: Sweep, address: str | None, limits: Limits) -> None:
@@ -31,7 +32,7 @@ def train(sweep: Sweep, address: str | None, limits: Limits, calibrate_first: bo
     require_runnable(sweep)
     left = todo(sweep)
     if not left.cells:
-        print(left.note, file=sys.stderr)
+        say(left.note, sys.stderr)
         return Outcome(finished_before=left.done, unfinished=dict(left.diverged))
     require_data(left.cells)
     with like_ctrl_c(), cluster(address) as ray:
@@ -42,7 +43,7 @@ def train(sweep: Sweep, address: str | None, limits: Limits, calibrate_first: bo
         record_launch(sweep)
         console = terminal(stderr=True)
         for line in (left.note, *remarks(left.cells)):
-            console.print(line, highlight=False, markup=False, soft_wrap=True)
+            say(line, sys.stderr)
         if calibrate_first or (machine.gpu_memory_bytes and sweep.settings.resources.gpus == "auto"):
             _measure(sweep, planned, ray, limits)
             planned = sweep.planned(left.cells, machine)

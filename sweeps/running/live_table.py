@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 import time
 from collections.abc import Sequence
 
@@ -16,6 +17,10 @@ from sweeps.grid.axes import PAPER, column, keys_of, text_of
 from sweeps.running.plan import Cell
 from sweeps.running.trial_settings import Progress
 from sweeps.running.units import duration
+from sweeps.storage.terminal import columns, fitting, wrapped
+
+BAR = 10  # columns of a progress bar
+SPARE = ("progress", "images/s", "run_id")  # columns that a narrow terminal goes without, in this order
 
 
 class LiveTable:
@@ -52,7 +57,8 @@ class LiveTable:
         """Said once, above the table."""
         if note not in self._notes:
             self._notes.add(note)
-            self._console.print(note, markup=False, highlight=False, soft_wrap=True)
+            text = wrapped(note, self._console.width if self._console.is_terminal else columns(sys.stderr))
+            self._console.print(text, markup=False, highlight=False, soft_wrap=True)
 
     def ended(self, cell: Cell, progress: Progress) -> None:
         self._running.pop(cell.run_id, None)
@@ -75,20 +81,31 @@ class LiveTable:
         if self._collapsed:
             line.append(f", {len(self._collapsed)} collapsed", style="bold red")
         line.append(f", {duration(time.monotonic() - self._began)} so far, ETA {duration(self.eta_seconds())}")
-        table = Table()
+        if not self._running:
+            return line
         axes = [column(key, self._varying) for key in (*PAPER, *self._varying)]
-        alarms = [progress.alarm for _, progress in self._running.values() if progress and progress.alarm]
-        for name in ("run_id", *axes, "step", "percent error", "images/s", "progress", *(["alarm"] if alarms else [])):
+        names = ["run_id", *axes, "step", "percent error", "images/s", "progress"]
+        if any(progress and progress.alarm for _, progress in self._running.values()):
+            names.append("alarm")
+        rows = [self._row(cell, progress) for cell, progress in self._running.values()]
+        texts = {name: [row[i] for row in rows] for i, name in enumerate(names)}
+        table = Table()
+        shown = fitting(texts, self._console.width, SPARE)
+        for name in shown:
             table.add_column(name, justify="right", no_wrap=True)
-        for cell, progress in self._running.values():
-            keys = keys_of(cell.spec)
-            shown = ["", "", ""]
-            step = progress.step if progress else 0
-            if progress:
-                shown = [f"{step:,} / {progress.steps:,}", f"{progress.percent_error:.4f}"]
-                shown.append(f"{progress.images_per_second:,.0f}")
-            bar = ProgressBar(total=cell.steps, completed=step, width=20)
-            alarm = [Text(progress.alarm if progress else "", style="bold red")] if alarms else []
-            axes = [text_of(keys, key) for key in (*PAPER, *self._varying)]
-            table.add_row(cell.run_id, *axes, *shown, bar, *alarm)
-        return Group(line, table) if self._running else line
+        for row, (cell, progress) in zip(rows, self._running.values(), strict=True):
+            bar = ProgressBar(total=cell.steps, completed=progress.step if progress else 0, width=BAR)
+            drawn: dict[str, RenderableType] = dict(zip(names, row, strict=False))
+            drawn |= {"progress": bar, "alarm": Text(row[-1], style="bold red")}
+            table.add_row(*(drawn[name] for name in shown))
+        return Group(line, table)
+
+    def _row(self, cell: Cell, progress: Progress | None) -> list[str]:
+        """Texts of a running cell, an alarm the last; the bar is drawn over its blanks."""
+        keys = keys_of(cell.spec)
+        shown = ["", "", ""]
+        if progress:
+            shown = [f"{progress.step:,} / {progress.steps:,}", f"{progress.percent_error:.4f}"]
+            shown.append(f"{progress.images_per_second:,.0f}")
+        axes = [text_of(keys, key) for key in (*PAPER, *self._varying)]
+        return [cell.run_id, *axes, *shown, BAR * " ", progress.alarm or "" if progress else ""]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 from collections.abc import Iterable
 
 import torch
@@ -19,6 +20,9 @@ from sweeps.running.gpu_sharing import remark
 from sweeps.running.plan import Cell, memory_warning, schedule, this_machine
 from sweeps.running.sweep import Sweep, remarks, terminal
 from sweeps.running.units import duration, memory
+from sweeps.storage.terminal import columns, fitting, left_out, say
+
+SPARE = ("GPUs", "cores", "starts", "run_id", "memory")  # columns that a narrow terminal goes without, in this order
 
 
 def show(sweep: Sweep, max_concurrent: int | None, as_json: bool) -> int:
@@ -42,10 +46,14 @@ def show(sweep: Sweep, max_concurrent: int | None, as_json: bool) -> int:
         print(json.dumps({"name": sweep.settings.name, "cells": rows, "makespan_seconds": seconds}, indent=2))
         return 0
     starts = {key: start for key, (start, _) in times.items()}
-    terminal().print(plan_table(planned, numbers, sweep.varying, statuses, starts))
+    texts = plan_columns(planned, numbers, sweep.varying, statuses, starts)
+    shown = fitting(texts, columns(sys.stdout), SPARE)
+    terminal().print(plan_table(texts, shown))
+    if gone := left_out(texts, shown):
+        say(f"{gone} --json has all.")
     kind = f"{machine.gpus:g} GPUs" if machine.gpus else f"{machine.cpus:g} CPU cores, no GPU"
     flops = sum(cell.flops for cell in planned)
-    print(
+    say(
         f"{len(planned)} cells, {flops:.3e} FLOPs; {len(left)} to run, about {duration(seconds)} on this machine "
         f"({kind}). {_basis(planned)}"
     )
@@ -53,7 +61,7 @@ def show(sweep: Sweep, max_concurrent: int | None, as_json: bool) -> int:
     sharing = remark(round(1 / share)) if 0 < share < 1 else ""
     warnings = (sharing, rank_warning(sweep.cells), memory_warning(planned, machine), *remarks(sweep.cells))
     for sentence in filter(None, warnings):
-        print(sentence)
+        say(sentence)
     return 0
 
 
@@ -87,33 +95,41 @@ def _basis(planned: list[Cell]) -> str:
     return f"Time and memory are estimates ({measured} of {len(planned)} cells measured; --calibrate measures all)."
 
 
-def plan_table(
+def plan_columns(
     cells: Iterable[Cell],
     numbers: dict[str, int],
     varying: list[str],
     statuses: dict[str, str],
     starts: dict[str, float],
-) -> Table:
-    """One row a cell, in the order in which they start; `numbers`: in the grid's own order, for --cell; `starts`:
-    seconds from the launch, of those to run."""
-    table = Table(title="Cells, the most expensive first", title_justify="left")
-    axes = [column(key, varying) for key in (*PAPER, *varying)]
-    costs = ("steps", "FLOPs", "memory", "GPUs", "cores", "time", "starts", "status")
-    for name in ("cell", "run_id", *axes, *costs):
-        table.add_column(name, justify="left" if name in ("run_id", "status") else "right", no_wrap=True)
+) -> dict[str, list[str]]:
+    """The columns of the plan by their names, a text for each cell, in the order in which they start; `numbers`: in the
+    grid's own order, for --cell; `starts`: seconds from the launch, of those to run."""
+    rows = []
     for cell in cells:
         keys = keys_of(cell.spec)
-        table.add_row(
-            str(numbers[cell.run_id]),
-            cell.run_id,
-            *(text_of(keys, key) for key in (*PAPER, *varying)),
-            f"{cell.steps:,}",
-            f"{cell.flops:.2e}",
-            memory(cell.memory_bytes),
-            f"{cell.gpus:g}",
-            f"{cell.cpus:g}",
-            duration(cell.seconds),
-            f"+{duration(starts[cell.run_id])}" if cell.run_id in starts else "",
-            statuses.get(cell.run_id, "to run"),
+        rows.append(
+            {
+                "cell": str(numbers[cell.run_id]),
+                "run_id": cell.run_id,
+                **{column(key, varying): text_of(keys, key) for key in (*PAPER, *varying)},
+                "steps": f"{cell.steps:,}",
+                "FLOPs": f"{cell.flops:.2e}",
+                "memory": memory(cell.memory_bytes),
+                "GPUs": f"{cell.gpus:g}",
+                "cores": f"{cell.cpus:g}",
+                "time": duration(cell.seconds),
+                "starts": f"+{duration(starts[cell.run_id])}" if cell.run_id in starts else "",
+                "status": statuses.get(cell.run_id, "to run"),
+            }
         )
+    return {name: [row[name] for row in rows] for name in rows[0]}
+
+
+def plan_table(texts: dict[str, list[str]], shown: list[str]) -> Table:
+    """Those of the plan's columns that are shown."""
+    table = Table(title="Cells, the most expensive first", title_justify="left")
+    for name in shown:
+        table.add_column(name, justify="left" if name in ("run_id", "status") else "right", no_wrap=True)
+    for row in zip(*(texts[name] for name in shown), strict=True):
+        table.add_row(*row)
     return table

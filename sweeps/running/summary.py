@@ -9,6 +9,7 @@ from mmcr_core.identity import run_id
 from sweeps.grid.axes import described
 from sweeps.running.outcome import Outcome
 from sweeps.running.sweep import Sweep
+from sweeps.storage.terminal import say
 
 
 def show(sweep: Sweep, outcome: Outcome, as_json: bool) -> int:
@@ -31,14 +32,14 @@ def show(sweep: Sweep, outcome: Outcome, as_json: bool) -> int:
     for key, reason in outcome.unfinished.items():
         log = sweep.store.log_file(key)
         where = f" (traceback: {log})" if log.exists() else ""
-        print(f"{key} {described(by_id[key], sweep.varying)}: {reason}{where}", file=sys.stderr)
+        say(f"{key} {described(by_id[key], sweep.varying)}: {reason}{where}", sys.stderr)
     finished, unfinished = outcome.finished_before + len(outcome.finished), len(outcome.unfinished)
     failed = sum(not reason.startswith(("left", "diverged")) for reason in outcome.unfinished.values())
     diverged = sum(reason.startswith("diverged") for reason in outcome.unfinished.values())
     elsewhere = unfinished - failed - diverged
     stopped = "stopped at the time limit" if outcome.timed_out else "interrupted"
     left = total - finished - unfinished
-    print(
+    say(
         f"{name}: {finished} of {total} cells finished"
         + (f", {failed} failed (launch again to retry)" if failed else "")
         + (f", {diverged} diverged (--only status=diverged tries again)" if diverged else "")

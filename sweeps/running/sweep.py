@@ -23,6 +23,7 @@ from sweeps.storage.errors import UserError
 from sweeps.storage.files_and_urls import at, is_local, write_atomically
 from sweeps.storage.reuse import take_over
 from sweeps.storage.sweep_store import Store
+from sweeps.storage.terminal import columns
 
 
 @dataclass(frozen=True)
@@ -167,4 +168,5 @@ def record_launch(sweep: Sweep) -> None:
 def terminal(stderr: bool = False) -> Console:
     """Wide enough for tables where the output is not a terminal."""
     console = Console(stderr=stderr)
-    return console if console.is_terminal else Console(stderr=stderr, width=160)
+    bounded = console.is_terminal or columns(sys.stderr if stderr else sys.stdout)
+    return console if bounded else Console(stderr=stderr, width=160)

@@ -91,11 +91,15 @@ def test_json_is_the_same_answer_with_the_remarks_beside_it(known, ask):
     assert "different floors" in ran.stderr and "Speeds are those measured on: synthetic" in ran.stderr
 
 
-def test_people_are_told_of_floors_and_extrapolation(known, tmp_path):
+def test_people_are_told_of_floors_and_extrapolation_in_100_columns(known, tmp_path, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "100")
     ran = invoke("recommend", known, "--flops", 1e14, "-o", tmp_path)
     assert ran.returncode == 0, ran.stderr
-    assert "different floors" in ran.stdout and "--rank gap" in ran.stdout
-    assert "Warning" in ran.stdout and "extrapolate" in ran.stdout
+    told = " ".join(ran.stdout.split())
+    assert "different floors" in told and "--rank gap" in told
+    assert "Warning" in told and "extrapolate" in told
+    assert max(map(len, ran.stdout.split("\n"))) <= 100
+    assert ran.stdout.count(" to 0.") >= 10  # a forecast is not broken over lines
     assert (tmp_path / "frontier.png").exists() and (tmp_path / "frontier.pdf").exists()
 
 

@@ -45,7 +45,7 @@ BASE = """
 @pytest.mark.parametrize(
     ("name", "cells"),
     [
-        ("quickstart", 16),
+        ("quickstart", 15),
         ("paper-stl10", 75),
         ("cifar10", 75),
         ("objectives-digits", 27),

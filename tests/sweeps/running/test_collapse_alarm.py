@@ -92,6 +92,17 @@ def test_a_running_cell_is_judged_by_its_newest_chunk_once_a_tenth_is_done(
     assert (cell.alarm == "collapsed: effective rank 1.3 of 32") == flagged
 
 
+def test_a_narrow_live_table_spares_columns_and_shortens_none(collapsing):
+    cell = Cell(collapsing(), "0" * 16, 20_000, 20_000 * 128, 1e9, 1, 1.0, 0, 1, False)
+    console = Console(width=80, record=True, file=open("/dev/null", "w"))  # noqa: SIM115
+    table = LiveTable([cell], console)
+    table.progressed(cell, Progress("running", 12_345, 20_000, 0.8, 10.0))
+    console.print(table._render())
+    shown = console.export_text()
+    assert "12,345 / 20,000" in shown and "0.8000" in shown and "…" not in shown
+    assert "progress" not in shown
+
+
 def test_the_live_table_has_a_column_for_alarms_where_there_are_any(collapsing):
     cell = Cell(collapsing(), "0" * 16, 100, 1600, 1e9, 1, 1.0, 0, 1, False)
     console = Console(width=200, record=True, file=open("/dev/null", "w"))  # noqa: SIM115
