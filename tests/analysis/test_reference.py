@@ -5,17 +5,12 @@ import re
 import numpy as np
 import pytest
 
-from analysis.laws.cell_law import PURE, chosen_form, fit_table, laws_by_seed
-from analysis.laws.diagonal_contrasts import slope_at_diagonal
-from analysis.laws.forecast import end_test
 from analysis.laws.gains import gains
-from analysis.laws.grid_law import GridForm, fit_grid_law, measured_points
 from analysis.laws.measure_tracking import beside_the_error, tracking
-from analysis.laws.measured_cells import measured_cells, tail_errors
+from analysis.laws.measured_cells import tail_errors
 from analysis.laws.objective_differences import at_the_end, differences
 from analysis.laws.peak import peak_table
 from analysis.pages.level_figure import level_table
-from analysis.pages.paper_claims import peak_claim
 from analysis.reading.results import open_results
 from mmcr_core.theory import collapse
 from tests.conftest import REPOSITORY
