@@ -18,7 +18,7 @@ from sweeps.storage.last_guard import guarded
 from sweeps.storage.terminal import say
 
 EXAMPLE = "Example: python analysis/plot_grid_law.py results/quickstart"
-SHOWN = ["variant", "floor", "offset", "aspect", "bic", "test_error", "test_coverage", "tested"]
+SHOWN = ["variant", "floor", "offset", "aspect", "by_formula", "bic", "test_error", "test_coverage", "tested"]
 app = new_app()
 
 
@@ -30,7 +30,8 @@ def main(results: RESULTS, output: FIGURES = None, best_over: BEST_OVER = None) 
     laws = grid_laws(measured_points(opened))
     table = law_table(laws)
     write_table(table, opened.root / "grid_law.parquet")
-    print_table(table[SHOWN].drop_duplicates(), "e = E + A prod x^-alpha (steps + s0 prod z^s)^-alpha, the best first")
+    shown_laws = table[SHOWN].rename(columns={"by_formula": "K by formula"}).drop_duplicates()
+    print_table(shown_laws, "e = E + A prod x^-alpha (steps + s0 prod z^s)^-alpha, the best first")
     for variant, kinds in laws.items():
         say("\n".join([*([f"{variant}:"] * (len(laws) > 1)), *in_words(kinds[0])]))
     folder = output or opened.root / "figures"

@@ -94,6 +94,7 @@ def draw(runs: pd.DataFrame, peaks: pd.DataFrame, noise: pd.Series, simulated: p
             ax.set_title(f"K = {K} views")
             ax.legend(title=other, title_fontsize=7, loc="center left", bbox_to_anchor=(1.0, 0.5))
         row[0].set_ylabel("pretraining percent error")
+    axes[0, 0].set_ylim(bottom=0)  # of all panels, and so once all are drawn
     star: dict[str, Any] = {"color": "white", "mec": "black", "mew": 0.5, "ls": "none"}
     handles = [
         Line2D([], [], marker="*", ms=8, label="peak", **star),
@@ -131,7 +132,6 @@ def _panel(
     ax.set_xticks(ticks, [str(tick) for tick in ticks])
     ax.minorticks_off()
     ax.set_xlabel("P, images a batch" if along == "P" else "D, embedding dimensions")
-    ax.set_ylim(bottom=0)
 
 
 def draw_map(runs: pd.DataFrame) -> Figure:
