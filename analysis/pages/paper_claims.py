@@ -22,6 +22,7 @@ from analysis.laws.grid_law import GridLaw
 HALF_STEP = 0.5  # octaves of P / D: half of the usual spacing of a grid
 AGAINST = "bend away|rises|constant|chi-square"  # doubts that speak against a law; others say that one cannot tell
 MOST = 0.9  # of the cells, in which a law must be trusted that is said to describe them
+FEW = 4  # cells, below which "every cell" has no number
 MARGIN = 0.2  # of the exponent off the diagonal: exponents that differ by less are the same for any use made of them
 SMALL = 0.1  # aspect exponent: 7 % for each octave from the diagonal
 CLOSE, FAR = 0.1, 0.3  # relative errors within, and beyond, which a law foretells cells it has not seen, or does not
@@ -40,30 +41,38 @@ class Claim:
 
 
 def peak_claim(runs: pd.DataFrame, peaks: pd.DataFrame) -> Claim:
-    """The percent error peaks at P = D."""
-    rise, place = rise_at_diagonal(runs), peak_locations(runs, peaks)
-    largest, found = int((peaks["largest_at"] == 0).sum()), int(peaks["found"].sum())
+    """The percent error peaks at P = D. Places are told apart along P and along D: a parabola through points an octave
+    apart puts both a little towards the larger value, and log2(P/D) of the two has opposite signs."""
+    rise, lines = rise_at_diagonal(runs), peaks[_through_the_diagonal(runs, peaks)]
+    places = {along: peak_locations(runs, lines[lines["along"] == along]) for along in ("P", "D")}
+    places = {along: place for along, place in places.items() if place.cells}
+    largest, found = int((lines["largest_at"] == 0).sum()), int(lines["found"].sum())
     reason = (
-        f"the largest error is at P = D in {largest} of {len(peaks)} rows and columns of the grid; {found} have a "
+        f"the largest error is at P = D in {largest} of {len(lines)} rows and columns of the grid; {found} have a "
         "peak that noise does not explain"
     )
+    number = f"largest there in {largest} of {len(lines)} lines"
     if rise.cells:
         reason += f"; error at P = D above its neighbours: {rise}"
-    if place.cells:
-        reason += f"; location of the peaks in log2(P/D): {place}"
-    statement = "The percent error peaks at P = D"
-    number = f"largest there in {largest} of {len(peaks)} lines"
-    if rise.cells:
         number += f"; {brief(rise)} above its neighbours"
-    if place.cells:
-        number += f"; peak at log2(P/D) = {brief(place, 2)}"
+    if places:
+        reason += "; log2(P/D) of the peaks " + ", ".join(f"along {along}: {at}" for along, at in places.items())
+        number += "; peak at log2(P/D) = " + ", ".join(f"{brief(at, 2)} along {along}" for along, at in places.items())
+    statement, figures = "The percent error peaks at P = D", ("double_descent", "error_map")
     if found == 0 or not np.isfinite(rise.low):
-        return Claim(
-            statement, "undecided", reason + ".", ("double_descent", "error_map"), number if rise.cells else ""
-        )
-    near = abs(place.mean) < HALF_STEP and not (place.low > HALF_STEP or place.high < -HALF_STEP)
-    verdict = "confirmed" if rise.low > 0 and near else "refuted" if rise.high < 0 or not near else "undecided"
-    return Claim(statement, verdict, reason + ".", ("double_descent", "error_map"), number)
+        return Claim(statement, "undecided", reason + ".", figures, number if rise.cells else "")
+    far = [abs(at.mean) >= HALF_STEP or at.low > HALF_STEP or at.high < -HALF_STEP for at in places.values()]
+    verdict = "refuted" if any(far) or rise.high < 0 else "confirmed" if rise.low > 0 else "undecided"
+    return Claim(statement, verdict, reason + ".", figures, number)
+
+
+def _through_the_diagonal(runs: pd.DataFrame, peaks: pd.DataFrame) -> list[bool]:
+    """Whether each line of the grid has a cell with P = D and two others at least: could have its peak there."""
+    values = {
+        along: runs.groupby(["variant", "K", "D" if along == "P" else "P"])[along].agg(set) for along in ("P", "D")
+    }
+    cells = [values[line.along].get((line.variant, line.K, line.at), set()) for line in peaks.itertuples()]
+    return [len(each) > 2 and at in each for each, at in zip(cells, peaks["at"], strict=True)]
 
 
 def law_claim(fits: pd.DataFrame) -> Claim:
@@ -79,7 +88,8 @@ def law_claim(fits: pd.DataFrame) -> Claim:
     against = int(doubts.str.contains(AGAINST).sum())
     verdict = "confirmed" if trusted == len(plain) else "refuted" if against > len(plain) / 2 else "undecided"
     statement = "The percent error falls as a pure power law in compute, in every cell"
-    number = f"passes every check in {trusted} of {len(plain)} cells; {_last_quarter(plain)}" if len(plain) else ""
+    number = f"passes every check in {trusted} of {len(plain)} cells; {_last_quarter(plain)}"
+    number = number if len(plain) >= FEW else ""
     return Claim(statement, verdict, reason + ".", ("scaling",), number)
 
 
@@ -103,6 +113,7 @@ def quoted_claim(fits: pd.DataFrame, by_seed: pd.DataFrame) -> Claim:
     against = int(mine.loc[~mine["trusted"].astype(bool), "reason"].str.contains(AGAINST).sum())
     verdict = "confirmed" if trusted >= MOST * len(mine) else "refuted" if against > len(mine) / 2 else "undecided"
     number = f"{form_name(*form)} passes every check in {trusted} of {len(mine)} cells; {_last_quarter(mine)}"
+    number = number if len(mine) >= FEW else ""
     return Claim(statement, verdict, f"{reason}{_commonest_doubt(mine)}.", ("scaling", "exponents"), number)
 
 

@@ -35,6 +35,15 @@ def test_a_peak_elsewhere_refutes_it():
     assert verdict(lambda P, D: expected_percent_error(P, 2 * D)).verdict == "refuted"
 
 
+def test_a_line_that_cannot_have_its_peak_at_the_diagonal_does_not_count():
+    table = runs(expected_percent_error)
+    claim = peak_claim(table, peak_table(table))
+    assert claim.number.startswith("largest there in 8 of 8 lines")
+    alone = table[table["D"] == 64]
+    claim = peak_claim(alone, peak_table(alone))
+    assert claim.number.startswith("largest there in 1 of 1 lines")
+
+
 @pytest.mark.parametrize("seeds", [(0,), (0, 1, 2)])
 def test_flat_errors_decide_nothing(seeds):
     assert verdict(lambda P, D: 0.2, seeds=seeds, noise=0.0 if len(seeds) == 1 else 0.005).verdict == "undecided"
@@ -59,13 +68,14 @@ def test_steep_diagonals_refute_it_and_few_cells_decide_nothing():
 
 def test_power_laws_are_confirmed_where_all_hold_and_refuted_where_most_bend():
     fits = pd.DataFrame(
-        {"floor": "none", "offset": "none", "trusted": [True] * 3, "reason": "", "scale": 0.02,
-         "extrapolation_error": [0.01, 0.02, 0.03]}
+        {"floor": "none", "offset": "none", "trusted": [True] * 4, "reason": "", "scale": 0.02,
+         "extrapolation_error": [0.01, 0.02, 0.03, 0.04]}
     )  # fmt: skip
     assert law_claim(fits).verdict == "confirmed"
     assert law_claim(fits).number.endswith(
-        "3 of 3 cells; last quarter foretold within 2.0 % (median; quartiles 1.5 to 2.5 %)"
+        "4 of 4 cells; last quarter foretold within 2.5 % (median; quartiles 1.8 to 3.2 %)"
     )
+    assert law_claim(fits.head(3)).number == ""
     fits.loc[0, "trusted"], fits.loc[0, "reason"] = False, "only 3 points; at least 6 are needed"
     claim = law_claim(fits)
     assert claim.verdict == "undecided" and "only 3 points" in claim.reason
