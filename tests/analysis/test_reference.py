@@ -1,22 +1,25 @@
-"""The committed reference sweep (96 real runs) and what the README says of it."""
+"""The committed reference sweeps, and what the pages say of them beside the claims (`test_reference_claims`)."""
 
 import re
 
 import numpy as np
 import pytest
 
+from analysis.laws.cell_law import PURE, laws_by_seed
 from analysis.laws.gains import gains
 from analysis.laws.measure_tracking import beside_the_error, tracking
-from analysis.laws.measured_cells import tail_errors
+from analysis.laws.measured_cells import measured_cells, tail_errors
 from analysis.laws.objective_differences import at_the_end, differences
-from analysis.laws.peak import peak_table
+from analysis.laws.peak import find_peak, find_peaks, peak_table
 from analysis.pages.level_figure import level_table
 from analysis.reading.results import open_results
 from mmcr_core.theory import collapse
 from tests.conftest import REPOSITORY
 
+ABOVE = ("theory", "free")
 
-@pytest.fixture(scope="module", params=["digits", "cifar10"])
+
+@pytest.fixture(scope="module", params=["digits"])
 def any_sweep(request):
     return open_results(REPOSITORY / "results/reference" / request.param)
 
@@ -41,12 +44,30 @@ def test_every_line_of_the_digits_peaks_at_p_equal_d(digits):
     assert inner["found"].all()
 
 
-def findings(pattern):
-    """What docs/findings.md says, as numbers."""
-    spaced = pattern.replace(" ", r"\s+").replace("#", r"([-+]?[\d.]+)")
-    found = re.search(spaced, (REPOSITORY / "docs/findings.md").read_text(), re.S)
-    assert found, pattern
-    return [float(number.rstrip(".")) for number in found.groups()]
+def said_of_seeds():
+    """The table of seeds in docs/findings.md: seed -> numbers."""
+    text = (REPOSITORY / "docs/findings.md").read_text().partition("## Does it come out again?")[2]
+    rows = [line.split("|")[1:-1] for line in text.splitlines() if re.match(r"\| \d \|", line)]
+    return {int(cells[0]): [float(cell.split()[0]) for cell in cells[1:]] for cells in rows}
+
+
+def test_exponents_and_peaks_of_each_seed_are_those_of_the_findings(digits):
+    by_seed = laws_by_seed(measured_cells(digits), (PURE, ABOVE))
+    runs, peaks = digits.runs(), find_peaks(digits)
+    said = said_of_seeds()
+    assert sorted(said) == [0, 1, 2]
+    for seed, numbers in said.items():
+        mine = by_seed[by_seed["seed"] == seed].groupby("floor")["alpha"].median()
+        own = runs[runs["seed"] == seed]
+        places, largest = {"P": [], "D": []}, 0
+        for line in peaks.itertuples():
+            part = own[(own["K"] == line.K) & (own["D" if line.along == "P" else "P"] == line.at)]
+            peak = find_peak(part["P"], part["D"], part["percent_error"], bootstrap=1)
+            largest += peak.largest_at == 0
+            if line.found:
+                places[line.along].append(peak.location)
+        measured = [mine["none"], mine["theory"], np.mean(places["P"]), np.mean(places["D"]), largest]
+        assert numbers == pytest.approx(measured, abs=6e-4)
 
 
 @pytest.fixture(scope="module")
