@@ -45,9 +45,9 @@ reference: $(RUN)
 
 # Every committed figure and table anew, from the committed stores: the same numbers.
 figures: $(RUN)
-	for sweep in digits cifar10; do \
+	for sweep in $(REFERENCE)/digits $(wildcard $(REFERENCE)/cifar10); do \
 		for command in plot_double_descent plot_scaling plot_grid_law report; do \
-			$(BIN)/python analysis/$$command.py $(REFERENCE)/$$sweep || exit 1; \
+			$(BIN)/python analysis/$$command.py $$sweep || exit 1; \
 		done; \
 	done
 	$(BIN)/python analysis/plot_double_descent.py $(REFERENCE)/digits-images
