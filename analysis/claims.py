@@ -12,14 +12,14 @@ from typing import Annotated
 import pandas as pd
 import typer
 
-from analysis.pages.claims_table import markdown, put_into, untested
+from analysis.pages.claims_table import BEGIN, END, markdown, untested
 from analysis.pages.command_options import new_app, open_each
 from analysis.pages.output_files import shown, write_page
 from analysis.pages.progress import track
 from analysis.pages.sweep_claims import sweep_claims
 from analysis.pages.terminal_table import print_table
-from analysis.reading.errors import ResultsError
 from sweeps.storage.last_guard import guarded
+from sweeps.storage.marked_page import between_markers, read_marked
 
 EXAMPLE = "Example: python analysis/claims.py results/quickstart"
 app = new_app()
@@ -35,23 +35,14 @@ def main(
 ) -> None:
     """Judge the claims that sweeps can speak to; `report.py` gives the reasons and figures of one sweep."""
     opened = open_each(results, None)
-    text = _text(write) if write else ""
+    text = read_marked(write, BEGIN, END) if write else ""  # refused before the fits rather than after
     claims = {sweep.root.name: sweep_claims(sweep) for sweep in track(opened, "judging")}
     if write:
-        write_page(put_into(text, markdown(claims, untested(opened)), write), write)
+        write_page(between_markers(text, BEGIN, END, markdown(claims, untested(opened))), write)
         print(shown(write))
         return
     rows = [(name, claim.statement, claim.verdict, claim.number) for name, each in claims.items() for claim in each]
     print_table(pd.DataFrame(rows, columns=["sweep", "claim", "verdict", "number (95 % interval)"]))
-
-
-def _text(page: Path) -> str:
-    try:
-        text = page.read_text(encoding="utf-8")
-    except OSError as error:
-        raise ResultsError(f"{page} cannot be read: {error.strerror or error}") from error
-    put_into(text, "", page)  # refused before an hour of fits rather than after
-    return text
 
 
 if __name__ == "__main__":

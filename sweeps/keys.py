@@ -9,7 +9,9 @@ import typer
 from rich.console import Console
 
 from sweeps.storage.errors import UserError
+from sweeps.storage.files_and_urls import write_atomically
 from sweeps.storage.last_guard import guarded
+from sweeps.storage.marked_page import between_markers, read_marked
 
 EXAMPLE = "Example: python sweeps/keys.py optimizer"
 WIDTH = 100  # of a line, at most
@@ -24,7 +26,7 @@ def keys(
     write: Annotated[Path | None, typer.Option(help="Write the tables of a page, between its two markers.")] = None,
 ) -> None:
     """Print every key of a grid file: what it may be, what it is where it is left out, what it means."""
-    from sweeps.grid.key_pages import between_markers, lines, markdown, table_of_grids
+    from sweeps.grid.key_pages import BEGIN, END, lines, markdown, table_of_grids
     from sweeps.grid.key_rows import below, key_rows
 
     rows = key_rows()
@@ -32,11 +34,9 @@ def keys(
         if key:
             raise UserError("--write: writes all keys; leave the key out")
         texts = {f"sweeps/grids/{file.name}": file.read_text(encoding="utf-8") for file in sorted(GRIDS.glob("*.yaml"))}
-        try:
-            page = between_markers(write.read_text(encoding="utf-8"), f"{markdown(rows)}\n{table_of_grids(texts)}")
-            write.write_text(page, encoding="utf-8")
-        except ValueError as error:
-            raise UserError(f"{write}: {error}; give a page such as docs/grids.md") from error
+        page = read_marked(write, BEGIN, END)
+        written = f"{markdown(rows)}\n{table_of_grids(texts)}"
+        write_atomically(write, between_markers(page, BEGIN, END, written).encode())
         return
     console = Console()
     width = min(console.width, WIDTH) if console.is_terminal else WIDTH

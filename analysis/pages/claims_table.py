@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from analysis.pages.factor_claims import BOTH, RANGE
 from analysis.pages.multimodal_claim import STATEMENT as SMALL_BATCHES
 from analysis.pages.objective_claims import FAMILIES, INFORMATION
 from analysis.pages.paper_claims import Claim
-from analysis.reading.errors import ResultsError
 from analysis.reading.results import Results
 
 BEGIN, END = "<!-- claims: written by analysis/claims.py -->", "<!-- end of claims -->"
@@ -70,12 +67,3 @@ def untested(sweeps: list[Results]) -> list[tuple[str, str]]:
     """Settings of the paper that no sweep has, each with the grid that asks for it."""
     datasets = {name for results in sweeps for name in results.runs()["dataset"].unique()}
     return [(claim, f"sweeps/grids/{grid}.yaml") for claim, (_, name, grid) in SETTINGS.items() if name not in datasets]
-
-
-def put_into(text: str, table: str, path: Path) -> str:
-    """A page with the table between its two markers. Raises ResultsError where it does not have them, in this order."""
-    before, begin, rest = text.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not (begin and end):
-        raise ResultsError(f"{path} has no place for the table: it needs the lines '{BEGIN}' and '{END}'")
-    return f"{before}{begin}\n\n{table}\n\n{end}{after}"

@@ -31,15 +31,6 @@ def table_of_grids(texts: Mapping[str, str]) -> str:
     return "\n".join(["## Grids to start from", "", *map(_line, cells), ""])
 
 
-def between_markers(page: str, written: str) -> str:
-    """A page with `written` between the two markers. Raises ValueError where it does not have them, in this order."""
-    before, begin, rest = page.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not (begin and end):
-        raise ValueError(f"has no lines '{BEGIN}' and '{END}'")
-    return f"{before}{begin}\n\n{written}\n{end}{after}"
-
-
 def lines(rows: Sequence[KeyRow], width: int) -> Text:
     """Each key with what it may be, its default and its meaning, no line longer than `width`."""
     text = Text()

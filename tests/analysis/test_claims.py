@@ -28,7 +28,7 @@ def test_a_sweep_is_judged_in_the_terminal_and_in_a_page(sweep, tmp_path):
 def test_a_page_without_a_place_for_the_table_is_refused_as_it_is(sweep, tmp_path):
     page = tmp_path / "page.md"
     page.write_text("no markers\n")
-    for target, said in ((page, "has no place for the table"), (tmp_path / "none.md", "cannot be read")):
+    for target, said in ((page, "has no place for it"), (tmp_path / "none.md", "cannot be read")):
         ran = invoke("claims", sweep, "--write", target)
         assert ran.returncode == 2 and said in ran.stderr and len(ran.stderr.splitlines()) == 1
     assert page.read_text() == "no markers\n"

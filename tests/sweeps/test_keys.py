@@ -53,8 +53,8 @@ def test_a_key_shows_itself_and_what_stands_inside_it():
         (["optimiser"], "'optimiser' is not a key of a grid file; did you mean 'optimizer'?"),
         (["qqqq"], "'qqqq' is not a key of a grid file; use one of name, objective, dataset, "),
         (["optimizer", "--write", "docs/grids.md"], "--write: writes all keys; leave the key out"),
-        (["--write", REPOSITORY / "LICENSE"], "LICENSE: has no lines '<!-- keys: "),
-        (["--write", "no-such-page.md"], "no-such-page.md: No such file or directory"),
+        (["--write", REPOSITORY / "LICENSE"], "LICENSE has no place for it: give a page with the lines '<!-- keys: "),
+        (["--write", "no-such-page.md"], "no-such-page.md cannot be read: No such file or directory"),
     ],
 )
 def test_a_mistake_is_one_sentence(arguments, said):
