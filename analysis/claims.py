@@ -6,6 +6,7 @@ python analysis/claims.py results/reference/* --write README.md    # between the
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -14,12 +15,14 @@ import typer
 
 from analysis.pages.claims_table import BEGIN, END, markdown, untested
 from analysis.pages.command_options import new_app, open_each
-from analysis.pages.output_files import shown, write_page
+from analysis.pages.output_files import shown
 from analysis.pages.progress import track
 from analysis.pages.sweep_claims import sweep_claims
 from analysis.pages.terminal_table import print_table
+from analysis.reading.results import Results
 from sweeps.storage.last_guard import guarded
-from sweeps.storage.marked_page import between_markers, read_marked
+from sweeps.storage.marked_page import between_markers, read_marked, write_marked
+from sweeps.storage.terminal import say
 
 EXAMPLE = "Example: python analysis/claims.py results/quickstart"
 app = new_app()
@@ -34,15 +37,23 @@ def main(
     ] = None,
 ) -> None:
     """Judge the claims that sweeps can speak to; `report.py` gives the reasons and figures of one sweep."""
-    opened = open_each(results, None)
+    opened = list({sweep.root: sweep for sweep in open_each(results, None)}.values())
     text = read_marked(write, BEGIN, END) if write else ""  # refused before the fits rather than after
-    claims = {sweep.root.name: sweep_claims(sweep) for sweep in track(opened, "judging")}
+    claims = dict(zip(_names(opened), map(sweep_claims, track(opened, "judging")), strict=True))
+    for name in (name for name, each in claims.items() if not each):
+        say(f"note: {name} has no runs of mmcr that can be judged; report.py judges other objectives", sys.stderr)
     if write:
-        write_page(between_markers(text, BEGIN, END, markdown(claims, untested(opened))), write)
+        write_marked(write, between_markers(text, BEGIN, END, markdown(claims, untested(opened))))
         print(shown(write))
         return
     rows = [(name, claim.statement, claim.verdict, claim.number) for name, each in claims.items() for claim in each]
     print_table(pd.DataFrame(rows, columns=["sweep", "claim", "verdict", "number (95 % interval)"]))
+
+
+def _names(opened: list[Results]) -> list[str]:
+    """Of each sweep its folder, or the whole path where two folders are called the same."""
+    short = [sweep.root.name for sweep in opened]
+    return [sweep.root.name if short.count(sweep.root.name) == 1 else str(sweep.root) for sweep in opened]
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ from analysis.pages.command_options import BEST_OVER, FIGURES, RESULTS, new_app,
 from analysis.pages.multimodal_figure import figures
 from analysis.pages.output_files import shown, write_csv
 from sweeps.storage.last_guard import guarded
+from sweeps.storage.terminal import say
 
 EXAMPLE = "Example: python analysis/plot_multimodal.py results/multimodal-glyphs"
 app = new_app()
@@ -33,7 +34,7 @@ def main(results: RESULTS, output: FIGURES = None, best_over: BEST_OVER = None) 
     write_csv(found, folder / "multimodal.csv")
     write_csv(crossed, folder / "multimodal_crossings.csv")
     for line in in_words(crossed):
-        print(line)
+        say(line)
     for path in pictures:
         print(shown(path))
 

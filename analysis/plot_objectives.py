@@ -14,6 +14,7 @@ from analysis.pages.command_options import BEST_OVER, FIGURES, RESULTS, new_app,
 from analysis.pages.output_files import shown, write_csv
 from analysis.pages.terminal_table import print_table
 from sweeps.storage.last_guard import guarded
+from sweeps.storage.terminal import say
 
 EXAMPLE = "Example: python analysis/plot_objectives.py results/objectives-digits"
 app = new_app()
@@ -29,7 +30,7 @@ def main(results: RESULTS, output: FIGURES = None, best_over: BEST_OVER = None) 
     pictures = objective_figures.figures(opened, folder) + measure_figures.figures(opened, folder)
     write_csv(compared, folder / "objectives.csv")
     for line in in_words(compared):
-        print(line)
+        say(line)
     if not (gained := gains(opened)).empty:
         print_table(gained, "accuracy at the end less that of the untrained network, on the same test images")
     for path in pictures:

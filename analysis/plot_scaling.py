@@ -67,8 +67,11 @@ def main(
     write_table(table, opened.root / "fits.parquet")
     drawn = table[(table["floor"] == form[0]) & (table["offset"] == form[1])] if form else table[table["chosen"]]
     kinds = drawn[["floor", "offset"]].drop_duplicates().itertuples(index=False)
-    print(f"{int(drawn['trusted'].sum())} of {len(drawn)} laws {' or '.join(form_name(*kind) for kind in kinds)} are "
-          "trusted; fits.parquet says why not")  # fmt: skip
+    if drawn.empty:
+        print("no law was fitted: no cell has points enough; fits.parquet says what each lacks")
+    else:
+        forms = " or ".join(form_name(*kind) for kind in kinds)
+        print(f"{int(drawn['trusted'].sum())} of {len(drawn)} laws {forms} are trusted; fits.parquet says why not")
     for path in paths:
         print(shown(path))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -9,9 +10,9 @@ import typer
 from rich.console import Console
 
 from sweeps.storage.errors import UserError
-from sweeps.storage.files_and_urls import write_atomically
 from sweeps.storage.last_guard import guarded
-from sweeps.storage.marked_page import between_markers, read_marked
+from sweeps.storage.marked_page import between_markers, read_marked, write_marked
+from sweeps.storage.terminal import columns
 
 EXAMPLE = "Example: python sweeps/keys.py optimizer"
 WIDTH = 100  # of a line, at most
@@ -36,10 +37,10 @@ def keys(
         texts = {f"sweeps/grids/{file.name}": file.read_text(encoding="utf-8") for file in sorted(GRIDS.glob("*.yaml"))}
         page = read_marked(write, BEGIN, END)
         written = f"{markdown(rows)}\n{table_of_grids(texts)}"
-        write_atomically(write, between_markers(page, BEGIN, END, written).encode())
+        write_marked(write, between_markers(page, BEGIN, END, written))
         return
     console = Console()
-    width = min(console.width, WIDTH) if console.is_terminal else WIDTH
+    width = min(columns(sys.stdout) or WIDTH, WIDTH)
     console.print(lines(below(rows, key) if key else rows, width), highlight=False, soft_wrap=True, end="")
 
 

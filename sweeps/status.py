@@ -18,7 +18,8 @@ from rich.text import Text
 from sweeps.grid.axes import PAPER, column, text_of, varying_keys
 from sweeps.running.survey import CellStatus, survey
 from sweeps.storage.last_guard import guarded
-from sweeps.storage.terminal import columns, fitting
+from sweeps.storage.sweep_store import Store
+from sweeps.storage.terminal import columns, fitting, say
 
 REFRESH_SECONDS = 5.0
 MANY = 40  # cells, from which on those that wait or have finished are counted and not listed
@@ -37,6 +38,8 @@ def status(
 ) -> None:
     """Show finished, running, failed and waiting cells without touching whoever runs them."""
     cells = survey(results)
+    if damaged := Store(results).damaged_rows():
+        say(f"note: damaged in runs/: {', '.join(damaged)}; `store.py check {results}` sets them aside", sys.stderr)
     console = Console()
     if as_json:
         print(json.dumps([_row(cell, varying_keys([one.keys for one in cells])) for cell in cells], indent=2))

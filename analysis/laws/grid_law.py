@@ -151,6 +151,8 @@ def fit_grid_laws(points: pd.DataFrame) -> list[GridLaw]:
     Raises: ValueError where the cells are too few, or vary too little, for any.
     """
     laws, reason = [], ""
+    if not _varying(points):
+        raise ValueError("all points have the same steps, P, D and K; a law needs runs that vary in them")
     for form in FORMS:
         try:
             laws.append(fit_grid_law(points, form, bootstrap=BOOTSTRAP if form.aspect else 0))

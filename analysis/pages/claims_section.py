@@ -9,6 +9,7 @@ from collections import Counter
 import pandas as pd
 
 from analysis.laws.cell_law import PURE, chosen_form, laws_by_seed
+from analysis.laws.diagonal_contrasts import of_form
 from analysis.laws.grid_law import GridLaw
 from analysis.laws.measured_cells import Cell, Key
 from analysis.pages.factor_claims import align_and_spread_claim, range_claim
@@ -79,7 +80,11 @@ def claims_of(
     above = ("theory", chosen_form(fits)[1])
     by_seed = laws_by_seed(cells, (PURE, above, chosen_form(fits)))
     claims = [range_claim(changes), peak_claim(finished, peaks), law_claim(fits), slope_claim(by_seed, above)]
-    claims += [align_and_spread_claim(changes), quoted_claim(fits, by_seed), same_slope_claim(by_seed, above)]
+    claims += [
+        align_and_spread_claim(changes),
+        quoted_claim(fits, by_seed),
+        same_slope_claim(by_seed, above, of_form(fits, above)["trusted"].mean()),
+    ]
     for kinds in laws.values():
         claims += [peak_left_claim(kinds), grid_claim(kinds)]
     return claims

@@ -47,7 +47,7 @@ def families_claim(differences: pd.DataFrame) -> Claim:
     best = rows.loc[rows["difference"].idxmax()]
     number = (
         f"ahead in {ahead}, behind in {behind} of {len(rows)} comparisons one by one, in {int((high < 0).sum())} and "
-        f"{int((low > 0).sum())} jointly; furthest behind: {best['variant']} {-best['difference']:+.3f} "
+        f"{int((low > 0).sum())} jointly; largest shortfall of its mean: {best['variant']} {-best['difference']:+.3f} "
         f"({-best['high']:+.3f} to {-best['low']:+.3f})"
     )
     reason = f"accuracy of mmcr less that of {rows['variant'].nunique()} others by each probe, 95 %: {number}."

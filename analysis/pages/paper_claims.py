@@ -154,10 +154,14 @@ def slope_claim(by_seed: pd.DataFrame, form: Form) -> Claim:
     return Claim(statement, verdict, reason + ".", ("exponents",), number)
 
 
-def same_slope_claim(by_seed: pd.DataFrame, form: Form) -> Claim:
-    """Above the level the exponent is the same on and off the diagonal: within MARGIN of the exponent off it."""
+def same_slope_claim(by_seed: pd.DataFrame, form: Form, trusted: float = 1.0) -> Claim:
+    """Above the level the exponent is the same on and off the diagonal: within MARGIN of the exponent off it. Not
+    decided where less than half of the cells, the share `trusted`, have such a law that passes every check."""
     statement = f"Above e_inf the exponent is the same at P = D and elsewhere, within {100 * MARGIN:.0f} %"
     found = slope_at_diagonal(by_seed, form, relative=True)
+    if trusted < 0.5:
+        few = f"only {100 * trusted:.0f} % of the cells have {form_name(*form)} with every check passed."
+        return Claim(statement, "undecided", few, ("exponents",))
     if not np.isfinite(found.low):
         return Claim(statement, "undecided", "too few cells on or off the diagonal.", ("exponents",))
     reason = (
@@ -191,8 +195,8 @@ def peak_left_claim(laws: list[GridLaw]) -> Claim:
     verdict = (
         "confirmed" if low <= 0 <= high and high < SMALL else "refuted" if low > SMALL or high < 0 else "undecided"
     )
-    number = f"aspect exponent {-law.fit.alpha['aspect']:+.3f} ({-high:+.3f} to {-low:+.3f})"
-    number += f"; without e_inf {-bare[0].fit.alpha['aspect']:+.3f}" if bare else ""
+    number = f"aspect exponent {law.fit.alpha['aspect']:.3f} ({low:.3f} to {high:.3f})"
+    number += f"; without e_inf {bare[0].fit.alpha['aspect']:.3f}" if bare else ""
     return Claim(statement, verdict, reason + ".", ("collapse", "forecast"), number)
 
 

@@ -38,6 +38,8 @@ def sweep_claims(results: Results) -> list[Claim]:
     own = runs[runs["objective"] == SUBJECT]
     names = set(own["variant"])
     cells = {key: cell for key, cell in measured_cells(results).items() if key[0] in names}
+    if not cells:
+        return [claim for claim in claims_on_all_runs(results) if claim.number]
     peaks, changes = find_peaks(results), factor_changes(results)
     fits, _ = fit_table(cells, "flops")
     laws = {}
@@ -48,5 +50,5 @@ def sweep_claims(results: Results) -> list[Claim]:
         except ResultsError:
             laws = {}  # too few cells for any: nothing to judge
     mine = peaks[peaks["variant"].isin(names)], fits, cells, laws, changes[changes["variant"].isin(names)]
-    claims = (claims_of(own, *mine) if cells else []) + claims_on_all_runs(results)
+    claims = claims_of(own, *mine) + claims_on_all_runs(results)
     return [claim for claim in claims if claim.number]

@@ -20,7 +20,7 @@ from sweeps.running.gpu_sharing import remark
 from sweeps.running.plan import Cell, memory_warning, schedule, this_machine
 from sweeps.running.sweep import Sweep, remarks, terminal
 from sweeps.running.units import duration, memory
-from sweeps.storage.terminal import columns, fitting, left_out, say
+from sweeps.storage.terminal import columns, fitting, left_out, say, table_width
 
 SPARE = ("GPUs", "cores", "starts", "run_id", "memory")  # columns that a narrow terminal goes without, in this order
 
@@ -48,7 +48,9 @@ def show(sweep: Sweep, max_concurrent: int | None, as_json: bool) -> int:
     starts = {key: start for key, (start, _) in times.items()}
     texts = plan_columns(planned, numbers, sweep.varying, statuses, starts)
     shown = fitting(texts, columns(sys.stdout), SPARE)
-    terminal().print(plan_table(texts, shown))
+    console = terminal()
+    console.width = max(console.width, table_width({name: texts[name] for name in shown}))  # P, D and K are never cut
+    console.print(plan_table(texts, shown), crop=False)
     if gone := left_out(texts, shown):
         say(f"{gone} --json has all.")
     kind = f"{machine.gpus:g} GPUs" if machine.gpus else f"{machine.cpus:g} CPU cores, no GPU"

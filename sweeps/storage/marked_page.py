@@ -10,12 +10,20 @@ from sweeps.storage.errors import UserError
 def read_marked(page: Path, begin: str, end: str) -> str:
     """The text of a page that has each marker once, `begin` before `end`. Raises UserError for any other."""
     try:
-        text = page.read_text(encoding="utf-8")
+        text = page.read_bytes().decode()
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"{page} cannot be read: {getattr(error, 'strerror', None) or error}") from error
     if text.count(begin) != 1 or text.count(end) != 1 or text.index(end) < text.index(begin):
         raise UserError(f"{page} has no place for it: give a page with the lines '{begin}' and '{end}', each once")
     return text
+
+
+def write_marked(page: Path, text: str) -> None:
+    """Write such a page where it lies: a link stays a link, line ends and permissions are kept. Raises UserError."""
+    try:
+        page.write_bytes(text.encode())
+    except OSError as error:
+        raise UserError(f"{page} cannot be written: {error.strerror or error}") from error
 
 
 def between_markers(text: str, begin: str, end: str, written: str) -> str:

@@ -93,6 +93,10 @@ class Store:
         """The row of each run that has ended; damaged ones are left out."""
         return [row for file in self._run_files() if (row := read_run_row(file)) is not None]
 
+    def damaged_rows(self) -> list[str]:
+        """Names of the files of rows that cannot be read."""
+        return [file.name for file in self._run_files() if read_run_row(file) is None]
+
     def status(self, run_id: str) -> str | None:
         """How a run has ended; None where it has not."""
         path = self.root / "runs" / f"{run_id}.parquet"

@@ -1,5 +1,9 @@
 """The command: claims of a sweep in the terminal, and in a page that has a place for them."""
 
+import shutil
+
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from analysis.pages.claims_table import BEGIN, END
@@ -32,3 +36,18 @@ def test_a_page_without_a_place_for_the_table_is_refused_as_it_is(sweep, tmp_pat
         ran = invoke("claims", sweep, "--write", target)
         assert ran.returncode == 2 and said in ran.stderr and len(ran.stderr.splitlines()) == 1
     assert page.read_text() == "no markers\n"
+
+
+def test_sweeps_of_one_name_are_told_apart_and_one_without_mmcr_is_said(sweep, tmp_path):
+    other = shutil.copytree(sweep, tmp_path / sweep.name)
+    for path in (other / "runs").glob("*.parquet"):
+        table = pq.ParquetFile(path).read()
+        simclr = pa.array(["simclr"] * table.num_rows)
+        spec = pa.array([text.replace('"mmcr"', '"simclr"') for text in table["spec"].to_pylist()])
+        table = table.set_column(table.schema.get_field_index("objective"), table.schema.field("objective"), simclr)
+        table = table.set_column(table.schema.get_field_index("spec"), table.schema.field("spec"), spec)
+        pq.write_table(table, path)
+    ran = invoke("claims", sweep, other, sweep)
+    assert ran.returncode == 0, ran.stderr
+    assert str(sweep) in ran.stdout and str(other) not in ran.stdout
+    assert f"{other} has no runs of mmcr that can be judged" in " ".join(ran.stderr.split())

@@ -94,6 +94,7 @@ def test_equal_exponents_are_confirmed_only_within_the_stated_margin(off_by, ver
     table = exponents(lambda P, D, floor: 0.2 + off_by * (P == D), noise=0.004)
     claim = same_slope_claim(table, ABOVE)
     assert claim.verdict == verdict and "within 20 %" in claim.statement
+    assert same_slope_claim(table, ABOVE, trusted=0.4).verdict == "undecided"
 
 
 def test_the_quoted_law_is_judged_by_how_many_cells_it_describes():

@@ -3,7 +3,7 @@
 import pytest
 
 from sweeps.storage.errors import UserError
-from sweeps.storage.marked_page import between_markers, read_marked
+from sweeps.storage.marked_page import between_markers, read_marked, write_marked
 
 PAGE = "# A\n<begin>\nold\n<end>\nb\n"
 
@@ -15,6 +15,16 @@ def test_all_but_the_middle_stays_and_writing_twice_is_writing_once(tmp_path):
     written = between_markers(text, "<begin>", "<end>", "new")
     assert written == "# A\n<begin>\n\nnew\n\n<end>\nb\n"
     assert between_markers(written, "<begin>", "<end>", "new") == written
+
+
+def test_a_link_stays_a_link_and_line_ends_stay_as_they_are(tmp_path):
+    page, link = tmp_path / "page.md", tmp_path / "link.md"
+    page.write_bytes(b"# A\r\n<begin>\r\n<end>\r\n")
+    link.symlink_to(page)
+    write_marked(link, between_markers(read_marked(link, "<begin>", "<end>"), "<begin>", "<end>", "new"))
+    assert link.is_symlink() and page.read_bytes() == b"# A\r\n<begin>\n\nnew\n\n<end>\r\n"
+    with pytest.raises(UserError, match="cannot be written"):
+        write_marked(tmp_path / "no folder/page.md", "text")
 
 
 @pytest.mark.parametrize("text", ["# A\n", "<end>\n<begin>\n", "<begin>\n", PAGE + PAGE])
