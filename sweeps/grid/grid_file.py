@@ -93,10 +93,12 @@ def _grid(document: Marked, text: str) -> GridSpec:
 
 def _require_no_axis(evaluate: Marked | None) -> None:
     """What is measured is no part of a run, so that a list there would be the same run twice."""
+    one = "takes one value: what is measured is no part of a run, and so no axis"
+    if evaluate and isinstance(evaluate.value, list) and len(evaluate.value) > 1:
+        raise YamlError(evaluate.line, f"evaluate: {one}")
     given: dict[str, Marked] = evaluate.value if evaluate and isinstance(evaluate.value, dict) else {}
     for key, marked in given.items():
         if isinstance(marked.value, list) and len(marked.value) > 1 and not _is_tuple(("evaluate", key)):
-            one = "takes one value: what is measured is no part of a run, and so no axis"
             raise YamlError(marked.line, f"evaluate.{key}: {one}")
 
 
