@@ -262,7 +262,7 @@ MISTAKES = {
     "K: 2|K: 2\n    checkpoint: {keep: some}": "8: checkpoint.keep: 'some' is wrong; it should be 'none', 'w",
     "K: 2|K: 2\n    optimizer: {learning_rate: [1e-3, 0.001]}": "8: optimizer.learning_rate: 0.001 stands twice",
     "K: 2|K: 2\n    evaluate: {probe: [knn, linear]}": "evaluate.probe: takes one value: what is measured is no part",
-    "K: 2|K: 2\n    evaluate: [{probe: knn}, {probe: linear}]": "8: evaluate: takes one value: what is measured is no part",
+    "K: 2|K: 2\n    evaluate: [{probe: knn}, {probe: linear}]": "8: evaluate: takes one value: what is measured",
     "K: 2|K: 2\n    objective: {name: swav, queue: 40, queue_start: 0.9}": "objective.queue: 40 is never full",
     "K: 2|K: 2\n    objective: [mmcr, {name: mmcr}]": "two cells are the same run",
     "K: 2|K: 2\n    encoder: {name: convnet, stem: small}": "8: encoder.stem: 'small' applies to resnet18",
