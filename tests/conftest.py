@@ -31,7 +31,7 @@ settings.register_profile("same everywhere", deadline=None, derandomize=True)  #
 settings.load_profile("same everywhere")
 
 REPOSITORY = Path(__file__).parents[1]
-LAUNCHES = ("test_cores.py", "test_kept_runs.py")  # beside those of tests/sweeps itself
+LAUNCHES = ("cluster", "hard_use", "launch", "main", "slurm", "survival", "cores", "kept_runs")  # files of whole launches
 SHARED_DATA = Path(os.environ.get("MMCR_TEST_DATA", REPOSITORY.parent / "shared" / "data"))
 
 
@@ -39,7 +39,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Whole launches take turns, in one of the processes that `make test` runs; all else goes on beside them, the tests
     of a file together, since they share fixtures."""
     for item in items:
-        launches = item.path.parent.name == "sweeps" or item.path.name in LAUNCHES
+        launches = item.path.stem.removeprefix("test_") in LAUNCHES
         item.add_marker(pytest.mark.xdist_group("launches" if launches else str(item.path)))
     items.sort(key=lambda item: item.get_closest_marker("xdist_group").args[0] != "launches")  # no tail of them alone
 
