@@ -118,7 +118,7 @@ def _panel(
             bars = line.set_index(along)["run_id"].map(noise)
         ax.errorbar(mean.index, mean, yerr=bars.reindex(mean.index), color=colour[value], marker="o", ms=3,
                     label=f"{value}")  # fmt: skip
-        x = np.geomspace(min(runs[along].min(), runs[other].min()), runs[along].max(), 200)
+        x = np.geomspace(runs[along].min(), runs[along].max(), 200)
         theory = level_of(line)(x, value)
         ax.plot(x, theory, color=THEORY, lw=0.5, zorder=0)
         finite = simulated.xs(value, level=other).reindex(mean.index)
