@@ -31,7 +31,16 @@ settings.register_profile("same everywhere", deadline=None, derandomize=True)  #
 settings.load_profile("same everywhere")
 
 REPOSITORY = Path(__file__).parents[1]
-LAUNCHES = ("cluster", "hard_use", "launch", "main", "slurm", "survival", "cores", "kept_runs")  # files of whole launches
+LAUNCHES = (
+    "cluster",
+    "hard_use",
+    "launch",
+    "main",
+    "slurm",
+    "survival",
+    "cores",
+    "kept_runs",
+)  # files of whole launches
 SHARED_DATA = Path(os.environ.get("MMCR_TEST_DATA", REPOSITORY.parent / "shared" / "data"))
 
 

@@ -33,7 +33,11 @@ def in_words(law: GridLaw) -> list[str]:
     if law.form.aspect:
         low, high = fit.interval("alpha", "aspect")
         times = f"{2 ** -fit.alpha['aspect']:.2f} times the error above e_inf for each octave from it"
-        what = "nothing is left of a peak at P = D" if low <= 0 <= high else f"a peak at P = D is left, {times}"
+        what = (
+            "nothing is left of a peak at P = D"
+            if low <= 0 <= high
+            else f"a {'peak' if low > 0 else 'dip'} at P = D is left, {times}"
+        )
         what = what if law.form.floor == "theory" else "the peak at P = D, of which this law has no other account"
         sentences.append(f"The aspect exponent is {fit.alpha['aspect']:.3f} ({low:.3f} to {high:.3f}): {what}.")
     sentences.append(
