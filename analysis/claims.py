@@ -14,13 +14,13 @@ import pandas as pd
 import typer
 
 from analysis.pages.claims_table import BEGIN, END, markdown, untested
-from analysis.pages.command_options import new_app, open_each
+from analysis.pages.command_options import open_each
 from analysis.pages.output_files import shown
 from analysis.pages.progress import track
 from analysis.pages.sweep_claims import sweep_claims
 from analysis.pages.terminal_table import print_table
 from analysis.reading.results import Results
-from sweeps.storage.last_guard import guarded
+from sweeps.storage.door import guarded, new_app
 from sweeps.storage.marked_page import between_markers, read_marked, write_marked
 from sweeps.storage.terminal import say
 

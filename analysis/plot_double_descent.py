@@ -8,11 +8,11 @@ trained on (dataset.limit), also figures/levels.{png,pdf} (error and uniformity 
 from __future__ import annotations
 
 from analysis.laws.peak import find_peaks
-from analysis.pages.command_options import BEST_OVER, FIGURES, RESULTS, new_app, open_best
+from analysis.pages.command_options import BEST_OVER, FIGURES, RESULTS, open_best
 from analysis.pages.descent_figures import figures, summary
 from analysis.pages.output_files import shown, write_table
 from analysis.pages.terminal_table import print_table
-from sweeps.storage.last_guard import guarded
+from sweeps.storage.door import guarded, new_app
 
 EXAMPLE = "Example: python analysis/plot_double_descent.py results/quickstart"
 app = new_app()

@@ -11,10 +11,10 @@ from analysis.laws.grid_law import grid_laws, law_table, measured_points
 from analysis.laws.measured_cells import measured_cells
 from analysis.laws.peak import finished_runs
 from analysis.pages import grid_law_figures, isoflop_figure
-from analysis.pages.command_options import BEST_OVER, FIGURES, RESULTS, new_app, open_best
+from analysis.pages.command_options import BEST_OVER, FIGURES, RESULTS, open_best
 from analysis.pages.output_files import shown, write_table
 from analysis.pages.terminal_table import print_table
-from sweeps.storage.last_guard import guarded
+from sweeps.storage.door import guarded, new_app
 from sweeps.storage.terminal import say
 
 EXAMPLE = "Example: python analysis/plot_grid_law.py results/quickstart"

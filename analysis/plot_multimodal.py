@@ -10,10 +10,10 @@ import sys
 
 from analysis.laws import multimodal
 from analysis.laws.multimodal_crossings import crossings, in_words
-from analysis.pages.command_options import BEST_OVER, FIGURES, RESULTS, new_app, open_best
+from analysis.pages.command_options import BEST_OVER, FIGURES, RESULTS, open_best
 from analysis.pages.multimodal_figure import figures
 from analysis.pages.output_files import shown, write_csv
-from sweeps.storage.last_guard import guarded
+from sweeps.storage.door import guarded, new_app
 from sweeps.storage.terminal import say
 
 EXAMPLE = "Example: python analysis/plot_multimodal.py results/multimodal-glyphs"

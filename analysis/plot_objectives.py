@@ -10,10 +10,10 @@ from __future__ import annotations
 from analysis.laws.gains import gains
 from analysis.laws.objective_differences import differences, in_words
 from analysis.pages import measure_figures, objective_figures
-from analysis.pages.command_options import BEST_OVER, FIGURES, RESULTS, new_app, open_best
+from analysis.pages.command_options import BEST_OVER, FIGURES, RESULTS, open_best
 from analysis.pages.output_files import shown, write_csv
 from analysis.pages.terminal_table import print_table
-from sweeps.storage.last_guard import guarded
+from sweeps.storage.door import guarded, new_app
 from sweeps.storage.terminal import say
 
 EXAMPLE = "Example: python analysis/plot_objectives.py results/objectives-digits"

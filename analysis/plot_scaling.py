@@ -15,10 +15,10 @@ from typing import Annotated
 import typer
 
 from analysis.laws.cell_law import form_name
-from analysis.pages.command_options import BEST_OVER, FIGURES, RESULTS, new_app, open_best
+from analysis.pages.command_options import BEST_OVER, FIGURES, RESULTS, open_best
 from analysis.pages.output_files import shown, write_table
 from analysis.pages.scaling_figures import figures
-from sweeps.storage.last_guard import guarded
+from sweeps.storage.door import guarded, new_app
 
 EXAMPLE = "Example: python analysis/plot_scaling.py results/quickstart --floor theory --axis steps"
 app = new_app()

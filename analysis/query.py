@@ -15,13 +15,12 @@ from typing import Annotated
 
 import typer
 
-from analysis.pages.command_options import new_app
 from analysis.pages.output_files import shown, write_csv, write_table
 from analysis.pages.query_examples import EXAMPLES
 from analysis.pages.terminal_table import print_table
 from analysis.reading.errors import ResultsError
 from analysis.reading.results import open_results
-from sweeps.storage.last_guard import guarded
+from sweeps.storage.door import HELP, guarded, new_app
 
 EXAMPLE = (
     'Example: python analysis/query.py results/quickstart "SELECT P, D, percent_error FROM runs ORDER BY D, P". '
@@ -32,7 +31,7 @@ ARGUMENTS = "RESULTS... SQL"
 app = new_app()
 
 
-@app.command(epilog=EXAMPLE, context_settings={"ignore_unknown_options": True})  # a query may begin with "--"
+@app.command(epilog=EXAMPLE, context_settings=HELP | {"ignore_unknown_options": True})  # a query may begin with "--"
 @guarded
 def query(
     arguments: Annotated[

@@ -16,14 +16,14 @@ import numpy as np
 import typer
 
 from analysis.laws.recommendation import Budget, forecasters, priced_cells, recommend
-from analysis.pages.command_options import BEST_OVER, FIGURES, RESULTS, new_app, open_best
+from analysis.pages.command_options import BEST_OVER, FIGURES, RESULTS, open_best
 from analysis.pages.frontier_figure import draw
 from analysis.pages.output_files import shown
 from analysis.pages.recommendation_text import FLOORS, readable, warnings
 from analysis.pages.style import save
 from analysis.pages.terminal_table import print_table
 from analysis.reading.errors import ResultsError
-from sweeps.storage.last_guard import guarded
+from sweeps.storage.door import guarded, new_app
 from sweeps.storage.terminal import say
 
 EXAMPLE = "Example: python analysis/recommend.py results/quickstart --flops 1e14 --rank gap"

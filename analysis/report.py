@@ -12,9 +12,9 @@ from typing import Annotated
 import typer
 
 from analysis.pages import comparison_page, report_page
-from analysis.pages.command_options import BEST_OVER, new_app, open_each
+from analysis.pages.command_options import BEST_OVER, open_each
 from analysis.pages.output_files import shown, write_page
-from sweeps.storage.last_guard import guarded
+from sweeps.storage.door import guarded, new_app
 
 EXAMPLE = "Example: python analysis/report.py results/quickstart"
 app = new_app()

@@ -9,15 +9,15 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from sweeps.storage.door import guarded, new_app
 from sweeps.storage.errors import UserError
-from sweeps.storage.last_guard import guarded
 from sweeps.storage.marked_page import between_markers, read_marked, write_marked
 from sweeps.storage.terminal import columns
 
 EXAMPLE = "Example: python sweeps/keys.py optimizer"
 WIDTH = 100  # of a line, at most
 GRIDS = Path(__file__).parent / "grids"
-app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+app = new_app()
 
 
 @app.command(epilog=EXAMPLE)

@@ -7,16 +7,18 @@ nothing written; 130: interrupted.
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from sweeps.storage.door import guarded, new_app
 from sweeps.storage.errors import UserError
-from sweeps.storage.last_guard import guarded
+from sweeps.storage.terminal import say
 
 EXAMPLE = "Example: python sweeps/launch.py sweeps/grids/quickstart.yaml --only 'P=64,D=64'"
-app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+app = new_app()
 
 
 @app.command(epilog=EXAMPLE)
@@ -54,6 +56,8 @@ def launch(
     if cell is not None:
         code = summary.show(*one_cell.train_one(sweep, cell, limits), as_json)
     elif plan and not calibrate:
+        if address:
+            say(f"note: the times are of this machine; add --calibrate to measure on the cluster {address}", sys.stderr)
         code = plan_preview.show(sweep, max_concurrent, as_json)
     else:
         from sweeps.running import launching  # brings Ray with it

@@ -12,12 +12,12 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from mmcr_core.pairs.shard_table import TableError, captioned
 from mmcr_core.pairs.shard_writer import write_shards
+from sweeps.storage.door import guarded, new_app
 from sweeps.storage.errors import UserError
-from sweeps.storage.last_guard import guarded
 
 NAMED = 20  # rows left out that are named one by one
 EXAMPLE = "Example: python sweeps/make_shards.py photos captions.csv -o shards --image-column file"
-app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+app = new_app()
 
 
 @app.command(epilog=EXAMPLE)

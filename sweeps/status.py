@@ -17,7 +17,7 @@ from rich.text import Text
 
 from sweeps.grid.axes import PAPER, column, text_of, varying_keys
 from sweeps.running.survey import CellStatus, survey
-from sweeps.storage.last_guard import guarded
+from sweeps.storage.door import guarded, new_app
 from sweeps.storage.sweep_store import Store
 from sweeps.storage.terminal import columns, fitting, say
 
@@ -26,7 +26,7 @@ MANY = 40  # cells, from which on those that wait or have finished are counted a
 SPARE = ("step", "seed", "run_id")  # columns that a narrow terminal goes without, in this order
 REASON = 30  # columns that reasons take at least, in lines as many as they need
 EXAMPLE = "Example: python sweeps/status.py results/quickstart --watch"
-app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+app = new_app()
 
 
 @app.command(epilog=EXAMPLE)

@@ -11,15 +11,15 @@ from rich.progress import track
 
 from sweeps.storage.check import examine
 from sweeps.storage.compact import compact_run
+from sweeps.storage.door import guarded, new_app
 from sweeps.storage.errors import UserError
 from sweeps.storage.files_and_urls import at
-from sweeps.storage.last_guard import guarded
 from sweeps.storage.sweep_store import Store
 
 T = TypeVar("T")
 EXAMPLE = "Example: python sweeps/store.py check results/quickstart"
 RESULTS = Annotated[str, typer.Argument(help="A sweep's folder or URL, such as results/quickstart.")]
-app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+app = new_app(help="Check or compact a result store.", epilog=EXAMPLE)
 
 
 @app.command(epilog=EXAMPLE)

@@ -1,4 +1,4 @@
-"""What the analysis commands share: the argument RESULTS, the option --output of figures, a typer app."""
+"""Arguments and options that analysis commands share, and how they open sweeps."""
 
 from __future__ import annotations
 
@@ -19,11 +19,6 @@ BEST_OVER = Annotated[
     str | None,
     typer.Option(help="A swept setting, such as optimizer.learning_rate: of each cell the value that ends lowest."),
 ]
-
-
-def new_app() -> typer.Typer:
-    """An app of one command, without completion options and without typer's own tracebacks."""
-    return typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 
 def open_best(place: str, best_over: str | None) -> Results:

@@ -1,7 +1,11 @@
 """The installed command `mmcr-sweeps` finds every door by name."""
 
+import importlib
 import subprocess
 import sys
+
+import pytest
+from typer.testing import CliRunner
 
 from sweeps.__main__ import doors
 from tests.conftest import REPOSITORY
@@ -25,6 +29,14 @@ def test_help_lists_the_doors_with_what_they_do():
     assert ran.returncode == 0
     assert all(name in ran.stdout for name in doors())
     assert "Launch a grid" in ran.stdout
+
+
+@pytest.mark.parametrize("name", sorted(doors()))
+@pytest.mark.parametrize("asked", ["-h", "--help"])
+def test_every_door_says_what_it_does_and_gives_an_example(name, asked):
+    ran = CliRunner().invoke(importlib.import_module(doors()[name][0]).app, [asked])
+    assert ran.exit_code == 0
+    assert "Example" in ran.stdout
 
 
 def test_a_door_gets_its_arguments_and_its_exit_code_is_the_commands():

@@ -1,5 +1,5 @@
-"""What every command does with an exception: a user's mistake is one sentence and exit code 2; whatever else is left
-becomes one sentence that says where its traceback lies, and exit code 1."""
+"""What all commands share: a typer app, and what they do with an exception. A user's mistake is one sentence and exit
+code 2; whatever else is left becomes one sentence that says where its traceback lies, and exit code 1."""
 
 from __future__ import annotations
 
@@ -12,11 +12,20 @@ import traceback
 from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
+import typer
+
 from sweeps.storage.errors import UserError
 
 Command = TypeVar("Command", bound=Callable[..., Any])
+HELP = {"help_option_names": ["-h", "--help"]}
 USERS = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.ENOTDIR, errno.EISDIR, errno.ENOENT}
 USERS |= {errno.ENAMETOOLONG, errno.ELOOP, errno.EEXIST}  # what a person can put right about a path
+
+
+def new_app(**texts: str) -> typer.Typer:
+    """An app without completion options and without typer's own tracebacks; texts are its help and epilog, where it has
+    several commands."""
+    return typer.Typer(add_completion=False, pretty_exceptions_enable=False, context_settings=HELP, **texts)  # type: ignore[arg-type]
 
 
 def guarded(command: Command) -> Command:

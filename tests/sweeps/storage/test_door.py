@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import typer
 
+from sweeps.storage.door import guarded
 from sweeps.storage.errors import UserError
-from sweeps.storage.last_guard import guarded
 
 
 def left_by(error, capsys):
