@@ -51,6 +51,8 @@ def _value_at(value: Any, path: KeyPath) -> Any:
 
 
 def _shown(value: Any) -> str:
+    if isinstance(value, (list, tuple)):
+        return f"[{', '.join(map(str, value))}]"  # as the grid writes it
     return f"'{value}'" if isinstance(value, str) else str(value)
 
 
