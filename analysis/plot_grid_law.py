@@ -30,8 +30,9 @@ def main(results: RESULTS, output: FIGURES = None, best_over: BEST_OVER = None) 
     laws = grid_laws(measured_points(opened))
     table = law_table(laws)
     write_table(table, opened.root / "grid_law.parquet")
-    shown_laws = table[SHOWN].rename(columns={"by_formula": "K by formula"}).drop_duplicates()
-    print_table(shown_laws, "e = E + A prod x^-alpha (steps + s0 prod z^s)^-alpha, the best first")
+    named = SHOWN if len(laws) > 1 else SHOWN[1:]
+    shown_laws = table[named].rename(columns={"by_formula": "K by formula"}).drop_duplicates()
+    print_table(shown_laws, "e = E + A prod x^-alpha (steps + s0 prod z^s)^-alpha, the best first", spare=["tested"])
     for variant, kinds in laws.items():
         say("\n".join([*([f"{variant}:"] * (len(laws) > 1)), *in_words(kinds[0])]))
     folder = output or opened.root / "figures"
