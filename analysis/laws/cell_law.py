@@ -55,7 +55,7 @@ def fit_table(
 
     Columns: variant, P, D, K, law, axis, floor, offset, chosen (the law to quote, see `choose`), seeds, E, A, alpha,
     x0 and their 95 % intervals (_low, _high), scale, chi_square, aicc, extrapolation_error (of a fit without the
-    quarter of largest compute), points, decades, trusted, reason.
+    quarter of the points with the largest compute), points, decades, trusted, reason.
     """
     rows, fits = [], {}
     for key, cell in track(list(cells.items()), "fitting"):
@@ -140,7 +140,7 @@ def laws_by_seed(cells: dict[Key, Cell], forms: Sequence[Form] = (PURE, ("theory
 
 def form_contest(fits: pd.DataFrame) -> pd.DataFrame:
     """How well each form describes the cells, on and off the diagonal: cells, law, fitted (in how many cells), the
-    median chi-square and error on the held-out quarter of largest compute, in how many cells (of those that have all
+    median chi-square and error on the held-out quarter of the points, in how many cells (of those that have all
     forms) it has the least of AICc and of that error, trusted, chosen."""
     rows = []
     for where, part in (("P = D", fits[fits["P"] == fits["D"]]), ("P ≠ D", fits[fits["P"] != fits["D"]])):

@@ -24,7 +24,8 @@ def test_a_sweep_is_judged_in_the_terminal_and_in_a_page(sweep, tmp_path):
     assert invoke("claims", sweep, "--write", page).returncode == 0
     text = page.read_text()
     assert text.startswith("before\n") and text.endswith("after\n")
-    assert "sweep: **undecided**, largest there in 6 of 6 lines; +0.17" in text
+    assert "sweep: **undecided**, largest there in 6 of 6 lines, clearly lower on both sides in 2; +0.17" in text
+    assert "most expensive runs, all of P = 256," in text  # what the test of the grid's law has not seen is said
     assert "ResNet-18 on STL-10" not in text  # this sweep says that it is of STL-10
     assert "DataComp, the paper's setting | not tested here | `launch.py sweeps/grids/datacomp-small.yaml` |" in text
 

@@ -73,7 +73,7 @@ def test_power_laws_are_confirmed_where_all_hold_and_refuted_where_most_bend():
     )  # fmt: skip
     assert law_claim(fits).verdict == "confirmed"
     assert law_claim(fits).number.endswith(
-        "4 of 4 cells; last quarter foretold within 2.5 % (median; quartiles 1.8 to 3.2 %)"
+        "4 of 4 cells; last points foretold within 2.5 % (median; quartiles 1.8 to 3.2 %)"
     )
     assert law_claim(fits.head(3)).number == ""
     fits.loc[0, "trusted"], fits.loc[0, "reason"] = False, "only 3 points; at least 6 are needed"
