@@ -5,11 +5,20 @@ import re
 
 import pytest
 
+from sweeps.grid.grid_file import load_grid
 from tests.conftest import REPOSITORY
 from tests.pages import PAGES, anchors, prose
 
 HOW = REPOSITORY / "docs/how_it_works.md"
 PLACEHOLDER = "analysis/plot_NAME.py"
+GRIDS = {
+    f"{page.stem}-{i}": block
+    for page in PAGES
+    if page.name != "grids.md"  # see test_keys
+    for i, block in enumerate(re.findall(r"^```yaml\n(.*?)^```$", page.read_text(), re.S | re.M))
+    if "my_module" not in block and not block.startswith("path:")  # code of the reader's; spellings of one key
+}
+NEEDED = {"name": "shown", "dataset": "digits", "P": "32", "D": "16", "K": "2", "budget": "{steps: 12}"}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
@@ -33,6 +42,14 @@ def test_the_readme_is_short_and_has_a_place_for_the_claims():
     lines = (REPOSITORY / "README.md").read_text().splitlines()
     assert len(lines) <= 150
     assert lines.index("<!-- claims: written by analysis/claims.py -->") < lines.index("<!-- end of claims -->")
+
+
+@pytest.mark.parametrize("block", GRIDS.values(), ids=GRIDS.keys())
+def test_a_grid_that_a_page_shows_can_be_launched(block, tmp_path):
+    missing = [f"{key}: {value}\n" for key, value in NEEDED.items() if not re.search(f"^{key}:", block, re.M)]
+    file = tmp_path / "grid.yaml"
+    file.write_text("".join(missing) + re.sub(r"^ +zero_shot:.*\n", "", block, flags=re.M))  # ImageNet is not here
+    assert load_grid(file).cells
 
 
 def test_files_and_targets_that_the_documentation_names_are_there():
