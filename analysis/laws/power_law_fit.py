@@ -191,7 +191,7 @@ def _tied(theta: Array, low: Array, high: Array, log_y: Array) -> str:
         return ""
     if low[0] < high[0]:
         ends = percentiles(_floor(theta[:, 0], log_y))
-        if ends[1] - ends[0] > WIDEST * ends[1]:
+        if ends[1] - ends[0] >= WIDEST * ends[1]:  # 0 to 0 too: replicates of a fit without a floor find none
             return f"the interval of E, {ends[0]:.3g} to {ends[1]:.3g}, leaves floor, offset and exponent undecided"
     if (theta[:, 3] >= high[3]).mean() > TAIL:
         return "the interval of x0 reaches its bound, the largest x: offset and exponent cannot be told apart"

@@ -71,6 +71,14 @@ def test_floor_and_offset_that_cannot_be_told_apart_are_not_trusted_and_say_so()
     assert not fit.trusted and ("undecided" in fit.reason or "alpha" in fit.reason)
 
 
+@pytest.mark.parametrize(("noise", "seed"), [(0.01, 3), (0.02, 3), (0.03, 6)])
+def test_a_fit_that_finds_no_floor_beside_an_offset_is_not_sure_of_it(noise, seed):
+    x, y, covariance = shifted(noise=noise, seed=seed)
+    fit = fit_power_law(x, y, floor="free", offset="free", covariance=covariance)
+    assert fit.interval("E") == (0.0, 0.0)  # and the truth is 0.15
+    assert not fit.trusted and "leaves floor, offset and exponent undecided" in fit.reason
+
+
 def test_an_offset_beyond_the_points_is_not_trusted_and_says_so():
     x = np.geomspace(1e9, 20e9, 24)
     flat = 0.4 * np.exp(-x / 60e9) * np.exp(0.004 * np.random.default_rng(0).standard_normal(24))
