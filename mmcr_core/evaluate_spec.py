@@ -67,6 +67,7 @@ class EvaluateSpec:
         require(self.heldout_batches >= 0, "heldout_batches", "must be 0 or more")
         require(len(set(self.measures)) == len(self.measures), "measures", "names a measure twice; keep one")
         require(len(self.at) > 0, "at", "must name a fraction of the run, such as 1 for its end")
+        require(len(set(self.at)) == len(self.at), "at", "names a fraction twice; keep one")
         require(all(0 <= part <= 1 for part in self.at), "at", "must be fractions of the run in [0, 1], 1 for its end")
         require(self.labels_per_class is None or self.labels_per_class >= 1, "labels_per_class", "must be 1 or more")
         require(

@@ -145,6 +145,9 @@ class ProjectorSpec:
         require(all(width >= 1 for width in self.hidden), "hidden", "widths must be 1 or more")
 
 
+LONGEST = 10**15  # epochs, steps or images: what counts them has room for more
+
+
 @dataclass(frozen=True)
 class BudgetSpec:
     """How long to train: exactly one of these."""
@@ -159,10 +162,10 @@ class BudgetSpec:
 
     def __post_init__(self) -> None:
         given = [name for name in ("epochs", "steps", "images") if getattr(self, name) is not None]
-        found = " and ".join(given) + " are" if given else "none is"
-        problem = f"give exactly one of epochs, steps, images; {found} given"
-        require(len(given) == 1, given[1] if len(given) > 1 else "", problem)
-        require(getattr(self, given[0]) > 0, given[0], "must be more than 0")
+        if len(given) > 1:
+            raise SpecError(given[1], f"stands beside {given[0]}; give exactly one of epochs, steps, images")
+        require(len(given) == 1, "", "give exactly one of epochs, steps, images; none is given")
+        require(0 < getattr(self, given[0]) <= LONGEST, given[0], f"must be more than 0 and no more than {LONGEST:g}")
 
     def total_steps(self, points: int, images: int) -> int:
         """Optimiser steps of this budget for batches of `points` from a set of `images` (last batch dropped)."""

@@ -1,1 +1,3 @@
 """Orchestration: a YAML grid to run specs, Ray Tune over them, results into the parquet store."""
+
+import mmcr_core as mmcr_core  # first: it says how OpenMP's threads wait, which torch reads once

@@ -2,6 +2,7 @@
 
 import ast
 import graphlib
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -40,6 +41,27 @@ def seen_from(package: str) -> set[str]:
 
 def under(names: set[str], *roots: str) -> set[str]:
     return {name for name in names if any(name == root or name.startswith(f"{root}.") for root in roots)}
+
+
+AT_TORCH = """
+import os, sys
+
+class Watch:
+    def find_spec(self, name, *_):
+        if name == "torch":
+            print(os.environ["OMP_WAIT_POLICY"])
+            raise SystemExit
+
+sys.meta_path.insert(0, Watch())
+"""
+
+
+@pytest.mark.parametrize("first", ["mmcr_core.pretrain", "sweeps.running.worker", "sweeps.running.plan_preview"])
+def test_threads_are_told_to_wait_without_spinning_before_torch_is_loaded(first):
+    clean = {name: value for name, value in os.environ.items() if name != "OMP_WAIT_POLICY"}
+    code = f"{AT_TORCH}import {first}"
+    ran = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=clean, capture_output=True, text=True, check=True)
+    assert ran.stdout == "PASSIVE\n"
 
 
 def test_no_files_import_each_other_in_a_circle():

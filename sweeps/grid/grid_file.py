@@ -210,6 +210,9 @@ def _identified(spec: RunSpec, lines: Lines, digests: dict[tuple[str, str | None
             f"P: {spec.P} exceeds the {images} training images of dataset '{dataset.name}'{held}; "
             f"use P <= {images} or a larger data set",
         )
+    if (few := spec.evaluate.labels_per_class) is not None and few > images:
+        problem = f"{few} exceeds the {images} training images of dataset '{dataset.name}'; use fewer"
+        raise YamlError(line_of(lines, ("evaluate", "labels_per_class")), f"evaluate.labels_per_class: {problem}")
     steps, warmup = spec.budget.total_steps(spec.P, images), spec.optimizer.warmup
     if isinstance(warmup, int) and warmup >= steps > 0:
         problem = f"{warmup} steps are not less than the {steps} steps of a run with P = {spec.P}; use fewer"

@@ -26,9 +26,13 @@ def located(error: ValidationError, mapping: dict[str, Any], lines: Lines, model
     key, given = dotted(path), _value_at(mapping, inside)
     if first["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
         return YamlError(line, unknown_key(key, _keys_beside(model, inside)))
+    if first["type"] == "missing" and isinstance(path[-1], int):
+        return YamlError(
+            line, f"{dotted(path[:-1])}: {_shown(given)} has too few values; value {path[-1] + 1} is missing"
+        )
     if first["type"] in ("missing", "missing_argument"):
         needed = f"{key} is missing" if len(path) == 1 else f"{dotted(path[:-1])}: key '{path[-1]}' is missing"
-        splits = ", ".join(sorted({name for name, _ in NAMED_IMAGES} | {"folder", "parquet"}))
+        splits = ", ".join(sorted({name for name, _ in NAMED_IMAGES} | {"folder", "parquet", "shards"}))
         hint = f"; name one of {splits}" if path[0] == "dataset" else "; add it"
         return YamlError(line, needed + hint)
     if cause is not None:
@@ -46,19 +50,25 @@ def _value_at(value: Any, path: KeyPath) -> Any:
         if isinstance(value, dict):
             value = value.get(str(part))
         elif isinstance(value, (list, tuple)) and isinstance(part, int):
+            if part >= len(value):
+                return value  # one that is missing: the list is what is wrong
             value = value[part]
     return value
 
 
 def _shown(value: Any) -> str:
+    """As the grid writes it."""
     if isinstance(value, (list, tuple)):
-        return f"[{', '.join(map(str, value))}]"  # as the grid writes it
+        return f"[{', '.join(map(str, value))}]"
+    if value is None or isinstance(value, bool):
+        return "null" if value is None else str(value).lower()
     return f"'{value}'" if isinstance(value, str) else str(value)
 
 
 def _lower(message: str) -> str:
     message = message.replace("Input should be", "it should be").replace("an object", "a mapping")
-    message = message.replace("a valid array", "a list")
+    message = message.replace("a valid array", "a list").replace("a valid integer", "a whole number")
+    message = message.replace("Tuple", "it").replace("items after validation", "values")
     return message[:1].lower() + message[1:]
 
 

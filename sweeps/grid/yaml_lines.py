@@ -78,7 +78,7 @@ def _convert(loader: Loader, node: yaml.Node) -> Marked:
         loader.flatten_mapping(node)
         entries: dict[str, Marked] = {}
         for key_node, value_node in node.value:
-            key = loader.construct_object(key_node)
+            key = loader.construct_object(key_node, deep=True)
             key_line = key_node.start_mark.line + 1
             if not isinstance(key, str):
                 raise YamlError(key_line, f"key {key!r} is not text; quote it")

@@ -7,6 +7,7 @@ import signal
 import sys
 import time
 from dataclasses import replace
+from typing import Literal
 
 import torch
 
@@ -28,12 +29,13 @@ SHOWN_SECONDS = 30.0
 
 def train_one(sweep: Sweep, number: int, limits: Limits) -> tuple[Sweep, Outcome]:
     """Train cell `number` of the grid, counted from 0 in its own order; the sweep with that cell alone, and how it
-    ended. Raises UserError for a number that the grid does not have."""
+    ended. Raises UserError for a number that the grid does not have, and for more cores than there are."""
     cells = sweep.grid_cells
     if not 0 <= number < len(cells):
         raise UserError(f"--cell: {number} is not a cell of the grid; use 0..{len(cells) - 1}, as --plan numbers them")
     sweep = replace(sweep, cells=(cells[number],), retry_diverged=True)
     require_runnable(sweep)
+    cores = _cores(sweep.settings.resources.cpus)
     left = todo(sweep)
     said = f"cell {number}, {described(cells[number], sweep.varying)}: {left.note}"
     print("\n".join([said, *remarks(left.cells)]), file=sys.stderr)
@@ -42,15 +44,24 @@ def train_one(sweep: Sweep, number: int, limits: Limits) -> tuple[Sweep, Outcome
     require_data(left.cells)
     if not sweep.store.read_cells():  # the first task of an array says what the sweep is
         record_launch(sweep)
-    return sweep, _train(sweep, left.continues, limits)
+    return sweep, _train(sweep, left.continues, limits, cores)
 
 
-def _train(sweep: Sweep, continues: dict[str, str], limits: Limits) -> Outcome:
+def _cores(asked: float | Literal["auto"]) -> int:
+    there = usable_cores()
+    if asked == "auto":
+        return there
+    if asked > there:
+        raise UserError(f"resources.cpus: {asked:g} exceeds the {there} cores there are; use less or auto")
+    return max(1, int(asked))
+
+
+def _train(sweep: Sweep, continues: dict[str, str], limits: Limits, cores: int) -> Outcome:
     (spec,), settings, outcome = sweep.cells, sweep.settings, Outcome()
     key, device = run_id(spec), "cuda" if torch.cuda.is_available() else "cpu"
     how = TrialSettings(
         device=device,
-        threads=1 if device == "cuda" else usable_cores(),
+        threads=1 if device == "cuda" else cores,
         checkpoint_seconds=settings.checkpoint.every_seconds,
         keep=settings.checkpoint.keep,
         compiled=compiles(settings.compile, device),

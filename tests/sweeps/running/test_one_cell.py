@@ -21,7 +21,7 @@ from tests.sweeps.running.test_resumable_trial import to_end
 
 @pytest.fixture(autouse=True)
 def _one_core(monkeypatch):
-    """Two threads that spin for each other are slow beyond bounds on a machine that is busy otherwise."""
+    """Other tests run beside these."""
     monkeypatch.setenv("SLURM_CPUS_PER_TASK", "1")
 
 
@@ -87,3 +87,18 @@ def test_the_time_limit_is_kept(write_grid, tmp_path):
     assert ran.returncode == 1
     assert "stopped at the time limit with 1 to go" in ran.stdout
     assert [cell.status for cell in survey(tmp_path / "r/tiny")] == ["begun"]
+
+
+def test_a_cell_takes_the_cores_that_the_grid_says(write_grid, tmp_path, monkeypatch):
+    monkeypatch.delenv("SLURM_CPUS_PER_TASK")
+    ran = one(write_grid(resources="{cpus: 1}"), 0, tmp_path / "r")
+    assert ran.returncode == 0, ran.stderr
+    (row,) = (tmp_path / "r/tiny/runs").glob("*.parquet")
+    assert json.loads(pd.read_parquet(row)["versions"][0])["threads"] == 1
+
+
+def test_more_cores_than_there_are_are_refused(write_grid, tmp_path):
+    ran = one(write_grid(resources="{cpus: 2}"), 0, tmp_path / "r")
+    assert ran.returncode == 2
+    assert ran.stderr.splitlines()[-1] == "resources.cpus: 2 exceeds the 1 cores there are; use less or auto"
+    assert not (tmp_path / "r").exists()
