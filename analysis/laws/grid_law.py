@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from analysis.laws.huber import Array
 from analysis.laws.joint_law import JointFit, fit_joint
@@ -213,18 +214,31 @@ def _interval(fit: JointFit, name: str, column: str | None = None) -> tuple[floa
 
 def forecasts(points: pd.DataFrame, form: GridForm, bootstrap: int = BOOTSTRAP) -> pd.DataFrame:
     """The last point of each run beside what the law of the cheaper cells says of it: the columns of
-    `grid_points`, held_out (the most expensive cells, by images shown, then by P D), foretold, and low and high of
-    its 95 % forecast. Raises ValueError where the cheaper cells are too few to fit."""
-    images = np.log(points["steps"] * points["P"] * points["K"])  # within 5 % is the same: bins end unevenly
-    cells = points.assign(shown=images, size=points["P"] * points["D"]).groupby(["P", "D", "K"])
-    cost = (20 * cells[["shown", "size"]].max()).round()
-    held = cost.sort_values(["shown", "size"]).index[round((1 - HELD_OUT) * len(cost)) :]
-    dear = points.set_index(["P", "D", "K"]).index.isin(held)
+    `grid_points`, held_out (of the most expensive cells, see `_expensive`), foretold, and low and high of its 95 %
+    forecast. Raises ValueError where the cheaper cells are too few to fit."""
+    dear = _expensive(points)
     early = _fit(points[~dear], form, _varying(points), bootstrap)
     last = points.assign(held_out=dear).sort_values("steps").groupby("run").tail(1)
     known = _inputs(early, form, _level(points), last["steps"], last["P"], last["D"], last["K"])
     low, high = early.forecast(**known)
     return last.assign(foretold=early.predict(**known), low=low, high=high)
+
+
+def _expensive(points: pd.DataFrame) -> NDArray[np.bool_]:
+    """Which points are of the most expensive cells, by views shown, then by P D: of all cells, or of those of each K
+    where the others would have one value of K (or of P or D) alone, and so no exponent of it."""
+    views = np.log(points["steps"] * points["P"] * points["K"])  # within 5 % is the same: bins end unevenly
+    cells = points.assign(shown=views, size=points["P"] * points["D"]).groupby(["P", "D", "K"])
+    cost = (20 * cells[["shown", "size"]].max()).round().sort_values(["shown", "size"])
+    index = points.set_index(["P", "D", "K"]).index
+    dear: NDArray[np.bool_] = index.isin(_last(cost))
+    if _varying(points[~dear]) != _varying(points):
+        dear = index.isin([cell for _, of_one in cost.groupby("K") for cell in _last(of_one)])
+    return dear
+
+
+def _last(cost: pd.DataFrame) -> pd.Index:
+    return cost.index[round((1 - HELD_OUT) * len(cost)) :]
 
 
 def _varying(points: pd.DataFrame) -> list[str]:

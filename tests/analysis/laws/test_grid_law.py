@@ -32,6 +32,15 @@ def test_expensive_cells_are_foretold_from_cheap_ones(laws):
     assert images[table["held_out"]].min() >= images[~table["held_out"]].max()
 
 
+def test_where_one_k_alone_would_be_left_cells_of_each_k_are_held_out():
+    table = points()
+    few = table[(table["K"] == table["K"].min()) | (table["P"] == table["P"].max())]
+    law = fit_grid_law(few, GridForm("theory", "none", True))
+    held = law.test[law.test["held_out"]].groupby("K").size()
+    assert held.to_dict() == {2: 5, 4: 1}  # of 16 and of 4 cells
+    assert law.tested == 6 and law.error < 0.02
+
+
 def test_forecasts_cover_cells_that_deviate_from_the_law():
     law_of_all = fit_grid_law(points(deviation=0.1), GridForm("theory", "none", True))
     assert law_of_all.coverage >= 0.8

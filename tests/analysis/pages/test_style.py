@@ -28,8 +28,9 @@ def test_a_picture_of_fewer_bytes_looks_the_same(drawn):
     packed = in_256_colours(drawn)
     assert len(packed) < len(drawn.getvalue()) / 2
     before, after = (np.asarray(Image.open(file).convert("RGB"), float) for file in (drawn, io.BytesIO(packed)))
-    assert np.abs(after - before).max() <= 32  # of 255
-    assert np.abs(after - before).mean() < 3  # of 255
+    assert np.abs(after - before).mean() < 1  # of 255
+    pale = (before.min(axis=2) > 200) & (before.min(axis=2) < 250)  # bands
+    assert np.abs(after - before)[pale].mean() < 2
     assert (after[0, 0] == 255).all()
 
 
