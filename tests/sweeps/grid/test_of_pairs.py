@@ -72,7 +72,7 @@ MISTAKES = {
     "K: 2->K: 1": "5: K: 1 must be more than dataset.captions = 1: the others are views of the image",
     "dataset: glyphs->dataset: {name: glyphs, captions: 2}": "K: 2 must be more than dataset.captions = 2",
     "dataset: glyphs->dataset: {name: digits, captions: 1}": "2: dataset.captions: 1 applies to image-text pairs",
-    "dataset: glyphs->dataset: {name: digits, pairs: true}": "2: dataset.pairs: True applies to parquet",
+    "dataset: glyphs->dataset: {name: digits, pairs: true}": "2: dataset.pairs: true applies to parquet",
     "dataset: glyphs->dataset: digits\nobjective: clip": "3: objective: 'clip' needs image-text pairs",
     "dataset: glyphs->dataset: digits\nobjective: {name: mmcr, clip_weight: 1.0}": "objective: 'mmcr' needs image-text",
     "dataset: glyphs->dataset: digits\nencoder: towers": "3: encoder: towers needs image-text pairs",

@@ -115,7 +115,7 @@ MISTAKES = {
     "encoder: {{name: resnet50, width: 0}}": "encoder.width: 0 must lie in 1..4096",
     "encoder: {{name: timm}}": "encoder.model: is missing; name one of timm's architectures",
     "optimizer: {{name: adam, momentum: 0.9}}": "optimizer.momentum: 0.9 applies to sgd and lars, not to adam",
-    "optimizer: {{name: sgd, nesterov: true, momentum: 0.0}}": "optimizer.nesterov: True needs momentum",
+    "optimizer: {{name: sgd, nesterov: true, momentum: 0.0}}": "optimizer.nesterov: true needs momentum",
     "optimizer: {{name: lamb}}": "optimizer.name: 'lamb' is wrong; it should be 'adam', 'adamw', 'sgd' or 'lars'",
 }
 
