@@ -38,7 +38,7 @@ quickstart: $(RUN)
 		"SELECT P, D, steps, percent_error, probe_accuracy FROM runs ORDER BY D, P"
 	$(BIN)/python analysis/report.py results/quickstart
 
-# The sweep of results/reference/digits, from scratch: 41 minutes on two idle cores by its plan.
+# The sweep of results/reference/digits, from scratch: 42 minutes on two idle cores.
 reference: $(RUN)
 	$(BIN)/python sweeps/launch.py sweeps/grids/digits.yaml
 	$(BIN)/python analysis/report.py results/digits
