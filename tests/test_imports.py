@@ -49,7 +49,7 @@ import os, sys
 class Watch:
     def find_spec(self, name, *_):
         if name == "torch":
-            print(os.environ["OMP_WAIT_POLICY"])
+            print(os.environ["OMP_WAIT_POLICY"], os.environ["GOMP_SPINCOUNT"])
             raise SystemExit
 
 sys.meta_path.insert(0, Watch())
@@ -57,11 +57,11 @@ sys.meta_path.insert(0, Watch())
 
 
 @pytest.mark.parametrize("first", ["mmcr_core.pretrain", "sweeps.running.worker", "sweeps.running.plan_preview"])
-def test_threads_are_told_to_wait_without_spinning_before_torch_is_loaded(first):
-    clean = {name: value for name, value in os.environ.items() if name != "OMP_WAIT_POLICY"}
+def test_threads_are_told_to_spin_briefly_before_torch_is_loaded(first):
+    clean = {name: value for name, value in os.environ.items() if name not in ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT")}
     code = f"{AT_TORCH}import {first}"
     ran = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=clean, capture_output=True, text=True, check=True)
-    assert ran.stdout == "PASSIVE\n"
+    assert ran.stdout == "PASSIVE 1000\n"
 
 
 def test_no_files_import_each_other_in_a_circle():
