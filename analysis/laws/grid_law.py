@@ -226,7 +226,7 @@ def forecasts(points: pd.DataFrame, form: GridForm, bootstrap: int = BOOTSTRAP) 
 
 def _expensive(points: pd.DataFrame) -> NDArray[np.bool_]:
     """Which points are of the most expensive cells, by views shown, then by P D: of all cells, or of those of each K
-    where the others would have one value of K (or of P or D) alone, and so no exponent of it."""
+    where too little would vary among the others, such as K, to fit every exponent."""
     views = np.log(points["steps"] * points["P"] * points["K"])  # within 5 % is the same: bins end unevenly
     cells = points.assign(shown=views, size=points["P"] * points["D"]).groupby(["P", "D", "K"])
     cost = (20 * cells[["shown", "size"]].max()).round().sort_values(["shown", "size"])

@@ -202,6 +202,9 @@ def _identified(spec: RunSpec, lines: Lines, digests: dict[tuple[str, str | None
             f"{dataset.limit} exceeds the {images} training images of dataset '{dataset.name}'{held}; leave it out"
         )
         raise YamlError(line_of(lines, ("dataset", "limit")), f"dataset.limit: {problem}")
+    if (few := spec.evaluate.labels_per_class) is not None and few > images:  # a probe's are not limited
+        problem = f"{few} exceeds the {images} training images of dataset '{dataset.name}'; use fewer"
+        raise YamlError(line_of(lines, ("evaluate", "labels_per_class")), f"evaluate.labels_per_class: {problem}")
     images = dataset.kept(images)
     held = f" that dataset.limit keeps{held}" if dataset.limit else held
     if images < spec.P:
@@ -210,9 +213,6 @@ def _identified(spec: RunSpec, lines: Lines, digests: dict[tuple[str, str | None
             f"P: {spec.P} exceeds the {images} training images of dataset '{dataset.name}'{held}; "
             f"use P <= {images} or a larger data set",
         )
-    if (few := spec.evaluate.labels_per_class) is not None and few > images:
-        problem = f"{few} exceeds the {images} training images of dataset '{dataset.name}'; use fewer"
-        raise YamlError(line_of(lines, ("evaluate", "labels_per_class")), f"evaluate.labels_per_class: {problem}")
     steps, warmup = spec.budget.total_steps(spec.P, images), spec.optimizer.warmup
     if isinstance(warmup, int) and warmup >= steps > 0:
         problem = f"{warmup} steps are not less than the {steps} steps of a run with P = {spec.P}; use fewer"

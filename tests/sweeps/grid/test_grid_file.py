@@ -210,6 +210,12 @@ def test_every_default_is_in_the_spec(tmp_path):
     assert Path(cell.dataset.root).is_absolute()
 
 
+def test_a_probe_may_have_more_labels_than_the_images_that_a_limit_leaves_to_train_on(write_grid):
+    evaluate = "{heldout_batches: 0, probe: knn, labels_per_class: 100}"
+    (cell,) = load_grid(write_grid(dataset="{name: digits, limit: 64}", evaluate=evaluate)).cells
+    assert cell.evaluate.labels_per_class == 100 > cell.dataset.limit
+
+
 MISTAKES = {
     "P: 16|P: 2048": "5: P: 2048 exceeds the 1437 training images of dataset 'digits' .*; use P <= 1437",
     "P: 16|P: []": "5: P: the list is empty; give at least one value",
