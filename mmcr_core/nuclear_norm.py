@@ -164,22 +164,27 @@ def _eigh_float64(X: Tensor, null: float, largest: Tensor | None = None) -> tupl
 
 def _polar(M: Tensor) -> tuple[Tensor, Tensor]:
     """Odd quintic iterations on M / top, top >= sigma_1; 3 matrix products each, the smaller side's Gram matrix
-    first."""
+    first, and 4 kernels."""
     if M.shape[-2] > M.shape[-1]:
         value, polar = _polar(M.mT)
         return value, polar.mT
-    eps = torch.finfo(M.dtype).eps  # both norms are larger, unless M is zero
-    X = M / torch.linalg.matrix_norm(M)[..., None, None].clamp_min(eps)
+    if M.ndim > 3:
+        value, polar = _polar(M.flatten(0, -3))
+        return value.view(M.shape[:-2]), polar.view(M.shape)
+    plus_product = torch.addmm if M.ndim == 2 else torch.baddbmm
+    norm = torch.linalg.matrix_norm(M, keepdim=True)
+    X = M / norm.clamp_min(torch.finfo(M.dtype).eps)  # of a zero matrix: zeros
     gram = X @ X.mT
-    square = gram @ gram
-    # As an upper bound of sigma_1, ||M||_F is loose; ||(M M^T)^2||_F^(1/4) is near, and no product is added.
-    top = (1.0001 * torch.linalg.matrix_norm(square)[..., None, None] ** 0.25).clamp_min(eps)
+    # As an upper bound of sigma_1, ||M||_F is loose; ||(M M^T)^2||_F^(1/4) is near, for one product more.
+    fourth = torch.linalg.matrix_norm(gram @ gram, keepdim=True)
+    inverse = fourth.clamp_min(torch.finfo(M.dtype).tiny) ** -0.25 / 1.0001
+    X, gram = X * inverse, gram * inverse.square()
     (a, b, c), *others = _POLAR_EXPRESS
-    X = a / top * X + (b / top**3 * gram + c / top**5 * square) @ X
+    X = plus_product(X, plus_product(gram, gram, gram, beta=b, alpha=c), X, beta=a)
     for a, b, c in others:
         gram = X @ X.mT
-        factor = b * gram + c * (gram @ gram)
-        # Rounds less than a * X + factor @ X; above, where the cancellation is larger, it would round more.
-        factor.diagonal(dim1=-2, dim2=-1).add_(a)
+        factor = plus_product(gram, gram, gram, beta=b, alpha=c)
+        if a:  # rounds less than a * X + factor @ X; above, where the cancellation is larger, it would round more
+            factor.diagonal(dim1=-2, dim2=-1).add_(a)
         X = factor @ X
     return (X * M).sum((-2, -1)), X

@@ -39,10 +39,44 @@ class ImageNetwork(nn.Module):
         self.encoder = build_encoder(encoder, channels, size)
         self.projector = build_projector(feature_count(encoder, channels, size), projector.hidden, dims)
         self._shape = (-1, views, dims)
+        ours = encoder.name in RESNETS or encoder.name == "convnet"  # all linear maps, each weight in one place
+        weights = [name for name, parameter in self.named_parameters() if parameter.ndim > 1]
+        self.autocast_weights = tuple(weights) if ours else ()  # see mmcr_core.mixed_precision
+        self.uncounted_norms = uncounted_norms(self)
 
     def forward(self, views: Tensor) -> Tensor:
         embeddings: Tensor = self.projector(self.encoder(views))
         return embeddings.view(self._shape)
+
+
+class _Uncounted(nn.modules.batchnorm._BatchNorm):
+    """A batch norm that leaves the counting of batches, which no number depends on, to `mixed_precision.embed`: it does
+    that for all of a network at once."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        return nn.functional.batch_norm(
+            input,
+            self.running_mean,
+            self.running_var,
+            self.weight,
+            self.bias,
+            self.training,
+            self.momentum or 0.0,
+            self.eps,
+        )
+
+
+class BatchNorm1d(_Uncounted, nn.BatchNorm1d):
+    """torch's, uncounted."""
+
+
+class BatchNorm2d(_Uncounted, nn.BatchNorm2d):
+    """torch's, uncounted."""
+
+
+def uncounted_norms(network: nn.Module) -> tuple[nn.Module, ...]:
+    """Those batch norms of a network whose batches it must count."""
+    return tuple(module for module in network.modules() if isinstance(module, _Uncounted))
 
 
 def build_network(spec: RunSpec) -> ImageNetwork:
@@ -102,7 +136,7 @@ def build_projector(features: int, hidden: tuple[int, ...], dims: int) -> nn.Seq
     """Linear, batch norm, ReLU for each hidden width, then linear to `dims`; no biases (Yerxa et al. 2023)."""
     layers: list[nn.Module] = []
     for width in hidden:
-        layers += [nn.Linear(features, width, bias=False), nn.BatchNorm1d(width), nn.ReLU(inplace=True)]
+        layers += [nn.Linear(features, width, bias=False), BatchNorm1d(width), nn.ReLU(inplace=True)]
         features = width
     return nn.Sequential(*layers, nn.Linear(features, dims, bias=False))
 
@@ -120,12 +154,14 @@ def _resnet(spec: EncoderSpec, channels: int) -> nn.Module:
             ):  # the first stage: before it, and before weights are drawn, a stem of its width
                 self.inplanes = width
                 self.conv1 = nn.Conv2d(3, width, 7, stride=2, padding=3, bias=False)
-                self.bn1 = nn.BatchNorm2d(width)
+                self.bn1 = BatchNorm2d(width)
             stage: nn.Module = super()._make_layer(block, planes * width // WIDTH, *rest, **more)
             return stage
 
     block = resnet.Bottleneck if spec.name == "resnet50" else resnet.BasicBlock
-    network: nn.Module = ResNet(block, [2, 2, 2, 2] if spec.name == "resnet18" else [3, 4, 6, 3], num_classes=1)
+    network: nn.Module = ResNet(
+        block, [2, 2, 2, 2] if spec.name == "resnet18" else [3, 4, 6, 3], num_classes=1, norm_layer=BatchNorm2d
+    )
     network.fc = nn.Identity()
     if spec.stem == "small":
         network.conv1 = nn.Conv2d(channels, width, 3, stride=1, padding=1, bias=False)
@@ -141,7 +177,7 @@ def _convnet(channels: int) -> nn.Module:
     for width, stride in ((32, 1), (64, 2), (128, 2)):
         layers += [
             nn.Conv2d(channels, width, 3, stride, padding=1, bias=False),
-            nn.BatchNorm2d(width),
+            BatchNorm2d(width),
             nn.ReLU(inplace=True),
         ]
         channels = width

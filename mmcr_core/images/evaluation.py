@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor, nn
 
 from mmcr_core.images.accuracy import Name, accuracies, accuracy_names
 from mmcr_core.images.datasets import Images
@@ -11,10 +10,11 @@ from mmcr_core.images.embedding_measures import NAMES, embedding_measures
 from mmcr_core.images.encoders import ImageNetwork
 from mmcr_core.images.measured import Measure, deviation, mean_of
 from mmcr_core.images.source import heldout_views
+from mmcr_core.mixed_precision import embed
 from mmcr_core.objectives.base import centroids, measure, normalised
 from mmcr_core.spec import EvaluateSpec, RunSpec
 
-__all__ = ["Measure", "Name", "asked_for", "deviation", "embed", "evaluate"]
+__all__ = ["Measure", "Name", "asked_for", "deviation", "evaluate"]
 
 
 def asked_for(evaluate: EvaluateSpec, *, trained: bool = True) -> dict[Name, int]:
@@ -41,15 +41,6 @@ def evaluate(network: ImageNetwork, spec: RunSpec, images: Images, *, trained: b
     measures += embedding_measures(network, spec, images)
     network.train(training)
     return measures
-
-
-def embed(network: nn.Module, batch: tuple[Tensor, ...], precision: str) -> Tensor:
-    """(P * K, C, S, S) views, and tokens beside them where there are captions -> (P, K, D) float32 embeddings, the
-    network in a run's precision."""
-    kind = batch[0].device.type
-    with torch.autocast("cpu" if kind == "meta" else kind, torch.bfloat16, enabled=precision == "bf16"):
-        z: Tensor = network(*batch)
-    return z.float()
 
 
 def _heldout(network: ImageNetwork, spec: RunSpec, images: Images) -> Measure:

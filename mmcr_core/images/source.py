@@ -14,30 +14,28 @@ from mmcr_core.images.staged_views import StagedViews
 from mmcr_core.images.views import Order, ViewParameters, draw_order, draw_parameters, make_views
 from mmcr_core.randomness import generator
 from mmcr_core.spec import RunSpec, ViewSpec
-from mmcr_core.staging import Staged
+from mmcr_core.staging import Staging
 
 
 class ImageSource:
-    """The batches of a run of `spec`, from `images` on their device. Raises CompilationFailed where it is to be
-    `compiled` and cannot.
+    """The batches of a run of `spec`, from `images` on their device.
 
-    `draw(step)` sets a step's random choices and says which order of the jitters it has; `batch(order)` then makes the
-    views by device work alone, from tensors that keep their place, so that it can be captured once for each order.
+    `draw(step)` sets a step's random choices, sends them with all else in `staging`, and says which order of the
+    jitters the step has; `batch(order)` then makes the views by device work alone, from tensors that keep their place,
+    so that it can be captured once for each order.
     """
 
     beside: tuple[Tensor, ...] = ()  # what the network reads beside the views
 
-    def __init__(self, spec: RunSpec, images: Images, *, compiled: bool = False) -> None:
+    def __init__(self, spec: RunSpec, images: Images, staging: Staging | None = None) -> None:
         self.images = images
         device, side = images.train.device, (images.train.shape[1], images.train.shape[3])
         self._epochs = Epochs(len(images.train), spec.dataset.limit, spec.P, spec.seed)
         self.available, self.skipped = self._epochs.available, images.skipped
-        self._chosen = Staged((spec.P,), torch.int64, device)
-        self._views = StagedViews(spec.views, spec.P, spec.K, side, spec.seed, device)
+        self._staging = staging or Staging(device)
+        self._chosen = self._staging.add((spec.P,), torch.int64)
+        self._views = StagedViews(spec.views, spec.P, spec.K, side, spec.seed, self._staging)
         self.batch_shape = self._views.shape  # (P * K, C, S, S)
-        if compiled:
-            self.draw(0)
-            self._views.compile(self._images())
 
     def orders(self) -> Iterator[Order]:
         """Every order that `draw` may say."""
@@ -46,11 +44,17 @@ class ImageSource:
     def draw(self, step: int) -> Order:
         """Choose the images and the views of a step; nothing here waits for the device."""
         self._chosen.fill(self._epochs.chosen(step))
-        return self._views.draw(step)
+        order = self._views.draw(step)
+        self._staging.send()
+        return order
 
-    def batch(self, order: Order) -> Tensor:
-        """(P * K, C, S, S) views of the images chosen last, those of one image consecutive."""
-        return self._views.make(self._images(), order)
+    def batch(self, order: Order, out: Tensor | None = None) -> Tensor:
+        """(P * K, C, S, S) views of the images chosen last, those of one image consecutive; in `out` where given."""
+        return self._views.make(self._images(), order, out)
+
+    def compile(self, out: Tensor | None = None) -> None:
+        """Compile the making of the views, into places like `out`. Raises CompilationFailed."""
+        self._views.compile(self._images(), out)
 
     def close(self) -> None:
         """Nothing to end."""

@@ -21,17 +21,17 @@ from mmcr_core.images.views import (
 )
 from mmcr_core.randomness import generator
 from mmcr_core.spec import ViewSpec
-from mmcr_core.staging import Staged
+from mmcr_core.staging import Staging
 
 
 class StagedViews:
     """`views` views of each of `points` images of `side` = (height, width) pixels, by a recipe and a seed."""
 
     def __init__(
-        self, recipe: ViewSpec, points: int, views: int, side: tuple[int, int], seed: int, device: torch.device
+        self, recipe: ViewSpec, points: int, views: int, side: tuple[int, int], seed: int, staging: Staging
     ) -> None:
         self._recipe, self._side, self._seed, self._count = recipe, side, seed, points * views
-        self._parameters = Staged((len(PARAMETERS), self._count), torch.float32, device)
+        self._parameters = staging.add((len(PARAMETERS), self._count), torch.float32)
         self._stages = EAGER
         self.shape = (self._count, len(recipe.mean), recipe.size, recipe.size)
 
@@ -40,19 +40,20 @@ class StagedViews:
         return itertools.permutations(jitters_of(self._recipe))
 
     def draw(self, step: int) -> Order:
-        """Choose the views of a step, and say in which order it has the jitters; nothing here waits for the device."""
+        """Choose the views of a step, to be sent, and say in which order it has the jitters."""
         rng = generator(self._seed, "views", step)
         order = draw_order(self._recipe, rng)
         self._parameters.fill(draw_parameters(self._recipe, self._count, self._side, rng))
         return order
 
-    def make(self, images: Tensor, order: Order) -> Tensor:
-        """(P, H, C, W) images -> (P * views, C, S, S), those of one image consecutive, by what was drawn last."""
-        return make_views(images, self._recipe, self._drawn(), order, self._stages)
+    def make(self, images: Tensor, order: Order, out: Tensor | None = None) -> Tensor:
+        """(P, H, C, W) images -> (P * views, C, S, S), those of one image consecutive, by what was sent last; into
+        `out` where that is given."""
+        return make_views(images, self._recipe, self._drawn(), order, self._stages, out)
 
-    def compile(self, images: Tensor) -> None:
-        """From now on by compiled stages, for batches like `images`. Raises CompilationFailed."""
-        self._stages = compiled_stages(images, self._recipe, self._drawn())
+    def compile(self, images: Tensor, out: Tensor | None) -> None:
+        """From now on by compiled stages, for batches like `images` and places like `out`. Raises CompilationFailed."""
+        self._stages = compiled_stages(images, self._recipe, self._drawn(), out)
 
     def _drawn(self) -> ViewParameters:
         return ViewParameters(*self._parameters.tensor.unbind(0))

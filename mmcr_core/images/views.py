@@ -98,19 +98,32 @@ class Stages:
 
     crop: Callable[..., Tensor]
     jitter: Mapping[str, Callable[..., Tensor]]
-    finish: Callable[..., Tensor]
+    finish: Callable[..., None]
 
 
 def make_views(
-    images: Tensor, recipe: ViewSpec, p: ViewParameters, order: Order, stages: Stages | None = None
+    images: Tensor,
+    recipe: ViewSpec,
+    p: ViewParameters,
+    order: Order,
+    stages: Stages | None = None,
+    out: Tensor | None = None,
 ) -> Tensor:
     """(P, H, C, W) uint8 or [0, 1] float images -> (B, C, size, size) float32 views in channels-last order,
-    B = P * K. Views of one image are consecutive."""
+    B = P * K. Views of one image are consecutive. They are written to `out`, of its type, where it is given."""
     stages = stages or EAGER
     x = stages.crop(images, recipe.size, p)
     for index in order:
         x = stages.jitter[JITTERS[index]](x, getattr(p, JITTERS[index])[:, None, None, None])
-    return stages.finish(x, recipe, p, *_moments(recipe, x.device))
+    out = empty_views(len(p.top), recipe, x) if out is None else out
+    stages.finish(x, recipe, p, *_moments(recipe, x.device), out)
+    return out
+
+
+def empty_views(count: int, recipe: ViewSpec, like: Tensor) -> Tensor:
+    """Room for `count` views (count, C, S, S), channels last, of the type and on the device of `like`."""
+    size = (count, len(recipe.mean), recipe.size, recipe.size)
+    return torch.empty(size, dtype=like.dtype, device=like.device, memory_format=torch.channels_last)
 
 
 def crop(images: Tensor, size: int, p: ViewParameters) -> Tensor:
@@ -119,15 +132,15 @@ def crop(images: Tensor, size: int, p: ViewParameters) -> Tensor:
     return resample(x, size, p).clamp_(0, 1)
 
 
-def finish(x: Tensor, recipe: ViewSpec, p: ViewParameters, mean: Tensor, std: Tensor) -> Tensor:
-    """(B, S, C, S) in [0, 1] -> (B, C, S, S): greyscale, blur, solarise, normalisation."""
+def finish(x: Tensor, recipe: ViewSpec, p: ViewParameters, mean: Tensor, std: Tensor, out: Tensor) -> None:
+    """(B, S, C, S) in [0, 1] -> (B, C, S, S) in `out`: grayscale, blur, solarize, normalization."""
     if x.shape[2] == 3 and recipe.greyscale > 0:
         x = torch.where(p.greyscale[:, None, None, None] > 0, _grey(x), x)
     if recipe.blur > 0:
         x = blur(x, p.sigma, recipe.size)
     if recipe.solarise > 0:
         x = torch.where((p.solarise[:, None, None, None] > 0) & (x >= 0.5), 1 - x, x)
-    return normalise(x, mean, std)
+    out.copy_(normalise(x, mean, std))
 
 
 def plain_view(images: Tensor, recipe: ViewSpec) -> Tensor:
@@ -139,12 +152,12 @@ def plain_view(images: Tensor, recipe: ViewSpec) -> Tensor:
         rows = resample_weights(zero, zero + H, H, recipe.size)
         columns = resample_weights(zero, zero + W, W, recipe.size)
         x = _apply_weights(x, rows, columns).clamp_(0, 1)
-    return normalise(x, *_moments(recipe, x.device))
+    return normalise(x, *_moments(recipe, x.device)).contiguous(memory_format=torch.channels_last)
 
 
 def normalise(x: Tensor, mean: Tensor, std: Tensor) -> Tensor:
-    """(B, S, C, S) in [0, 1], mean and standard deviation (C, 1) -> (B, C, S, S), channels last."""
-    return ((x - mean) / std).permute(0, 2, 1, 3).contiguous(memory_format=torch.channels_last)
+    """(B, S, C, S) in [0, 1], mean and standard deviation (C, 1) -> (B, C, S, S)."""
+    return ((x - mean) / std).permute(0, 2, 1, 3)
 
 
 @functools.cache

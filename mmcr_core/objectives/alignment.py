@@ -11,7 +11,7 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from mmcr_core.objectives.base import Objective, normalised
+from mmcr_core.objectives.base import Objective
 from mmcr_core.spec import ObjectiveSpec
 
 
@@ -29,7 +29,7 @@ class Alignment(Objective):
 
     def loss(self, z: Tensor, teacher: Tensor | None = None, progress: Tensor | None = None) -> Tensor:
         """Of z (P, K, D): -1 / (P K (K - 1)) * sum_p sum_{k != l} <z[p, k], z[p, l]> of the unit embeddings."""
-        z = normalised(z)
+        z = self.normalized(z)
         P, K, _ = z.shape
         of_all_pairs = z.sum(dim=1).square().sum()
         return (z.square().sum() - of_all_pairs) / (P * K * (K - 1))

@@ -17,13 +17,15 @@ class Objective(nn.Module):
     """A loss on embeddings. Its parameters go to the optimiser, with its buffers they go to the checkpoint.
 
     Nothing in it may read a value back from the device, nor branch on one: it runs inside a captured graph.
-    `nuclear_norm`: that of the centroids of the last z, detached, where the loss has it anyway; else None.
+    `mean_embeddings` and `nuclear_norm`: M (P, D) of the last z and its norm, detached, where the loss has them anyway;
+    else None. Training measures with them.
     `has_teacher`: it learns from a momentum copy of the network, which training owns and moves as `momentum` says.
     `captions`: how many of the K embeddings, the last ones, are of captions; training sets it.
     """
 
     Options: type[ObjectiveSpec]
     has_teacher: ClassVar[bool] = False
+    mean_embeddings: Tensor | None = None
     nuclear_norm: Tensor | None = None
     captions: int = 1
 
@@ -38,6 +40,12 @@ class Objective(nn.Module):
             has one; progress: scalar in [0, 1] on z's device, the share of the run that is done.
         """
         raise NotImplementedError
+
+    def normalized(self, z: Tensor) -> Tensor:
+        """`normalised(z)`, of which `mean_embeddings` are kept."""
+        z = normalised(z)
+        self.mean_embeddings = centroids(z.detach())
+        return z
 
     def momentum(self, progress: Tensor) -> Tensor:
         """Share in [0, 1] that the momentum copy keeps of itself after a step, a scalar on the device of `progress`."""

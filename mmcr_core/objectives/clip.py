@@ -13,7 +13,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from mmcr_core.objectives.base import Objective, normalised
+from mmcr_core.objectives.base import Objective
 from mmcr_core.spec import ObjectiveSpec, require
 
 LARGEST_SCALE = 100.0  # of the cosines: section 2.5
@@ -43,7 +43,7 @@ class CLIP(Objective):
 
     def loss(self, z: Tensor, teacher: Tensor | None = None, progress: Tensor | None = None) -> Tensor:
         """Of z (P, K, D): the mean of the cross entropies of images among captions and of captions among images."""
-        return self.contrast(image_text_cosines(z, self.captions))
+        return self.contrast(image_text_cosines(self.normalized(z), self.captions))
 
     def contrast(self, cosines: Tensor) -> Tensor:
         """The same, of cosines (views, captions, P, P)."""
@@ -59,8 +59,8 @@ class CLIP(Objective):
 
 
 def image_text_cosines(z: Tensor, captions: int) -> Tensor:
-    """(P, K, D) embeddings, of `captions` captions the last -> (K - captions, captions, P, P): for each view and each
-    caption the cosines of all images with all captions."""
-    z = normalised(z).transpose(0, 1)  # (K, P, D)
+    """(P, K, D) unit embeddings, of `captions` captions the last -> (K - captions, captions, P, P): for each view and
+    each caption the cosines of all images with all captions."""
+    z = z.transpose(0, 1)  # (K, P, D)
     images, texts = z[:-captions], z[-captions:]
     return images[:, None] @ texts[None].mT

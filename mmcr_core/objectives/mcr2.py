@@ -12,7 +12,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from mmcr_core.objectives.base import Objective, normalised
+from mmcr_core.objectives.base import Objective
 from mmcr_core.spec import ObjectiveSpec, require
 
 
@@ -45,7 +45,7 @@ class MCR2(Objective):
         R = 1/2 log det(I + gamma1 D / (P K eps) Z^T Z), Z (P K, D) all embeddings
         R_c = 1 / (2 P) sum_p log det(I + D / (K eps) Z_p^T Z_p), Z_p (K, D) the views of image p
         """
-        z = normalised(z)
+        z = self.normalized(z)
         P, K, D = z.shape
         options = self.options
         expansion = log_det(z.flatten(0, 1), options.expansion_scale * D / (P * K * options.eps)) / 2

@@ -44,13 +44,15 @@ class MMCR(Objective):
 
     def loss(self, z: Tensor, teacher: Tensor | None = None, progress: Tensor | None = None) -> Tensor:
         z = normalised(z)
-        norm = nuclear_norm(centroids(z))
-        self.nuclear_norm = norm.detach()
+        M = centroids(z)
+        norm = nuclear_norm(M)
+        self.mean_embeddings, self.nuclear_norm = M.detach(), norm.detach()
         loss = -norm
         if self.options.local_weight:
             loss = self.options.local_weight * nuclear_norm(z).mean() - norm
         if self.clip is not None:
-            loss = loss + self.options.clip_weight * self.clip.contrast(image_text_cosines(z, self.captions))
+            cosines = image_text_cosines(normalised(z), self.captions)
+            loss = loss + self.options.clip_weight * self.clip.contrast(cosines)
         return loss
 
     def after_step(self) -> None:

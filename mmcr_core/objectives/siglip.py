@@ -46,7 +46,7 @@ class SigLIP(Objective):
     def loss(self, z: Tensor, teacher: Tensor | None = None, progress: Tensor | None = None) -> Tensor:
         """Of z (P, K, D): -1 / P times the sum over images and captions of log sigmoid(+-(scale cosine + bias)), plus
         for an image's own caption."""
-        logits = self.log_scale.exp() * image_text_cosines(z, self.captions) + self.bias
+        logits = self.log_scale.exp() * image_text_cosines(self.normalized(z), self.captions) + self.bias
         P = logits.shape[-1]
         sign = 2 * torch.eye(P, dtype=logits.dtype, device=logits.device) - 1
         return torch.nn.functional.softplus(-sign * logits).sum(dim=(-2, -1)).mean() / P

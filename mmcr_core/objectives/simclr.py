@@ -14,7 +14,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from mmcr_core.objectives.base import Objective, mean_over_pairs, normalised
+from mmcr_core.objectives.base import Objective, mean_over_pairs
 from mmcr_core.spec import ObjectiveSpec, require
 
 
@@ -40,7 +40,7 @@ class SimCLR(Objective):
 
         s: cosines / tau; n: all K (P - 1) views of other images.
         """
-        z = normalised(z)
+        z = self.normalized(z)
         P, K, _ = z.shape
         rows = z.flatten(0, 1)
         image = torch.arange(P, device=z.device).repeat_interleave(K)

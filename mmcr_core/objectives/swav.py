@@ -15,7 +15,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from mmcr_core.objectives.base import Objective, mean_over_pairs, normalised
+from mmcr_core.objectives.base import Objective, mean_over_pairs
 from mmcr_core.spec import ObjectiveSpec, require
 
 
@@ -75,7 +75,7 @@ class SwAV(Objective):
         """Of z (P, K, D): the mean over images and pairs k != l of -sum_j code_kj log softmax_j(<z_l, c_j> / tau)."""
         assert progress is not None
         options = self.options
-        z = normalised(z)
+        z = self.normalized(z)
         learns = progress >= options.frozen
         kept = self.prototypes.detach().clone()
         prototypes = (kept + learns * (self.prototypes - kept)).to(z.dtype)  # no gradient while they are frozen

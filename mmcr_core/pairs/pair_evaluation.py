@@ -14,11 +14,11 @@ from torch import Tensor
 from mmcr_core.images import datasets
 from mmcr_core.images.accuracy import Name, accuracies
 from mmcr_core.images.embedding_measures import Sample, embedding_measures, sampled
-from mmcr_core.images.evaluation import embed
 from mmcr_core.images.image_set import DatasetError, Images
 from mmcr_core.images.measured import Measure, mean_of
 from mmcr_core.images.source import random_views
 from mmcr_core.images.views import plain_view
+from mmcr_core.mixed_precision import embed
 from mmcr_core.objectives.base import centroids, measure, normalised
 from mmcr_core.pairs import pair_set, retrieval, zero_shot
 from mmcr_core.pairs.captions import TokenTable, texts_of

@@ -12,24 +12,22 @@ from mmcr_core.images.views import Order
 from mmcr_core.pairs.pair_set import Pairs
 from mmcr_core.pairs.stocks import ShardStock, WholeStock
 from mmcr_core.spec import RunSpec
+from mmcr_core.staging import Staging
 
 
 class PairSource:
-    """The batches of a run of `spec` from `pairs`. Raises CompilationFailed where it is to be `compiled` and cannot.
+    """The batches of a run of `spec` from `pairs`.
 
     As `mmcr_core.images.source.ImageSource`: `draw(step)` does the host's part and `batch(order)` the device's; the
     tokens lie `beside` the views, in a tensor that keeps its place.
     """
 
-    def __init__(self, spec: RunSpec, pairs: Pairs, *, compiled: bool = False) -> None:
-        device = pairs.heldout.device
-        self._stock = ShardStock(spec, pairs, device) if pairs.shards else WholeStock(spec, pairs)
+    def __init__(self, spec: RunSpec, pairs: Pairs, staging: Staging | None = None) -> None:
+        self._staging = staging or Staging(pairs.heldout.device)
+        self._stock = (ShardStock if pairs.shards else WholeStock)(spec, pairs, self._staging)
         self.available = self._stock.available
-        self._views = StagedViews(spec.views, spec.P, spec.image_views, self._stock.side, spec.seed, device)
+        self._views = StagedViews(spec.views, spec.P, spec.image_views, self._stock.side, spec.seed, self._staging)
         self.batch_shape = self._views.shape  # (P * (K - captions), C, S, S)
-        if compiled:
-            self._views.draw(0)
-            self._views.compile(torch.zeros_like(self._stock.images()))
 
     @property
     def beside(self) -> tuple[Tensor, ...]:
@@ -48,11 +46,18 @@ class PairSource:
     def draw(self, step: int) -> Order:
         """Choose the pairs of a step, their views and captions; nothing here waits for the device."""
         self._stock.draw(step)
-        return self._views.draw(step)
+        order = self._views.draw(step)
+        self._staging.send()
+        return order
 
-    def batch(self, order: Order) -> Tensor:
-        """(P * (K - captions), C, S, S) views of the images drawn last, those of one image consecutive."""
-        return self._views.make(self._stock.images(), order)
+    def batch(self, order: Order, out: Tensor | None = None) -> Tensor:
+        """(P * (K - captions), C, S, S) views of the images drawn last, those of one image consecutive; in `out` where
+        given."""
+        return self._views.make(self._stock.images(), order, out)
+
+    def compile(self, out: Tensor | None = None) -> None:
+        """Compile the making of the views, into places like `out`. Raises CompilationFailed."""
+        self._views.compile(torch.zeros_like(self._stock.images()), out)
 
     def close(self) -> None:
         """End what reads ahead."""

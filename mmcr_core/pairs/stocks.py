@@ -15,21 +15,20 @@ from mmcr_core.pairs.shard_reader import ShardReader
 from mmcr_core.pairs.towers import tokens_of
 from mmcr_core.randomness import generator
 from mmcr_core.spec import RunSpec
-from mmcr_core.staging import Staged
+from mmcr_core.staging import Staging
 
 
 class WholeStock:
     """Pairs that lie on the device: a step needs their indices alone."""
 
-    def __init__(self, spec: RunSpec, pairs: Pairs) -> None:
+    def __init__(self, spec: RunSpec, pairs: Pairs, staging: Staging) -> None:
         assert spec.dataset.captions is not None
         self._pairs, self._seed, self._captions = pairs, spec.seed, spec.dataset.captions
         self._epochs = Epochs(len(pairs.train), spec.dataset.limit, spec.P, spec.seed)
         self.available = self._epochs.available
         self._table = TokenTable(pairs.train_captions, tokens_of(spec))
-        device = pairs.train.device
-        self._chosen = Staged((spec.P,), torch.int64, device)
-        self._tokens = Staged((spec.P * self._captions, self._table.length), torch.int64, device)
+        self._chosen = staging.add((spec.P,), torch.int64)
+        self._tokens = staging.add((spec.P * self._captions, self._table.length), torch.int64)
         self.side = (pairs.train.shape[1], pairs.train.shape[3])
         self.skipped = pairs.skipped
 
@@ -38,7 +37,7 @@ class WholeStock:
         chosen = self._epochs.chosen(step)
         self._chosen.fill(chosen)
         rng = generator(self._seed, "captions", step)
-        self._tokens.fill(self._table.drawn(chosen, self._captions, rng).reshape(self._tokens.tensor.shape))
+        self._tokens.fill(self._table.drawn(chosen, self._captions, rng).reshape(len(chosen) * self._captions, -1))
 
     def images(self) -> Tensor:
         """(P, H, C, W) uint8 of those chosen last, by device work."""
@@ -56,7 +55,7 @@ class WholeStock:
 class ShardStock:
     """Pairs that processes read ahead from shards: a step needs their pixels."""
 
-    def __init__(self, spec: RunSpec, pairs: Pairs, device: torch.device) -> None:
+    def __init__(self, spec: RunSpec, pairs: Pairs, staging: Staging) -> None:
         assert pairs.shards is not None and spec.dataset.captions is not None
         assert spec.dataset.sampling is not None and spec.dataset.processes is not None
         size = spec.dataset.size or spec.views.size
@@ -72,15 +71,15 @@ class ShardStock:
             processes=spec.dataset.processes,
             encode=tokens,
         )
-        self._images = Staged((spec.P, size, 3, size), torch.uint8, device)
-        self._tokens = Staged((spec.P * spec.dataset.captions, tokens([""]).shape[1]), torch.int64, device)
+        self._images = staging.add((spec.P, size, 3, size), torch.uint8)
+        self._tokens = staging.add((spec.P * spec.dataset.captions, tokens([""]).shape[1]), torch.int64)
         self._heldout_skipped = pairs.skipped
 
     def draw(self, step: int) -> None:
         """Read the pairs of a step."""
         pixels, tokens = self._reader.batch(step)
         self._images.fill(pixels)
-        self._tokens.fill(tokens.reshape(self._tokens.tensor.shape))
+        self._tokens.fill(tokens.reshape(-1, tokens.shape[-1]))
 
     def images(self) -> Tensor:
         """(P, H, C, W) uint8 of those read last."""

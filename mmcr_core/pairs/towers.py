@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from mmcr_core.images.encoders import build_projector
+from mmcr_core.images.encoders import build_projector, uncounted_norms
 from mmcr_core.spec import EncoderSpec, ProjectorSpec, RunSpec, SpecError
 
 TINY: dict[str, Any] = {  # for images of 32 pixels and captions of a few words, on a CPU
@@ -61,6 +61,7 @@ class PairNetwork(nn.Module):
         made = [build_projector(width, projector.hidden, dims) if projector.hidden else nn.Identity() for _ in range(2)]
         self.projector, self.text_projector = made
         self._images, self._texts = (-1, views, dims), (-1, captions, dims)
+        self.uncounted_norms = uncounted_norms(self)
 
     def forward(self, images: Tensor, tokens: Tensor) -> Tensor:
         of_images, of_texts = self.of_images(images), self.of_texts(tokens)

@@ -11,6 +11,7 @@ from mmcr_core.pairs import pair_set
 from mmcr_core.pairs.pair_set import Pairs
 from mmcr_core.pairs.source import PairSource
 from mmcr_core.spec import DatasetSpec, RunSpec
+from mmcr_core.staging import Staging
 
 __all__ = [
     "DatasetError",
@@ -35,11 +36,9 @@ def load(spec: RunSpec, device: torch.device | str = "cpu") -> Images:
     return datasets.load(spec.dataset, device)
 
 
-def source_of(spec: RunSpec, data: Images, *, compiled: bool = False) -> Source:
-    """What gives the batches of a run. Raises CompilationFailed where its views are to be `compiled` and cannot."""
-    if isinstance(data, Pairs):
-        return PairSource(spec, data, compiled=compiled)
-    return ImageSource(spec, data, compiled=compiled)
+def source_of(spec: RunSpec, data: Images, staging: Staging | None = None) -> Source:
+    """What gives the batches of a run, and sends what lies in `staging` with each."""
+    return PairSource(spec, data, staging) if isinstance(data, Pairs) else ImageSource(spec, data, staging)
 
 
 def forget() -> None:

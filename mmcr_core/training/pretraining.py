@@ -16,15 +16,16 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from mmcr_core.images.evaluation import embed
 from mmcr_core.images.image_set import DatasetError, Images
 from mmcr_core.images.views import Order
+from mmcr_core.mixed_precision import embed
 from mmcr_core.objectives import build_objective
 from mmcr_core.objectives.base import METRICS, Objective, centroids, measure, normalised
 from mmcr_core.randomness import generator
 from mmcr_core.spec import RunSpec
-from mmcr_core.staging import Staged
+from mmcr_core.staging import Staging
 from mmcr_core.training import data
+from mmcr_core.training.compiled_network import Forward, compiled_network
 from mmcr_core.training.cuda_graphs import Graphs
 from mmcr_core.training.evaluation import Measure, evaluate
 from mmcr_core.training.flops import flops_per_step
@@ -61,8 +62,8 @@ class Pretraining:
     """A run of `spec` on `device` ("cpu", "cuda", "cuda:1").
 
     Args: images: those of `spec.dataset`, where they are at hand already; graphs: replay the step as CUDA graphs, on a
-        GPU; compiled: compile the views.
-    Raises: DatasetError where the data is absent or has fewer than P images.
+        GPU; compiled: compile the views; network_compiled: compile encoder and projector too.
+    Raises: DatasetError where the data is absent or has fewer than P images; CompilationFailed.
     """
 
     def __init__(
@@ -73,10 +74,14 @@ class Pretraining:
         *,
         graphs: bool = True,
         compiled: bool = False,
+        network_compiled: bool = False,
     ) -> None:
         self.spec, self.device = spec, prepared(torch.device(device))
         self.images = images.to(self.device) if images else data.load(spec, self.device)
-        self.source = data.source_of(spec, self.images, compiled=compiled)
+        staging = Staging(self.device)
+        self._control = staging.add((2,), torch.float32)  # learning rate, progress
+        self._row = staging.add((1,), torch.int64)
+        self.source = data.source_of(spec, self.images, staging)
         if self.source.available < spec.P:
             raise DatasetError(f"P = {spec.P} exceeds the {self.source.available} readable training images")
         self.steps = spec.budget.total_steps(spec.P, self.source.available)
@@ -87,16 +92,14 @@ class Pretraining:
         self.network = build_network(spec).to(self.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.objective = seeded_objective(spec).to(self.device)
         self.teacher = momentum_copy(self.network) if self.objective.has_teacher else None
-        self._control = Staged((2,), torch.float32, self.device)  # learning rate, progress
-        self._row = Staged((1,), torch.int64, self.device)
         learned = [*self.network.parameters(), *self.objective.parameters()]
         self.optimizer = build_optimizer(spec.optimizer, learned, self._control.tensor[0])
         self._buffer = torch.zeros(CHUNK_STEPS, len(BUFFERED), device=self.device)
         self._graphs = Graphs(self.device) if self.device.type == "cuda" and graphs else None
-        if self._graphs:
-            dtype = torch.bfloat16 if spec.precision == "bf16" else torch.float32  # as autocast would round them
-            size = self.source.batch_shape
-            self._views = torch.empty(size, dtype=dtype, device=self.device, memory_format=torch.channels_last)
+        self._views = self._views_buffer() if self._graphs else None
+        if compiled or network_compiled:
+            self.source.compile(self._views)
+        self._forward = self._compiled_network() if network_compiled else None
 
     def run(self, until: int | None = None) -> Iterator[Chunk]:
         """Train up to step `until` (default: the end), yielding each chunk as it is completed.
@@ -120,11 +123,11 @@ class Pretraining:
                 yield self._chunk(begun, end)
 
     def train_step(self) -> None:
-        """One optimiser step; nothing in it waits for the device."""
-        order = self.source.draw(self.step)
+        """One optimiser step; nothing in it waits for the device, and one copy goes there."""
         rate = learning_rate(self.spec.optimizer, self.step, self.steps)
         self._control.fill(np.array([rate, self.step / self.steps], dtype=np.float32))
         self._row.fill(np.array([self.step % CHUNK_STEPS]))
+        order = self.source.draw(self.step)
         set_rate(self.optimizer, rate)
         if self._graphs is None:
             self._learn((self.source.batch(order), *self.source.beside))
@@ -137,30 +140,47 @@ class Pretraining:
             for each in self.source.orders():
                 graphs.capture(each, lambda each=each: self._write_views(each), warm_up=True)  # type: ignore[misc]
         graphs.run(order, lambda: self._write_views(order), warm_up=0)
-        graphs.run("step", lambda: self._learn((self._views, *self.source.beside)), warm_up=WARM_UP_STEPS)
+        assert self._views is not None
+        batch = self._views, *self.source.beside
+        graphs.run("step", lambda: self._learn(batch), warm_up=WARM_UP_STEPS)
 
     def _write_views(self, order: Order) -> None:
-        self._views.copy_(self.source.batch(order))
+        self.source.batch(order, self._views)
+
+    def _views_buffer(self) -> Tensor:
+        """Where the graphs of the views write and that of the step reads. Rounded as autocast would for our own
+        encoders, which convolve first; what another begins with may not be rounded by autocast."""
+        rounded = self.spec.precision == "bf16" and bool(getattr(self.network, "autocast_weights", ()))
+        dtype = torch.bfloat16 if rounded else torch.float32
+        size = self.source.batch_shape
+        return torch.empty(size, dtype=dtype, device=self.device, memory_format=torch.channels_last)
+
+    def _compiled_network(self) -> Forward:
+        order = next(self.source.orders())
+        batch = self.source.batch(order, self._views), *self.source.beside
+        return compiled_network(self.network, self.spec, batch, self.teacher is not None)
 
     def _learn(self, batch: tuple[Tensor, ...]) -> None:
         """Forward, loss, backward, optimiser, and the metrics into row `_row` of the buffer."""
         self.optimizer.zero_grad(set_to_none=True)
         progress = self._control.tensor[1]
-        z = embed(self.network, batch, self.spec.precision)
+        z = embed(self.network, batch, self.spec.precision, self._forward)
         loss = self.objective.loss(z, self.taught(batch), progress)
         loss.backward()
         self.optimizer.step()
         self.objective.after_step()
         if self.teacher is not None:
             follow(self.teacher, self.network, self.objective.momentum(progress))
-        metrics = measure(centroids(normalised(z.detach())), self.objective.nuclear_norm)
+        M = self.objective.mean_embeddings
+        M = centroids(normalised(z.detach())) if M is None else M
+        metrics = measure(M, self.objective.nuclear_norm)
         row = torch.stack([loss.detach(), *(metrics[name] for name in METRICS)])
         self._buffer.index_copy_(0, self._row.tensor, row[None])
 
     @torch.no_grad()
     def taught(self, batch: tuple[Tensor, ...]) -> Tensor | None:
         """A batch as the network reads it -> (P, K, D) embeddings of the momentum copy; None where there is none."""
-        return None if self.teacher is None else embed(self.teacher, batch, self.spec.precision)
+        return None if self.teacher is None else embed(self.teacher, batch, self.spec.precision, self._forward)
 
     def latest_percent_error(self) -> float:
         """Percent error of the last step taken; NaN before the first. Waits for the device."""

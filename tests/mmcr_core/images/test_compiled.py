@@ -27,10 +27,22 @@ def spec(digits_spec):
     return digits_spec(P=4, dataset=DatasetSpec("stl10"), views=RECIPE)
 
 
+def compiled_source(spec, images):
+    source = ImageSource(spec, images)
+    source.draw(0)
+    source.compile()
+    return source
+
+
+@pytest.fixture(autouse=True)
+def _nothing_kept(monkeypatch):
+    monkeypatch.setattr(compiled, "_KEPT", {})
+
+
 def test_compiled_views_are_the_eager_ones_and_all_orders_share_six_compilations(spec, images):
     eager = ImageSource(spec, images)
     counters.clear()
-    fast = ImageSource(spec, images, compiled=True)
+    fast = compiled_source(spec, images)
     assert counters["stats"]["unique_graphs"] == 6  # crop, four jitters, the rest
     for step in range(30):
         order = eager.draw(step)
@@ -45,4 +57,4 @@ def test_where_compilation_fails_the_reason_is_said(spec, images, monkeypatch):
 
     monkeypatch.setattr(compiled.torch, "compile", lambda *_, **__: no_compiler)
     with pytest.raises(CompilationFailed, match=r"^InvalidCxxCompiler: no working C\+\+ compiler found$"):
-        ImageSource(spec, images, compiled=True)
+        compiled_source(spec, images)

@@ -7,8 +7,9 @@ from scipy import stats
 
 from mmcr_core.images.datasets import Images, load
 from mmcr_core.images.encoders import build_network
-from mmcr_core.images.evaluation import asked_for, deviation, embed, evaluate
+from mmcr_core.images.evaluation import asked_for, deviation, evaluate
 from mmcr_core.images.source import heldout_views
+from mmcr_core.mixed_precision import embed
 from mmcr_core.spec import OF_IMAGES, EvaluateSpec
 from mmcr_core.theory import percent_error
 
