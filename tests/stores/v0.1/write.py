@@ -1,9 +1,10 @@
 """How this folder came to be: run once, at version 0.1 (its commit stands in the runs' rows), from an empty folder:
 `PYTHONPATH=REPOSITORY python REPOSITORY/tests/stores/v0.1/write.py`. It does not run at any other version.
 
-`small/` is the sweep of grid.yaml: all cells of seed 0 finished, the first with weights; of seed 1 the first interrupted
-in its second chunk by the end of its process, and the second being trained, on machines that are none. `expected/` says
-how the first must end, what the weights make of fixed images, and on which processor.
+`small/` is the sweep of grid.yaml: all cells of seed 0 have finished, the first with its weights kept; of seed 1 the
+first was interrupted in its second chunk, and claimed by a process on a machine that does not exist; the second is
+claimed by another. `expected/` holds the whole trajectory of the interrupted run, the embeddings of 16 fixed images by
+the weights, and the processor.
 """
 
 import json
