@@ -1,7 +1,7 @@
 """How this folder came to be: run once, at version 0.1 (its commit stands in the runs' rows), from an empty folder:
 `PYTHONPATH=REPOSITORY python REPOSITORY/tests/stores/v0.1/write.py`. It does not run at any other version.
 
-`small/` is the sweep of grid.yaml: all cells of seed 0 have finished, the first with its weights kept; of seed 1 the
+`small/` is the sweep of its grid.yaml: all cells of seed 0 have finished, the first with its weights; of seed 1 the
 first was interrupted in its second chunk, and claimed by a process on a machine that does not exist; the second is
 claimed by another. `expected/` holds the whole trajectory of the interrupted run, the embeddings of 16 fixed images by
 the weights, and the processor.
@@ -47,12 +47,13 @@ def images() -> np.ndarray:
 def processor() -> dict[str, str]:
     lines = (line.split(":", 1) for line in Path("/proc/cpuinfo").read_text().split("\n\n")[0].splitlines())
     known = {key.strip(): value.strip() for key, value in lines}
-    return {key: known[key] for key in ("model name", "cpu family", "model", "stepping")}
+    vectors = {"vectors": torch.backends.cpu.get_cpu_capability()}
+    return {key: known[key] for key in ("model name", "cpu family", "model", "stepping")} | vectors
 
 
 def main() -> None:
     torch.set_num_threads(1)
-    sweep = open_sweep(HERE / "grid.yaml", ".")
+    sweep = open_sweep(HERE / "small/grid.yaml", ".")
     record_launch(sweep)
     cells = sweep.grid_cells
     first, second = (cell for cell in cells if cell.seed == 1 and cell.P == 8 and cell.D < 32)
