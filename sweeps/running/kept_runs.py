@@ -13,12 +13,12 @@ from typing import Any
 
 import torch
 
-from mmcr_core.identity import canonical_json, digest, identity, run_id
+from mmcr_core.identity import digest, identity, run_id
 from mmcr_core.spec import RunSpec
 from mmcr_core.training import CHUNK_STEPS, Pretraining
 from mmcr_core.training.data import steps_of
 from mmcr_core.training.evaluation import Measure, asked_for
-from sweeps.grid.stored_spec import spec_from_json
+from sweeps.grid.stored_spec import spec_from_json, spec_to_json
 from sweeps.storage.sweep_store import Store
 
 
@@ -29,7 +29,7 @@ def keep(store: Store, run: Pretraining, begun: dict[str, Any], what: str) -> No
     key = run_id(run.spec)
     state: dict[str, Any] = {
         "run_id": key,
-        "spec": canonical_json(asdict(run.spec)),
+        "spec": spec_to_json(run.spec),
         "step": run.step,
         "network": run.network.state_dict(),
     }

@@ -9,16 +9,16 @@ import resource
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
 
-from mmcr_core.identity import canonical_json, run_id
+from mmcr_core.identity import run_id
 from mmcr_core.spec import RunSpec, SpecError
 from mmcr_core.training.networks import rank_bound
+from sweeps.grid.stored_spec import spec_to_json
 from sweeps.storage.schema import SCHEMA_VERSION
 
 RECORDED_VERSIONS = ("torch", "torchvision", "timm", "numpy", "ray", "pyarrow")
@@ -39,7 +39,7 @@ def describe_run(spec: RunSpec, sweep: str) -> dict[str, Any]:
         "seed": spec.seed,
         "precision": spec.precision,
         "git_commit": git_commit(),
-        "spec": canonical_json(asdict(spec)),
+        "spec": spec_to_json(spec),
         "schema_version": SCHEMA_VERSION,
         "rank_bound": where_possible(rank_bound, spec),
     }

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
 
-from mmcr_core.identity import canonical_json, run_id
+from mmcr_core.identity import run_id
 from mmcr_core.spec import RunSpec
 from mmcr_core.training import data
 from mmcr_core.training.data import DatasetError, require_present, steps_of
@@ -17,6 +17,7 @@ from sweeps.grid.axes import varying
 from sweeps.grid.grid_file import load_grid
 from sweeps.grid.selection import asks_for_diverged, selected
 from sweeps.grid.settings import GridSettings
+from sweeps.grid.stored_spec import spec_to_json
 from sweeps.running.kept_runs import can_be_measured, missing_measures, runs_to_continue
 from sweeps.running.plan import Cell, Machine, plan
 from sweeps.storage.errors import UserError
@@ -157,7 +158,7 @@ def record_launch(sweep: Sweep) -> None:
             "run_id": run_id(cell),
             **{name: getattr(cell, name) for name in ("P", "D", "K", "seed")},
             "steps": steps_of(cell),
-            "spec": canonical_json(asdict(cell)),
+            "spec": spec_to_json(cell),
         }
         for cell in sweep.grid_cells
     ]

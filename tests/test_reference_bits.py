@@ -1,0 +1,33 @@
+"""Committed trajectories come out again, bit for bit: `python -m pytest tests/test_reference_bits.py -m slow`."""
+
+from __future__ import annotations
+
+import pandas as pd
+import pytest
+
+from mmcr_core.training import Pretraining
+from sweeps.grid.stored_spec import spec_from_json
+from tests.conftest import REPOSITORY
+from tests.recorded_machine import differences
+
+SWEEP = REPOSITORY / "results/reference/objectives-digits"
+# The rows say no more than AMD EPYC; on this one of them the bits have been seen to agree.
+PROCESSOR = {"cpu family": "25", "model": "17", "vectors": "AVX512"}
+METRICS = ["step", "percent_error", "nuclear_norm", "loss", "reconstruction", "uniformity", "learning_rate"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("objective", ["mmcr", "byol", "swav"])
+def test_the_first_chunk_of_a_committed_run_comes_out_again_bit_for_bit(objective):
+    """A loss alone, one with a momentum copy of the network, one with parameters of its own; on one thread, as then."""
+    runs = pd.read_parquet(SWEEP / "runs")
+    row = runs[(runs["objective"] == objective) & (runs["seed"] == 0)].iloc[0]
+    if different := differences(row, PROCESSOR):
+        pytest.skip(f"bits are those of another machine: {'; '.join(different)}")
+    spec = spec_from_json(row["spec"])
+    assert spec is not None
+    chunk = next(Pretraining(spec, "cpu").run())
+    committed = pd.read_parquet(SWEEP / "trajectories" / row["run_id"]).sort_values("step", ignore_index=True)
+    again = pd.DataFrame(chunk.columns)[METRICS]
+    assert len(again) == 500
+    pd.testing.assert_frame_equal(again, committed[METRICS][: len(again)], check_exact=True)
