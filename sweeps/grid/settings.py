@@ -30,8 +30,8 @@ class ResourceSettings(_Settings):
     """What one cell takes of a machine."""
 
     gpus: Literal["auto"] | float = "auto"
-    """GPU of a cell: `auto` shares by memory, 1 is one alone, a fraction such as 0.25 shares one, 0 is a CPU. A run uses
-    one GPU; more GPUs run more cells at once."""
+    """GPU of a cell: `auto` shares by memory, 1 is one alone, a fraction such as 0.25 shares one, 0 is a CPU. A run
+    uses one GPU; more GPUs run more cells at once."""
     cpus: Literal["auto"] | float = "auto"
     """CPU cores of a cell."""
 
