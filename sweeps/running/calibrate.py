@@ -16,6 +16,7 @@ import torch
 from mmcr_core.identity import canonical_json, identity
 from mmcr_core.spec import RunSpec
 from mmcr_core.training import Pretraining, process_must_end
+from mmcr_core.training.device_timing import event_seconds
 from mmcr_core.training.optimisers import parameter_copies
 from sweeps.running.run_row import device_name, peak_memory_bytes
 from sweeps.running.stop_signals import StopFlag
@@ -117,13 +118,9 @@ def _gpu_seconds(run: Pretraining) -> float:
     """A few steps say how many fill the time."""
     steps, per_step = TRIAL_STEPS, math.nan
     for _ in range(2):
-        begin, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))  # type: ignore[no-untyped-call]
-        stream, first = torch.cuda.current_stream(run.device), run.step
-        begin.record(stream)
-        _advance(run, steps)
-        end.record(stream)
-        end.synchronize()
-        per_step = float(begin.elapsed_time(end)) / 1000 / max(1, run.step - first)
+        first, count = run.step, steps
+        seconds = event_seconds(lambda count=count: _advance(run, count), run.device)  # type: ignore[misc]
+        per_step = seconds / max(1, run.step - first)
         steps = math.ceil(MEASURED_SECONDS / max(per_step, 1e-6))
     return per_step
 
