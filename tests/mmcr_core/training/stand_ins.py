@@ -94,3 +94,9 @@ def play_gpu(monkeypatch: Any) -> PlayedGPU:
     clear = "_cuda_clearCublasWorkspaces"
     monkeypatch.setattr(torch._C, clear, lambda: gpu.cleared.append(len(gpu.live)), raising=False)
     return gpu
+
+
+def give_graphs(run: Any) -> None:
+    """Let a run on the CPU replay its steps on the played GPU."""
+    run._graphs = cuda_graphs.Graphs(torch.device("cuda"))
+    run._views = torch.empty(run.source.batch_shape).contiguous(memory_format=torch.channels_last)
