@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import sys
 from dataclasses import asdict, dataclass, replace
 from typing import NoReturn
+
+from mmcr_core.training.fresh_process import become
 
 CARRIED = "MMCR_SWEEPS_CARRIED"  # in the environment of the fresh process
 RESTARTS = 2  # times that a cell goes on in a fresh process before it counts as failed
@@ -37,13 +38,5 @@ class Carried:
 
 
 def start_again(carried: Carried) -> NoReturn:
-    """This process's command line, from its beginning: it keeps its process number, signals, folder and output, so that
-    Slurm sees one task; its threads and what it has of a GPU are gone."""
-    sys.stdout.flush()
-    sys.stderr.flush()
-    for descriptor in map(int, os.listdir("/dev/fd")):
-        with contextlib.suppress(OSError):  # that of the list itself is closed by now
-            if descriptor > 2:
-                os.set_inheritable(descriptor, False)
-    environment = os.environ | {CARRIED: json.dumps(asdict(carried))}
-    os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], environment)
+    """This process's command line, from its beginning. Slurm sees one task."""
+    become(sys.orig_argv[1:], os.environ | {CARRIED: json.dumps(asdict(carried))})
