@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 import time
 from dataclasses import replace
@@ -29,8 +30,9 @@ from mmcr_core.spec import (
     SpecError,
 )
 from mmcr_core.theory import collapse
-from mmcr_core.training import Diverged, Pretraining
+from mmcr_core.training import CaptureFailed, Diverged, Pretraining
 from mmcr_core.training.data import DatasetError, content_digest, require_present
+from mmcr_core.training.fresh_process import become
 
 EXAMPLE = "example: python -m mmcr_core.pretrain --P 64 --D 64 --K 2 --dataset digits --steps 200"
 
@@ -43,7 +45,7 @@ def main(arguments: list[str] | None = None) -> None:
         require_present(spec.dataset)
         if spec.dataset.by_content:  # as a grid does: the run is known by it, and loading verifies it
             spec = replace(spec, dataset=replace(spec.dataset, digest=content_digest(spec.dataset)))
-        run = Pretraining(spec, given.device)
+        run = Pretraining(spec, given.device, graphs=not given.no_graphs)
     except SpecError as error:
         _fail(f"{error.key}: {error}")
     except (DatasetError, RuntimeError) as error:
@@ -66,6 +68,10 @@ def main(arguments: list[str] | None = None) -> None:
     except Diverged as error:
         print(f"diverged: {error}", file=sys.stderr)
         raise SystemExit(1) from None
+    except CaptureFailed as error:
+        print(f"{error}; it is trained in a fresh process without graphs", file=sys.stderr)
+        again = sys.argv[1:] if arguments is None else arguments
+        become(["-m", "mmcr_core.pretrain", *again, "--no-graphs"], os.environ)
     tail = errors[-max(1, round(0.05 * len(errors))) :]
     result = {
         "run_id": run_id(spec),
@@ -122,6 +128,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--measures", nargs="+", default=[], choices=MEASURES, help="what else is measured: docs/measures.md")
     add("--at", nargs="+", type=float, default=[1.0], help="fractions of the run at which is measured (default 1)")
     add("--labels-per-class", type=int, help="probes also with so many labels of a class")
+    add("--no-graphs", action="store_true", help="on a GPU: run steps eagerly, not as CUDA graphs")
     add("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     return parser
 

@@ -85,3 +85,33 @@ def write_own(folder: Path, source: str = SOURCE) -> str:
     assert name not in sys.modules
     (folder / f"{name}.py").write_text(source)
     return name
+
+
+FAILING = '''
+from pathlib import Path
+
+import torch
+
+from mmcr_core.objectives.mmcr import MMCR
+from mmcr_core.training import CaptureFailed, CaptureOutOfMemory
+
+
+class Failing(MMCR):
+    """Raises as often as the file beside it says, each time in a process that has not raised yet."""
+
+    def loss(self, z, teacher=None, progress=None):
+        file = Path(__file__).with_suffix(".failures")
+        if z.device.type != "meta" and file.exists() and (left := int(file.read_text())):
+            assert "raised" not in globals(), "this process had to end"
+            globals()["raised"] = True
+            file.write_text(str(left - 1))
+            raise ERROR
+        return super().loss(z, teacher, progress)
+'''
+
+
+def write_failing(folder: Path, error: str, times: int) -> str:
+    """An own objective whose first `times` losses, in as many processes, raise `error`; its name in a grid."""
+    own = write_own(folder, FAILING.replace("ERROR", error))
+    (folder / f"{own}.failures").write_text(str(times))
+    return f'{{name: "{own}:Failing"}}'

@@ -38,15 +38,39 @@ class CaptureOutOfMemory(torch.OutOfMemoryError):
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an exception says that a device has no memory left."""
-    return isinstance(error, torch.OutOfMemoryError) or any(words in str(error) for words in OUT_OF_MEMORY)
+    """Whether an exception, or the first of those that it followed from, says that a device has no memory left."""
+    return _says_out_of_memory(error) or _says_out_of_memory(first_error(error))
 
 
 def process_must_end(error: BaseException) -> bool:
-    """Whether this process can train nothing more after an exception."""
-    if isinstance(error, CaptureFailed | CaptureOutOfMemory):
-        return True
-    return any(words in str(error) for words in BROKEN) and not is_out_of_memory(error)
+    """Whether this process can train nothing more after an exception, or after one that it followed from."""
+    return any(isinstance(one, CaptureFailed | CaptureOutOfMemory) or _says_broken(one) for one in _chain(error))
+
+
+def first_error(error: BaseException) -> BaseException:
+    """What went wrong first, where cleaning up raised again: after an illegal call in a capture, its end does."""
+    return _chain(error)[-1]
+
+
+def _chain(error: BaseException) -> list[BaseException]:
+    """An exception and those that it followed from, the latest first."""
+    chain, earlier = [error], _before(error)
+    while earlier is not None and earlier not in chain:
+        chain.append(earlier)
+        earlier = _before(earlier)
+    return chain
+
+
+def _before(error: BaseException) -> BaseException | None:
+    return error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+
+
+def _says_out_of_memory(error: BaseException) -> bool:
+    return isinstance(error, torch.OutOfMemoryError) or any(words in str(error) for words in OUT_OF_MEMORY)
+
+
+def _says_broken(error: BaseException) -> bool:
+    return any(words in str(error) for words in BROKEN) and not _says_out_of_memory(error)
 
 
 def first_line(error: BaseException) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -18,40 +19,58 @@ SIDE = {"digits": 8, "cifar10": 32, "cifar100": 32, "stl10": 96, "glyphs": 32}
 KEPT_OF_SHARDS = 4096  # held-out pairs
 
 
+class Kept(NamedTuple):
+    """Bytes that forward keeps for backward: of floating-point numbers as float32, and of all else, such as the int64
+    indices of a max pooling."""
+
+    floating: int
+    other: int
+
+    def in_precision(self, precision: str) -> int:
+        """Autocast halves the floating-point numbers alone. It does nothing on meta tensors, so it is counted here."""
+        return self.floating // (2 if precision == "bf16" else 1) + self.other
+
+
 def memory_bytes(spec: RunSpec, images: int) -> int:
     """Bytes for `images` of the data set (of shards for those held out and a batch), parameters with gradients and the
-    optimiser's state, a momentum copy, what one step keeps for backward, and a view's own working space."""
+    optimiser's state, a momentum copy, the copies of both in bf16, what one step keeps for backward, the views among
+    it, and a view's own working space."""
     view = spec.views
     channels = len(view.mean)
     parameters, per_view, per_caption = network_memory(spec.encoder, spec.projector, spec.D, channels, view.size)
     captions = spec.dataset.captions or 0
-    half = 2 if spec.precision == "bf16" else 1
     working = 6 * 4 * channels * view.size**2  # float32 copies alive while views are made
     if spec.dataset.name == "shards":
         images = min(images, KEPT_OF_SHARDS) + spec.P
     data = images * channels * (spec.dataset.size or SIDE.get(spec.dataset.name, view.size)) ** 2
     copies = parameter_copies(spec.optimizer)
-    followed = copies + objective_class(spec.objective.name).has_teacher
+    networks = 1 + objective_class(spec.objective.name).has_teacher
+    per_parameter = 4 * (copies + networks - 1) + (2 * networks if spec.precision == "bf16" else 0)
     learned, kept = objective_memory(spec.objective, spec.P, spec.K, spec.D, captions)
     own = 4 * copies * learned + kept
-    per_image = spec.image_views * (per_view // half + working) + captions * (per_caption // half)
-    return data + 4 * followed * parameters + own + spec.P * per_image
+    of_view, of_caption = per_view.in_precision(spec.precision), per_caption.in_precision(spec.precision)
+    per_image = spec.image_views * (of_view + working) + captions * of_caption
+    return data + per_parameter * parameters + own + spec.P * per_image
 
 
 @functools.cache
 def network_memory(
     encoder: EncoderSpec, projector: ProjectorSpec, dims: int, channels: int, size: int
-) -> tuple[int, int, int]:
-    """Number of parameters, and float32 bytes that forward keeps for backward for one view and for one caption."""
+) -> tuple[int, Kept, Kept]:
+    """Number of parameters, and what forward keeps for backward of one view and of one caption."""
     batch = 2
+
+    def each(kept: Kept) -> Kept:
+        return Kept(kept.floating // batch, kept.other // batch)
+
     with torch.device("meta"):
         network = network_for_one(encoder, projector, dims, channels, size)
         images, tokens = example_inputs(encoder, channels, size, batch)
     if not isinstance(network, PairNetwork) or tokens is None:
-        return count(network), kept_bytes(lambda: network(images), network) // batch, 0
-    of_views = kept_bytes(lambda: network.of_images(images), network)
-    of_captions = kept_bytes(lambda: network.of_texts(tokens), network)
-    return count(network), of_views // batch, of_captions // batch
+        return count(network), each(kept_by(lambda: network(images), network)), Kept(0, 0)
+    of_views = kept_by(lambda: network.of_images(images), network)
+    of_captions = kept_by(lambda: network.of_texts(tokens), network)
+    return count(network), each(of_views), each(of_captions)
 
 
 @functools.cache
@@ -63,7 +82,8 @@ def objective_memory(options: ObjectiveSpec, points: int, views: int, dims: int,
         teacher = torch.empty(points, views, dims) if objective.has_teacher else None
         progress = torch.zeros(())
     buffers = sum(buffer.numel() * buffer.element_size() for buffer in objective.buffers())
-    return count(objective), buffers + kept_bytes(lambda: objective.loss(z, teacher, progress), objective)
+    kept = kept_by(lambda: objective.loss(z, teacher, progress), objective)
+    return count(objective), buffers + kept.in_precision("fp32")
 
 
 def count(module: nn.Module) -> int:
@@ -71,21 +91,23 @@ def count(module: nn.Module) -> int:
     return sum(parameter.numel() for parameter in module.parameters())
 
 
-def kept_bytes(forward: Callable[[], Tensor], module: nn.Module) -> int:
-    """Bytes that `forward` keeps for backward beside the parameters of `module`, and transposed views of those."""
+def kept_by(forward: Callable[[], Tensor], module: nn.Module) -> Kept:
+    """What `forward` keeps for backward beside the parameters of `module`, and transposed views of those."""
     own = {_storage(parameter) for parameter in module.parameters()}
-    kept: dict[int, int] = {}
+    floating: dict[int, int] = {}
+    other: dict[int, int] = {}
     alive: list[Tensor] = []  # places are unique only among tensors that live
 
     def keep(tensor: Tensor) -> Tensor:
         if (place := _storage(tensor)) not in own:
+            kept = floating if tensor.is_floating_point() else other
             kept[place] = max(kept.get(place, 0), tensor.numel() * tensor.element_size())
             alive.append(tensor)
         return tensor
 
     with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
         forward()
-    return sum(kept.values())
+    return Kept(sum(floating.values()), sum(other.values()))
 
 
 def _storage(tensor: Tensor) -> int:

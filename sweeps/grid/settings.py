@@ -30,15 +30,17 @@ class ResourceSettings(_Settings):
     """What one cell takes of a machine."""
 
     gpus: Literal["auto"] | float = "auto"
-    """GPUs of a cell, a fraction where cells share one; `auto` shares by memory."""
+    """GPU of a cell: `auto` shares by memory, 1 is one alone, a fraction such as 0.25 shares one, 0 is a CPU. A run
+    uses one GPU; more GPUs run more cells at once."""
     cpus: Literal["auto"] | float = "auto"
     """CPU cores of a cell."""
 
     @field_validator("gpus")
     @classmethod
-    def _whole_above_one(cls, value: str | float) -> str | float:
-        if isinstance(value, float) and (value < 0 or (value > 1 and value != int(value))):
-            raise ValueError("must be auto, 0, a fraction below 1, or a whole number")
+    def _at_most_one(cls, value: str | float) -> str | float:
+        if isinstance(value, float) and not 0 <= value <= 1:
+            one = "a run uses one GPU, and more GPUs run more cells at once"
+            raise ValueError(f"must be auto, 0, a fraction such as 0.25, or 1: {one}")
         return value
 
     @field_validator("cpus")

@@ -16,21 +16,24 @@ import torch
 from mmcr_core.identity import canonical_json, identity
 from mmcr_core.spec import RunSpec
 from mmcr_core.training import Pretraining, process_must_end
+from mmcr_core.training.device_timing import event_seconds
 from mmcr_core.training.optimisers import parameter_copies
-from sweeps.running.run_row import device_name, peak_memory_bytes
+from sweeps.running.peak_memory import FIRST_STEPS, PeakMemory
+from sweeps.running.run_row import device_name
 from sweeps.running.stop_signals import StopFlag
 from sweeps.running.trial_settings import Progress
 from sweeps.storage.files_and_urls import write_atomically
 
-WARM_UP_STEPS = 5
 MEASURED_SECONDS = 1.5
 TRIAL_STEPS = 5
+VERSION = 2  # of what is kept; raised where the same field would mean something else
 NOT_SHAPE = ("seed", "budget", "optimizer")  # of a spec: they change no step's cost, of the last but its kind
 
 
 @dataclass(frozen=True)
 class Measured:
-    """What a run of one shape costs: each step, everything but its steps, and memory at its peak."""
+    """What a run of one shape costs: each step, everything but its steps, and its peak memory; on a GPU without that
+    of the first steps."""
 
     seconds_per_step: float
     other_seconds: float
@@ -48,7 +51,7 @@ def shape_key(spec: RunSpec, device: str, threads: int, compiled: bool) -> str:
     shape["evaluate"] = asdict(spec.evaluate)
     shape["optimizer"] = spec.optimizer.name, parameter_copies(spec.optimizer)
     where = {"device": device_name(device), "threads": threads, "compiled": compiled, "torch": torch.__version__}
-    return hashlib.sha256(canonical_json({**shape, **where}).encode()).hexdigest()[:24]
+    return hashlib.sha256(canonical_json({**shape, **where, "version": VERSION}).encode()).hexdigest()[:24]
 
 
 def lookup(spec: RunSpec, device: str, threads: int, compiled: bool) -> Measured | None:
@@ -86,24 +89,25 @@ class Calibration:
 def measure(spec: RunSpec, device: str, threads: int, compiled: bool = False) -> Measured:
     """Run a shape for a moment on `device` with `threads` CPU threads. Raises what the run raises.
 
-    On a GPU, steps are timed by its own events, after every graph has been captured; memory is what was reserved,
-    graphs included.
+    On a GPU, steps are timed by its own events, after every graph has been captured; memory is what was reserved after
+    the first steps, graphs included.
     """
     torch.set_num_threads(threads)
-    on_gpu = device.startswith("cuda")
-    if on_gpu:
-        torch.cuda.empty_cache()  # what earlier cells of this process reserved is not this one's
-        torch.cuda.reset_peak_memory_stats(device)
+    memory = PeakMemory(device)
+    memory.begin()
     began = time.perf_counter()
     run = Pretraining(spec, device, compiled=compiled)
     start_seconds = time.perf_counter() - began
-    _advance(run, WARM_UP_STEPS)
-    seconds_per_step = (_gpu_seconds if on_gpu else _cpu_seconds)(run)
+    _advance(run, FIRST_STEPS)
+    if run.step >= FIRST_STEPS:
+        memory.first_steps_end()
+    _advance(run, 1)  # reserves anew
+    seconds_per_step = (_gpu_seconds if memory.on_gpu else _cpu_seconds)(run)
     began = time.perf_counter()
     run.evaluate()
     evaluate_seconds = (time.perf_counter() - began) * len(spec.evaluate.steps(run.steps))
     run.close()
-    return Measured(seconds_per_step, start_seconds + evaluate_seconds, peak_memory_bytes(device))
+    return Measured(seconds_per_step, start_seconds + evaluate_seconds, memory.steady_bytes or memory.peak_bytes)
 
 
 def _cpu_seconds(run: Pretraining) -> float:
@@ -117,13 +121,9 @@ def _gpu_seconds(run: Pretraining) -> float:
     """A few steps say how many fill the time."""
     steps, per_step = TRIAL_STEPS, math.nan
     for _ in range(2):
-        begin, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))  # type: ignore[no-untyped-call]
-        stream, first = torch.cuda.current_stream(run.device), run.step
-        begin.record(stream)
-        _advance(run, steps)
-        end.record(stream)
-        end.synchronize()
-        per_step = float(begin.elapsed_time(end)) / 1000 / max(1, run.step - first)
+        first, count = run.step, steps
+        seconds = event_seconds(lambda count=count: _advance(run, count), run.device)  # type: ignore[misc]
+        per_step = seconds / max(1, run.step - first)
         steps = math.ceil(MEASURED_SECONDS / max(per_step, 1e-6))
     return per_step
 

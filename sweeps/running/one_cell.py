@@ -1,26 +1,31 @@
 """One cell of a grid in this process, without Ray, as a task of a Slurm array: the store, claims, checkpoints and exit
-codes of a launch."""
+codes of a launch. Where the process can train nothing more, as after a failed capture, the cell goes on in a fresh one.
+"""
 
 from __future__ import annotations
 
 import signal
 import sys
 import time
+import traceback
 from dataclasses import replace
 from typing import Literal
 
 import torch
 
 from mmcr_core.identity import run_id
+from mmcr_core.training import process_must_end
 from sweeps.grid.axes import described
 from sweeps.running.calibrate import compiles
 from sweeps.running.cores import usable_cores
+from sweeps.running.fresh_process import RESTARTS, Carried, start_again
 from sweeps.running.limits import Limits
 from sweeps.running.outcome import Outcome
 from sweeps.running.resumable_trial import Trial
+from sweeps.running.run_row import describe_run
 from sweeps.running.stop_signals import STOPS, StopFlag
 from sweeps.running.sweep import Sweep, record_launch, remarks, require_data, require_runnable, todo
-from sweeps.running.trial_settings import TrialSettings
+from sweeps.running.trial_settings import Progress, TrialSettings
 from sweeps.storage.errors import UserError
 
 SLICE_SECONDS = 1.0
@@ -58,6 +63,9 @@ def _cores(asked: float | Literal["auto"]) -> int:
 
 def _train(sweep: Sweep, continues: dict[str, str], limits: Limits, cores: int) -> Outcome:
     (spec,), settings, outcome = sweep.cells, sweep.settings, Outcome()
+    carried = Carried.here()
+    deadline = limits.deadline if carried.deadline is None else carried.deadline
+    carried = replace(carried, deadline=deadline)
     key, device = run_id(spec), "cuda" if torch.cuda.is_available() else "cpu"
     how = TrialSettings(
         device=device,
@@ -68,31 +76,61 @@ def _train(sweep: Sweep, continues: dict[str, str], limits: Limits, cores: int) 
         continues=continues.get(key),
         tensorboard=limits.tensorboard,
     )
-    flag, said, shown = StopFlag(), set[str](), time.monotonic()
+    flag, said = StopFlag(), set[str]()
     flag.catch(*STOPS, signal.SIGINT)
-    for attempt in range(settings.retries + 1):
+    while True:
         trial = Trial(spec, sweep.store, settings.name, how)
-        while True:
-            progress = trial.advance(SLICE_SECONDS, stop=flag)
-            for note in progress.notes:
-                if note not in said:
-                    said.add(note)
-                    print(note, file=sys.stderr)
-            if progress.status != "running":
-                break
-            now = time.monotonic()
-            if flag.stopped or now > limits.deadline:
-                trial.stop()
-                outcome.interrupted, outcome.timed_out = True, not flag.stopped
-                return outcome
-            if now - shown > SHOWN_SECONDS:
-                shown = now
-                error = f"percent error {progress.percent_error:.4f}, {progress.images_per_second:,.0f} images/s"
-                print(f"step {progress.step:,} of {progress.steps:,}, {error}", file=sys.stderr)
-        if progress.status in ("finished", "left", "diverged") or attempt == settings.retries:
+        try:
+            progress = _advance(trial, flag, deadline, said)
+        except Exception as error:
+            if not process_must_end(error):
+                raise
+            if carried.restarts < RESTARTS:
+                print(f"{error}; the cell goes on in a fresh process", file=sys.stderr)
+                start_again(carried.restarted())
+            outcome.unfinished[key] = f"failed: {_record_failure(sweep, error)}"
+            return outcome
+        if progress.status == "running":
+            outcome.interrupted, outcome.timed_out = True, not flag.stopped
+            return outcome
+        if progress.status in ("finished", "left", "diverged") or carried.attempts >= settings.retries:
             break
+        carried = carried.attempted()
+        if progress.process_ends:
+            start_again(carried)
     if progress.status == "finished":
         outcome.finished.append(key)
     else:
         outcome.unfinished[key] = f"{progress.status}: {progress.error}"
     return outcome
+
+
+def _advance(trial: Trial, flag: StopFlag, deadline: float, said: set[str]) -> Progress:
+    """Train until the trial ends, which is said, or until it was stopped, when it is still running."""
+    shown = time.monotonic()
+    while True:
+        progress = trial.advance(SLICE_SECONDS, stop=flag)
+        for note in progress.notes:
+            if note not in said:
+                said.add(note)
+                print(note, file=sys.stderr)
+        if progress.status != "running":
+            return progress
+        now = time.monotonic()
+        if flag.stopped or now > deadline:
+            trial.stop()
+            return progress
+        if now - shown > SHOWN_SECONDS:
+            shown = now
+            error = f"percent error {progress.percent_error:.4f}, {progress.images_per_second:,.0f} images/s"
+            print(f"step {progress.step:,} of {progress.steps:,}, {error}", file=sys.stderr)
+
+
+def _record_failure(sweep: Sweep, error: Exception) -> str:
+    """The row of a cell that no process can train, and the reason that stands in it."""
+    (spec,), store = sweep.cells, sweep.store
+    reason = f"its process had to end {RESTARTS + 1} times; last: {error}"
+    if store.status(run_id(spec)) != "finished":  # what was to be measured later is missing, and no more
+        store.write_log(run_id(spec), "".join(traceback.format_exception(error)))
+        store.write_run({**describe_run(spec, sweep.settings.name), "status": "failed", "error": reason})
+    return reason

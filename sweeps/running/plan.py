@@ -22,6 +22,8 @@ from sweeps.storage.errors import UserError
 CELLS_PER_GPU = 4  # more gain little: their kernels queue for the same units
 MEMORY_SHARE = 0.9  # of a GPU or machine, for all cells that share it
 CONTEXT_BYTES = 600 << 20  # CUDA context and libraries of one process
+# Workspaces of cuBLAS on Hopper: of its two handles, forward's and backward's, and of cuBLASLt. Measurements have them.
+WORKSPACE_BYTES = 3 * 32 << 20
 PROCESS_BYTES = 500 << 20  # Python and torch, on a CPU
 # Achieved share of the matrix-product rate over a whole step, and time of a step beside its FLOPs, as measured
 # with the convnet on digits on 2 CPU cores (ResNet-18 comes nearer to the rate). Only for what was not measured.
@@ -131,7 +133,7 @@ def _cell(spec: RunSpec, resources: ResourceSettings, machine: Machine, cells: i
     steps = data.steps_of(spec)
     flops = steps * float(flops_per_step(spec))
     device = "cuda" if machine.gpus and resources.gpus != 0 else "cpu"
-    estimate = memory_bytes(spec, images + heldout)
+    estimate = memory_bytes(spec, images + heldout) + (WORKSPACE_BYTES if device == "cuda" else 0)
     cpus = _cpus(resources, machine, cells, device, estimate)
     measured = lookup(spec, device, max(1, int(cpus)), compiles(compile, device))
     memory = measured.memory_bytes if measured else estimate

@@ -28,7 +28,8 @@ from mmcr_core.training import CHUNK_STEPS, CaptureFailed, Diverged, Pretraining
 from mmcr_core.training.flops import flops_per_step
 from sweeps.running import kept_runs
 from sweeps.running.measured_later import measure_finished, outcome_columns
-from sweeps.running.run_row import describe_run, device_name, installed_versions, peak_memory_bytes, where_possible
+from sweeps.running.peak_memory import FIRST_STEPS, PeakMemory
+from sweeps.running.run_row import describe_run, device_name, installed_versions, where_possible
 from sweeps.running.stop_signals import StopFlag
 from sweeps.running.tensorboard import Board
 from sweeps.running.trial_settings import JUDGED_FROM, Begun, Progress, TrialSettings
@@ -55,6 +56,8 @@ class Trial:
         )
         self._next_checkpoint = time.monotonic() + self.settings.checkpoint_seconds
         self._slice = 1
+        self._memory = PeakMemory(self.settings.device)
+        self._first_steps_end: int | None = None  # the step at which the peak of the first is set apart
         self._run: Pretraining | None = None
         self._claim = store.claim(self.run_id, launch or uuid.uuid4().hex)
         self._claimed = False
@@ -151,9 +154,7 @@ class Trial:
         else:
             self._begun = Begun(**state["begun"])
         torch.set_num_threads(self._begun.threads)  # sums depend on it: a resumed run keeps its own
-        if device.startswith("cuda"):
-            torch.cuda.empty_cache()  # what earlier cells of this process reserved is not this one's
-            torch.cuda.reset_peak_memory_stats(device)
+        self._memory.begin()
         no_graphs = self.store.read_note(self.run_id, NO_GRAPHS)
         if no_graphs:
             self._remember(f"{no_graphs}; it runs eagerly")
@@ -165,6 +166,7 @@ class Trial:
             run = Pretraining(self.spec, device, graphs=not no_graphs)
         if state is not None:
             run.load_state_dict(state["run"])
+        self._first_steps_end = run.step + FIRST_STEPS if self._memory.on_gpu else None
         if self._begun.device.split(":")[0] != device.split(":")[0]:
             self._remember(f"begun on {self._begun.device.split(':')[0]}, gone on on {device.split(':')[0]}")
         if self.settings.tensorboard:
@@ -212,14 +214,16 @@ class Trial:
 
     def _train_slice(self, run: Pretraining, seconds: float) -> None:
         """Some steps, about a quarter of `seconds` of them, with their chunks and, when due, a checkpoint; no further
-        than to where something is to be measured."""
+        than to where something is to be measured, or the first steps end."""
         began, first = time.monotonic(), run.step
-        stops = [step for step in self.spec.evaluate.steps(run.steps) if step > first]
+        stops = [step for step in (*self.spec.evaluate.steps(run.steps), self._first_steps_end or 0) if step > first]
         for chunk in run.run(until=min([first + self._slice, *stops])):
             self.store.write_chunk(self.run_id, chunk.step_first, chunk.step_last, chunk.columns)
             if self._board:
                 self._board.add(chunk)
         taken = time.monotonic() - began
+        if run.step == self._first_steps_end:
+            self._memory.first_steps_end()
         self._begun.trained_seconds += taken
         per_step = taken / max(1, run.step - first)
         self._slice = max(1, min(4 * self._slice, int(seconds / 4 / per_step)))
@@ -288,7 +292,8 @@ class Trial:
             "flops": None if flops is None else float(step * flops),
             "wall_seconds": self._begun.trained_seconds,
             "images_per_second": self._images_per_second(step),
-            "peak_memory_bytes": peak_memory_bytes(self.settings.device),
+            "peak_memory_bytes": self._memory.peak_bytes,
+            "steady_memory_bytes": self._memory.steady_bytes,
             "dataset_images": run.source.available if run else None,
         }
         begun = {

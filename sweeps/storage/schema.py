@@ -32,8 +32,9 @@ RUN_SCHEMA = pa.schema(
         ("finished_at", _TIME),
         *((name, _TEXT) for name in ("git_commit", "versions", "spec")),
         pa.field("schema_version", _INT, nullable=False),
-        ("rank_bound", _INT),  # absent in rows of the first months, as the next
+        ("rank_bound", _INT),  # absent in older rows, as those that follow
         ("dataset_images", _INT),
+        ("steady_memory_bytes", _INT),
     ]
 )
 TRAJECTORY_SCHEMA = pa.schema(

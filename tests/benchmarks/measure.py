@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import platform
 import statistics
 import time
@@ -18,27 +19,48 @@ from mmcr_core.defaults import run_spec
 from mmcr_core.images.datasets import Images
 from mmcr_core.objectives import objective_spec
 from mmcr_core.spec import BudgetSpec, DatasetSpec, RunSpec
+from mmcr_core.training.device_timing import event_seconds
 from sweeps.running.run_row import device_name, git_commit, installed_versions
 
 FOLDER = Path(__file__).parents[2] / "results" / "benchmarks"
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
+STRETCH_SECONDS = 0.05  # of GPU work
+LEAST_CALLS = 5
 
 
 def seconds_in_turn(alternatives: dict[str, Callable[[], Any]], seconds: float = 2.0) -> dict[str, float]:
-    """Median seconds of each alternative, called one after another, round by round, for about `seconds` in all
-    (three rounds at least, after one that does not count)."""
+    """Median seconds per call of each alternative. They take turns for about `seconds` in all (three rounds at least,
+    after one that does not count): on a CPU call by call, on a GPU by stretches of calls between which nothing waits,
+    as in a run."""
+    counts = {name: _calls_per_stretch(call) for name, call in alternatives.items()}
     times: dict[str, list[float]] = {name: [] for name in alternatives}
-    for call in alternatives.values():
-        call()
     until = time.perf_counter() + seconds
     while time.perf_counter() < until or len(next(iter(times.values()))) < 3:
         for name, call in alternatives.items():
-            synchronize()
-            began = time.perf_counter()
-            call()
-            synchronize()
-            times[name].append(time.perf_counter() - began)
+            times[name].append(_seconds_per_call(call, counts[name]))
     return {name: statistics.median(values) for name, values in times.items()}
+
+
+def _calls_per_stretch(call: Callable[[], Any]) -> int:
+    """How many calls fill STRETCH_SECONDS of a GPU, LEAST_CALLS at least; it warms up as well."""
+    call()
+    if DEVICE == "cpu":
+        return 1
+    synchronize()
+    return max(LEAST_CALLS, math.ceil(STRETCH_SECONDS / max(_seconds_per_call(call, LEAST_CALLS), 1e-6)))
+
+
+def _seconds_per_call(call: Callable[[], Any], calls: int) -> float:
+    def stretch() -> None:
+        for _ in range(calls):
+            call()
+
+    if DEVICE == "cuda":
+        call()  # the stretch is launched while this one runs
+        return event_seconds(stretch, torch.device("cuda", torch.cuda.current_device())) / calls
+    began = time.perf_counter()
+    stretch()
+    return (time.perf_counter() - began) / calls
 
 
 def synchronize() -> None:

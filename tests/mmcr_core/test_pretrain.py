@@ -1,6 +1,7 @@
 """One cell from the command line, without Ray or a store."""
 
 import json
+import os
 import subprocess
 import sys
 
@@ -9,6 +10,7 @@ import pytest
 from mmcr_core import pretrain
 from mmcr_core.objectives import objective_spec
 from mmcr_core.spec import EncoderSpec
+from mmcr_core.training import CaptureFailed, Pretraining
 
 
 def command(*arguments):
@@ -67,3 +69,33 @@ def test_an_objective_can_be_named(named):
     cell = ("--P", "16", "--D", "8", "--K", "2", "--dataset", "digits", "--steps", "2")
     spec = pretrain._spec(pretrain._parser().parse_args([*cell, *named]))
     assert spec.objective == objective_spec(named[1] if named else "mmcr")
+
+
+def test_after_a_failed_capture_it_becomes_a_fresh_process_without_graphs(monkeypatch, capsys):
+    asked = ["--P", "16", "--D", "8", "--K", "2", "--dataset", "digits", "--steps", "5", "--device", "cpu"]
+
+    class Spoilt(Pretraining):
+        def __init__(self, spec, device, *, graphs):
+            super().__init__(spec, device)
+            self.spoilt = graphs
+
+        def train_step(self):
+            if self.spoilt and self.step == 3:
+                raise CaptureFailed("the step cannot be captured as a CUDA graph (no)")
+            super().train_step()
+
+    class Became(BaseException):
+        """In the place of this process."""
+
+    def execve(path, command, environment):
+        raise Became(command)
+
+    monkeypatch.setattr(pretrain, "Pretraining", Spoilt)
+    monkeypatch.setattr(os, "execve", execve)
+    with pytest.raises(Became) as became:
+        pretrain.main(asked)
+    (command,) = became.value.args
+    assert command == [sys.executable, "-m", "mmcr_core.pretrain", *asked, "--no-graphs"]
+    assert "(no); it is trained in a fresh process without graphs" in capsys.readouterr().err
+    pretrain.main(command[3:])
+    assert json.loads(capsys.readouterr().out)["steps"] == 5

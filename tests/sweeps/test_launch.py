@@ -118,12 +118,12 @@ def test_bad_input_is_one_line_exit_code_2_and_nothing_written(changes, options,
 
 def test_more_cores_or_gpus_than_there_are_is_refused(digits_spec):
     machine = Machine(gpus=1, cpus=4, gpu_memory_bytes=1 << 30, flops_per_second=1e12)
-    for resources, says in (
-        (ResourceSettings(cpus=5.0), "5 exceeds the 4 cores"),
-        (ResourceSettings(gpus=2.0), "2 exc"),
+    for resources, gpus, says in (
+        (ResourceSettings(cpus=5.0), 1, "5 exceeds the 4 cores"),
+        (ResourceSettings(gpus=1.0), 0, "1 exceeds the 0 GPUs"),
     ):
         with pytest.raises(ClusterError, match=says):
-            check_resources(plan((digits_spec(),), resources, machine), machine.gpus, machine.cpus)
+            check_resources(plan((digits_spec(),), resources, machine), gpus, machine.cpus)
     check_resources(plan((digits_spec(),), ResourceSettings(gpus=0.5, cpus=4.0), machine), 1, 4)
 
 

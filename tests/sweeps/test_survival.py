@@ -24,6 +24,7 @@ from sweeps.running.trial_settings import TrialSettings
 from sweeps.running.worker import _require_same_code, code_version
 from sweeps.storage.sweep_store import Store
 from tests.conftest import REPOSITORY, run_script
+from tests.own_parts import write_failing
 from tests.sweeps.running.test_resumable_trial import to_end
 
 
@@ -229,6 +230,16 @@ def test_a_node_with_other_code_is_refused_by_name():
     _require_same_code(here)
     with pytest.raises(RuntimeError, match=r"node \S+ has torch .* \(driver: 1.0\); install the same on every node"):
         _require_same_code(here | {"torch": "1.0"})
+
+
+def test_after_a_failed_capture_a_cell_goes_on_in_another_worker_without_graphs(write_grid, tmp_path):
+    objective = write_failing(tmp_path, 'CaptureFailed("the step cannot be captured as a CUDA graph (no)")', times=1)
+    ran = run_script("sweeps/launch.py", write_grid(objective=objective, D="[8, 16]"), "--results", tmp_path / "r")
+    assert ran.returncode == 0, ran.stderr
+    rows = Store(tmp_path / "r/tiny").rows()
+    assert [row["status"] for row in rows] == ["finished"] * 2
+    notes = [json.loads(row["versions"]).get("notes") for row in rows]
+    assert [note for note in notes if note] == [["the step cannot be captured as a CUDA graph (no); it runs eagerly"]]
 
 
 @pytest.mark.slow

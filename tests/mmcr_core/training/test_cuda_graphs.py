@@ -10,7 +10,7 @@ import torch
 from mmcr_core.training import pretraining
 from mmcr_core.training.cuda_graphs import Graphs
 from mmcr_core.training.device_failures import CaptureFailed, CaptureOutOfMemory
-from tests.mmcr_core.training.stand_ins import play_gpu
+from tests.mmcr_core.training.stand_ins import POOL, play_gpu
 
 DEVICE = torch.device("cuda:1")
 
@@ -85,6 +85,74 @@ def test_out_of_memory_inside_a_capture_stays_out_of_memory(gpu, error):
         Graphs(DEVICE).capture("a", Work(gpu, "a"))
     assert isinstance(raised.value, CaptureOutOfMemory)
     assert str(raised.value) == str(error).splitlines()[0]
+
+
+@pytest.mark.parametrize(
+    ("first", "kind", "says"),
+    [
+        ("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`", CaptureOutOfMemory, "^CUDA"),
+        ("cuDNN error: CUDNN_STATUS_ALLOC_FAILED", CaptureOutOfMemory, "^cuDNN"),
+        ("cusolver error: CUSOLVER_STATUS_INTERNAL_ERROR", CaptureFailed, r"\(cusolver error: .*_INTERNAL_ERROR\)$"),
+    ],
+    ids=["cublas", "cudnn", "cusolver"],
+)
+def test_what_went_wrong_in_a_capture_counts_and_not_what_its_end_raised_after_it(gpu, first, kind, says):
+    gpu.failure = RuntimeError(f"{first}\nmore")
+    gpu.end_failure = RuntimeError("CUDA error: operation failed due to a previous error during capture")
+    with pytest.raises(kind, match=says):
+        Graphs(DEVICE).capture("a", Work(gpu, "a"))
+
+
+def test_live_runs_share_no_capture_stream_though_torch_hands_them_out_round_robin(gpu):
+    held = [Graphs(DEVICE) for _ in range(POOL - 1)]
+    for _ in range(3 * POOL):
+        other = Graphs(DEVICE)
+        for graphs in (*held, other):
+            graphs.reset()
+            graphs.capture("a", Work(gpu, "a"))
+        assert len(set(gpu.streams[-POOL:])) == POOL
+        del graphs, other
+
+
+def test_a_run_takes_the_capture_stream_of_one_that_is_gone(gpu):
+    for _ in range(3):
+        graphs = Graphs(DEVICE)
+        graphs.capture("a", Work(gpu, "a"))
+        del graphs
+    assert len(set(gpu.streams)) == 1
+    assert gpu.made == 1
+
+
+def test_a_stream_of_one_device_is_not_used_on_another(gpu):
+    for device in (torch.device("cuda:1"), torch.device("cuda:0"), torch.device("cuda")):
+        Graphs(device).capture("a", Work(gpu, "a"))
+    assert gpu.streams == [0, 1, 1]
+
+
+@pytest.mark.parametrize("how", ["reset", "gone"])
+def test_workspaces_are_freed_with_the_graphs_and_only_where_no_run_has_any(gpu, how):
+    first, second = Graphs(DEVICE), Graphs(DEVICE)
+    for graphs in (first, second):
+        graphs.capture("a", Work(gpu, "a"))
+    graphs = None
+    if how == "reset":
+        second.reset()
+    else:
+        del second
+    assert gpu.cleared == []  # graphs of the first point into theirs
+    if how == "reset":
+        first.reset()
+    else:
+        del first
+    assert gpu.cleared == [0]
+
+
+def test_workspaces_are_not_freed_under_a_capture(gpu):
+    graphs, garbage = Graphs(DEVICE), [Graphs(DEVICE)]
+    graphs.capture("a", garbage.clear)  # as where garbage is collected
+    assert gpu.cleared == []
+    graphs.reset()
+    assert gpu.cleared == [0]
 
 
 def test_any_other_failed_capture_says_why(gpu):

@@ -2,19 +2,73 @@
 
 import dataclasses
 
+import pytest
 import torch
+from torch import nn
 
 from mmcr_core.defaults import VIEW_RECIPES
 from mmcr_core.images.encoders import build_network
 from mmcr_core.objectives import objective_spec
 from mmcr_core.spec import DatasetSpec, EncoderSpec, OptimizerSpec
 from mmcr_core.training import Pretraining
-from mmcr_core.training.memory import count, memory_bytes, objective_memory
+from mmcr_core.training.memory import count, kept_by, memory_bytes, network_memory, objective_memory
 
 MEGABYTE = 1 << 20
 
 
-def test_memory_grows_with_the_batch_and_is_halved_by_bf16(digits_spec):
+class Pooled(nn.Module):
+    """3 x 8 x 8 views to 4 x 8 x 8 by a convolution, to 4 x 4 x 4 by a pooling, and to 5."""
+
+    def __init__(self):
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.Conv2d(3, 4, 3, padding=1), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(64, 5), nn.Sigmoid()
+        )
+
+    def forward(self, views):
+        return self.layers(views)
+
+
+def test_what_forward_keeps_is_counted_by_its_kind():
+    with torch.device("meta"):
+        network, views = Pooled(), torch.empty(1, 3, 8, 8)
+    kept = kept_by(lambda: network(views), network)
+    assert kept.floating == 4 * (3 * 8 * 8 + 4 * 8 * 8 + 64 + 5)  # read by convolution, pooling, linear; sigmoid's own
+    assert kept.other == 8 * 64  # the pooling's indices, int64
+    assert kept.in_precision("fp32") == kept.floating + kept.other
+    assert kept.in_precision("bf16") == kept.floating // 2 + kept.other
+
+
+def test_what_autocast_really_keeps_is_what_is_counted_for_bf16():
+    """On the CPU, where autocast works: all it keeps but the copies of the weights."""
+    network = Pooled()
+    kept, weights = {}, {tuple(parameter.shape) for parameter in network.parameters()} | {(64, 5)}  # transposed
+
+    def keep(tensor):
+        if tuple(tensor.shape) not in weights:
+            kept[tensor.untyped_storage().data_ptr()] = tensor
+        return tensor
+
+    kept_here = torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor)
+    with kept_here, torch.autocast("cpu", torch.bfloat16):
+        network(torch.randn(7, 3, 8, 8))
+    really = sum(tensor.numel() * tensor.element_size() for tensor in kept.values())
+    with torch.device("meta"):
+        meta, views = Pooled(), torch.empty(7, 3, 8, 8)
+    assert kept_by(lambda: meta(views), meta).in_precision("bf16") == really
+
+
+@pytest.mark.parametrize(("objective", "networks"), [("mmcr", 1), ("byol", 2)])
+def test_bf16_copies_of_the_weights_are_counted(digits_spec, objective, networks):
+    """Beside what the views keep, of which bf16 saves half of the floating-point numbers."""
+    full = digits_spec(objective=objective_spec(objective))
+    half = dataclasses.replace(full, precision="bf16")
+    parameters, per_view, _ = network_memory(full.encoder, full.projector, full.D, 1, full.views.size)
+    saved = full.P * full.K * (per_view.floating - per_view.floating // 2)
+    assert memory_bytes(full, 0) - memory_bytes(half, 0) == saved - 2 * networks * parameters
+
+
+def test_memory_grows_with_the_batch_and_falls_with_bf16(digits_spec):
     stl10 = dataclasses.replace(digits_spec(), dataset=DatasetSpec("stl10"), views=VIEW_RECIPES["stl10"])
     memory = {(P, K): memory_bytes(dataclasses.replace(stl10, P=P, K=K), 105_000) for P in (64, 1024) for K in (2, 8)}
     assert memory[1024, 8] > 4 * memory[64, 8] > memory[64, 2]

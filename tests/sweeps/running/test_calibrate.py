@@ -49,6 +49,13 @@ def test_shapes_differ_in_what_changes_the_cost_of_a_step_only(digits_spec):
     assert key not in {shape_key(one, "cpu", 1, False) for one in other}
 
 
+def test_what_an_older_version_measured_is_not_used(digits_spec, monkeypatch):
+    Calibration(digits_spec(), "cpu", 1, False).advance(1)
+    assert lookup(digits_spec(), "cpu", 1, False) is not None
+    monkeypatch.setattr(calibrate, "VERSION", calibrate.VERSION + 1)
+    assert lookup(digits_spec(), "cpu", 1, False) is None
+
+
 def test_what_is_measured_leaves_no_run_behind(digits_spec, monkeypatch):
     seen = []
     whole = Pretraining.__init__

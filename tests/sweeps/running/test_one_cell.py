@@ -5,17 +5,21 @@ import os
 import signal
 import subprocess
 import sys
+import time
+from dataclasses import asdict
 
 import pandas as pd
 import pytest
 
 from sweeps.grid.grid_file import load_grid
 from sweeps.running.cores import usable_cores
+from sweeps.running.fresh_process import CARRIED, Carried
 from sweeps.running.resumable_trial import Trial
 from sweeps.running.survey import survey
 from sweeps.running.trial_settings import TrialSettings
 from sweeps.storage.sweep_store import Store
 from tests.conftest import REPOSITORY, run_script
+from tests.own_parts import write_failing
 from tests.sweeps.running.test_resumable_trial import to_end
 
 
@@ -102,3 +106,52 @@ def test_more_cores_than_there_are_are_refused(write_grid, tmp_path):
     assert ran.returncode == 2
     assert ran.stderr.splitlines()[-1] == "resources.cpus: 2 exceeds the 1 cores there are; use less or auto"
     assert not (tmp_path / "r").exists()
+
+
+CAPTURE = 'CaptureFailed("the step cannot be captured as a CUDA graph (no)")'
+
+
+def test_after_a_failed_capture_the_cell_goes_on_in_a_fresh_process_without_graphs(write_grid, tmp_path):
+    ran = one(write_grid(objective=write_failing(tmp_path, CAPTURE, times=1)), 0, tmp_path / "r")
+    assert ran.returncode == 0, ran.stderr
+    assert "captured as a CUDA graph (no); the cell goes on in a fresh process" in ran.stderr
+    assert "Traceback" not in ran.stderr
+    (row,) = Store(tmp_path / "r/tiny").rows()
+    assert (row["status"], row["steps"]) == ("finished", 12)
+    assert json.loads(row["versions"])["notes"] == ["the step cannot be captured as a CUDA graph (no); it runs eagerly"]
+
+
+def test_a_cell_whose_processes_all_had_to_end_fails_with_the_reason(write_grid, tmp_path):
+    objective = write_failing(tmp_path, 'RuntimeError("CUDA error: an illegal memory access was encountered")', times=3)
+    ran = one(write_grid(objective=objective), 0, tmp_path / "r")
+    assert ran.returncode == 1, ran.stderr
+    assert "Traceback" not in ran.stderr
+    (row,) = Store(tmp_path / "r/tiny").rows()
+    assert (row["status"], row["error"]) == (
+        "failed",
+        "its process had to end 3 times; last: CUDA error: an illegal memory access was encountered",
+    )
+    assert one(write_grid(objective=objective), 0, tmp_path / "r").returncode == 0  # the next launch tries again
+
+
+def test_a_retry_after_memory_ran_out_in_a_capture_has_a_fresh_process(write_grid, tmp_path):
+    objective = write_failing(tmp_path, 'CaptureOutOfMemory("CUDA out of memory")', times=1)
+    ran = one(write_grid(objective=objective, retries="1"), 0, tmp_path / "r")
+    assert ran.returncode == 0, ran.stderr
+    assert [row["status"] for row in Store(tmp_path / "r/tiny").rows()] == ["finished"]
+
+
+def test_a_fresh_process_keeps_the_deadline_of_the_first(write_grid, tmp_path):
+    grid = write_grid(objective=write_failing(tmp_path, CAPTURE, times=1), budget="{steps: 1000000}")
+    command = [sys.executable, "sweeps/launch.py", str(grid), "--cell", "0", "--results", str(tmp_path / "r")]
+    over = json.dumps(asdict(Carried(deadline=time.monotonic())))
+    ran = subprocess.run(
+        [*command, "--time-limit", "1h"],
+        cwd=REPOSITORY,
+        env=os.environ | {CARRIED: over},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ran.returncode == 1, ran.stderr
+    assert "stopped at the time limit with 1 to go" in ran.stdout

@@ -10,7 +10,7 @@ from mmcr_core.training.memory import memory_bytes
 from sweeps.grid.grid_file import load_grid
 from sweeps.grid.settings import ResourceSettings
 from sweeps.running.gpu_sharing import mps_runs, remark
-from sweeps.running.plan import Machine, makespan_seconds, plan, schedule
+from sweeps.running.plan import WORKSPACE_BYTES, Machine, makespan_seconds, plan, schedule
 from sweeps.running.plan_preview import rank_warning
 from tests.conftest import REPOSITORY
 
@@ -63,6 +63,11 @@ def test_on_a_cpu_fewer_cells_run_at_once_where_memory_is_short(paper):
     assert cores(100 * need) == 1
     assert cores(3 * need) == 4  # two at once
     assert cores(need) == 8
+
+
+def test_on_a_gpu_the_workspaces_of_its_matrix_library_are_added_to_an_estimate(paper):
+    (gpu,), (cpu,) = (plan(paper[:1], ResourceSettings(), machine) for machine in (GPU, CPU))
+    assert gpu.memory_bytes - cpu.memory_bytes == WORKSPACE_BYTES == 96 << 20
 
 
 def test_a_cell_launched_again_by_itself_gets_the_cores_it_had(paper):

@@ -6,16 +6,20 @@ import re
 import sys
 import weakref
 
+import pandas as pd
 import pytest
 import torch
 
 from mmcr_core import own_code
 from mmcr_core.images.compiled import CompilationFailed
+from mmcr_core.objectives import objective_spec
 from mmcr_core.spec import BudgetSpec, DatasetSpec, EncoderSpec, OptimizerSpec, OwnObjectiveSpec, ProjectorSpec
 from mmcr_core.training import CaptureFailed, CaptureOutOfMemory, Pretraining
+from sweeps.running import resumable_trial
 from sweeps.running.resumable_trial import Trial
 from sweeps.running.trial_settings import TrialSettings
 from sweeps.storage.sweep_store import Store
+from tests.mmcr_core.training.stand_ins import give_graphs, play_gpu
 from tests.own_parts import write_own
 from tests.sweeps.running.test_resumable_trial import to_end
 
@@ -77,6 +81,52 @@ def test_after_a_failed_capture_the_run_goes_on_without_graphs_in_another_proces
         "the step cannot be captured as a CUDA graph (stream is capturing); it runs eagerly"
     ]
     assert not (tmp_path / "checkpoints" / trial.run_id).exists()
+
+
+@pytest.mark.parametrize("where", ["views", "step"])
+def test_mcr2_goes_on_without_graphs_where_an_illegal_call_spoils_a_capture(tmp_path, digits_spec, monkeypatch, where):
+    """As its Cholesky factor may, or the making of views. The end of such a capture raises once more."""
+    gpu, spec = play_gpu(monkeypatch), digits_spec(objective=objective_spec("mcr2"))
+    illegal = "cusolver error: CUSOLVER_STATUS_INTERNAL_ERROR"
+    factor = torch.linalg.cholesky_ex
+
+    def spoils(work):
+        def call(*given):
+            if gpu.capturing:
+                gpu.end_failure = RuntimeError("CUDA error: operation failed due to a previous error during capture")
+                raise RuntimeError(f"{illegal}, when calling a function\nmore")
+            return work(*given)
+
+        return call
+
+    class Played(Pretraining):
+        def __init__(self, spec, device, *, graphs=True, **options):
+            super().__init__(spec, device, **options)
+            if graphs:
+                give_graphs(self)
+            if where == "views":
+                self.source.batch = spoils(self.source.batch)
+
+    monkeypatch.setattr(resumable_trial, "Pretraining", Played)
+    if where == "step":
+        monkeypatch.setattr(torch.linalg, "cholesky_ex", spoils(factor))
+    store, alone = Store(tmp_path / "s"), Store(tmp_path / "alone")
+    trial = Trial(spec, store, "s")
+    with pytest.raises(CaptureFailed, match=illegal):
+        to_end(trial)
+    assert store.statuses() == {}
+    assert not store.claim(trial.run_id, "other").held()
+    captures = len(gpu.pools)
+    assert to_end(Trial(spec, store, "s")).status == "finished"  # as in a fresh process
+    assert len(gpu.pools) == captures
+    (row,) = store.rows()
+    assert json.loads(row["versions"])["notes"] == [
+        f"the step cannot be captured as a CUDA graph ({illegal}, when calling a function); it runs eagerly"
+    ]
+    monkeypatch.setattr(resumable_trial, "Pretraining", Pretraining)
+    to_end(Trial(spec, alone, "s"))
+    eager = alone.read_trajectory(trial.run_id)
+    pd.testing.assert_frame_equal(store.read_trajectory(trial.run_id), eager, check_exact=True)
 
 
 def test_a_broken_context_ends_the_process_and_writes_no_checkpoint(tmp_path, digits_spec, monkeypatch):

@@ -28,7 +28,7 @@ def test_numbers_of_the_rules_are_those_of_the_code():
     text = PAGE.read_text()
     assert f"every {TOUCH_SECONDS:g} seconds" in text and f"after {CLAIM_SECONDS:g} seconds" in " ".join(text.split())
     assert chunk_name(0, 499) in text
-    assert rows_below(PAGE, "### runs")[-3][::2] == ["`schema_version`", str(SCHEMA_VERSION)]
+    assert ["`schema_version`", str(SCHEMA_VERSION)] in [row[::2] for row in rows_below(PAGE, "### runs")]
 
 
 def test_every_folder_that_is_written_to_is_in_the_layout(tmp_path, monkeypatch):
