@@ -58,8 +58,9 @@ class GridSettings(_Settings):
     """What the sweep is called, and its folder under `results`: letters, digits, '.', '_' and '-'."""
     retries: int = Field(default=0, ge=0, le=100)
     """How often a cell that failed is tried again in the same launch."""
-    compile: Literal["auto", "on", "off"] = "auto"
-    """Whether the making of views is compiled; `auto` means on a GPU."""
+    compile: Literal["auto", "on", "off", "all"] = "auto"
+    """Whether the making of views is compiled; `auto` means on a GPU. `all`: encoder and projector too, which takes a
+    minute for each shape of a cell."""
     checkpoint: CheckpointSettings = CheckpointSettings()
     """When a run is saved, and what stays of it."""
     resources: ResourceSettings = ResourceSettings()

@@ -41,22 +41,28 @@ class Measured:
 
 
 def compiles(compile: str, device: str) -> bool:
-    """Whether the views are compiled on a device: `compile` is auto (on a GPU), on or off."""
-    return compile == "on" or (compile == "auto" and device.startswith("cuda"))
+    """Whether the views are compiled on a device: `compile` is auto (on a GPU), on, off or all."""
+    return compile in ("on", "all") or (compile == "auto" and device.startswith("cuda"))
 
 
-def shape_key(spec: RunSpec, device: str, threads: int, compiled: bool) -> str:
+def compiles_network(compile: str) -> bool:
+    """Whether encoder and projector are compiled too."""
+    return compile == "all"
+
+
+def shape_key(spec: RunSpec, device: str, threads: int, compile: str) -> str:
     """What a measurement is kept under: the spec but for what costs nothing, the device, threads and torch."""
     shape = {key: value for key, value in identity(spec).items() if key not in NOT_SHAPE}
     shape["evaluate"] = asdict(spec.evaluate)
     shape["optimizer"] = spec.optimizer.name, parameter_copies(spec.optimizer)
-    where = {"device": device_name(device), "threads": threads, "compiled": compiled, "torch": torch.__version__}
+    compiled = {"compiled": compiles(compile, device), "network_compiled": compiles_network(compile)}
+    where = {"device": device_name(device), "threads": threads, **compiled, "torch": torch.__version__}
     return hashlib.sha256(canonical_json({**shape, **where, "version": VERSION}).encode()).hexdigest()[:24]
 
 
-def lookup(spec: RunSpec, device: str, threads: int, compiled: bool) -> Measured | None:
+def lookup(spec: RunSpec, device: str, threads: int, compile: str) -> Measured | None:
     """The kept measurement of a cell's shape, if there is one."""
-    file = _folder() / f"{shape_key(spec, device, threads, compiled)}.json"
+    file = _folder() / f"{shape_key(spec, device, threads, compile)}.json"
     try:
         return Measured(**json.loads(file.read_text()))
     except (OSError, ValueError, TypeError):  # absent, or of no use
@@ -66,18 +72,18 @@ def lookup(spec: RunSpec, device: str, threads: int, compiled: bool) -> Measured
 class Calibration:
     """Stands where a `Trial` would: trains for a moment, writes to the cache and not to the store."""
 
-    def __init__(self, spec: RunSpec, device: str, threads: int, compiled: bool) -> None:
-        self._spec, self._device, self._threads, self._compiled = spec, device, threads, compiled
+    def __init__(self, spec: RunSpec, device: str, threads: int, compile: str) -> None:
+        self._spec, self._device, self._threads, self._compile = spec, device, threads, compile
 
     def advance(self, seconds: float, stop: StopFlag | None = None) -> Progress:
         """Measure and keep. A shape that cannot be run is left to its trial, which says why."""
         try:
-            measured = measure(self._spec, self._device, self._threads, self._compiled)
+            measured = measure(self._spec, self._device, self._threads, self._compile)
         except Exception as error:  # the launch goes on: the cell itself will fail with this reason
             reason, ends = f"{type(error).__name__}: {error}", process_must_end(error)
             return Progress("failed", 0, 0, float("nan"), 0.0, reason, process_ends=ends)
         content = json.dumps(asdict(measured)).encode()
-        name = f"{shape_key(self._spec, self._device, self._threads, self._compiled)}.json"
+        name = f"{shape_key(self._spec, self._device, self._threads, self._compile)}.json"
         with contextlib.suppress(OSError):  # a cache that cannot be written is measured again, and nothing worse
             write_atomically(_folder() / name, content)
         return Progress("finished", 0, 0, float("nan"), self._spec.P / measured.seconds_per_step)
@@ -86,7 +92,7 @@ class Calibration:
         """Nothing to keep."""
 
 
-def measure(spec: RunSpec, device: str, threads: int, compiled: bool = False) -> Measured:
+def measure(spec: RunSpec, device: str, threads: int, compile: str = "off") -> Measured:
     """Run a shape for a moment on `device` with `threads` CPU threads. Raises what the run raises.
 
     On a GPU, steps are timed by its own events, after every graph has been captured; memory is what was reserved after
@@ -96,7 +102,8 @@ def measure(spec: RunSpec, device: str, threads: int, compiled: bool = False) ->
     memory = PeakMemory(device)
     memory.begin()
     began = time.perf_counter()
-    run = Pretraining(spec, device, compiled=compiled)
+    compiled, network_compiled = compiles(compile, device), compiles_network(compile)
+    run = Pretraining(spec, device, compiled=compiled, network_compiled=network_compiled)
     start_seconds = time.perf_counter() - began
     _advance(run, FIRST_STEPS)
     if run.step >= FIRST_STEPS:

@@ -20,7 +20,7 @@ from ray.tune import FailureConfig
 
 from mmcr_core import own_code
 from sweeps.grid.settings import GridSettings
-from sweeps.running.calibrate import compiles, shape_key
+from sweeps.running.calibrate import shape_key
 from sweeps.running.limits import Limits
 from sweeps.running.outcome import Outcome
 from sweeps.running.plan import Cell
@@ -105,8 +105,7 @@ class Launch:
         for cell in cells:
             if not cell.measured:
                 device = "cuda" if cell.gpus else "cpu"
-                compiled = compiles(self.settings.compile, device)
-                shapes[shape_key(cell.spec, device, max(1, int(cell.cpus)), compiled)] = cell
+                shapes[shape_key(cell.spec, device, max(1, int(cell.cpus)), self.settings.compile)] = cell
         if shapes:
             alone = [replace(cell, gpus=float(math.ceil(cell.gpus))) for cell in shapes.values()]
             self._run_once(alone, calibrate=True)

@@ -16,7 +16,7 @@ import torch
 from mmcr_core.identity import run_id
 from mmcr_core.training import process_must_end
 from sweeps.grid.axes import described
-from sweeps.running.calibrate import compiles
+from sweeps.running.calibrate import compiles, compiles_network
 from sweeps.running.cores import usable_cores
 from sweeps.running.fresh_process import RESTARTS, Carried, start_again
 from sweeps.running.limits import Limits
@@ -73,6 +73,7 @@ def _train(sweep: Sweep, continues: dict[str, str], limits: Limits, cores: int) 
         checkpoint_seconds=settings.checkpoint.every_seconds,
         keep=settings.checkpoint.keep,
         compiled=compiles(settings.compile, device),
+        network_compiled=compiles_network(settings.compile),
         continues=continues.get(key),
         tensorboard=limits.tensorboard,
     )

@@ -15,7 +15,7 @@ from mmcr_core.training import data
 from mmcr_core.training.flops import flops_per_step
 from mmcr_core.training.memory import memory_bytes
 from sweeps.grid.settings import ResourceSettings
-from sweeps.running.calibrate import compiles, lookup
+from sweeps.running.calibrate import lookup
 from sweeps.running.units import memory
 from sweeps.storage.errors import UserError
 
@@ -135,7 +135,7 @@ def _cell(spec: RunSpec, resources: ResourceSettings, machine: Machine, cells: i
     device = "cuda" if machine.gpus and resources.gpus != 0 else "cpu"
     estimate = memory_bytes(spec, images + heldout) + (WORKSPACE_BYTES if device == "cuda" else 0)
     cpus = _cpus(resources, machine, cells, device, estimate)
-    measured = lookup(spec, device, max(1, int(cpus)), compiles(compile, device))
+    measured = lookup(spec, device, max(1, int(cpus)), compile)
     memory = measured.memory_bytes if measured else estimate
     gpus = _gpus(resources, machine, memory)
     rate = machine.flops_per_second * STEP_EFFICIENCY * (1 if gpus else cpus)

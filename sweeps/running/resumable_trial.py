@@ -52,7 +52,11 @@ class Trial:
         self.settings = settings or TrialSettings()
         self.run_id = run_id(spec)
         self._begun = Begun(
-            datetime.now(UTC).isoformat(), self.settings.device, self.settings.threads, self.settings.compiled
+            datetime.now(UTC).isoformat(),
+            self.settings.device,
+            self.settings.threads,
+            self.settings.compiled,
+            network_compiled=self.settings.network_compiled,
         )
         self._next_checkpoint = time.monotonic() + self.settings.checkpoint_seconds
         self._slice = 1
@@ -158,12 +162,15 @@ class Trial:
         no_graphs = self.store.read_note(self.run_id, NO_GRAPHS)
         if no_graphs:
             self._remember(f"{no_graphs}; it runs eagerly")
+        compiled, network_compiled = self._begun.compiled, self._begun.network_compiled
+        graphs = not no_graphs
         try:
-            run = Pretraining(self.spec, device, graphs=not no_graphs, compiled=self._begun.compiled)
+            run = Pretraining(self.spec, device, graphs=graphs, compiled=compiled, network_compiled=network_compiled)
         except CompilationFailed as error:
-            self._remember(f"the views are not compiled: {error}")
-            self._begun.compiled = False
-            run = Pretraining(self.spec, device, graphs=not no_graphs)
+            what = "views and network are" if network_compiled else "the views are"
+            self._remember(f"{what} not compiled: {error}")
+            self._begun.compiled = self._begun.network_compiled = False
+            run = Pretraining(self.spec, device, graphs=graphs)
         if state is not None:
             run.load_state_dict(state["run"])
         self._first_steps_end = run.step + FIRST_STEPS if self._memory.on_gpu else None
@@ -315,6 +322,7 @@ class Trial:
             "device": self.settings.device.split(":")[0],
             "threads": torch.get_num_threads(),
             "compiled": self._begun.compiled,
+            "network_compiled": self._begun.network_compiled,
             "tf32": torch.backends.cuda.matmul.allow_tf32 or torch.backends.cudnn.allow_tf32,
         }
         notes = {"notes": self._begun.notes} if self._begun.notes else {}

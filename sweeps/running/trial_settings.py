@@ -28,8 +28,9 @@ class TrialSettings:
     """How a run is run, none of which changes its result but for rounding.
 
     A checkpoint is written every `checkpoint_seconds`, or less often where writing one takes more than
-    CHECKPOINT_SHARE of that time; `keep` says what stays of a finished run (none, weights, all); `compiled`: whether
-    the views are; `continues`: run_id of a finished, shorter run that this one goes on from.
+    CHECKPOINT_SHARE of that time; `keep` says what stays of a finished run (none, weights, all); `compiled` and
+    `network_compiled`: whether the views are, and encoder and projector; `continues`: run_id of a finished, shorter run
+    that this one goes on from.
     """
 
     device: str = "cpu"
@@ -37,6 +38,7 @@ class TrialSettings:
     checkpoint_seconds: float = 60.0
     keep: str = "weights"
     compiled: bool = False
+    network_compiled: bool = False
     continues: str | None = None
     tensorboard: bool = False
 
@@ -50,4 +52,5 @@ class Begun:
     threads: int
     compiled: bool
     trained_seconds: float = 0.0
+    network_compiled: bool = False
     notes: list[str] = field(default_factory=list)  # for its row: what could not stay the same, what it goes on from

@@ -14,7 +14,7 @@ from ray.tune import Trainable
 
 from mmcr_core import own_code
 from sweeps.grid.settings import GridSettings
-from sweeps.running.calibrate import Calibration, compiles
+from sweeps.running.calibrate import Calibration, compiles, compiles_network
 from sweeps.running.plan import Cell
 from sweeps.running.resumable_trial import Trial
 from sweeps.running.run_row import installed_versions
@@ -61,16 +61,16 @@ class CellTrainable(Trainable):  # type: ignore[misc]
     def _begin(self, run_id: str) -> None:
         job, cell = self._job, self._job.cells[run_id]
         device, threads = "cuda" if cell.gpus > 0 else "cpu", max(1, int(cell.cpus))
-        compiled = compiles(job.settings.compile, device)
         if job.calibrate:
-            self._trial: Trial | Calibration = Calibration(cell.spec, device, threads, compiled)
+            self._trial: Trial | Calibration = Calibration(cell.spec, device, threads, job.settings.compile)
             return
         settings = TrialSettings(
             device=device,
             threads=threads,
             checkpoint_seconds=job.settings.checkpoint.every_seconds,
             keep=job.settings.checkpoint.keep,
-            compiled=compiled,
+            compiled=compiles(job.settings.compile, device),
+            network_compiled=compiles_network(job.settings.compile),
             continues=cell.continues,
             tensorboard=job.tensorboard,
         )

@@ -20,16 +20,16 @@ CPU = Machine(gpus=0, cpus=1, gpu_memory_bytes=0, flops_per_second=1e11)
 
 def test_a_measurement_is_kept_for_its_shape_and_used_by_plans(digits_spec):
     spec = digits_spec()
-    assert lookup(spec, "cpu", 1, False) is None
+    assert lookup(spec, "cpu", 1, "off") is None
     assert not plan((spec,), ResourceSettings(), CPU)[0].measured
-    assert Calibration(spec, "cpu", 1, False).advance(1).status == "finished"
-    kept = lookup(spec, "cpu", 1, False)
+    assert Calibration(spec, "cpu", 1, "off").advance(1).status == "finished"
+    kept = lookup(spec, "cpu", 1, "off")
     assert kept.seconds_per_step > 0 and kept.other_seconds > 0 and kept.memory_bytes > 1 << 20
     longer = digits_spec(budget=BudgetSpec(steps=1000), seed=3)
     (cell,) = plan((longer,), ResourceSettings(), CPU)
     assert cell.measured and cell.memory_bytes == kept.memory_bytes
     assert cell.seconds == pytest.approx(CELL_OVERHEAD_SECONDS + kept.other_seconds + 1000 * kept.seconds_per_step)
-    assert lookup(spec, "cpu", 2, False) is None
+    assert lookup(spec, "cpu", 2, "off") is None
 
 
 def test_shapes_differ_in_what_changes_the_cost_of_a_step_only(digits_spec):
@@ -43,17 +43,18 @@ def test_shapes_differ_in_what_changes_the_cost_of_a_step_only(digits_spec):
     other += [digits_spec(optimizer=OptimizerSpec(name)) for name in ("sgd", "lars")]
     other.append(digits_spec(evaluate=EvaluateSpec(50, "knn")))
     other.append(digits_spec(views=dataclasses.replace(spec.views, blur=0.5)))
-    key = shape_key(spec, "cpu", 1, False)
-    assert {shape_key(one, "cpu", 1, False) for one in same} == {key}
-    assert shape_key(spec, "cpu", 1, True) != key
-    assert key not in {shape_key(one, "cpu", 1, False) for one in other}
+    key = shape_key(spec, "cpu", 1, "off")
+    assert {shape_key(one, "cpu", 1, "off") for one in same} == {key}
+    assert shape_key(spec, "cpu", 1, "on") != key
+    assert len({shape_key(spec, "cpu", 1, compile) for compile in ("on", "all", "auto")}) == 3
+    assert key not in {shape_key(one, "cpu", 1, "off") for one in other}
 
 
 def test_what_an_older_version_measured_is_not_used(digits_spec, monkeypatch):
-    Calibration(digits_spec(), "cpu", 1, False).advance(1)
-    assert lookup(digits_spec(), "cpu", 1, False) is not None
+    Calibration(digits_spec(), "cpu", 1, "off").advance(1)
+    assert lookup(digits_spec(), "cpu", 1, "off") is not None
     monkeypatch.setattr(calibrate, "VERSION", calibrate.VERSION + 1)
-    assert lookup(digits_spec(), "cpu", 1, False) is None
+    assert lookup(digits_spec(), "cpu", 1, "off") is None
 
 
 def test_what_is_measured_leaves_no_run_behind(digits_spec, monkeypatch):
@@ -103,9 +104,9 @@ def test_steps_on_a_gpu_are_timed_by_its_events_after_every_capture(digits_spec,
 
 def test_a_shape_that_cannot_run_is_left_to_its_cell(tmp_path, digits_spec):
     spec = digits_spec(dataset=DatasetSpec("parquet", path=str(tmp_path / "none.parquet")))
-    progress = Calibration(spec, "cpu", 1, False).advance(1)
+    progress = Calibration(spec, "cpu", 1, "off").advance(1)
     assert progress.status == "failed" and "does not exist" in progress.error
-    assert lookup(spec, "cpu", 1, False) is None
+    assert lookup(spec, "cpu", 1, "off") is None
 
 
 @pytest.mark.slow
