@@ -25,13 +25,13 @@ def run_spec_of(fields: dict[str, Any], objective: ObjectiveSpec) -> RunSpec:
 def objective_of(fields: dict[str, Any]) -> ObjectiveSpec:
     """An objective's own options from plain values as a run keeps them: for a user's own, its module is not needed.
     Raises SpecError for an unknown name, else ValidationError."""
-    options = OwnObjectiveSpec if is_own(fields["name"]) else objective_class(fields["name"]).Options
-    return _reader(options).validate_json(json.dumps(fields))
+    return _reader(fields["name"]).validate_json(json.dumps(fields))
 
 
 @functools.cache
-def _reader(options: type[ObjectiveSpec]) -> TypeAdapter[ObjectiveSpec]:
-    return TypeAdapter(options)  # making one takes ten times as long as reading with it
+def _reader(name: str) -> TypeAdapter[ObjectiveSpec]:
+    """What reads the options of an objective; making it takes ten times as long as reading with it."""
+    return TypeAdapter(OwnObjectiveSpec if is_own(name) else objective_class(name).Options)
 
 
 def spec_to_json(spec: RunSpec) -> str:

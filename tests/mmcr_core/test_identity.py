@@ -6,9 +6,9 @@ import pytest
 
 from mmcr_core import identity as module
 from mmcr_core.defaults import run_spec
-from mmcr_core.identity import canonical_json, identity, run_id
-from mmcr_core.objectives import objective_spec
-from mmcr_core.spec import BudgetSpec, DatasetSpec, EncoderSpec, EvaluateSpec, OptimizerSpec
+from mmcr_core.identity import OWN, canonical_json, identity, run_id
+from mmcr_core.objectives import OBJECTIVES, objective_class, objective_spec
+from mmcr_core.spec import BudgetSpec, DatasetSpec, EncoderSpec, EvaluateSpec, OptimizerSpec, OwnObjectiveSpec
 from sweeps.grid.grid_file import load_grid
 from tests.conftest import REPOSITORY
 
@@ -94,6 +94,24 @@ def test_an_objective_that_was_never_mended_needs_no_number():
     simclr = identity(cifar(objective=objective_spec("simclr")))
     assert simclr["algorithm"]["objective"] == 1
     assert simclr["objective"] == {"name": "simclr", "temperature": 0.5}
+
+
+@pytest.mark.parametrize("objective", [*OBJECTIVES, OWN])
+def test_every_key_of_a_spec_counts_or_is_said_not_to(objective):
+    """One that is added to a class and forgotten here would give two different runs one id."""
+    options = OwnObjectiveSpec("my:loss") if objective == OWN else objective_class(objective).Options()
+    counted = {
+        "objective": f"name {module.OPTIONS[objective]}",
+        **module.PARTS,
+        **dict.fromkeys(module.NUMBERS.split()),
+    }
+    said = [f"{part}.{key}" if keys else part for part, keys in counted.items() for key in (keys or part).split()]
+    fields = dataclasses.asdict(cifar()) | {"objective": dataclasses.asdict(options)}
+    keys = [f"{part}.{key}" for part, values in fields.items() if isinstance(values, dict) for key in values]
+    keys = [key for key in keys if not key.startswith("evaluate.")]
+    keys += [key for key, value in fields.items() if not isinstance(value, dict)] + ["evaluate"]
+    assert sorted([*said, *module.NOT_IDENTITY]) == sorted(keys)
+    assert set(module.NEUTRAL) - {"objective.clip_weight"} <= set(said)
 
 
 def test_canonical_json_does_not_depend_on_order():
