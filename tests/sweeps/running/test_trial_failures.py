@@ -157,7 +157,7 @@ def test_where_views_cannot_be_compiled_the_run_says_so_and_goes_on(tmp_path, di
 def test_a_resumed_run_stays_compiled_or_not_as_it_began(tmp_path, digits_spec, monkeypatch):
     asked = []
 
-    def stages(images, recipe, parameters):
+    def stages(images, recipe, parameters, out):
         asked.append(True)
         return resumable_trial_stages
 
