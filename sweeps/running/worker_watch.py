@@ -62,11 +62,13 @@ class WorkerWatch(Callback):  # type: ignore[misc]
         self._watcher.ended(cell, Progress("failed", 0, cell.steps, float("nan"), 0.0, reason))
 
     def _record_failure(self, spec: RunSpec, reason: str, error_file: str | None) -> None:
+        """A run that has finished stays so: its worker died while what it lacked was measured."""
         row = describe_run(spec, self._settings.name)
         with contextlib.suppress(OSError):  # a full disk: the reason is told all the same, and the cell is missing
             if error_file and Path(error_file).exists():
                 self._store.write_log(row["run_id"], Path(error_file).read_text())
-            self._store.write_run({**row, "status": "failed", "error": reason})
+            if self._store.status(row["run_id"]) != "finished":
+                self._store.write_run({**row, "status": "failed", "error": reason})
 
 
 def _worker_reason(file: str | None) -> str:

@@ -5,6 +5,7 @@ import json
 import re
 import sys
 import weakref
+from unittest.mock import Mock
 
 import pandas as pd
 import pytest
@@ -15,9 +16,12 @@ from mmcr_core.images.compiled import CompilationFailed
 from mmcr_core.objectives import objective_spec
 from mmcr_core.spec import BudgetSpec, DatasetSpec, EncoderSpec, OptimizerSpec, OwnObjectiveSpec, ProjectorSpec
 from mmcr_core.training import CaptureFailed, CaptureOutOfMemory, Pretraining
+from sweeps.grid.settings import GridSettings, ResourceSettings
 from sweeps.running import resumable_trial
+from sweeps.running.plan import Machine, plan
 from sweeps.running.resumable_trial import Trial
 from sweeps.running.trial_settings import TrialSettings
+from sweeps.running.worker_watch import WorkerWatch
 from sweeps.storage.sweep_store import Store
 from tests.mmcr_core.training.stand_ins import give_graphs, play_gpu
 from tests.own_parts import write_own
@@ -81,6 +85,19 @@ def test_after_a_failed_capture_the_run_goes_on_without_graphs_in_another_proces
         "the step cannot be captured as a CUDA graph (stream is capturing); it runs eagerly"
     ]
     assert not (tmp_path / "checkpoints" / trial.run_id).exists()
+
+
+@pytest.mark.parametrize(("before", "after"), [("finished", "finished"), (None, "failed")])
+def test_a_worker_that_dies_makes_no_finished_run_a_failed_one(tmp_path, digits_spec, before, after):
+    """As where it measures what a finished run lacks."""
+    store, spec = Store(tmp_path), digits_spec()
+    if before:
+        to_end(Trial(spec, store, "s"))
+    (cell,) = plan((spec,), ResourceSettings(), Machine(gpus=0, cpus=1, gpu_memory_bytes=0, flops_per_second=1e11))
+    watch = WorkerWatch({cell.run_id: cell}, GridSettings(name="s"), store, Mock())
+    watch.on_trial_error(1, [], Mock(config={"run_id": cell.run_id}, error_file=None))
+    assert store.statuses() == {cell.run_id: after}
+    assert watch.outcome.unfinished[cell.run_id].startswith("failed: the worker process died")
 
 
 @pytest.mark.parametrize("where", ["views", "step"])
