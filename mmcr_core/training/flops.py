@@ -9,6 +9,7 @@ optimiser.
 from __future__ import annotations
 
 import functools
+import gc
 from collections.abc import Callable
 
 import torch
@@ -65,11 +66,21 @@ def caption_flops(
 
 
 def _counted(forward: Callable[[], Tensor], backward: bool) -> int:
+    _import_compiler()
     with FlopCounterMode(display=False) as counter:
         embeddings = forward()
         if backward:
             embeddings.sum().backward()
     return int(counter.get_total_flops())
+
+
+@functools.cache
+def _import_compiler() -> None:
+    """torch's counter imports torch's compiler, which leaves the frames of that moment in a cycle: a run that was being
+    made would outlive its end, its memory with it."""
+    import torch._dynamo  # noqa: F401
+
+    gc.collect()
 
 
 @functools.cache
@@ -83,6 +94,7 @@ def objective_flops(options: ObjectiveSpec, points: int, views: int, dims: int, 
         z = torch.empty(points, views, dims, requires_grad=True)
         teacher = torch.empty(points, views, dims) if objective.has_teacher else None
         progress = torch.zeros(())
+    _import_compiler()
     with FlopCounterMode(display=False) as counter, NoChance():
         objective.loss(z, teacher, progress).backward()
     return int(counter.get_total_flops())

@@ -48,7 +48,15 @@ def test_compiled_views_are_the_eager_ones_and_all_orders_share_six_compilations
         order = eager.draw(step)
         assert fast.draw(step) == order
         assert (fast.batch(order) - eager.batch(order)).abs().max() < 2e-5
+    compiled_source(dataclasses.replace(spec, seed=1, D=4), images)  # a resumed run, or another of the same shape
     assert counters["stats"]["unique_graphs"] == 6
+
+
+def test_views_go_to_a_place_that_is_given_rounded_to_its_type(spec, images):
+    source, place = ImageSource(spec, images), torch.empty(8, 3, 16, 16, dtype=torch.bfloat16)
+    order = source.draw(3)
+    assert source.batch(order, place) is place
+    assert torch.equal(place, source.batch(order).bfloat16())
 
 
 def test_where_compilation_fails_the_reason_is_said(spec, images, monkeypatch):

@@ -12,7 +12,7 @@ from mmcr_core import objectives
 from mmcr_core.defaults import VIEW_RECIPES
 from mmcr_core.images import datasets
 from mmcr_core.images.datasets import DatasetError
-from mmcr_core.spec import BudgetSpec, DatasetSpec, EvaluateSpec, OptimizerSpec
+from mmcr_core.spec import BudgetSpec, DatasetSpec, EncoderSpec, EvaluateSpec, OptimizerSpec
 from mmcr_core.training import Diverged, Pretraining
 from mmcr_core.training.cuda_graphs import Graphs
 from tests.mmcr_core.training.stand_ins import play_gpu
@@ -251,6 +251,19 @@ def test_views_of_all_orders_are_captured_before_the_first_step_and_the_step_aft
     run.train_step()
     assert captured[3:] == [(0, 1), (1, 0)]
     assert gpu.pools[-1] != gpu.pools[0]
+
+
+@pytest.mark.parametrize(
+    ("encoder", "dtype"),
+    [(EncoderSpec("convnet"), torch.bfloat16), (EncoderSpec("timm", model="resnet10t"), torch.float32)],
+    ids=["ours", "another"],
+)
+def test_replayed_views_are_rounded_only_where_the_encoder_would_round_them_first(digits_spec, encoder, dtype):
+    """An encoder that is not ours may begin with what autocast leaves in float32: it sees an eager step's pixels."""
+    recipe = dataclasses.replace(VIEW_RECIPES["digits"], size=32)
+    run = Pretraining(digits_spec(precision="bf16", encoder=encoder, views=recipe))
+    assert run._views_buffer().dtype == dtype
+    assert Pretraining(digits_spec())._views_buffer().dtype == torch.float32
 
 
 def test_a_run_with_graphs_is_gone_at_once_too(monkeypatch, digits_spec):

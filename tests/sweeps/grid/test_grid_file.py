@@ -271,7 +271,7 @@ MISTAKES = {
     "K: 2|K: 2\n    objective: {local_weight: 0.1}": "8: objective: .* give a name such as mmcr",
     "K: 2|K: 2\n    objective:\n        name: mmcr\n        temperature: 0.1": "10: objective.temperature: unknown key",
     "K: 2|K: 2\n    objective: {name: mmcr, local_weight: -1.0}": "8: objective.local_weight: -1.0 must be 0 or more",
-    "K: 2|K: 2\n    compile: yes please": "8: compile: 'yes please' is wrong; it should be 'auto', 'on', 'off' or 'all'",
+    "K: 2|K: 2\n    compile: yes please": "8: compile: 'yes please' is wrong; it should be 'auto', 'on', 'off'",
     "K: 2|K: 2\n    checkpoint: {keep: some}": "8: checkpoint.keep: 'some' is wrong; it should be 'none', 'w",
     "K: 2|K: 2\n    optimizer: {learning_rate: [1e-3, 0.001]}": "8: optimizer.learning_rate: 0.001 stands twice",
     "K: 2|K: 2\n    evaluate: {probe: [knn, linear]}": "evaluate.probe: takes one value: what is measured is no part",
