@@ -29,7 +29,11 @@ class Costs:
             return 0.0
         known = nearest(self.rates, P, K)
         rate = self.rates[known] * known[1] / K
-        return MARGIN * (images / rate + self.overheads.get((P, K), FIRST_OVERHEAD_SECONDS))
+        return MARGIN * (images / rate + self._overhead(P, K))
+
+    def _overhead(self, P: int, K: int) -> float:
+        """Of its shape, else the largest of any."""
+        return self.overheads.get((P, K), max(self.overheads.values(), default=FIRST_OVERHEAD_SECONDS))
 
 
 def nearest(shapes: Iterable[tuple[int, int]], P: int, K: int) -> tuple[int, int]:

@@ -43,7 +43,7 @@ def run_of(setting: Setting, **changes: object) -> RunSpec:
     """ResNet-18 on 64-pixel images in bf16; the convnet in a rehearsal."""
     dataset = DatasetSpec("parquet", path=str(image_file(setting)))
     dataset = replace(dataset, digest=content_digest(dataset))
-    P, small = (64, {}) if setting.real else (16, SMALL)
+    P, small = (64, {}) if setting.real else (8, SMALL)
     base = {"P": P, "D": P, "K": 2, "budget": BudgetSpec(steps=STEPS), "precision": "bf16"}
     return run_spec(dataset, **(base | small | {"evaluate": EvaluateSpec(2, "knn")} | changes))  # type: ignore[arg-type]
 
@@ -83,7 +83,7 @@ def memory_left(setting: Setting) -> Iterator[Row]:
     first = run_of(setting)
     data.load(first, setting.device)
     before = allocated(setting)
-    for spec in (first, run_of(setting, P=first.P * 2, D=8, K=4)):
+    for spec in (first, run_of(setting, P=first.P * 2, D=16, K=4)):
         finish(trial(setting, spec, "memory"))
         left = allocated(setting) - before
         yield {

@@ -9,14 +9,14 @@ from typing import Any
 
 import torch
 
-from mmcr_core.defaults import run_spec
+from mmcr_core.defaults import VIEW_RECIPES, run_spec
 from mmcr_core.images.datasets import Images
 from mmcr_core.spec import BudgetSpec, DatasetSpec, EncoderSpec, EvaluateSpec, OptimizerSpec, ProjectorSpec, RunSpec
 from mmcr_core.training import Pretraining
 from tests.benchmarks import measure
 from tests.benchmarks.gpu.stage import Setting
 
-SMALL = {"encoder": EncoderSpec("convnet"), "projector": ProjectorSpec((32,))}
+SMALL = {"encoder": EncoderSpec("convnet"), "projector": ProjectorSpec((32,)), "views": VIEW_RECIPES["cifar10"]}
 FILE_IMAGES, FILE_SIDE = 640, 64
 
 
@@ -29,7 +29,7 @@ def cifar(setting: Setting, steps: int = 12, **changes: Any) -> RunSpec:
 
 
 def paper(setting: Setting, P: int, D: int, K: int) -> RunSpec:
-    """A cell of the paper's grid; in a rehearsal of the convnet, with P / 16."""
+    """A cell of the paper's grid; in a rehearsal of the convnet, with P / 16 and views of 32 pixels."""
     spec = measure.stl10_cell(P, D, K)
     return spec if setting.real else dataclasses.replace(spec, P=P // 16, **SMALL)
 
