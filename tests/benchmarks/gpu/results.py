@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import re
 import subprocess
 import sys
@@ -108,9 +109,10 @@ def read(archive: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
 
 def draw(store: Path) -> list[str]:
     """Figures, report and claims of a store, by the ordinary commands; the names of those that failed."""
-    failed = []
+    failed, here = [], {**os.environ, "PYTHONPATH": str(REPOSITORY)}
     for name in (*COMMANDS, "claims"):
-        ran = subprocess.run([sys.executable, f"analysis/{name}.py", store.resolve()], cwd=REPOSITORY, check=False)
+        command = [sys.executable, f"analysis/{name}.py", str(store.resolve())]
+        ran = subprocess.run(command, cwd=REPOSITORY, env=here, check=False)
         if ran.returncode:
             failed.append(f"{name} of {store.name}")
     return failed

@@ -61,7 +61,7 @@ def main() -> None:
     setting = Setting(**json.loads(text))
     faulthandler.dump_traceback_later(max(0.1, setting.seconds_left() - 1))  # where it hung, for the log
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    module = importlib.import_module(f"tests.benchmarks.gpu.{name}")
+    module = importlib.import_module(name if "." in name else f"tests.benchmarks.gpu.{name}")
     tries = getattr(module, "TRIES", 1)
     begun = Counter(row["task"] for row in rows.read(setting.rows_file) if is_begun(row, name))
     ended = {row["task"] for row in rows.read(setting.rows_file) if row.get("stage") == name and "seconds" in row}
