@@ -5,8 +5,6 @@ import signal
 import threading
 from pathlib import Path
 
-from mmcr_core.training import CaptureFailed
-
 TRIES = 2
 
 
@@ -15,7 +13,7 @@ def tasks(setting):
         "works": lambda: [{"holds": True, "found": float("nan"), "wanted": "anything"}],
         "raises": raises,
         "dies": dies,
-        "cannot be captured": lambda: capture(Path(setting.work) / "captured"),
+        "breaks its context": lambda: broken(Path(setting.work) / "broken"),
         "hangs": hangs,
         "is last": lambda: [{"number": 1}],
     }
@@ -31,12 +29,12 @@ def dies():
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def capture(marker):
+def broken(marker):
     """Fails in the first process, works in the next."""
     if not marker.exists():
         marker.touch()
-        raise CaptureFailed("it reads a value")
-    yield {"eagerly": True}
+        raise RuntimeError("CUDA error: an illegal memory access was encountered")
+    yield {"again": True}
 
 
 def hangs():

@@ -19,7 +19,16 @@ from mmcr_core.defaults import VIEW_RECIPES, run_spec
 from mmcr_core.identity import canonical_json, run_id
 from mmcr_core.images.content_digests import content_digest
 from mmcr_core.objectives import objective_spec
-from mmcr_core.spec import BudgetSpec, DatasetSpec, EncoderSpec, EvaluateSpec, OptimizerSpec, ProjectorSpec, RunSpec
+from mmcr_core.spec import (
+    BudgetSpec,
+    DatasetSpec,
+    EncoderSpec,
+    EvaluateSpec,
+    OptimizerSpec,
+    ProjectorSpec,
+    RunSpec,
+    ViewSpec,
+)
 from mmcr_core.training import data
 from mmcr_core.training.data import steps_of
 from sweeps.running import run_row
@@ -70,13 +79,19 @@ def cells_of(grid: Path, images: str) -> list[RunSpec]:
         "projector": ProjectorSpec(tuple(keys["projector"]["hidden"])),
         "seed": keys["seed"],
         "optimizer": OptimizerSpec(**keys["optimizer"]),
-        "views": VIEW_RECIPES[keys["views"]],
+        "views": views_of(keys["views"]),
         "precision": keys["precision"],
         "evaluate": EvaluateSpec(**keys["evaluate"]),
     }
     budget = BudgetSpec(**keys["budget"])
     shapes = [(P, D, K) for P in keys["P"] for D in keys["D"] for K in keys["K"]]
     return [run_spec(dataset, P, D, K, budget, **parts) for P, D, K in shapes]
+
+
+def views_of(given: str | dict[str, Any]) -> ViewSpec:
+    """A recipe by its name, or a mapping that starts from one."""
+    changed = {"recipe": given} if isinstance(given, str) else dict(given)
+    return replace(VIEW_RECIPES[changed.pop("recipe")], **changed)
 
 
 def name_of(grid: Path) -> str:

@@ -16,8 +16,12 @@ from mmcr_core.training import Pretraining
 from tests.benchmarks import measure
 from tests.benchmarks.gpu.stage import Setting
 
-SMALL = {"encoder": EncoderSpec("convnet"), "projector": ProjectorSpec((32,)), "views": VIEW_RECIPES["cifar10"]}
-FILE_IMAGES, FILE_SIDE = 640, 64
+SMALL = {
+    "encoder": EncoderSpec("convnet"),
+    "projector": ProjectorSpec((32,)),
+    "views": dataclasses.replace(VIEW_RECIPES["cifar10"], size=16),
+}
+FILE_IMAGES, FILE_SIDE = 640, 64  # the same file on a GPU and in a rehearsal
 
 
 def cifar(setting: Setting, steps: int = 12, **changes: Any) -> RunSpec:
@@ -25,11 +29,12 @@ def cifar(setting: Setting, steps: int = 12, **changes: Any) -> RunSpec:
     P = 64 if setting.real else 8
     base = {"P": P, "D": P, "K": 2, "budget": BudgetSpec(steps=steps), "evaluate": EvaluateSpec(1, "none")}
     base |= SMALL | {"optimizer": OptimizerSpec(warmup=4)}
+    base |= {"views": VIEW_RECIPES["cifar10"]} if setting.real else {}
     return run_spec(DatasetSpec("cifar10"), **(base | changes))
 
 
 def paper(setting: Setting, P: int, D: int, K: int) -> RunSpec:
-    """A cell of the paper's grid; in a rehearsal of the convnet, with P / 16 and views of 32 pixels."""
+    """A cell of the paper's grid; in a rehearsal of the convnet, with P / 16 and views of 16 pixels."""
     spec = measure.stl10_cell(P, D, K)
     return spec if setting.real else dataclasses.replace(spec, P=P // 16, **SMALL)
 
