@@ -47,6 +47,11 @@ def supervised(out, *stages, seconds=240.0):
     return rows.read(out / "rows.jsonl")
 
 
+def names_in(archive):
+    with tarfile.open(archive) as opened:
+        return opened.getnames()
+
+
 def of(found, **wanted):
     return [row for row in found if all(row.get(key) == value for key, value in wanted.items())]
 
@@ -97,7 +102,7 @@ def test_sigterm_still_brings_archive_and_summary_home(tmp_path):
     rest = ran.stdout.read()
     assert ran.wait(timeout=30) == 1
     assert "stopped by a signal" in (tmp_path / "summary.md").read_text() and "## Broke" in rest
-    assert tarfile.open(tmp_path / "store.tar").getnames() == []
+    assert names_in(tmp_path / "store.tar") == []
     assert not of(rows.read(tmp_path / "rows.jsonl"), task="works")  # the next stage does not begin
 
 
@@ -156,7 +161,7 @@ def test_the_cells_are_those_that_a_launch_of_the_grid_file_makes(grid, tmp_path
     (there,) = [line for line in grid.read_text().splitlines() if line.startswith("dataset:")]
     moved = tmp_path / "grid.yaml"
     moved.write_text(grid.read_text().replace(there, f"dataset: {{name: parquet, path: {images}}}"))
-    launched = [cell for cell in load_grid(moved).cells]
+    launched = load_grid(moved).cells
     assert sorted(map(run_id, cells_of(grid, str(images)))) == sorted(map(run_id, launched))
     assert {cell.evaluate for cell in cells_of(grid, str(images))} == {cell.evaluate for cell in launched}
 
@@ -170,7 +175,7 @@ def test_the_archive_holds_what_has_finished_and_what_has_room(tmp_path):
         file.write_bytes(b"x" * (60_000 if name.startswith("weights") else 600))
     assert write_archive(tmp_path / "store", tmp_path / "store.tar", limit=40_000) == ["name/weights/a.pt"]
     assert (tmp_path / "store.tar").stat().st_size <= 40_000
-    names = tarfile.open(tmp_path / "store.tar").getnames()
+    names = names_in(tmp_path / "store.tar")
     assert names == ["name/grid.yaml", "name/runs/a.parquet", "name/trajectories/a/0.parquet"]
 
 

@@ -159,7 +159,9 @@ def compiled_views(setting: Setting, shape: str) -> Row:
 def bad_capture(setting: Setting, name: str) -> Iterator[Row]:
     """The capture fails as it should; nothing more can be captured in this process."""
     kind, bad = BAD_CAPTURES[name]
-    eager = columns(Pretraining(cifar(setting, budget=BudgetSpec(steps=5)), setting.device, cifar_images(1024), graphs=False))
+    eager = columns(
+        Pretraining(cifar(setting, budget=BudgetSpec(steps=5)), setting.device, cifar_images(1024), graphs=False)
+    )
     if not setting.real:
         yield {"left_out": "needs a GPU"}
         return

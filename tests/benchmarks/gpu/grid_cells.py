@@ -7,6 +7,7 @@ The images are decoded once a process and live on the device. A cell whose proce
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, replace
@@ -55,7 +56,7 @@ def tasks(setting: Setting) -> Tasks:
         return {"images": lambda: [{"left_out": "no parquet file of images; give --images FILE"}]}
     if setting.commit:
         run_row.git_commit = lambda: setting.commit or "unknown"  # type: ignore[assignment]
-    cells = cells_of(grid, setting.images or str(image_file(setting)))
+    cells = cells_of(grid, put_in_place(setting, grid))
     store = Store(Path(setting.work) / "store" / name_of(grid))
     if not store.read_cells():
         store.write_grid(grid.read_text())
@@ -66,6 +67,19 @@ def tasks(setting: Setting) -> Tasks:
         "images": lambda: [load_images(setting, ordered[0])],
         **{title(cell): lambda cell=cell: train(setting, store, cell, costs) for cell in ordered},
     }
+
+
+def put_in_place(setting: Setting, grid: Path) -> str:
+    """The images under the path that the grid file says, from this process's folder: what a run's row says of its data
+    set is then the same on every machine."""
+    os.chdir(setting.work)
+    path = Path(yaml.safe_load(grid.read_text())["dataset"]["path"])
+    if not path.exists() and setting.images:
+        path.parent.mkdir(exist_ok=True)
+        path.symlink_to(setting.images)
+    elif not path.exists():
+        image_file(setting)
+    return str(path)
 
 
 def cells_of(grid: Path, images: str) -> list[RunSpec]:
@@ -127,7 +141,7 @@ def known_costs(setting: Setting) -> Costs:
 
 
 def compile_saves(setting: Setting, spec: RunSpec, images: int) -> float:
-    """Seconds that compiled views save over a cell, by what `speed` measured at the nearest shape; compiling is paid."""
+    """Seconds that compiled views save in a cell, compilation paid, by what `speed` measured at the nearest shape."""
     found: dict[tuple[int, int], dict[str, Row]] = {}
     for row in rows.read(setting.rows_file):
         if row.get("stage") == "speed" and "efficiency" in row:

@@ -2,8 +2,8 @@
 
     python -m tests.benchmarks.gpu.results FOLDER [--root results]
 
-FOLDER holds rows.jsonl and store.tar. Benchmarks go to ROOT/benchmarks/gpu-{checks,cells,nuclear-norm,grid}-DEVICE.json,
-named by the device so that machines stand side by side; each store to ROOT/reference/NAME, where a file that is there
+FOLDER holds rows.jsonl and store.tar. Benchmarks go to ROOT/benchmarks/gpu-NAME-DEVICE.json (checks, cells,
+nuclear-norm, grid), so that machines stand side by side; each store goes to ROOT/reference/NAME. A file that is there
 with other content is an error, and nothing is written.
 """
 

@@ -16,7 +16,7 @@ from mmcr_core.training import Pretraining
 from tests.benchmarks import measure
 from tests.benchmarks.gpu.stage import Setting
 
-SMALL = {
+SMALL: dict[str, Any] = {
     "encoder": EncoderSpec("convnet"),
     "projector": ProjectorSpec((32,)),
     "views": dataclasses.replace(VIEW_RECIPES["cifar10"], size=16),
@@ -27,7 +27,7 @@ FILE_IMAGES, FILE_SIDE = 640, 64  # the same file on a GPU and in a rehearsal
 def cifar(setting: Setting, steps: int = 12, **changes: Any) -> RunSpec:
     """A CIFAR-shaped run of the convnet in fp32."""
     P = 64 if setting.real else 8
-    base = {"P": P, "D": P, "K": 2, "budget": BudgetSpec(steps=steps), "evaluate": EvaluateSpec(1, "none")}
+    base: dict[str, Any] = {"P": P, "D": P, "K": 2, "budget": BudgetSpec(steps=steps), "evaluate": EvaluateSpec(1, "none")}
     base |= SMALL | {"optimizer": OptimizerSpec(warmup=4)}
     base |= {"views": VIEW_RECIPES["cifar10"]} if setting.real else {}
     return run_spec(DatasetSpec("cifar10"), **(base | changes))
@@ -57,8 +57,9 @@ def image_file(setting: Setting) -> Path:
     import pyarrow.parquet as pq
     from PIL import Image
 
-    file = Path(setting.work) / "images.parquet"
+    file = Path(setting.work) / "data" / "images.parquet"
     if not file.exists():
+        file.parent.mkdir(exist_ok=True)
         encoded = []
         for pixels in smooth_pixels(FILE_IMAGES, FILE_SIDE).permute(0, 2, 3, 1).numpy():
             stream = io.BytesIO()

@@ -66,9 +66,9 @@ def main() -> None:
     begun = Counter(row["task"] for row in rows.read(setting.rows_file) if is_begun(row, name))
     ended = {row["task"] for row in rows.read(setting.rows_file) if row.get("stage") == name and "seconds" in row}
     for task, work in module.tasks(setting).items():
-        if (not chosen or task in chosen) and task not in ended and begun[task] < tries:
-            if not run(name, task, work, setting):
-                sys.exit(AGAIN)
+        due = (not chosen or task in chosen) and task not in ended and begun[task] < tries
+        if due and not run(name, task, work, setting):
+            sys.exit(AGAIN)
 
 
 def is_begun(row: Row, stage: str) -> bool:

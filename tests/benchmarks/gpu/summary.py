@@ -14,7 +14,16 @@ TABLES: dict[str, tuple[str, Sequence[str]]] = {  # stage -> the column that its
     "ceilings": ("TFLOP/s", ("dtype", "side", "TFLOP/s")),
     "nuclear_norms": (
         "ratio",
-        ("P", "D", "torch ms", "ours ms", "ratio", "ours value off by", "ours gradient off by", "torch gradient off by"),
+        (
+            "P",
+            "D",
+            "torch ms",
+            "ours ms",
+            "ratio",
+            "ours value off by",
+            "ours gradient off by",
+            "torch gradient off by",
+        ),
     ),
     "speed": ("full ms", (*COST, "bare ms", "full ms", "efficiency", "images/s", "compile s")),
     "memory": ("measured GiB", ("P", "D", "K", "start s", "estimated GiB", "measured GiB", "measured / estimated")),
