@@ -3,6 +3,7 @@ left out."""
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import os
@@ -26,7 +27,8 @@ def append(file: Path, row: Row) -> None:
             os.close(handle)
     except OSError as error:
         print(f"{file}: {error.strerror}", file=sys.stderr)
-    print(line, end="", flush=True)
+    with contextlib.suppress(OSError):  # whoever read our output may have gone
+        print(line, end="", flush=True)
 
 
 def read(file: Path) -> list[Row]:

@@ -30,6 +30,7 @@ REPOSITORY = Path(__file__).parents[3]
 POLL_SECONDS = 0.05
 ARCHIVE_SECONDS = 20.0  # between two archives of the store as it grows: this process may be killed too
 LEAST_SECONDS = 4.0  # no process is started again with less time left
+KILL_SECONDS = 2.0  # to wait for processes that were killed
 LOG_BYTES = 200_000  # of each process's log come home
 STOPS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
@@ -78,7 +79,7 @@ class Supervisor:
             try:
                 self._note({"stage": "command", "device": self.device, "seconds": self.seconds, "commit": self.commit})
                 for stage in self.stages:
-                    self._run_stage(stage)
+                    self._try_stage(stage)
             finally:
                 self._archive()
                 self._bring_logs()
@@ -89,6 +90,13 @@ class Supervisor:
                 shutil.rmtree(self.work, ignore_errors=True)
         print("\n" + text, flush=True)
         return 0 if holds and not self.stopped else 1
+
+    def _try_stage(self, stage: Stage) -> None:
+        """A stage whose processes cannot be started costs itself alone."""
+        try:
+            self._run_stage(stage)
+        except OSError as error:
+            self._note({"stage": stage.name, "event": "failed", "error": f"{type(error).__name__}: {error}"})
 
     def _run_stage(self, stage: Stage) -> None:
         share = stage.until / SECONDS if self.real else stage.rehearsal_until / REHEARSAL_SECONDS
@@ -106,8 +114,8 @@ class Supervisor:
                 time.sleep(POLL_SECONDS)
         finally:
             why = "stopped by a signal" if self.stopped else "killed at its deadline"
+            kill(*(process.popen for process in running))
             for process in running:
-                kill(process.popen)
                 self._note(
                     {"stage": stage.name, "event": "killed", "why": why, "tasks": process.tasks, **tail(process.log)}
                 )
@@ -192,12 +200,15 @@ class Supervisor:
                 signal.signal(number, handler)
 
 
-def kill(popen: subprocess.Popen[bytes]) -> None:
-    """End a process with its group, and wait no longer than a moment for it."""
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(popen.pid, signal.SIGKILL)
-    with contextlib.suppress(subprocess.TimeoutExpired):
-        popen.wait(timeout=2)
+def kill(*processes: subprocess.Popen[bytes]) -> None:
+    """End processes with their groups, and wait no longer than a moment for all of them."""
+    for popen in processes:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(popen.pid, signal.SIGKILL)
+    until = time.monotonic() + KILL_SECONDS
+    for popen in processes:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            popen.wait(timeout=max(0.01, until - time.monotonic()))
 
 
 def tail(log: Path) -> Row:
