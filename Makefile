@@ -9,7 +9,7 @@ REFERENCE := results/reference
 SIDE_BY_SIDE := -n 2 --dist loadgroup --no-loadscope-reorder
 export RAY_USAGE_STATS_ENABLED := 0
 
-.PHONY: install quickstart reference figures docs test test-all lint bench simulations gpu clean
+.PHONY: install quickstart reference figures docs test test-all lint bench simulations gpu gpu-pack gpu-results clean
 
 install: $(RUN)
 
@@ -79,7 +79,15 @@ simulations: $(BENCH)
 
 gpu: $(TEST)
 	$(BIN)/pytest tests/mmcr_core -k gpu
-	$(BIN)/python -m tests.benchmarks.gpu
+	$(BIN)/python -m tests.benchmarks.gpu $(if $(IMAGES),--images $(IMAGES))
+
+# What a GPU machine without the data needs: make gpu-pack IMAGES=FILE.parquet
+gpu-pack: $(RUN)
+	$(BIN)/python -m tests.benchmarks.gpu.pack $(IMAGES)
+
+# What came back from there becomes benchmarks, a store, figures: make gpu-results FOLDER=DIR
+gpu-results: $(RUN)
+	$(BIN)/python -m tests.benchmarks.gpu.results $(FOLDER)
 
 clean:
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis build *.egg-info

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import asdict
 from typing import Any
 
 from mmcr_core.spec import RunSpec, is_own
@@ -97,6 +98,11 @@ def _values(part: str, fields: object, keys: list[str]) -> dict[str, Any]:
 def canonical_json(value: Any) -> str:
     """JSON with sorted keys and no spaces; equal values give equal text."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+
+def spec_to_json(spec: RunSpec) -> str:
+    """A spec as a run's row keeps it, with every default filled in; `sweeps.grid.stored_spec` reads it back."""
+    return canonical_json(asdict(spec))
 
 
 def digest(value: Any) -> str:

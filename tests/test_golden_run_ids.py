@@ -7,8 +7,8 @@ import json
 
 import pytest
 
-from mmcr_core.identity import canonical_json, run_id
-from sweeps.grid.stored_spec import spec_from_json, spec_to_json
+from mmcr_core.identity import canonical_json, run_id, spec_to_json
+from sweeps.grid.stored_spec import spec_from_json
 from sweeps.storage.files_and_urls import read_table
 from tests.conftest import REPOSITORY
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -28,7 +29,8 @@ def figures(laws: dict[str, list[GridLaw]], cells: dict[Key, Cell], runs: pd.Dat
     """
     paths = []
     for i, (variant, kinds) in enumerate(laws.items()):
-        mine = {key: cell for key, cell in cells.items() if key[0] == variant}
+        lines = Counter(key[2:] for key in cells if key[0] == variant)  # points P of each D and K
+        mine = {key: cell for key, cell in cells.items() if key[0] == variant and lines[key[2:]] > 1}
         cost = runs[runs["variant"] == variant].groupby(["P", "D", "K"])["flops_per_step"].mean()
         if len({key[1] for key in mine}) < 3:
             continue

@@ -1,15 +1,14 @@
-"""The spec that a run's row keeps: written, and read back."""
+"""The spec that a run's row keeps, read back; `mmcr_core.identity.spec_to_json` writes it."""
 
 from __future__ import annotations
 
 import functools
 import json
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from mmcr_core.identity import canonical_json
 from mmcr_core.objectives import objective_class
 from mmcr_core.spec import ObjectiveSpec, OwnObjectiveSpec, RunSpec, SpecError, is_own
 
@@ -32,11 +31,6 @@ def objective_of(fields: dict[str, Any]) -> ObjectiveSpec:
 def _reader(name: str) -> TypeAdapter[ObjectiveSpec]:
     """What reads the options of an objective; making it takes ten times as long as reading with it."""
     return TypeAdapter(OwnObjectiveSpec if is_own(name) else objective_class(name).Options)
-
-
-def spec_to_json(spec: RunSpec) -> str:
-    """A spec as a run's row keeps it, with every default filled in."""
-    return canonical_json(asdict(spec))
 
 
 def spec_from_json(text: str) -> RunSpec | None:

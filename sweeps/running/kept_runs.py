@@ -13,12 +13,11 @@ from typing import Any
 
 import torch
 
-from mmcr_core.identity import digest, identity, run_id
+from mmcr_core.identity import digest, identity, run_id, spec_to_json
 from mmcr_core.spec import RunSpec
 from mmcr_core.training import CHUNK_STEPS, Pretraining
 from mmcr_core.training.data import steps_of
 from mmcr_core.training.evaluation import Measure, asked_for
-from sweeps.grid.stored_spec import spec_from_json, spec_to_json
 from sweeps.storage.sweep_store import Store
 
 
@@ -90,6 +89,8 @@ def runs_to_continue(store: Store, specs: Iterable[RunSpec]) -> dict[str, str]:
     wanted = {run_id(spec): (_beginning(spec), steps_of(spec)) for spec in specs if _extends(spec)}
     if not wanted:
         return {}
+    from sweeps.grid.stored_spec import spec_from_json  # pydantic reads specs; training does without it
+
     shorter: dict[str, list[tuple[int, str]]] = {}
     for row in store.rows():
         spec = spec_from_json(row["spec"]) if row["status"] == "finished" else None

@@ -15,10 +15,9 @@ from typing import Any, TypeVar
 
 import torch
 
-from mmcr_core.identity import run_id
+from mmcr_core.identity import run_id, spec_to_json
 from mmcr_core.spec import RunSpec, SpecError
 from mmcr_core.training.networks import rank_bound
-from sweeps.grid.stored_spec import spec_to_json
 from sweeps.storage.schema import SCHEMA_VERSION
 
 RECORDED_VERSIONS = ("torch", "torchvision", "timm", "numpy", "ray", "pyarrow")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from mmcr_core.identity import run_id
+from mmcr_core.identity import run_id, spec_to_json
 from mmcr_core.spec import RunSpec
 from mmcr_core.training import data
 from mmcr_core.training.data import DatasetError, require_present, steps_of
@@ -17,7 +17,6 @@ from sweeps.grid.axes import varying
 from sweeps.grid.grid_file import load_grid
 from sweeps.grid.selection import asks_for_diverged, selected
 from sweeps.grid.settings import GridSettings
-from sweeps.grid.stored_spec import spec_to_json
 from sweeps.running.kept_runs import can_be_measured, missing_measures, runs_to_continue
 from sweeps.running.plan import Cell, Machine, plan
 from sweeps.storage.errors import UserError

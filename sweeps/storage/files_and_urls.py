@@ -15,12 +15,13 @@ from typing import Any, cast
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from upath import UPath
 
 
 def at(place: str | Path) -> Path:
     """The path of a folder or URL. Listings of a URL are never cached: others write there too."""
     if "://" in str(place):
+        from upath import UPath
+
         return cast(Path, UPath(str(place), use_listings_cache=False))
     return Path(place)
 
