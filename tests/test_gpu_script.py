@@ -18,11 +18,12 @@ from PIL import Image
 from mmcr_core.identity import run_id
 from sweeps.grid.grid_file import load_grid
 from sweeps.storage.sweep_store import Store
-from tests.benchmarks.gpu import results, rows
+from tests.benchmarks.gpu import results, rows, speed
 from tests.benchmarks.gpu.archive import write_archive
 from tests.benchmarks.gpu.checks import tasks as check_tasks
 from tests.benchmarks.gpu.costs import Costs, in_order
 from tests.benchmarks.gpu.grid_cells import GRID, REHEARSED, cells_of
+from tests.benchmarks.gpu.specs import stl10_images
 from tests.benchmarks.gpu.stage import Setting
 from tests.benchmarks.gpu.stages import CHECKS, REHEARSAL_SECONDS, STAGES, Stage
 from tests.benchmarks.gpu.summary import summary
@@ -191,6 +192,23 @@ def test_a_store_with_other_content_is_not_overwritten(tmp_path):
     with pytest.raises(SystemExit, match="1 files of the store are there with other content"):
         results.unpack(tmp_path / "store.tar", reference)
     assert (reference / "name" / "runs" / "a.parquet").read_bytes() == b"old"
+
+
+def test_a_network_is_compiled_where_pretraining_can(tmp_path, monkeypatch):
+    setting = Setting("cpu", str(tmp_path), str(tmp_path), time.monotonic() + 1000)
+    asked = []
+
+    class Compiles(speed.Pretraining):
+        def __init__(self, *given, compiled=False, network_compiled=False, **more):
+            asked.append((compiled, network_compiled))
+            super().__init__(*given, **more)
+
+    monkeypatch.setattr(speed, "Pretraining", Compiles)
+    (row,) = speed.network_compiled(setting, stl10_images(setting), (64, 64, 2))
+    assert asked == [(True, True)] and row["network"] == "compiled" and row["images/s"] > 0
+    late = Setting("cpu", str(tmp_path), str(tmp_path), time.monotonic() + 1)
+    (left_out,) = speed.network_compiled(late, stl10_images(setting), (64, 64, 2))
+    assert "it needs 40" in left_out["left_out"]
 
 
 def test_a_summary_of_no_rows_says_that_nothing_was_reached():
