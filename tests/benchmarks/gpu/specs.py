@@ -27,19 +27,8 @@ FILE_IMAGES, FILE_SIDE = 640, 64  # the same file on a GPU and in a rehearsal
 def cifar(setting: Setting, steps: int = 12, **changes: Any) -> RunSpec:
     """A CIFAR-shaped run of the convnet in fp32."""
     P = 64 if setting.real else 8
-<<<<<<< HEAD
-    base: dict[str, Any] = {
-        "P": P,
-        "D": P,
-        "K": 2,
-        "budget": BudgetSpec(steps=steps),
-        "evaluate": EvaluateSpec(1, "none"),
-    }
-    base |= SMALL | {"optimizer": OptimizerSpec(warmup=4)}
-=======
     base: dict[str, Any] = {"P": P, "D": P, "K": 2, "budget": BudgetSpec(steps=steps)}
     base |= SMALL | {"optimizer": OptimizerSpec(warmup=4), "evaluate": EvaluateSpec(1, "none")}
->>>>>>> f1-gpu
     base |= {"views": VIEW_RECIPES["cifar10"]} if setting.real else {}
     return run_spec(DatasetSpec("cifar10"), **(base | changes))
 
