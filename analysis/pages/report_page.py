@@ -80,7 +80,9 @@ def _analysis(results: Results, finished: pd.DataFrame, folder: Path) -> list[st
         section("Which law", paragraph(CONTEST) + table(form_contest(fits))),
         section("One law of steps, P, D and K", grid),
         *objective_sections(results, folder),
-        section("Power laws, error = E + A (x + x0)^-alpha", table(fits.drop(columns=["axis", "scale"]))),
+        section(
+            "Power laws, error = E + A (x + x0)^-alpha", table(fits.drop(columns=["axis", "scale", "failed_checks"]))
+        ),
     ]
 
 

@@ -112,7 +112,7 @@ def _panel(ax: Axes, cells: Cells, fits: Fits, colour: dict[object, str], form: 
         ax.plot(inside, fit.predict(inside), color=mine, lw=1)
         ax.fill_between(inside, *fit.band(inside), color=mine, alpha=0.2, lw=0)
         ax.plot(beyond, fit.predict(beyond), color=mine, lw=1, ls="--")
-        notes.append((f"$\\alpha$ = {fit.alpha:.2f}{'' if fit.trusted else ' ?'}", mine))
+        notes.append((f"$\\alpha$ = {fit.alpha:.2f}{'' if fit.valid else ' ?'}", mine))
     return notes
 
 
