@@ -14,10 +14,10 @@ from matplotlib.lines import Line2D
 
 from analysis.laws.measured_cells import tail_errors
 from analysis.laws.peak import find_peaks, finished_runs
-from analysis.laws.reference_level import level_of
+from analysis.laws.reference_level import level_of, level_table
 from analysis.pages.error_split import draw_gap, gap_table
 from analysis.pages.heat_map import draw_heat_map
-from analysis.pages.level_figure import draw_levels, level_table
+from analysis.pages.level_figure import draw_levels
 from analysis.pages.style import THEORY, colours, entitle, save
 from analysis.reading.results import Results
 from mmcr_core.theory import simulate_uniform

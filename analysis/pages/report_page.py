@@ -10,20 +10,19 @@ import pandas as pd
 
 from analysis.laws.cell_law import form_contest
 from analysis.laws.exponents_in_words import in_words
-from analysis.laws.factor_changes import factor_changes
 from analysis.laws.grid_law import grid_laws, law_table, measured_points
 from analysis.laws.measured_cells import measured_cells
 from analysis.laws.peak import find_peaks
 from analysis.pages import descent_figures, grid_law_figures, isoflop_figure, scaling_figures
-from analysis.pages.claims_section import claims_section, whole
+from analysis.pages.claims_section import claims_section
 from analysis.pages.collapsed_runs import collapsed_runs
 from analysis.pages.html_page import images, page, paragraph, section, table
 from analysis.pages.multimodal_section import images_and_text
 from analysis.pages.objective_section import objective_sections
 from analysis.pages.provenance import provenance
-from analysis.pages.sweep_claims import claims_on_all_runs
 from analysis.reading.errors import ResultsError
 from analysis.reading.results import Results
+from analysis.sweep_analysis import SweepAnalysis
 
 RUN_COLUMNS = ["variant", "P", "D", "K", "seed", "steps", "flops", "percent_error", "heldout_percent_error"]
 RUN_COLUMNS += ["probe_accuracy", "reconstruction", "uniformity", "images_per_second", "wall_seconds", "run_id"]
@@ -69,11 +68,10 @@ def _analysis(results: Results, finished: pd.DataFrame, folder: Path) -> list[st
         grid = images(forecast) + "".join(words) + table(law_table(laws))
     except ResultsError as error:
         laws, forecast, grid = {}, [], paragraph(str(error))
-    pairs, changes = images_and_text(results, folder), factor_changes(results)
-    pictures = [path.stem for path in descent + scaling + forecast]
-    together = whole(claims_on_all_runs(results), pictures + pairs.pictures)
+    pairs = images_and_text(results, folder)
+    pictures = [path.stem for path in descent + scaling + forecast] + pairs.pictures
     return [
-        claims_section(finished, peaks, fits, cells, laws, changes, pictures, together),
+        claims_section(SweepAnalysis(results), pictures),
         *pairs.sections,
         section("Double descent", images(descent) + table(descent_figures.summary(peaks))),
         section("Scaling with compute", images(scaling)),
