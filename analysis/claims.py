@@ -20,6 +20,7 @@ from analysis.pages.progress import track
 from analysis.pages.sweep_claims import sweep_claims
 from analysis.pages.terminal_table import print_table
 from analysis.reading.results import Results
+from analysis.sweep_analysis import SweepAnalysis
 from sweeps.storage.door import guarded, new_app
 from sweeps.storage.marked_page import between_markers, read_marked, write_marked
 from sweeps.storage.terminal import say
@@ -39,7 +40,7 @@ def main(
     """Judge the claims that sweeps can speak to; `report.py` gives the reasons and figures of one sweep."""
     opened = list({sweep.root: sweep for sweep in open_each(results, None)}.values())
     text = read_marked(write, BEGIN, END) if write else ""  # refused before the fits rather than after
-    claims = dict(zip(_names(opened), map(sweep_claims, track(opened, "judging")), strict=True))
+    claims = dict(zip(_names(opened), map(sweep_claims, map(SweepAnalysis, track(opened, "judging"))), strict=True))
     for name in (name for name, each in claims.items() if not each):
         say(f"note: {name} has no runs of mmcr that can be judged; report.py judges other objectives", sys.stderr)
     if write:

@@ -8,10 +8,9 @@ from collections import Counter
 
 import pandas as pd
 
-from analysis.laws.cell_law import PURE, chosen_form, laws_by_seed
+from analysis.laws.cell_law import chosen_form
 from analysis.laws.diagonal_contrasts import of_form
 from analysis.laws.grid_law import GridLaw
-from analysis.laws.measured_cells import Cell, Key
 from analysis.pages.factor_claims import align_and_spread_claim, range_claim
 from analysis.pages.html_page import paragraph, section
 from analysis.pages.paper_claims import (
@@ -33,7 +32,7 @@ def claims_section(
     finished: pd.DataFrame,
     peaks: pd.DataFrame,
     fits: pd.DataFrame,
-    cells: dict[Key, Cell],
+    by_seed: pd.DataFrame,
     laws: dict[str, list[GridLaw]],
     changes: pd.DataFrame,
     pictures: list[str],
@@ -42,7 +41,7 @@ def claims_section(
     """Claims with verdicts, reasons and links to `pictures`; of several objectives each in a fold of its own, that of
     MMCR open.
 
-    Args: finished, peaks, fits: tables of all variants; cells: the measured ones; laws: of the grid, by variant;
+    Args: finished, peaks, fits, by_seed: tables of all variants; laws: of the grid, by variant;
         changes: of `factor_changes`; of_the_whole: what `whole` says.
     """
     title, objectives = "What this sweep says of the paper's claims", finished["objective"].unique().tolist()
@@ -54,7 +53,7 @@ def claims_section(
             own,
             peaks[peaks["variant"].isin(names)],
             fits[fits["variant"].isin(names)],
-            {key: cell for key, cell in cells.items() if key[0] in names},
+            by_seed[by_seed["variant"].isin(names)],
             {name: kinds for name, kinds in laws.items() if name in names},
             changes[changes["variant"].isin(names)],
         )
@@ -72,13 +71,12 @@ def claims_of(
     finished: pd.DataFrame,
     peaks: pd.DataFrame,
     fits: pd.DataFrame,
-    cells: dict[Key, Cell],
+    by_seed: pd.DataFrame,
     laws: dict[str, list[GridLaw]],
     changes: pd.DataFrame,
 ) -> list[Claim]:
     """The claims of the runs of one objective; arguments as above."""
     above = ("theory", chosen_form(fits)[1])
-    by_seed = laws_by_seed(cells, (PURE, above, chosen_form(fits)))
     claims = [range_claim(changes), peak_claim(finished, peaks), law_claim(fits), slope_claim(by_seed, above)]
     claims += [
         align_and_spread_claim(changes),

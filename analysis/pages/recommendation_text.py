@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from analysis.laws.forecast import Forecaster, end_test
 from analysis.laws.measured_cells import CELL
 from analysis.laws.recommendation import Budget
+from analysis.sweep_analysis import SweepAnalysis
 
 FLOORS = (
     "Percent errors of different P / D have different floors: uniform embeddings have e_inf(P, D), 0.151 at P = D and "
@@ -34,7 +34,7 @@ def readable(table: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def warnings(shown: pd.DataFrame, laws: dict[str, Forecaster], budget: Budget, rank: str) -> list[str]:
+def warnings(shown: pd.DataFrame, analysis: SweepAnalysis, budget: Budget, rank: str) -> list[str]:
     """Sentences on what the ranking should not be trusted for."""
     found = []
     if (beyond := shown[shown["times"] > 1.01])["times"].size:
@@ -52,12 +52,12 @@ def warnings(shown: pd.DataFrame, laws: dict[str, Forecaster], budget: Budget, r
     if rank == "probe":
         found.append("accuracies are those measured at the end of each run, not at the compute asked for.")
     for variant in shown["variant"].unique():
-        if laws[variant].points["decays"].any():
+        if analysis.joint_laws[variant][0].points["decays"].any():
             found.append(
                 f"the learning rate of {variant} decays, so errors along its runs are not those of shorter runs, nor "
                 "do they lead on to longer ones: sweep the budget, and compare final errors."
             )
-        error, coverage, runs = end_test(laws[variant].points, laws[variant].law.form)
+        error, coverage, runs = analysis.end_tests[variant]
         if runs == 0:
             found.append(f"the runs of {variant} are too short to test the forecast on their own ends.")
         elif error > TOLERATED or coverage < 0.8:
