@@ -65,7 +65,7 @@ def main(
     remarks = [FLOORS]
     if budget.unit == "seconds":
         remarks.append(f"Speeds are those measured on: {'; '.join(sorted(set(cells['device'])))}.")
-    remarks += [f"Warning: {text}" for text in warnings(table.head(top), analysis, budget, rank.value)]
+    remarks += [f"Warning: {text}" for text in warnings(table.head(top), laws, analysis.end_tests, budget, rank.value)]
     if as_json:
         print(table.head(top).to_json(orient="records", indent=2))
         print("\n".join(remarks), file=sys.stderr)

@@ -20,7 +20,7 @@ from analysis.laws import multimodal, objective_differences
 from analysis.laws.cell_law import PURE, Fits, Form, chosen_form, fit_cell, fit_table, laws_by_seed
 from analysis.laws.factor_changes import factor_changes
 from analysis.laws.fitted_law import PowerLawFit
-from analysis.laws.forecast import Forecaster, end_test, forecaster
+from analysis.laws.forecast import EndTest, Forecaster, end_test, forecaster
 from analysis.laws.grid_law import GridForm, GridLaw, grid_laws, grid_points, law_table
 from analysis.laws.joint_law import JointFit
 from analysis.laws.measured_cells import Cell, Key, measured_cells, tail_errors
@@ -182,7 +182,7 @@ class SweepAnalysis:
             raise ResultsError(f"{self.results.root} allows no forecast: {error}") from error
 
     @cached_property
-    def end_tests(self) -> dict[str, tuple[float, float, int]]:
+    def end_tests(self) -> dict[str, EndTest]:
         """How well the ends of each variant's runs are predicted from their first quarter, see `forecast.end_test`."""
         laws = {variant: kinds[0] for variant, kinds in self.joint_laws.items()}
         return self._value(

@@ -13,7 +13,7 @@ from analysis.laws.sweep_differences import differences, gather, settings, varia
 from analysis.pages.comparison_figures import draw_errors, draw_trajectories
 from analysis.pages.html_page import images, page, paragraph, section, table
 from analysis.pages.provenance import provenance
-from analysis.pages.style import save
+from analysis.pages.style import png_alone, save
 from analysis.reading.errors import ResultsError
 from analysis.sweep_analysis import SweepAnalysis
 
@@ -31,7 +31,7 @@ def render(sweeps: list[SweepAnalysis]) -> str:
     cells = {(own[key[0]], *key[1:]): cell for each, own in labelled for key, cell in each.cells.items()}
     fits = pd.concat([each.fits.assign(variant=each.fits["variant"].map(own)) for each, own in labelled])
     differing = settings(opened)
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, png_alone():
         pictures = [
             save(draw_errors(runs, names), Path(folder), "errors"),
             save(draw_trajectories(cells, names), Path(folder), "trajectories"),

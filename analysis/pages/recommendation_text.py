@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from analysis.laws.forecast import EndTest, Forecaster
 from analysis.laws.measured_cells import CELL
 from analysis.laws.recommendation import Budget
-from analysis.sweep_analysis import SweepAnalysis
 
 FLOORS = (
     "Percent errors of different P / D have different floors: uniform embeddings have e_inf(P, D), 0.151 at P = D and "
@@ -34,8 +34,10 @@ def readable(table: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def warnings(shown: pd.DataFrame, analysis: SweepAnalysis, budget: Budget, rank: str) -> list[str]:
-    """Sentences on what the ranking should not be trusted for."""
+def warnings(
+    shown: pd.DataFrame, laws: dict[str, Forecaster], tests: dict[str, EndTest], budget: Budget, rank: str
+) -> list[str]:
+    """Sentences on what the ranking should not be trusted for; `tests`: of `end_test`, by variant."""
     found = []
     if (beyond := shown[shown["times"] > 1.01])["times"].size:
         ends = dict.fromkeys(f"{end:.2g}" for end in (beyond["times"].min(), beyond["times"].max()))
@@ -52,12 +54,12 @@ def warnings(shown: pd.DataFrame, analysis: SweepAnalysis, budget: Budget, rank:
     if rank == "probe":
         found.append("accuracies are those measured at the end of each run, not at the compute asked for.")
     for variant in shown["variant"].unique():
-        if analysis.joint_laws[variant][0].points["decays"].any():
+        if laws[variant].points["decays"].any():
             found.append(
                 f"the learning rate of {variant} decays, so errors along its runs are not those of shorter runs, nor "
                 "do they lead on to longer ones: sweep the budget, and compare final errors."
             )
-        error, coverage, runs = analysis.end_tests[variant]
+        error, coverage, runs = tests[variant]
         if runs == 0:
             found.append(f"the runs of {variant} are too short to test the forecast on their own ends.")
         elif error > TOLERATED or coverage < 0.8:

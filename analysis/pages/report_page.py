@@ -17,6 +17,7 @@ from analysis.pages.html_page import images, page, paragraph, section, table
 from analysis.pages.multimodal_section import images_and_text
 from analysis.pages.objective_section import objective_sections
 from analysis.pages.provenance import provenance
+from analysis.pages.style import png_alone
 from analysis.pages.sweep_claims import claims_on_all_runs
 from analysis.reading.results import Results
 from analysis.sweep_analysis import SweepAnalysis
@@ -39,7 +40,7 @@ def render(analysis: SweepAnalysis) -> str:
     parts = [overview(runs)] + ([paragraph(f"Note: {results.remark}.")] if results.remark else [])
     parts += collapsed_runs(finished)
     if not finished.empty:
-        with tempfile.TemporaryDirectory() as folder:
+        with tempfile.TemporaryDirectory() as folder, png_alone():
             parts += _analysis(analysis, Path(folder))
         parts.append(section("Runs", table(finished[RUN_COLUMNS])))
     bad = runs[runs["status"] != "finished"]

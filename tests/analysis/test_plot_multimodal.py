@@ -9,6 +9,7 @@ from PIL import Image
 from analysis.pages.claims_section import whole
 from analysis.pages.multimodal_section import images_and_text
 from analysis.pages.paper_claims import Claim
+from analysis.sweep_analysis import SweepAnalysis
 from analysis.tables import open_results
 from sweeps.storage.sweep_store import Store
 from tests import synthetic
@@ -80,7 +81,7 @@ def test_the_report_has_the_section_and_judges_the_claim_once_for_the_whole_swee
 
 def test_the_report_of_images_alone_has_neither_section_nor_claim(tmp_path):
     results = open_results(synthetic.write_sweep(tmp_path / "images", (64,), (2,), steps=40).root)
-    assert images_and_text(results, tmp_path / "figures") == ([], [])
+    assert images_and_text(SweepAnalysis(results), tmp_path / "figures") == ([], [])
     assert whole([], []) == "" and not (tmp_path / "figures").exists()
 
 
