@@ -1,7 +1,7 @@
 """From a result store to fits, figures and a report. Reads parquet only; imports neither torch nor ray.
 
-Commands, and modules for notebooks -> pages -> SweepAnalysis -> laws -> reading -> sweeps.storage: imports go this way
-only.
+Commands, and modules for notebooks -> pages -> verdicts -> SweepAnalysis -> laws -> reading -> sweeps.storage:
+imports go this way only.
 
 from analysis import SweepAnalysis, find_peak, fit_joint, fit_power_law, open_results
 """

@@ -40,7 +40,7 @@ def of_objective(analysis: SweepAnalysis, objective: str, joint: bool = True) ->
     `joint` is false); none where no run has a trajectory."""
     runs = analysis.finished[analysis.finished["objective"] == objective]
     variants = sorted(set(runs["variant"]))
-    if not any(key[0] in variants for key in analysis.cells):
+    if not analysis.fits["variant"].isin(variants).any():
         return []
     judged = _judged(Evidence(analysis, variants), Scope.OBJECTIVE)
     for variant in variants if joint else []:

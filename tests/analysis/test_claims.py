@@ -26,9 +26,7 @@ def test_a_sweep_is_judged_in_the_terminal_and_in_a_page(sweep, tmp_path):
     text = page.read_text()
     assert text.startswith("before\n") and text.endswith("after\n")
     assert "sweep: **undecided**, 6 of 6 lines have their largest error at P = D; 2 of 6 are clearly lower" in text
-    assert (
-        "most expensive runs, all of P = 256, lie inside" in text
-    )  # what the test of the grid's law has not seen is said
+    assert "most expensive runs, all of P = 256, lie inside" in text
     assert "ResNet-18 on STL-10" not in text  # this sweep says that it is of STL-10
     assert "| MMCR matches or beats the other families | not tested here |" in text
     assert "DataComp, the paper's setting | not tested here | `launch.py sweeps/grids/datacomp-small.yaml` |" in text

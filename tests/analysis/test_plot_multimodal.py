@@ -8,6 +8,7 @@ from PIL import Image
 
 from analysis.pages.claims_section import judgement_list
 from analysis.pages.multimodal_section import images_and_text
+from analysis.sweep_analysis import SweepAnalysis
 from analysis.tables import open_results
 from analysis.verdicts.registry import Judgement, all_claims
 from analysis.verdicts.verdict import Decision, Verdict
@@ -81,7 +82,7 @@ def test_the_report_has_the_section_and_judges_the_claim_once_for_the_whole_swee
 
 def test_the_report_of_images_alone_has_neither_section_nor_claim(tmp_path):
     results = open_results(synthetic.write_sweep(tmp_path / "images", (64,), (2,), steps=40).root)
-    assert images_and_text(results, tmp_path / "figures") == ([], [])
+    assert images_and_text(SweepAnalysis(results), tmp_path / "figures") == ([], [])
     assert not (tmp_path / "figures").exists()
 
 

@@ -57,7 +57,7 @@ def _verdict(laws: pd.DataFrame, most: float, law: str, explanation: str) -> Ver
     )
     low, median, high = 100 * laws["extrapolation_error"].astype(float).quantile([0.25, 0.5, 0.75])
     held_out = Effect(
-        "held-out last points predicted within", median, low, high, "cells, quartiles", "%", digits=1, signed=False
+        "held-out last points predicted within", median, low, high, "quartiles", "%", digits=1, signed=False
     )
     return Verdict(decision, (held_out,), counts, explanation.strip(), few=len(laws) < FEW)
 

@@ -26,7 +26,7 @@ def test_every_claim_is_whole_and_told_apart():
 def analysis_of(*runs):
     finished = pd.DataFrame(runs, columns=["objective", "variant"])
     laws = {variant: [] for variant in finished["variant"]}
-    return SimpleNamespace(finished=finished, cells={(name, 1, 1, 2): 0 for name in laws}, joint_laws=laws)
+    return SimpleNamespace(finished=finished, fits=finished[["variant"]], joint_laws=laws)
 
 
 @pytest.fixture
@@ -66,5 +66,5 @@ def test_joint_laws_of_several_variants_are_judged_one_by_one_and_in_the_report_
 def test_runs_without_trajectories_or_of_other_objectives_have_no_claim_of_their_own():
     analysis = analysis_of(("clip", "clip"))
     assert [each.claim.id for each in judgements(analysis)] == ["sweep"]
-    analysis.cells = {}
+    analysis.fits = analysis.fits.head(0)
     assert of_objective(analysis, "clip") == []
