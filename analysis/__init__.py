@@ -1,4 +1,40 @@
 """From a result store to fits, figures and a report. Reads parquet only; imports neither torch nor ray.
 
-Commands, and modules for notebooks -> pages -> laws -> reading -> sweeps.storage: imports go this way only.
+Commands, and modules for notebooks -> pages -> verdicts -> SweepAnalysis -> laws -> reading -> sweeps.storage:
+imports go this way only.
+
+from analysis import SweepAnalysis, find_peak, fit_joint, fit_power_law, open_results
 """
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from analysis.laws.joint_law import fit_joint
+    from analysis.laws.peak import find_peak
+    from analysis.laws.power_law_fit import fit_power_law
+    from analysis.reading.results import open_results
+    from analysis.sweep_analysis import SweepAnalysis
+
+__all__ = ["SweepAnalysis", "find_peak", "fit_joint", "fit_power_law", "open_results"]
+
+_HOMES = {
+    "SweepAnalysis": "analysis.sweep_analysis",
+    "find_peak": "analysis.laws.peak",
+    "fit_joint": "analysis.laws.joint_law",
+    "fit_power_law": "analysis.laws.power_law_fit",
+    "open_results": "analysis.reading.results",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """A public name, imported when it is first asked for (PEP 562)."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'analysis' has no attribute '{name}'")
+    return getattr(importlib.import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

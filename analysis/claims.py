@@ -2,6 +2,7 @@
 
 python analysis/claims.py results/quickstart
 python analysis/claims.py results/reference/* --write README.md    # between the markers that the page has
+python analysis/claims.py results/quickstart --json
 """
 
 from __future__ import annotations
@@ -10,21 +11,23 @@ import sys
 from pathlib import Path
 from typing import Annotated
 
-import pandas as pd
 import typer
 
-from analysis.pages.claims_table import BEGIN, END, markdown, untested
 from analysis.pages.command_options import open_each
 from analysis.pages.output_files import shown
 from analysis.pages.progress import track
-from analysis.pages.sweep_claims import sweep_claims
 from analysis.pages.terminal_table import print_table
+from analysis.reading.errors import ResultsError
 from analysis.reading.results import Results
+from analysis.sweep_analysis import SweepAnalysis
+from analysis.verdicts.registry import judgements
+from analysis.verdicts.rendering import as_json, markdown, terminal
 from sweeps.storage.door import guarded, new_app
 from sweeps.storage.marked_page import between_markers, read_marked, write_marked
 from sweeps.storage.terminal import say
 
 EXAMPLE = "Example: python analysis/claims.py results/quickstart"
+BEGIN, END = "<!-- claims: written by analysis/claims.py -->", "<!-- end of claims -->"
 app = new_app()
 
 
@@ -35,19 +38,24 @@ def main(
     write: Annotated[
         Path | None, typer.Option(help="A Markdown page whose table of claims is written anew.", dir_okay=False)
     ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print a list of objects.")] = False,
 ) -> None:
     """Judge the claims that sweeps can speak to; `report.py` gives the reasons and figures of one sweep."""
+    if write and json:
+        raise ResultsError("give one of --write and --json")
     opened = list({sweep.root: sweep for sweep in open_each(results, None)}.values())
     text = read_marked(write, BEGIN, END) if write else ""  # refused before the fits rather than after
-    claims = dict(zip(_names(opened), map(sweep_claims, track(opened, "judging")), strict=True))
-    for name in (name for name, each in claims.items() if not each):
+    found = [judgements(SweepAnalysis(sweep)) for sweep in track(opened, "judging")]
+    judged = dict(zip(_names(opened), found, strict=True))
+    for name in (name for name, each in judged.items() if not any(one.verdict.measured for one in each)):
         say(f"note: {name} has no runs of mmcr that can be judged; report.py judges other objectives", sys.stderr)
-    if write:
-        write_marked(write, between_markers(text, BEGIN, END, markdown(claims, untested(opened))))
+    if json:
+        print(as_json(judged))
+    elif write:
+        write_marked(write, between_markers(text, BEGIN, END, markdown(judged, opened)))
         print(shown(write))
-        return
-    rows = [(name, claim.statement, claim.verdict, claim.number) for name, each in claims.items() for claim in each]
-    print_table(pd.DataFrame(rows, columns=["sweep", "claim", "verdict", "number (95 % interval)"]))
+    else:
+        print_table(terminal(judged))
 
 
 def _names(opened: list[Results]) -> list[str]:

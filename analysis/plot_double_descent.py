@@ -7,10 +7,9 @@ trained on (dataset.limit), also figures/levels.{png,pdf} (error and uniformity 
 
 from __future__ import annotations
 
-from analysis.laws.peak import find_peaks
-from analysis.pages.command_options import BEST_OVER, FIGURES, RESULTS, open_best
+from analysis.pages.command_options import BEST_OVER, FIGURES, RESULTS, analyze
 from analysis.pages.descent_figures import figures, summary
-from analysis.pages.output_files import shown, write_table
+from analysis.pages.output_files import shown
 from analysis.pages.terminal_table import print_table
 from sweeps.storage.door import guarded, new_app
 
@@ -22,11 +21,10 @@ app = new_app()
 @guarded
 def main(results: RESULTS, output: FIGURES = None, best_over: BEST_OVER = None) -> None:
     """Mark where the percent error peaks."""
-    opened = open_best(results, best_over)
-    peaks = find_peaks(opened)
-    write_table(peaks, opened.root / "peaks.parquet")
-    print_table(summary(peaks), "Largest percent error over P, for each D")
-    for path in figures(opened, output or opened.root / "figures"):
+    analysis = analyze(results, best_over)
+    analysis.write_peaks()
+    print_table(summary(analysis.peaks), "Largest percent error over P, for each D")
+    for path in figures(analysis, output or analysis.results.root / "figures"):
         print(shown(path))
 
 

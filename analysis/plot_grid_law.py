@@ -7,12 +7,9 @@ against P at fixed compute) and grid_law.parquet.
 from __future__ import annotations
 
 from analysis.laws.exponents_in_words import in_words
-from analysis.laws.grid_law import grid_laws, law_table, measured_points
-from analysis.laws.measured_cells import measured_cells
-from analysis.laws.peak import finished_runs
 from analysis.pages import grid_law_figures, isoflop_figure
-from analysis.pages.command_options import BEST_OVER, FIGURES, RESULTS, open_best
-from analysis.pages.output_files import shown, write_table
+from analysis.pages.command_options import BEST_OVER, FIGURES, RESULTS, analyze
+from analysis.pages.output_files import shown
 from analysis.pages.terminal_table import print_table
 from sweeps.storage.door import guarded, new_app
 from sweeps.storage.terminal import say
@@ -26,18 +23,17 @@ app = new_app()
 @guarded
 def main(results: RESULTS, output: FIGURES = None, best_over: BEST_OVER = None) -> None:
     """Fit one law to all cells, and test it on the most expensive ones."""
-    opened = open_best(results, best_over)
-    laws = grid_laws(measured_points(opened))
-    table = law_table(laws)
-    write_table(table, opened.root / "grid_law.parquet")
+    analysis = analyze(results, best_over)
+    laws, table = analysis.require_joint_laws(), analysis.joint_law
+    analysis.write_joint_law()
     named = SHOWN if len(laws) > 1 else SHOWN[1:]
     shown_laws = table[named].rename(columns={"by_formula": "K by formula"}).drop_duplicates()
     print_table(shown_laws, "e = E + A prod x^-alpha (steps + s0 prod z^s)^-alpha, the best first", spare=["tested"])
     for variant, kinds in laws.items():
         say("\n".join([*([f"{variant}:"] * (len(laws) > 1)), *in_words(kinds[0])]))
-    folder = output or opened.root / "figures"
+    folder = output or analysis.results.root / "figures"
     for path in grid_law_figures.figures(laws, folder) + isoflop_figure.figures(
-        laws, measured_cells(opened), finished_runs(opened), folder
+        laws, analysis.cells, analysis.finished, folder
     ):
         print(shown(path))
 

@@ -8,9 +8,9 @@ on mutual information and the like were measured.
 from __future__ import annotations
 
 from analysis.laws.gains import gains
-from analysis.laws.objective_differences import differences, in_words
+from analysis.laws.objective_differences import in_words
 from analysis.pages import measure_figures, objective_figures
-from analysis.pages.command_options import BEST_OVER, FIGURES, RESULTS, open_best
+from analysis.pages.command_options import BEST_OVER, FIGURES, RESULTS, analyze
 from analysis.pages.output_files import shown, write_csv
 from analysis.pages.terminal_table import print_table
 from sweeps.storage.door import guarded, new_app
@@ -24,9 +24,10 @@ app = new_app()
 @guarded
 def main(results: RESULTS, output: FIGURES = None, best_over: BEST_OVER = None) -> None:
     """Draw what each objective does to percent error, reconstruction, uniformity and probes, and compare them."""
-    opened = open_best(results, best_over)
+    analysis = analyze(results, best_over)
+    opened = analysis.results
     folder = output or opened.root / "figures"
-    compared = differences(opened)
+    compared = analysis.objective_differences
     pictures = objective_figures.figures(opened, folder) + measure_figures.figures(opened, folder)
     write_csv(compared, folder / "objectives.csv")
     for line in in_words(compared):

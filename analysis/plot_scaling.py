@@ -15,8 +15,8 @@ from typing import Annotated
 import typer
 
 from analysis.laws.cell_law import form_name
-from analysis.pages.command_options import BEST_OVER, FIGURES, RESULTS, open_best
-from analysis.pages.output_files import shown, write_table
+from analysis.pages.command_options import BEST_OVER, FIGURES, RESULTS, analyze
+from analysis.pages.output_files import shown
 from analysis.pages.scaling_figures import figures
 from sweeps.storage.door import guarded, new_app
 
@@ -61,10 +61,11 @@ def main(
     best_over: BEST_OVER = None,
 ) -> None:
     """Fit y = E + A (x + x0)^(-alpha) for each cell and draw it."""
-    opened = open_best(results, best_over)
+    analysis = analyze(results, best_over)
     form = (floor.value if floor else "none", offset.value if offset else "none") if floor or offset else None
-    paths, table = figures(opened, output or opened.root / "figures", axis.value, form, law.value)
-    write_table(table, opened.root / "fits.parquet")
+    paths = figures(analysis, output or analysis.results.root / "figures", axis.value, form, law.value)
+    analysis.write_fits(law.value, axis.value)
+    table = analysis.fits_of(law.value, axis.value)
     drawn = table[(table["floor"] == form[0]) & (table["offset"] == form[1])] if form else table[table["chosen"]]
     kinds = drawn[["floor", "offset"]].drop_duplicates().itertuples(index=False)
     if drawn.empty:

@@ -3,7 +3,7 @@
 from analysis.power_law import fit_power_law
 
 fit = fit_power_law(flops, error, floor="free", holdout=0.25)    # error = E + A flops^-alpha
-print(fit.alpha, fit.interval("alpha"), fit.trusted, fit.reason)
+print(fit.alpha, fit.interval("alpha"), fit.valid, fit.failed_checks, fit.reason)
 """
 
 from analysis.laws.joint_law import JointFit, fit_joint

@@ -15,8 +15,8 @@ from typing import Annotated
 import numpy as np
 import typer
 
-from analysis.laws.recommendation import Budget, forecasters, priced_cells, recommend
-from analysis.pages.command_options import BEST_OVER, FIGURES, RESULTS, open_best
+from analysis.laws.recommendation import Budget, priced_cells, recommend
+from analysis.pages.command_options import BEST_OVER, FIGURES, RESULTS, analyze
 from analysis.pages.frontier_figure import draw
 from analysis.pages.output_files import shown
 from analysis.pages.recommendation_text import FLOORS, readable, warnings
@@ -58,14 +58,14 @@ def main(
     budget = Budget("flops", flops) if flops is not None else Budget("seconds", 3600 * (gpu_hours or 0))
     if not (np.isfinite(budget.amount) and budget.amount > 0):
         raise ResultsError(f"the compute is {budget.amount:g}; it must be positive")
-    opened = open_best(results, best_over)
-    laws = forecasters(opened)
-    cells = priced_cells(opened, laws)
+    analysis = analyze(results, best_over)
+    laws = analysis.forecasters
+    cells = priced_cells(analysis.runs, laws)
     table = recommend(cells, laws, budget, rank.value)
     remarks = [FLOORS]
     if budget.unit == "seconds":
         remarks.append(f"Speeds are those measured on: {'; '.join(sorted(set(cells['device'])))}.")
-    remarks += [f"Warning: {text}" for text in warnings(table.head(top), laws, budget, rank.value)]
+    remarks += [f"Warning: {text}" for text in warnings(table.head(top), laws, analysis.end_tests, budget, rank.value)]
     if as_json:
         print(table.head(top).to_json(orient="records", indent=2))
         print("\n".join(remarks), file=sys.stderr)
@@ -73,7 +73,7 @@ def main(
     spare = ["variant"] if table["variant"].nunique() == 1 else []
     print_table(readable(table.head(top)), f"Best of {len(table)} cells for {budget}, by {rank.value}", spare)
     say("\n".join(remarks))
-    path = save(draw(cells, laws, budget, table, rank.value), output or opened.root / "figures", "frontier")
+    path = save(draw(cells, laws, budget, table, rank.value), output or analysis.results.root / "figures", "frontier")
     print(shown(path))
 
 

@@ -14,6 +14,8 @@ import typer
 from analysis.pages import comparison_page, report_page
 from analysis.pages.command_options import BEST_OVER, open_each
 from analysis.pages.output_files import shown, write_page
+from analysis.pages.progress import track
+from analysis.sweep_analysis import SweepAnalysis
 from sweeps.storage.door import guarded, new_app
 
 EXAMPLE = "Example: python analysis/report.py results/quickstart"
@@ -30,11 +32,10 @@ def main(
     ] = None,
 ) -> None:
     """Write the report of a sweep, or of how sweeps compare (comparison.html in the first one's folder)."""
-    opened = open_each(results, best_over)
-    if len(opened) == 1:
-        target, text = output or opened[0].root / "report.html", report_page.render(opened[0])
-    else:
-        target, text = output or opened[0].root / "comparison.html", comparison_page.render(opened)
+    sweeps = [SweepAnalysis(opened, track) for opened in open_each(results, best_over)]
+    name = "report.html" if len(sweeps) == 1 else "comparison.html"
+    text = report_page.render(sweeps[0]) if len(sweeps) == 1 else comparison_page.render(sweeps)
+    target = output or sweeps[0].results.root / name
     write_page(text, target)
     print(f"Open {shown(target)} in a browser.")
 

@@ -13,6 +13,7 @@ import pandas as pd
 
 from analysis.laws.measured_cells import CELL, Cell, Key
 from analysis.laws.power_law_fit import PowerLawFit, fit_power_law
+from analysis.laws.trust import FailedCheck, Failures, message, reason_of
 
 FLOORS = ("none", "free", "theory")
 OFFSETS = ("none", "free")
@@ -55,7 +56,8 @@ def fit_table(
 
     Columns: variant, P, D, K, law, axis, floor, offset, chosen (the law to quote, see `choose`), seeds, E, A, alpha,
     x0 and their 95 % intervals (_low, _high), scale, chi_square, aicc, extrapolation_error (of a fit without the
-    quarter of the points with the largest compute), points, decades, trusted, reason.
+    quarter of the points with the largest compute), points, decades, trusted, failed_checks (a list of names), reason
+    (of all failed checks, for people).
     """
     rows, fits = [], {}
     for key, cell in track(list(cells.items()), "fitting"):
@@ -64,33 +66,43 @@ def fit_table(
             row |= {"seeds": len(set(cell.seeds)), "points": len(cell.x)}
             fit = fit_cell(cell, key[1], key[2], *form)
             if fit is None:
-                count = len(np.unique(cell.x))
-                low = form[0] == "theory" and count >= LEAST
-                needed = f"only {count} points; at least {LEAST + (form == ('free', 'free'))} are needed"
-                rows.append({**row, "trusted": False, "reason": "errors fall below e_inf" if low else needed})
+                rows.append(row | _verified(_unfitted(cell, form)))
                 continue
             fits[(*key, *form)] = fit
             early = fit_cell(cell, key[1], key[2], *form, holdout=HOLDOUT, bootstrap=0)
-            note = _doubt(cell) or fit.reason
             row |= {name: getattr(fit, name) for name in NUMBERS}
             for name in ("E", "A", "alpha", "x0"):
                 row[f"{name}_low"], row[f"{name}_high"] = fit.interval(name)
             row["extrapolation_error"] = early.extrapolation_error if early else float("nan")
-            rows.append(row | {"trusted": note == "", "reason": note})
+            rows.append(row | _verified(_of_cell(cell), fit))
     columns = [*CELL, "law", "axis", "floor", "offset", "chosen", "seeds"]
     columns += [f"{name}{end}" for name in ("E", "A", "alpha", "x0") for end in ("", "_low", "_high")]
-    columns += ["scale", "chi_square", "aicc", "extrapolation_error", "points", "decades", "trusted", "reason"]
+    columns += ["scale", "chi_square", "aicc", "extrapolation_error", "points", "decades", "trusted"]
+    columns += ["failed_checks", "reason"]
     table = pd.DataFrame(rows).reindex(columns=columns)
     return table.assign(chosen=choose(table)), fits
 
 
-def _doubt(cell: Cell) -> str:
-    """Why no law of a cell should be trusted, whatever its form."""
-    if cell.decays:
-        return "the learning rate decays, which bends the trajectory"
-    if cell.left_out:
-        return f"steps whose error is 0 or not a number, which no law in logs can have: {cell.left_out}"
-    return ""
+def _unfitted(cell: Cell, form: Form) -> Failures:
+    """Why a cell has no law of a form."""
+    count = len(np.unique(cell.x))
+    if form[0] == "theory" and count >= LEAST:
+        return message(FailedCheck.BELOW_BASELINE)
+    return message(FailedCheck.FEW_POINTS, count=count, needed=LEAST + (form == ("free", "free")))
+
+
+def _of_cell(cell: Cell) -> Failures:
+    """Checks that every law of a cell fails, whatever its form."""
+    decays = message(FailedCheck.LEARNING_RATE_DECAYS) if cell.decays else {}
+    return decays | (message(FailedCheck.ZERO_ERRORS, count=cell.left_out) if cell.left_out else {})
+
+
+def _verified(failures: Failures, fit: PowerLawFit | None = None) -> dict[str, object]:
+    """The columns of a row on the checks of a cell, and of its fit where there is one."""
+    failed = frozenset(failures) | (fit.failed_checks if fit else frozenset())
+    names = [check.value for check in FailedCheck if check in failed]
+    reasons = [reason_of(failures), fit.reason if fit else ""]
+    return {"trusted": not failed, "failed_checks": names, "reason": "; ".join(filter(None, reasons))}
 
 
 def choose(table: pd.DataFrame) -> pd.Series:

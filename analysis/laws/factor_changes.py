@@ -1,4 +1,4 @@
-"""From the untrained network to the end of each run: the percent error's range, and its two factors."""
+"""From the untrained network to the end of each run: the two factors of the percent error."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ FACTORS = ("reconstruction", "uniformity")
 
 
 def factor_changes(results: Results) -> pd.DataFrame:
-    """A row a finished run with a trajectory: variant, P, D, K, seed, steps, least and largest percent error of any,
-    and `reconstruction` and `uniformity` at the end less those of the first batch, before any training."""
+    """A row per finished run with a trajectory: variant, P, D, K, seed, steps, and `reconstruction` and `uniformity` at
+    the end less those of the first batch, before any training."""
     runs = finished_runs(results)
     first = results.alone().sql(
-        "SELECT run_id, count(*) AS steps, min(percent_error) AS least, max(percent_error) AS largest, "
+        "SELECT run_id, count(*) AS steps, "
         "arg_min(reconstruction, step) AS first_reconstruction, arg_min(uniformity, step) AS first_uniformity "
         "FROM trajectories GROUP BY run_id HAVING min(step) = 0"
     )

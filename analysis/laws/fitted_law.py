@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike
 from scipy import stats
 
 from analysis.laws.huber import LEVEL, Array, percentiles
+from analysis.laws.trust import FailedCheck
 
 MANY = 10**6  # degrees of freedom, of a fit whose interval is not over runs
 PARAMETERS = ("E", "A", "alpha", "x0")
@@ -22,7 +23,7 @@ class PowerLawFit:
     `chi_square`: squares of the residuals by the covariance of the points, over the degrees of freedom (NaN where no
     covariance was given); `aicc`: smaller is better, comparable among fits to the same points;
     `extrapolation_error`: root mean square relative error on the held-out largest x (NaN where none was held out);
-    `trusted`, with a `reason` where not.
+    `failed_checks`: all that failed, with one `reason` for people; `valid`: none did.
     """
 
     E: float
@@ -37,11 +38,16 @@ class PowerLawFit:
     points: int
     decades: float
     extrapolation_error: float
-    trusted: bool
+    failed_checks: frozenset[FailedCheck]
     reason: str
     _runs: int
     _centre: float
     _replicates: Array  # (bootstrap, 4): E, log amplitude at the centre, alpha, x0
+
+    @property
+    def valid(self) -> bool:
+        """Whether the law passed every check."""
+        return not self.failed_checks
 
     def predict(self, x: ArrayLike) -> Array:
         """The law at x."""

@@ -24,6 +24,7 @@ LEAST = 5  # points a run, of a cell's own law
 
 Cell = tuple[int, int, int]  # P, D, K
 Curve = tuple[Array, Array, Array]  # log steps, log error, its standard error
+EndTest = tuple[float, float, int]  # r.m.s. relative error, share inside the 95 % forecasts, runs
 
 
 @dataclass(frozen=True)
@@ -119,7 +120,7 @@ def _own_law(points: pd.DataFrame, form: GridForm) -> PowerLawFit | None:
     )
 
 
-def end_test(points: pd.DataFrame, form: GridForm) -> tuple[float, float, int]:
+def end_test(points: pd.DataFrame, form: GridForm) -> EndTest:
     """How well the ends of all runs are foretold from their first quarter: r.m.s. relative error, share inside the
     95 % forecasts, number of runs; NaN and 0 where the first quarters are too short."""
     last = points.sort_values("steps").groupby("run").tail(1)

@@ -26,7 +26,7 @@ from analysis.laws.resampling import (
     square_root,
     student_factor,
 )
-from analysis.laws.trust import doubt
+from analysis.laws.trust import FailedCheck, Failures, message, reason_of, rejection_reasons
 
 __all__ = ["PowerLawFit", "difference", "fit_power_law"]
 
@@ -69,7 +69,7 @@ def fit_power_law(
         bootstrap: replicates behind the intervals.
         seed: of the bootstrap.
 
-    Returns: PowerLawFit; `trusted` is False, with the reason, where the law should not be believed.
+    Returns: PowerLawFit; `failed_checks` has all checks that the law failed, and `reason` says them in words.
 
     Raises: ValueError for lengths that differ, values that are not positive and finite, fewer points than parameters
         (at least 3), x that does not vary, an unknown floor or offset, a floor above all points, an offset of
@@ -124,7 +124,7 @@ def fit_power_law(
     within = independent(about_own_lines(rest, np.log(x[:kept]), weight, labels), known, labels)
     lines = 2 * (int(labels.max()) + 1) if several else 0  # parameters of the runs' own lines
     scatter = _reduced(within, max(free, lines), known)
-    reason = doubt(within, decades, alpha, thetas[1:, 2], aicc, constant, scatter) or tied
+    failed = rejection_reasons(within, decades, alpha, thetas[1:, 2], aicc, constant, scatter) | tied
     fit_of = PowerLawFit(
         E=E,
         A=float(np.exp(a + alpha * centre)),
@@ -138,8 +138,8 @@ def fit_power_law(
         points=kept,
         decades=decades,
         extrapolation_error=float("nan"),
-        trusted=reason == "",
-        reason=reason,
+        failed_checks=frozenset(failed),
+        reason=reason_of(failed),
         _runs=int(labels.max()) + 1,
         _centre=centre,
         _replicates=thetas[1:],
@@ -185,19 +185,20 @@ def _replicates(
     return replicates
 
 
-def _tied(theta: Array, low: Array, high: Array, log_y: Array) -> str:
+def _tied(theta: Array, low: Array, high: Array, log_y: Array) -> Failures:
     """Why the offset of the replicates `theta` is not determined; empty where it is, or is known."""
+    failed: Failures = {}
     if low[3] == high[3] or len(theta) == 0:
-        return ""
+        return failed
     if low[0] < high[0]:
         ends = percentiles(_floor(theta[:, 0], log_y))
         if ends[1] - ends[0] >= WIDEST * ends[1]:  # 0 to 0 too: replicates of a fit without a floor find none
-            return f"the interval of E, {ends[0]:.3g} to {ends[1]:.3g}, leaves floor, offset and exponent undecided"
+            failed |= message(FailedCheck.IRREDUCIBLE_UNDETERMINED, low=float(ends[0]), high=float(ends[1]))
     if (theta[:, 3] >= high[3]).mean() > TAIL:
-        return "the interval of x0 reaches its bound, the largest x: offset and exponent cannot be told apart"
+        failed |= message(FailedCheck.OFFSET_TOO_LARGE)
     if (theta[:, 3] <= low[3]).mean() > TAIL:
-        return "the interval of x0 reaches its bound, minus the smallest x: the first points alone decide it"
-    return ""
+        failed |= message(FailedCheck.OFFSET_TOO_SMALL)
+    return failed
 
 
 def _floor(log_E: Array, log_y: Array) -> Array:

@@ -7,12 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from analysis.laws.forecast import Forecaster, forecaster
-from analysis.laws.grid_law import grid_laws, measured_points
+from analysis.laws.forecast import Forecaster
 from analysis.laws.huber import Array
 from analysis.laws.measured_cells import CELL
 from analysis.reading.errors import ResultsError
-from analysis.reading.results import Results
 
 
 @dataclass(frozen=True)
@@ -32,20 +30,9 @@ class Budget:
         return f"{self.amount:.3g} FLOPs" if self.unit == "flops" else f"{self.amount / 3600:.3g} GPU-hours"
 
 
-def forecasters(results: Results) -> dict[str, Forecaster]:
-    """A forecaster for each variant that has a law of the grid. Raises ResultsError where there is none."""
-    points = measured_points(results)
-    kinds = grid_laws(points)
-    try:
-        return {name: forecaster(points[points["variant"] == name], floors[0]) for name, floors in kinds.items()}
-    except ValueError as error:
-        raise ResultsError(f"{results.root} allows no forecast: {error}") from error
-
-
-def priced_cells(results: Results, laws: dict[str, Forecaster]) -> pd.DataFrame:
+def priced_cells(runs: pd.DataFrame, laws: dict[str, Forecaster]) -> pd.DataFrame:
     """Means over seeds of the finished runs of each cell of a variant that has a law: variant, P, D, K, steps,
     flops_per_step, images_per_second, flops, wall_seconds, probe_accuracy, its standard error over seeds, device."""
-    runs = results.runs()
     runs = runs[(runs["status"] == "finished") & runs["variant"].isin(list(laws))]
     grouped = runs.groupby(CELL)
     cells = grouped[["flops_per_step", "images_per_second", "probe_accuracy"]].mean()

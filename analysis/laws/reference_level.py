@@ -43,3 +43,19 @@ def dataset_images(runs: pd.DataFrame) -> pd.Series:
     datasets = [json.loads(spec).get("dataset", {}) if isinstance(spec, str) else {} for spec in runs["spec"]]
     said = [data.get("limit") or IMAGES.get(str(data.get("name")), np.nan) for data in datasets]
     return written.fillna(pd.Series(said, index=runs.index, dtype=float))
+
+
+def level_table(runs: pd.DataFrame) -> pd.DataFrame:
+    """Means over seeds of finished runs of each cell and size of the data set: P, D, K, images, percent_error, deficit
+    (1 - uniformity), level; empty where all runs have one size, or none is known."""
+    known = runs.assign(images=dataset_images(runs), deficit=1 - runs["uniformity"])
+    known = known[np.isfinite(known["images"])]
+    if known["images"].nunique() < 2:
+        return pd.DataFrame()
+    table = known.groupby(["P", "D", "K", "images"])[["percent_error", "deficit", "rank_bound"]].mean().reset_index()
+    level = [float(Level(_finite(row.rank_bound), row.images)(row.P, row.D)) for row in table.itertuples()]
+    return table.assign(level=level).drop(columns="rank_bound")
+
+
+def _finite(rank: float) -> float:
+    return rank if np.isfinite(rank) else np.inf

@@ -11,7 +11,7 @@ import pandas as pd
 from scipy import stats
 
 from analysis.laws.cell_law import PURE, Fits
-from analysis.laws.measured_cells import CELL, Cell, Key, measured_cells, tail_errors
+from analysis.laws.measured_cells import CELL, tail_errors
 from analysis.laws.peak import BATCHES_FREEDOM
 from analysis.laws.power_law_fit import difference
 from analysis.reading.errors import ResultsError
@@ -26,7 +26,7 @@ def gather(sweeps: list[Results]) -> pd.DataFrame:
     """Finished runs of all sweeps; `variant` names the sweep, and what varies within it; with `noise`, the
     standard error of each percent error."""
     parts = []
-    for results, own in zip(sweeps, _labels(sweeps), strict=True):
+    for results, own in zip(sweeps, variant_labels(sweeps), strict=True):
         runs = results.runs()
         runs = runs[runs["status"] == "finished"].copy()
         runs["variant"] = runs["variant"].map(own)
@@ -38,17 +38,8 @@ def gather(sweeps: list[Results]) -> pd.DataFrame:
     return runs
 
 
-def gather_cells(sweeps: list[Results]) -> dict[Key, Cell]:
-    """The measured cells of all sweeps, their variants named as in `gather`."""
-    cells: dict[Key, Cell] = {}
-    for results, own in zip(sweeps, _labels(sweeps), strict=True):
-        for (variant, P, D, K), cell in measured_cells(results).items():
-            cells[(own[variant], P, D, K)] = cell
-    return cells
-
-
-def _labels(sweeps: list[Results]) -> list[dict[str, str]]:
-    """For each sweep, variant -> label."""
+def variant_labels(sweeps: list[Results]) -> list[dict[str, str]]:
+    """For each sweep, variant -> what it is called beside the others: the sweep, and what varies within it."""
     found = []
     for name, results in zip(labels([results.root for results in sweeps]), sweeps, strict=True):
         variants = results.runs()["variant"].unique()

@@ -8,8 +8,10 @@ from typing import Annotated
 
 import typer
 
+from analysis.pages.progress import track
 from analysis.reading.errors import ResultsError
 from analysis.reading.results import Results, open_results
+from analysis.sweep_analysis import SweepAnalysis
 
 RESULTS = Annotated[str, typer.Argument(help="A sweep's folder or URL, such as results/quickstart.")]
 FIGURES = Annotated[
@@ -24,6 +26,11 @@ BEST_OVER = Annotated[
 def open_best(place: str, best_over: str | None) -> Results:
     """A sweep's tables, of the best runs over a swept setting if one is named, which is said."""
     return open_each([place], best_over)[0]
+
+
+def analyze(place: str, best_over: str | None) -> SweepAnalysis:
+    """The analysis of what `open_best` opens."""
+    return SweepAnalysis(open_best(place, best_over), track)
 
 
 def open_each(places: list[str], best_over: str | None) -> list[Results]:

@@ -9,28 +9,29 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from analysis.laws.cell_law import fit_table
-from analysis.laws.sweep_differences import differences, gather, gather_cells, settings
+from analysis.laws.sweep_differences import differences, gather, settings, variant_labels
 from analysis.pages.comparison_figures import draw_errors, draw_trajectories
 from analysis.pages.html_page import images, page, paragraph, section, table
-from analysis.pages.progress import track
 from analysis.pages.provenance import provenance
-from analysis.pages.style import save
+from analysis.pages.style import png_alone, save
 from analysis.reading.errors import ResultsError
-from analysis.reading.results import Results
+from analysis.sweep_analysis import SweepAnalysis
 
 
-def render(sweeps: list[Results]) -> str:
+def render(sweeps: list[SweepAnalysis]) -> str:
     """The page of two sweeps or more. Raises ResultsError where they share no P, D, K."""
-    runs = gather(sweeps)
+    opened = [analysis.results for analysis in sweeps]
+    runs = gather(opened)
     names = list(dict.fromkeys(runs["variant"]))
-    cells = gather_cells(sweeps)
-    fits, laws = fit_table(cells, "flops", track=track)
-    differing = settings(sweeps)
+    labelled = list(zip(sweeps, variant_labels(opened), strict=True))
+    laws = {(own[key[0]], *key[1:]): fit for each, own in labelled for key, fit in each.cell_fits().items()}
     compared = differences(runs, laws)
     if compared.empty:
-        raise ResultsError(f"{' and '.join(str(results.root) for results in sweeps)} share no cell P, D, K")
-    with tempfile.TemporaryDirectory() as folder:
+        raise ResultsError(f"{' and '.join(str(results.root) for results in opened)} share no cell P, D, K")
+    cells = {(own[key[0]], *key[1:]): cell for each, own in labelled for key, cell in each.cells.items()}
+    fits = pd.concat([each.fits.assign(variant=each.fits["variant"].map(own)) for each, own in labelled])
+    differing = settings(opened)
+    with tempfile.TemporaryDirectory() as folder, png_alone():
         pictures = [
             save(draw_errors(runs, names), Path(folder), "errors"),
             save(draw_trajectories(cells, names), Path(folder), "trajectories"),

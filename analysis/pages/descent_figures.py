@@ -12,24 +12,21 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from analysis.laws.measured_cells import tail_errors
-from analysis.laws.peak import find_peaks, finished_runs
-from analysis.laws.reference_level import level_of
+from analysis.laws.reference_level import level_of, level_table
 from analysis.pages.error_split import draw_gap, gap_table
 from analysis.pages.heat_map import draw_heat_map
-from analysis.pages.level_figure import draw_levels, level_table
+from analysis.pages.level_figure import draw_levels
 from analysis.pages.style import THEORY, colours, entitle, save
-from analysis.reading.results import Results
+from analysis.sweep_analysis import SweepAnalysis
 from mmcr_core.theory import simulate_uniform
 
 SIMULATIONS = 4  # of uniform embeddings of each size
 
 
-def figures(results: Results, folder: Path) -> list[Path]:
+def figures(analysis: SweepAnalysis, folder: Path) -> list[Path]:
     """Draw and save three figures a variant, and one of all where data sets of several sizes were trained on; the
     paths of the PNGs."""
-    every, peaks, noise = results.runs(), find_peaks(results), tail_errors(results)
-    runs = finished_runs(results)
+    every, peaks, noise, runs = analysis.runs, analysis.peaks, analysis.tail_errors, analysis.finished
     simulated = simulate(runs)
     paths = []
     for i, (variant, part) in enumerate(runs.groupby("variant")):

@@ -10,22 +10,10 @@ from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from analysis.laws.reference_level import Level, dataset_images
+from analysis.laws.reference_level import Level
 from analysis.pages.style import THEORY, colours, plain_ticks
 
 FAR = 1.6  # how much further than the largest data set the level is drawn
-
-
-def level_table(runs: pd.DataFrame) -> pd.DataFrame:
-    """Means over seeds of finished runs of each cell and size of the data set: P, D, K, images, percent_error, deficit
-    (1 - uniformity), level; empty where all runs have one size, or none is known."""
-    known = runs.assign(images=dataset_images(runs), deficit=1 - runs["uniformity"])
-    known = known[np.isfinite(known["images"])]
-    if known["images"].nunique() < 2:
-        return pd.DataFrame()
-    table = known.groupby(["P", "D", "K", "images"])[["percent_error", "deficit", "rank_bound"]].mean().reset_index()
-    level = [float(Level(_finite(row.rank_bound), row.images)(row.P, row.D)) for row in table.itertuples()]
-    return table.assign(level=level).drop(columns="rank_bound")
 
 
 def draw_levels(table: pd.DataFrame) -> Figure:
@@ -62,7 +50,3 @@ def draw_levels(table: pd.DataFrame) -> Figure:
     ]
     figure.legend(handles=handles, loc="outside upper center", ncols=min(len(handles), 4))
     return figure
-
-
-def _finite(rank: float) -> float:
-    return rank if np.isfinite(rank) else np.inf

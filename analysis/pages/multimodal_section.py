@@ -8,7 +8,7 @@ from typing import NamedTuple
 from analysis.laws import multimodal, multimodal_crossings
 from analysis.pages import multimodal_figure
 from analysis.pages.html_page import images, paragraph, section, table
-from analysis.reading.results import Results
+from analysis.sweep_analysis import SweepAnalysis
 
 READING = (
     "At the end of runs that saw equally many images; bands: 95 % over seeds, Student's t. Recall is the mean of image "
@@ -24,9 +24,9 @@ class ImagesAndText(NamedTuple):
     pictures: list[str]
 
 
-def images_and_text(results: Results, folder: Path) -> ImagesAndText:
+def images_and_text(analysis: SweepAnalysis, folder: Path) -> ImagesAndText:
     """Draw into `folder`, where zero-shot accuracy, retrieval or the modality gap was measured."""
-    measured = multimodal.measurements(results)
+    measured = analysis.multimodal
     if measured.empty:
         return ImagesAndText([], [])
     compared, remark = multimodal.at_equal_images(measured)

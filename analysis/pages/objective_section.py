@@ -10,7 +10,7 @@ from analysis.laws.gains import gains
 from analysis.laws.measure_tracking import beside_the_error, tracking
 from analysis.pages import measure_figures, objective_figures
 from analysis.pages.html_page import images, paragraph, section, table
-from analysis.reading.results import Results
+from analysis.sweep_analysis import SweepAnalysis
 
 PATHS = (
     "A ring: untrained; a dot: the end. Bands and bars: 95 % over seeds. Every objective is measured on MMCR's axes; "
@@ -26,12 +26,11 @@ GAINS = (
 )
 
 
-def objective_sections(results: Results, folder: Path) -> list[str]:
+def objective_sections(analysis: SweepAnalysis, folder: Path) -> list[str]:
     """Sections for a sweep of several objectives, or one that was measured along the way; none for others."""
-    runs = results.runs()
-    parts = []
-    if runs.loc[runs["status"] == "finished", "objective"].nunique() > 1:
-        compared = objective_differences.differences(results)
+    results, parts = analysis.results, []
+    if analysis.finished["objective"].nunique() > 1:
+        compared = analysis.objective_differences
         words = "".join(paragraph(sentence) for sentence in objective_differences.in_words(compared))
         drawn = images(objective_figures.figures(results, folder))
         parts.append(section("Objectives on the same axes", paragraph(PATHS) + drawn + words + table(compared)))

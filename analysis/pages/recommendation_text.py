@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from analysis.laws.forecast import Forecaster, end_test
+from analysis.laws.forecast import EndTest, Forecaster
 from analysis.laws.measured_cells import CELL
 from analysis.laws.recommendation import Budget
 
@@ -34,8 +34,10 @@ def readable(table: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def warnings(shown: pd.DataFrame, laws: dict[str, Forecaster], budget: Budget, rank: str) -> list[str]:
-    """Sentences on what the ranking should not be trusted for."""
+def warnings(
+    shown: pd.DataFrame, laws: dict[str, Forecaster], tests: dict[str, EndTest], budget: Budget, rank: str
+) -> list[str]:
+    """Sentences on what the ranking should not be trusted for; `tests`: of `end_test`, by variant."""
     found = []
     if (beyond := shown[shown["times"] > 1.01])["times"].size:
         ends = dict.fromkeys(f"{end:.2g}" for end in (beyond["times"].min(), beyond["times"].max()))
@@ -57,7 +59,7 @@ def warnings(shown: pd.DataFrame, laws: dict[str, Forecaster], budget: Budget, r
                 f"the learning rate of {variant} decays, so errors along its runs are not those of shorter runs, nor "
                 "do they lead on to longer ones: sweep the budget, and compare final errors."
             )
-        error, coverage, runs = end_test(laws[variant].points, laws[variant].law.form)
+        error, coverage, runs = tests[variant]
         if runs == 0:
             found.append(f"the runs of {variant} are too short to test the forecast on their own ends.")
         elif error > TOLERATED or coverage < 0.8:

@@ -10,20 +10,16 @@ import pandas as pd
 
 from analysis.laws.cell_law import form_contest
 from analysis.laws.exponents_in_words import in_words
-from analysis.laws.factor_changes import factor_changes
-from analysis.laws.grid_law import grid_laws, law_table, measured_points
-from analysis.laws.measured_cells import measured_cells
-from analysis.laws.peak import find_peaks
 from analysis.pages import descent_figures, grid_law_figures, isoflop_figure, scaling_figures
-from analysis.pages.claims_section import claims_section, whole
+from analysis.pages.claims_section import claims_section
 from analysis.pages.collapsed_runs import collapsed_runs
 from analysis.pages.html_page import images, page, paragraph, section, table
 from analysis.pages.multimodal_section import images_and_text
 from analysis.pages.objective_section import objective_sections
 from analysis.pages.provenance import provenance
-from analysis.pages.sweep_claims import claims_on_all_runs
-from analysis.reading.errors import ResultsError
+from analysis.pages.style import png_alone
 from analysis.reading.results import Results
+from analysis.sweep_analysis import SweepAnalysis
 
 RUN_COLUMNS = ["variant", "P", "D", "K", "seed", "steps", "flops", "percent_error", "heldout_percent_error"]
 RUN_COLUMNS += ["probe_accuracy", "reconstruction", "uniformity", "images_per_second", "wall_seconds", "run_id"]
@@ -36,15 +32,15 @@ CONTEST = (
 )
 
 
-def render(results: Results) -> str:
-    """The page. Figures and fits are made anew, so that they match the store."""
-    runs = results.runs()
+def render(analysis: SweepAnalysis) -> str:
+    """The page. Figures are made anew, so that they match the store."""
+    results, runs = analysis.results, analysis.runs
     finished = runs[runs["status"] == "finished"]
     parts = [overview(runs)] + ([paragraph(f"Note: {results.remark}.")] if results.remark else [])
     parts += collapsed_runs(finished)
     if not finished.empty:
-        with tempfile.TemporaryDirectory() as folder:
-            parts += _analysis(results, finished, Path(folder))
+        with tempfile.TemporaryDirectory() as folder, png_alone():
+            parts += _analysis(analysis, Path(folder))
         parts.append(section("Runs", table(finished[RUN_COLUMNS])))
     bad = runs[runs["status"] != "finished"]
     if not bad.empty:
@@ -54,33 +50,33 @@ def render(results: Results) -> str:
     return page(f"Sweep {runs['sweep'].iloc[0]}", parts)
 
 
-def _analysis(results: Results, finished: pd.DataFrame, folder: Path) -> list[str]:
-    peaks = find_peaks(results)
-    descent = descent_figures.figures(results, folder)
-    scaling, fits = scaling_figures.figures(results, folder)
-    cells = measured_cells(results)
-    try:
-        laws = grid_laws(measured_points(results))
-        forecast = grid_law_figures.figures(laws, folder) + isoflop_figure.figures(laws, cells, finished, folder)
-        words = (
-            paragraph(" ".join([*([f"{variant}:"] * (len(laws) > 1)), *in_words(kinds[0])]))
-            for variant, kinds in laws.items()
-        )
-        grid = images(forecast) + "".join(words) + table(law_table(laws))
-    except ResultsError as error:
-        laws, forecast, grid = {}, [], paragraph(str(error))
-    pairs, changes = images_and_text(results, folder), factor_changes(results)
-    pictures = [path.stem for path in descent + scaling + forecast]
-    together = whole(claims_on_all_runs(results), pictures + pairs.pictures)
+def _analysis(analysis: SweepAnalysis, folder: Path) -> list[str]:
+    peaks, finished = analysis.peaks, analysis.finished
+    descent = descent_figures.figures(analysis, folder)
+    scaling = scaling_figures.figures(analysis, folder)
+    fits, laws = analysis.fits, analysis.joint_laws
+    forecast: list[Path] = []
+    if laws:
+        forecast = grid_law_figures.figures(laws, folder)
+        forecast += isoflop_figure.figures(laws, analysis.cells, finished, folder)
+    words = (
+        paragraph(" ".join([*([f"{variant}:"] * (len(laws) > 1)), *in_words(kinds[0])]))
+        for variant, kinds in laws.items()
+    )
+    grid = images(forecast) + "".join(words) + table(analysis.joint_law) if laws else paragraph(analysis.no_joint_law)
+    pairs = images_and_text(analysis, folder)
+    pictures = [path.stem for path in descent + scaling + forecast] + pairs.pictures
     return [
-        claims_section(finished, peaks, fits, cells, laws, changes, pictures, together),
+        claims_section(analysis, pictures),
         *pairs.sections,
         section("Double descent", images(descent) + table(descent_figures.summary(peaks))),
         section("Scaling with compute", images(scaling)),
         section("Which law", paragraph(CONTEST) + table(form_contest(fits))),
         section("One law of steps, P, D and K", grid),
-        *objective_sections(results, folder),
-        section("Power laws, error = E + A (x + x0)^-alpha", table(fits.drop(columns=["axis", "scale"]))),
+        *objective_sections(analysis, folder),
+        section(
+            "Power laws, error = E + A (x + x0)^-alpha", table(fits.drop(columns=["axis", "scale", "failed_checks"]))
+        ),
     ]
 
 

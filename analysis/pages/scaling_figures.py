@@ -12,14 +12,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from analysis.laws.cell_law import PURE, Fits, Form, chosen_form, fit_table
-from analysis.laws.measured_cells import AXES, Cell, Key, measured_cells
+from analysis.laws.cell_law import PURE, Fits, Form, chosen_form
+from analysis.laws.measured_cells import AXES, Cell, Key
 from analysis.laws.reference_level import Level
 from analysis.pages.heat_map import draw_heat_map
-from analysis.pages.progress import track
 from analysis.pages.style import THEORY, colours, entitle, plain_ticks, save
 from analysis.reading.errors import ResultsError
-from analysis.reading.results import Results
+from analysis.sweep_analysis import SweepAnalysis
 
 Cells = dict[Key, Cell]
 FORMULAS = {
@@ -30,15 +29,14 @@ FORMULAS = {
 
 
 def figures(
-    results: Results, folder: Path, axis: str = "flops", form: Form | None = None, law: str = "trajectory"
-) -> tuple[list[Path], pd.DataFrame]:
-    """Fit, draw and save; the PNGs' paths and the table of fits. `form`: floor and offset of the laws that are drawn
-    beside the pure ones (None: of each variant, what `choose` says)."""
-    runs = results.runs()
-    cells = measured_cells(results, law, axis)
+    analysis: SweepAnalysis, folder: Path, axis: str = "flops", form: Form | None = None, law: str = "trajectory"
+) -> list[Path]:
+    """Draw and save; the PNGs' paths. `form`: floor and offset of the laws that are drawn beside the pure ones (None:
+    of each variant, what `choose` says). Raises ResultsError where there are no cells."""
+    runs, cells = analysis.runs, analysis.cells_of(law, axis)
     if not cells:
-        raise ResultsError(f"{results.root} holds no finished run with a trajectory")
-    table, fits = fit_table(cells, axis, law, track)
+        raise ResultsError(f"{analysis.results.root} holds no finished run with a trajectory")
+    table, fits = analysis.fits_of(law, axis), analysis.cell_fits_of(law, axis, form)
     paths = []
     names = sorted({cell[0] for cell in cells})
     for i, variant in enumerate(names):
@@ -53,7 +51,7 @@ def figures(
             if suffix:
                 entitle(figure, variant)
             paths.append(save(figure, folder, name + suffix))
-    return paths, table
+    return paths
 
 
 def draw_scaling(cells: Cells, fits: Fits, runs: pd.DataFrame, axis: str, form: Form) -> Figure:
@@ -112,7 +110,7 @@ def _panel(ax: Axes, cells: Cells, fits: Fits, colour: dict[object, str], form: 
         ax.plot(inside, fit.predict(inside), color=mine, lw=1)
         ax.fill_between(inside, *fit.band(inside), color=mine, alpha=0.2, lw=0)
         ax.plot(beyond, fit.predict(beyond), color=mine, lw=1, ls="--")
-        notes.append((f"$\\alpha$ = {fit.alpha:.2f}{'' if fit.trusted else ' ?'}", mine))
+        notes.append((f"$\\alpha$ = {fit.alpha:.2f}{'' if fit.valid else ' ?'}", mine))
     return notes
 
 

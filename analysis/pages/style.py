@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 
 import matplotlib
@@ -33,6 +35,7 @@ COLOURS = (
 )  # Okabe and Ito's, yellow last since it is faint, with two more for as many objectives
 THEORY = "#333333"
 DPI = 200
+FORMATS: ContextVar[tuple[str, ...]] = ContextVar("FORMATS", default=("pdf", "png"))
 
 plt.rcParams.update(
     {
@@ -78,11 +81,21 @@ def entitle(figure: Figure, text: str) -> None:
         figure.suptitle(text, fontsize=8)
 
 
+@contextmanager
+def png_alone() -> Iterator[None]:
+    """Within it, figures are saved without their PDFs, for a page that shows the PNGs."""
+    token = FORMATS.set(("png",))
+    try:
+        yield
+    finally:
+        FORMATS.reset(token)
+
+
 def save(figure: Figure, folder: Path, name: str) -> Path:
     """Write NAME.png and NAME.pdf into `folder` (or URL), whole or not at all; returns the PNG's path."""
     figure.draw_without_rendering()
     figure.set_layout_engine("none")  # it has done its work, and would do it again for each file
-    for suffix in ("pdf", "png"):
+    for suffix in FORMATS.get():
         stream = io.BytesIO()
         metadata = {"CreationDate": None} if suffix == "pdf" else None
         figure.savefig(stream, format=suffix, bbox_inches="tight", metadata=metadata)

@@ -33,6 +33,7 @@ class Results:
 
     def __init__(self, folders: list[SweepFolder], best_over: str | None = None) -> None:
         self._folders, self._best_over = folders, best_over
+        self._read: dict[str, pd.DataFrame] | None = None  # of a snapshot
 
     @property
     def root(self) -> Path:
@@ -44,6 +45,19 @@ class Results:
         that ends lowest in each cell, in `runs` and all that is made of it; SQL sees all. None: as it is."""
         return Results(self._folders, key)
 
+    def snapshot(self) -> Results:
+        """The same, with `runs` and `measures` read once, so that all that is made of them is of one moment."""
+        same = Results(self._folders, self._best_over)
+        same._read = {}
+        return same
+
+    def _once(self, name: str, read: Callable[[], pd.DataFrame]) -> pd.DataFrame:
+        if self._read is None:
+            return read()
+        if name not in self._read:
+            self._read[name] = read()
+        return self._read[name].copy()
+
     @property
     def passed_over(self) -> tuple[str, ...]:
         """Settings that `variant` does not tell apart, since one value of each was taken."""
@@ -53,6 +67,11 @@ class Results:
     def remark(self) -> str:
         """What was left out of `runs` by `best_over`, in a sentence; empty without it."""
         return "" if self._best_over is None else best_over(self._every_run(), self._best_over)[1]
+
+    @property
+    def damaged(self) -> bool:
+        """Whether files were found to be damaged and left out so far."""
+        return any(folder.damaged for folder in self._folders)
 
     def alone(self) -> Results:
         """The same, for what is done for one sweep at a time. Raises ResultsError where there are several."""
@@ -69,7 +88,7 @@ class Results:
         return runs.sort_values(["variant", "K", "D", "P", "seed", "sweep"], ignore_index=True)
 
     def _every_run(self) -> pd.DataFrame:
-        runs = self.sql("SELECT * FROM runs")
+        runs = self._once("runs", lambda: self.sql("SELECT * FROM runs"))
         return runs.assign(variant=variants([json.loads(spec) for spec in runs["spec"]]))
 
     def trajectories(self, where: str | None = None) -> pd.DataFrame:
@@ -80,7 +99,8 @@ class Results:
     def measures(self) -> pd.DataFrame:
         """One row a number that was measured of a run: run_id, step, images, flops, name, subject, value, its 95 %
         interval low to high, the count of batches or images behind it, and sweep."""
-        return self.sql("SELECT * FROM measures ORDER BY sweep, run_id, step, name, subject")
+        query = "SELECT * FROM measures ORDER BY sweep, run_id, step, name, subject"
+        return self._once("measures", lambda: self.sql(query))
 
     def fits(self) -> pd.DataFrame:
         """What analysis/plot_scaling.py fitted."""

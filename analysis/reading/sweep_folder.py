@@ -32,6 +32,11 @@ class SweepFolder:
         self.root, self.label = root, label
         self._damaged: set[str] = set()
 
+    @property
+    def damaged(self) -> bool:
+        """Whether files of the store's own tables were left out."""
+        return any(Path(file).stem not in WRITTEN for file in self._damaged)
+
     def files(self, table: str) -> list[Path]:
         """The files that hold a table, in order."""
         files = [file for file in self._named(table) if str(file) not in self._damaged]

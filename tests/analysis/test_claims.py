@@ -1,12 +1,13 @@
 """The command: claims of a sweep in the terminal, and in a page that has a place for them."""
 
+import json
 import shutil
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from analysis.pages.claims_table import BEGIN, END
+from analysis.claims import BEGIN, END
 from tests import synthetic
 from tests.conftest import invoke
 
@@ -24,10 +25,23 @@ def test_a_sweep_is_judged_in_the_terminal_and_in_a_page(sweep, tmp_path):
     assert invoke("claims", sweep, "--write", page).returncode == 0
     text = page.read_text()
     assert text.startswith("before\n") and text.endswith("after\n")
-    assert "sweep: **undecided**, largest there in 6 of 6 lines, clearly lower on both sides in 2; +0.17" in text
-    assert "most expensive runs, all of P = 256," in text  # what the test of the grid's law has not seen is said
+    assert "sweep: **undecided**, 6 of 6 lines have their largest error at P = D; 2 of 6 are clearly lower" in text
+    assert "most expensive runs, all of P = 256, lie inside" in text
     assert "ResNet-18 on STL-10" not in text  # this sweep says that it is of STL-10
+    assert "| MMCR matches or beats the other families | not tested here |" in text
     assert "DataComp, the paper's setting | not tested here | `launch.py sweeps/grids/datacomp-small.yaml` |" in text
+
+
+def test_json_holds_the_same_verdicts_as_values(sweep):
+    ran = invoke("claims", sweep, "--json")
+    rows = {row["id"]: row for row in json.loads(ran.stdout)}
+    assert ran.returncode == 0 and rows["peak_at_p_equal_d"]["decision"] == "undecided"
+    assert rows["peak_at_p_equal_d"]["counts"][0] == {
+        "number": 6, "total": 6, "what": "lines have their largest error at P = D"
+    }  # fmt: skip
+    assert rows["matches_other_families"]["decision"] == "not_tested"
+    both = invoke("claims", sweep, "--json", "--write", "page.md")
+    assert both.returncode == 2 and "give one of --write and --json" in both.stderr
 
 
 def test_a_page_without_a_place_for_the_table_is_refused_as_it_is(sweep, tmp_path):

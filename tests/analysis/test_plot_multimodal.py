@@ -6,10 +6,12 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from analysis.pages.claims_section import whole
+from analysis.pages.claims_section import judgement_list
 from analysis.pages.multimodal_section import images_and_text
-from analysis.pages.paper_claims import Claim
+from analysis.sweep_analysis import SweepAnalysis
 from analysis.tables import open_results
+from analysis.verdicts.registry import Judgement, all_claims
+from analysis.verdicts.verdict import Decision, Verdict
 from sweeps.storage.sweep_store import Store
 from tests import synthetic
 from tests.conftest import invoke
@@ -80,10 +82,12 @@ def test_the_report_has_the_section_and_judges_the_claim_once_for_the_whole_swee
 
 def test_the_report_of_images_alone_has_neither_section_nor_claim(tmp_path):
     results = open_results(synthetic.write_sweep(tmp_path / "images", (64,), (2,), steps=40).root)
-    assert images_and_text(results, tmp_path / "figures") == ([], [])
-    assert whole([], []) == "" and not (tmp_path / "figures").exists()
+    assert images_and_text(SweepAnalysis(results), tmp_path / "figures") == ([], [])
+    assert not (tmp_path / "figures").exists()
 
 
 def test_a_claim_that_was_not_tested_says_so_in_the_report():
-    claim = Claim("A is ahead of B", "not tested", "no runs of both.", ("multimodal",))
-    assert "A is ahead of B: <span class=not-tested>not tested</span>" in whole([claim], [])
+    claim = next(claim for claim in all_claims() if claim.figures == ("multimodal",))
+    said = judgement_list([Judgement(claim, Verdict(Decision.NOT_TESTED, explanation="No runs."))], ["multimodal"])
+    assert "P &lt; 512: <span class=not-tested>not tested</span></dt><dd>No runs." in said
+    assert "href='#multimodal'" in said

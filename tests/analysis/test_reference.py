@@ -11,7 +11,7 @@ from analysis.laws.measure_tracking import beside_the_error, tracking
 from analysis.laws.measured_cells import measured_cells, tail_errors
 from analysis.laws.objective_differences import at_the_end, differences
 from analysis.laws.peak import find_peak, find_peaks, peak_table
-from analysis.pages.level_figure import level_table
+from analysis.laws.reference_level import level_table
 from analysis.reading.results import open_results
 from mmcr_core.theory import collapse
 from tests.conftest import REPOSITORY

@@ -5,16 +5,21 @@ digit that is printed; words, verdicts and the rows themselves may not.
 """
 
 import re
+import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from analysis.claims import BEGIN, END
 from analysis.laws.cell_law import fit_table
 from analysis.laws.measured_cells import measured_cells
 from analysis.laws.peak import find_peaks
-from analysis.pages.claims_table import BEGIN, END, markdown
-from analysis.pages.sweep_claims import sweep_claims
 from analysis.reading.results import open_results
+from analysis.sweep_analysis import SweepAnalysis
+from analysis.verdicts.registry import judgements
+from analysis.verdicts.rendering import markdown
+from analysis.verdicts.verdict import above, below
 from tests.conftest import REPOSITORY
 
 REFERENCE = REPOSITORY / "results/reference"
@@ -43,14 +48,38 @@ def assert_same(said, made):
         assert float(new.replace(",", "")) == pytest.approx(float(old.replace(",", "")), abs=1.01 * last), (said, made)
 
 
+def unfitted(sweep, folder):
+    """A copy of a sweep without what analysis writes."""
+    written = shutil.ignore_patterns("*.parquet", "figures", "report.html")
+
+    def ignored(place, names):
+        return written(place, names) if Path(place) == REFERENCE / sweep else ()
+
+    return shutil.copytree(REFERENCE / sweep, folder / sweep, ignore=ignored)
+
+
 @pytest.mark.parametrize("sweep", SWEEPS)
-def test_the_readmes_claims_are_what_the_committed_sweeps_say(sweep):
+def test_the_readmes_claims_are_what_the_committed_sweeps_say(sweep, tmp_path):
     page = (REPOSITORY / "README.md").read_text().partition(BEGIN)[2].partition(END)[0]
     said = {key: text for key, text in rows(page).items() if key[1] == sweep}
-    made = rows(markdown({sweep: sweep_claims(open_results(REFERENCE / sweep))}, []))
+    judged = judgements(SweepAnalysis(open_results(unfitted(sweep, tmp_path))))
+    made = rows(markdown({sweep: judged}))
     assert said.keys() == made.keys() and made
     for key, text in said.items():
         assert_same(text, made[key])
+    for claim, verdict, _ in judged:
+        if claim.id == "shallower_pure_slopes" and verdict.measured:
+            assert verdict.decision == below(verdict.effect)
+        if claim.id == "peak_at_p_equal_d" and verdict.decision != "undecided":
+            assert verdict.decision == above(verdict.effect)
+
+
+@pytest.mark.parametrize("sweep", SWEEPS)
+def test_the_percent_error_of_every_step_lies_between_0_and_1(sweep):
+    found = open_results(REFERENCE / sweep).sql(
+        "SELECT min(percent_error) AS low, max(percent_error) AS high, count(*) AS steps FROM trajectories"
+    )
+    assert found["low"][0] >= 0 and found["high"][0] <= 1 and found["steps"][0] > 1000
 
 
 @pytest.mark.parametrize("sweep", FITTED)

@@ -81,8 +81,8 @@ def row(
         "difference %": 100 * float(np.mean((pairs[:, 0] <= 0) & (pairs[:, 1] >= 0))),
         "bias %": 100 * float(np.median([fit.alpha for fit in fits]) / truth.alpha - 1),
         "chi-square": float(np.median([fit.chi_square for fit in fits])),
-        "trusted %": 100 * float(np.mean([fit.trusted for fit in fits])),
-        "alpha % of trusted": 100 * _share([fit for fit in fits if fit.trusted], "alpha", truth.alpha),
+        "trusted %": 100 * float(np.mean([fit.valid for fit in fits])),
+        "alpha % of trusted": 100 * _share([fit for fit in fits if fit.valid], "alpha", truth.alpha),
     }
 
 
@@ -107,7 +107,7 @@ def found_out(rng: np.random.Generator, name: str, curve: Callable[[Array], Arra
     fits = [_fit([_run(rng, curve(X / X[0]), 0.6)], ("theory", "free"), rng, 0.25) for _ in range(OTHERS)]
     return {
         "curve": name,
-        "found out %": 100 * float(np.mean([not fit.trusted for fit in fits])),
+        "found out %": 100 * float(np.mean([not fit.valid for fit in fits])),
         "chi-square": float(np.median([fit.chi_square for fit in fits])),
         "held-out error %": 100 * float(np.median([fit.extrapolation_error for fit in fits])),
     }

@@ -18,6 +18,7 @@ from analysis.laws.huber import HUBER
 from analysis.laws.measured_cells import Cell, measured_cells
 from analysis.pages import report_page
 from analysis.reading.results import open_results
+from analysis.sweep_analysis import SweepAnalysis
 from mmcr_core.theory import expected_percent_error
 from tests.benchmarks.measure import report
 from tests.synthetic import PAPER, write_sweep
@@ -33,7 +34,7 @@ def main() -> None:
         read, cells = timed(lambda: measured_cells(results))
         ours, _ = timed(lambda: fit_table(cells, "flops"))
         grid, _ = timed(lambda: grid_laws(measured_points(results)))
-        page, _ = timed(lambda: report_page.render(results))
+        page, _ = timed(lambda: report_page.render(SweepAnalysis(results)))
     some = list(cells.items())[:CELLS]
     usual, _ = timed(lambda: [usual_way(cell, *form, P, D) for (_, P, D, _), cell in some for form in FORMS])
     usual *= len(cells) / len(some)

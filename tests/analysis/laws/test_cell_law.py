@@ -6,6 +6,7 @@ import pytest
 
 from analysis.laws.cell_law import FORMS, PURE, choose, chosen_form, fit_table, form_contest, laws_by_seed
 from analysis.laws.measured_cells import Cell, measured_cells
+from analysis.laws.trust import check_sets
 from analysis.reading.results import open_results
 from mmcr_core.theory import expected_percent_error
 from sweeps.storage.sweep_store import Store
@@ -38,7 +39,12 @@ def test_errors_below_the_reference_have_no_law_above_it_and_say_so():
     level = expected_percent_error(64, 64)
     table, fits = fit_table({("mmcr", 64, 64, 2): cell_of(lambda x: 0.5 * level * (x / 1e9) ** -0.1)}, "flops")
     row = table[table["floor"] == "theory"].iloc[0]
-    assert "below e_inf" in row["reason"] and not row["trusted"] and np.isnan(row["alpha"])
+    assert (
+        row["failed_checks"] == ["below_baseline"]
+        and "below e_inf" in row["reason"]
+        and not row["trusted"]
+        and np.isnan(row["alpha"])
+    )
     assert ("mmcr", 64, 64, 2, "theory", "none") not in fits
     assert table.loc[table["chosen"], "floor"].tolist() == ["none"]  # the cell is quoted without it
 
@@ -66,8 +72,11 @@ def test_a_decaying_learning_rate_is_no_law_along_the_trajectory(tmp_path):
     steps["learning_rate"] = np.linspace(1e-3, 0, 400)
     store.write_chunk(key, 0, 399, {name: steps[name].to_numpy() for name in steps.columns if name != "run_id"})
     table, _ = fit_table(measured_cells(open_results(store.root)), "flops")
-    assert not table["trusted"].any()
-    assert "learning rate decays" in table["reason"].iloc[0]
+    assert not table["trusted"].any() and "learning rate decays" in table["reason"].iloc[0]
+    assert all("learning_rate_decays" in names for names in table["failed_checks"])
+    path = tmp_path / "fits.parquet"
+    table.to_parquet(path)
+    assert check_sets(pd.read_parquet(path)).tolist() == check_sets(table).tolist()
 
 
 def test_errors_of_zero_are_left_out_of_a_law_in_logs(tmp_path):

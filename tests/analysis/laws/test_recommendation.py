@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.laws.forecast import forecaster
+from analysis.laws.forecast import end_test, forecaster
 from analysis.laws.grid_law import fit_grid_laws, measured_points
 from analysis.laws.recommendation import Budget, priced_cells, recommend
 from analysis.pages.recommendation_text import warnings
@@ -48,7 +48,7 @@ def laws(known):
 @pytest.fixture(scope="module")
 def ask(known, laws):
     """Rows of the answer for a budget and a rank, best first."""
-    cells = priced_cells(open_results(known), laws)
+    cells = priced_cells(open_results(known).runs(), laws)
     return lambda budget, rank="error": recommend(cells, laws, budget, rank).to_dict("records")
 
 
@@ -103,16 +103,22 @@ def test_people_are_told_of_floors_and_extrapolation_in_100_columns(known, tmp_p
     assert (tmp_path / "frontier.png").exists() and (tmp_path / "frontier.pdf").exists()
 
 
-def test_within_what_was_trained_nothing_is_extrapolated(ask, laws):
+@pytest.fixture(scope="module")
+def tests(laws):
+    return {name: end_test(each.points, each.law.form) for name, each in laws.items()}
+
+
+def test_within_what_was_trained_nothing_is_extrapolated(ask, laws, tests):
     budget = Budget("flops", 0.5 * STEPS * FLOPS)
-    assert not any("extrapolate" in warning for warning in warnings(pd.DataFrame(ask(budget)), laws, budget, "error"))
+    said = warnings(pd.DataFrame(ask(budget)), laws, tests, budget, "error")
+    assert not any("extrapolate" in warning for warning in said)
 
 
-def test_runs_whose_learning_rate_decays_are_a_warning(known, laws):
+def test_runs_whose_learning_rate_decays_are_a_warning(known, laws, tests):
     decaying = {"mmcr": dataclasses.replace(laws["mmcr"], points=laws["mmcr"].points.assign(decays=True))}
     budget = Budget("flops", STEPS * FLOPS)
-    table = recommend(priced_cells(open_results(known), decaying), decaying, budget, "error")
-    assert any("sweep the budget" in warning for warning in warnings(table, decaying, budget, "error"))
+    table = recommend(priced_cells(open_results(known).runs(), decaying), decaying, budget, "error")
+    assert any("sweep the budget" in warning for warning in warnings(table, decaying, tests, budget, "error"))
 
 
 @pytest.mark.parametrize(

@@ -7,9 +7,10 @@ import pytest
 
 from analysis.laws.grid_law import GridForm, fit_grid_law
 from analysis.laws.measured_cells import Cell
+from analysis.laws.reference_level import level_table
 from analysis.pages import isoflop_figure
 from analysis.pages.collapse_figure import draw_collapse
-from analysis.pages.level_figure import draw_levels, level_table
+from analysis.pages.level_figure import draw_levels
 from mmcr_core.theory import expected_percent_error
 from tests.analysis.laws.known_grid import SIZES, STEPS, points
 from tests.analysis.laws.known_grid import law as known

@@ -1,0 +1,252 @@
+"""What a sweep's figures, report, claims and recommendations are made of, each computed once.
+
+analysis = SweepAnalysis(open_results("results/quickstart"))
+analysis.fits, analysis.peaks, analysis.joint_law                # tables: per-cell scaling laws, peaks, joint laws
+
+What takes long is kept in the sweep's folder and read by later processes, as long as the store has the same content
+(see `kept_files`): the tables `fits`, `peaks` and `grid_law`, and beside them what figures need of the fits
+themselves, such as their bootstrap replicates.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from functools import cache, cached_property
+from typing import Any, TypeVar
+
+import pandas as pd
+
+from analysis.laws import multimodal, objective_differences
+from analysis.laws.cell_law import PURE, Fits, Form, chosen_form, fit_cell, fit_table, laws_by_seed
+from analysis.laws.factor_changes import factor_changes
+from analysis.laws.fitted_law import PowerLawFit
+from analysis.laws.forecast import EndTest, Forecaster, end_test, forecaster
+from analysis.laws.grid_law import GridForm, GridLaw, grid_laws, grid_points, law_table
+from analysis.laws.joint_law import JointFit
+from analysis.laws.measured_cells import Cell, Key, measured_cells, tail_errors
+from analysis.laws.peak import finished_runs, peak_table
+from analysis.laws.reference_level import Level
+from analysis.laws.trust import FailedCheck
+from analysis.reading.errors import ResultsError
+from analysis.reading.kept_files import KeptFiles, content_digest, to_table
+from analysis.reading.plain_values import pack, unpack
+from analysis.reading.results import Results
+
+CLASSES = (PowerLawFit, JointFit, GridForm, GridLaw, Level, Cell, Forecaster, FailedCheck)  # that kept files hold
+JointLaws = dict[str, list[GridLaw]]
+Track = Callable[[Sequence[Any], str], Iterable[Any]]
+T = TypeVar("T")
+
+
+def _untracked(items: Sequence[Any], _: str) -> Iterable[Any]:
+    return items
+
+
+class SweepAnalysis:
+    """Cells, fits, peaks and joint laws of one sweep's results, each computed when it is first asked for.
+
+    Args: results: of one sweep, as `open_results` gives it; track: may show the progress of fits.
+    """
+
+    def __init__(self, results: Results, track: Track = _untracked) -> None:
+        self.results, self._track = results.alone().snapshot(), track
+        self.cells_of = cache(self._cells_of)
+        self.fits_of = cache(self._fits_of)
+        self.cell_fits_of = cache(self._cell_fits_of)
+        self._every_form: dict[tuple[str, str], Fits] = {}
+
+    @cached_property
+    def runs(self) -> pd.DataFrame:
+        """Every run that has ended, as `Results.runs`."""
+        return self.results.runs()
+
+    @cached_property
+    def finished(self) -> pd.DataFrame:
+        """The runs that finished. Raises ResultsError where there are none."""
+        return finished_runs(self.results)
+
+    @cached_property
+    def tail_errors(self) -> pd.Series:
+        """Standard error of each finished run's percent error, by run_id."""
+        return tail_errors(self.results)
+
+    @property
+    def cells(self) -> dict[Key, Cell]:
+        """Percent error against FLOPs along the trajectories of each cell; empty where no run finished."""
+        return self.cells_of("trajectory", "flops")
+
+    def _cells_of(self, law: str, axis: str) -> dict[Key, Cell]:
+        """Cells measured as one of LAWS over one of AXES, see `measured_cells`."""
+        return measured_cells(self.results, law, axis)
+
+    @property
+    def fits(self) -> pd.DataFrame:
+        """The per-cell scaling laws in FLOPs, as `fit_table` gives them."""
+        return self.fits_of("trajectory", "flops")
+
+    def _fits_of(self, law: str, axis: str) -> pd.DataFrame:
+        def compute() -> pd.DataFrame:
+            table, self._every_form[law, axis] = fit_table(self.cells_of(law, axis), axis, law, self._track)
+            return table
+
+        return self._table("fits", compute, law=law, axis=axis)
+
+    def cell_fits(self, form: Form | None = None) -> Fits:
+        """The same as objects, by variant, P, D, K, floor and offset: those of the pure form and of the one that is
+        selected for each variant, or of `form`."""
+        return self.cell_fits_of("trajectory", "flops", form)
+
+    def _cell_fits_of(self, law: str, axis: str, form: Form | None = None) -> Fits:
+        table = self.fits_of(law, axis)
+        forms = {variant: (PURE, form or chosen_form(rows)) for variant, rows in table.groupby("variant")}
+
+        def compute() -> Fits:
+            if known := self._every_form.get((law, axis)):
+                return {key: fit for key, fit in known.items() if key[-2:] in forms[key[0]]}
+            fitted = ((key, each) for key in self.cells_of(law, axis) for each in dict.fromkeys(forms[key[0]]))
+            fits = {
+                (*key, *each): fit_cell(self.cells_of(law, axis)[key], key[1], key[2], *each) for key, each in fitted
+            }
+            return {key: fit for key, fit in fits.items() if fit is not None}
+
+        return compute() if form else self._value("cell_fits", compute, law=law, axis=axis)
+
+    @cached_property
+    def fits_by_seed(self) -> pd.DataFrame:
+        """The laws of each run by itself (see `laws_by_seed`), of each objective in three forms: the pure one, the one
+        above the uniform baseline and the selected one."""
+
+        def compute() -> pd.DataFrame:
+            parts = []
+            for _, runs in self.finished.groupby("objective", sort=False):
+                names = set(runs["variant"])
+                form = chosen_form(self.fits[self.fits["variant"].isin(names)])
+                cells = {key: cell for key, cell in self.cells.items() if key[0] in names}
+                parts.append(laws_by_seed(cells, (PURE, ("theory", form[1]), form)))
+            return pd.concat(parts, ignore_index=True)
+
+        return self._table("fits_by_seed", compute)
+
+    @cached_property
+    def peaks(self) -> pd.DataFrame:
+        """The peaks of the percent error, as `peak_table` gives them. Raises ResultsError where no run finished."""
+        return self._table("peaks", lambda: peak_table(self.finished, self.tail_errors))
+
+    @cached_property
+    def points(self) -> pd.DataFrame:
+        """What joint laws are fitted to: `grid_points` of all cells. Raises ResultsError where there are none."""
+        cells = self.cells_of("trajectory", "steps")
+        if not cells:
+            raise ResultsError(f"{self.results.root} holds no finished run with a trajectory")
+        return grid_points(cells)
+
+    @property
+    def joint_laws(self) -> JointLaws:
+        """The joint scaling laws of each variant, the selected one first; empty where there are none."""
+        return self._joint[0]
+
+    @property
+    def no_joint_law(self) -> str:
+        """Why there is no joint law; empty where there is one."""
+        return self._joint[1]
+
+    def require_joint_laws(self) -> JointLaws:
+        """`joint_laws`. Raises ResultsError where there are none."""
+        if self.no_joint_law:
+            raise ResultsError(self.no_joint_law)
+        return self.joint_laws
+
+    @cached_property
+    def _joint(self) -> tuple[JointLaws, str]:
+        def compute() -> tuple[JointLaws, str]:
+            try:
+                return grid_laws(self.points), ""
+            except ResultsError as error:
+                return {}, str(error)
+
+        return self._value("joint_laws", compute)
+
+    @cached_property
+    def joint_law(self) -> pd.DataFrame:
+        """The joint laws as a table, see `law_table`."""
+        return self._table("grid_law", lambda: law_table(self.joint_laws))
+
+    @cached_property
+    def forecasters(self) -> dict[str, Forecaster]:
+        """A forecaster for each variant that has a joint law. Raises ResultsError where there is none."""
+        laws = self.require_joint_laws()
+        try:
+            return self._value(
+                "forecasters", lambda: {name: forecaster(kinds[0].points, kinds[0]) for name, kinds in laws.items()}
+            )
+        except ValueError as error:
+            raise ResultsError(f"{self.results.root} allows no forecast: {error}") from error
+
+    @cached_property
+    def end_tests(self) -> dict[str, EndTest]:
+        """How well the ends of each variant's runs are predicted from their first quarter, see `forecast.end_test`."""
+        laws = {variant: kinds[0] for variant, kinds in self.joint_laws.items()}
+        return self._value(
+            "end_tests", lambda: {variant: end_test(law.points, law.form) for variant, law in laws.items()}
+        )
+
+    @cached_property
+    def factor_changes(self) -> pd.DataFrame:
+        """What training changes in each finished run, see `factor_changes`."""
+        return factor_changes(self.results)
+
+    @cached_property
+    def objective_differences(self) -> pd.DataFrame:
+        """How objectives differ over pairs of runs, see `objective_differences.differences`."""
+        return objective_differences.differences(self.results)
+
+    @cached_property
+    def multimodal(self) -> pd.DataFrame:
+        """What was measured of images and text at the end of runs, see `multimodal.measurements`."""
+        return multimodal.measurements(self.results)
+
+    @cached_property
+    def kept(self) -> KeptFiles:
+        """The files of the sweep's folder that belong to the content of the store."""
+        return KeptFiles(self.results.root, content_digest(self.results))
+
+    def write_fits(self, law: str = "trajectory", axis: str = "flops") -> None:
+        """Make `fits.parquet` the table of these fits, whatever others it held."""
+        self._ask("fits", self.fits_of(law, axis), law=law, axis=axis)
+
+    def write_peaks(self) -> None:
+        """Make `peaks.parquet` the table of `peaks`."""
+        self._ask("peaks", self.peaks)
+
+    def write_joint_law(self) -> None:
+        """Make `grid_law.parquet` the table of `joint_law`."""
+        self._ask("grid_law", self.joint_law)
+
+    def _ask(self, name: str, frame: pd.DataFrame, **options: str) -> None:
+        if self.kept.read(name, self._options(options)) is None:
+            self.kept.write(name, to_table(frame), self._options(options))
+
+    def _options(self, options: dict[str, str]) -> dict[str, str]:
+        return options | {"best_over": ", ".join(self.results.passed_over)}
+
+    def _table(self, name: str, compute: Callable[[], pd.DataFrame], **options: str) -> pd.DataFrame:
+        """A table that is kept in a file of this name, read from there or computed."""
+        found = self.kept.read(name, self._options(options))
+        if found is None:
+            found = to_table(compute())
+            self._keep(name, found, options)
+        frame: pd.DataFrame = found.to_pandas()
+        return frame
+
+    def _value(self, name: str, compute: Callable[[], T], **options: str) -> T:
+        """The same of what is no table; read by those that ask for it."""
+        found = self.kept.read(name, self._options(options))
+        if found is None:
+            found = pack(compute())
+            self._keep(name, found, options)
+        value: T = unpack(found, CLASSES)
+        return value
+
+    def _keep(self, name: str, table: Any, options: dict[str, str]) -> None:
+        if not self.results.damaged:  # else what is whole again tomorrow would go on missing
+            self.kept.keep(name, table, self._options(options))

@@ -1,0 +1,98 @@
+"""MMCR against the other objectives of a sweep: its bound on mutual information, its accuracy."""
+
+from __future__ import annotations
+
+import pandas as pd
+from scipy import stats
+
+from analysis.laws.objective_paths import LEVEL
+from analysis.verdicts.claim import Claim, Scope, Source
+from analysis.verdicts.evidence import Evidence
+from analysis.verdicts.verdict import Count, Decision, Effect, Verdict
+
+BOUND = "mutual_information_bound"
+CONTROL = "alignment"  # keeps nothing apart and must collapse: not a family to be compared with
+MARGIN = 0.02  # of accuracy, within which two encoders match
+
+
+def judge_information(evidence: Evidence) -> Verdict:
+    """Confirmed where the bound of MMCR is clearly above that of every other objective, each by itself."""
+    rows = _others(evidence.differences, evidence.differences["quantity"] == BOUND)
+    if rows.empty:
+        return Verdict(Decision.NOT_TESTED, explanation="The bound was not measured of MMCR and another objective.")
+    nearest = rows.loc[rows["difference"].idxmax()]
+    below, above = int((rows["high"] < 0).sum()), int((rows["low"] > 0).sum())
+    decision = Decision.CONFIRMED if below == len(rows) else Decision.REFUTED if above else Decision.UNDECIDED
+    effect = Effect(
+        f"bound of mmcr over the next, {nearest['variant']},", -nearest["difference"], -nearest["high"],
+        -nearest["low"], "pairs of runs", "nats", digits=2,
+    )  # fmt: skip
+    counts = (
+        Count(below, len(rows), "objectives are clearly below mmcr"),
+        Count(above, len(rows), "are clearly above"),
+    )
+    return Verdict(decision, (effect,), counts, "Bound on the information of one view on the other, at the end.")
+
+
+def judge_accuracy(evidence: Evidence) -> Verdict:
+    """Confirmed where no other objective is ahead by MARGIN or more in intervals that hold jointly (Bonferroni),
+    refuted where one is ahead in such an interval. One by one, intervals at 95 % would find a difference in one
+    comparison of twenty where there is none."""
+    rows = _others(evidence.differences, evidence.differences["quantity"].str.contains("_accuracy"))
+    rows = rows[rows["low"].notna()]
+    if rows.empty:
+        return Verdict(
+            Decision.NOT_TESTED, explanation="No probe was run of MMCR and another objective with two seeds."
+        )
+    degrees = rows["pairs"] - 1
+    wider = stats.t.ppf(1 - (1 - LEVEL) / 2 / len(rows), degrees) / stats.t.ppf((1 + LEVEL) / 2, degrees)
+    half = (rows["high"] - rows["difference"]) * wider
+    joint = rows.assign(joint_low=rows["difference"] - half, joint_high=rows["difference"] + half)
+    furthest = joint.loc[joint["joint_high"].idxmax()]
+    lead = Effect(
+        f"furthest that another may lead: {furthest['variant']}", furthest["difference"], furthest["joint_low"],
+        furthest["joint_high"], "pairs of runs, jointly",
+    )  # fmt: skip
+    leading = int((joint["joint_low"] > 0).sum())
+    counts = tuple(
+        Count(int(found), len(rows), what)
+        for found, what in (
+            (leading, "comparisons have another ahead of mmcr, jointly"),
+            ((joint["joint_high"] < 0).sum(), "have mmcr ahead, jointly"),
+            ((rows["low"] > 0).sum(), "have another ahead, one by one"),
+            ((rows["high"] < 0).sum(), "have mmcr ahead, one by one"),
+        )
+    )
+    decision = Decision.REFUTED if leading else Decision.CONFIRMED if lead.high < MARGIN else Decision.UNDECIDED
+    explanation = f"Accuracy of {rows['variant'].nunique()} others less that of mmcr, by each probe."
+    return Verdict(decision, (lead,), counts, explanation)
+
+
+def _others(differences: pd.DataFrame, chosen: pd.Series) -> pd.DataFrame:
+    """Where MMCR is what the others are compared with: all but the control."""
+    mine = differences["less"].str.split(",").str[0] == "mmcr"
+    return differences[chosen & mine & (differences["variant"].str.split(",").str[0] != CONTROL)]
+
+
+CLAIMS = (
+    Claim(
+        id="largest_information_bound",
+        source=Source.PAPER,
+        statement="MMCR maximizes the lower bound on mutual information",
+        judge=judge_information,
+        figures=("objectives", "measures"),
+        script="plot_objectives.py",
+        grid="objectives-digits.yaml",
+        scope=Scope.SWEEP,
+    ),
+    Claim(
+        id="matches_other_families",
+        source=Source.PAPER,
+        statement="MMCR matches or beats the other families",
+        judge=judge_accuracy,
+        figures=("objectives",),
+        script="plot_objectives.py",
+        grid="objectives-digits.yaml",
+        scope=Scope.SWEEP,
+    ),
+)

@@ -1,0 +1,47 @@
+"""MMCR against other objectives: largest bound on information, and no less accuracy than any."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from analysis.verdicts.claims.objectives import judge_accuracy, judge_information
+
+
+def apart(quantity, half=0.01, pairs=5, less="mmcr", **others):
+    rows = [
+        {"variant": name, "less": less, "quantity": quantity, "pairs": pairs, "difference": value,
+         "low": value - half, "high": value + half}
+        for name, value in others.items()
+    ]  # fmt: skip
+    return SimpleNamespace(differences=pd.DataFrame(rows))
+
+
+@pytest.mark.parametrize(("swav", "decision"), [(-0.2, "confirmed"), (0.005, "undecided"), (0.2, "refuted")])
+def test_the_bound_must_be_clearly_above_that_of_every_other(swav, decision):
+    verdict = judge_information(apart("mutual_information_bound", simclr=-0.4, swav=swav))
+    assert verdict.decision == decision and verdict.effect.value == -swav and "swav" in verdict.effect.what
+
+
+@pytest.mark.parametrize(
+    ("byol", "half", "decision"),
+    [(-0.05, 0.005, "confirmed"), (0.005, 0.005, "confirmed"), (0.005, 0.05, "undecided"), (0.1, 0.01, "refuted")],
+)
+def test_matching_means_within_a_margin_and_beaten_means_clearly(byol, half, decision):
+    verdict = judge_accuracy(apart("knn_accuracy, 5 labels", half, pairs=30, simclr=-0.06, byol=byol))
+    assert verdict.decision == decision and "byol" in verdict.effect.what
+    assert (verdict.effect.high < 0.02) == (decision == "confirmed")
+
+
+def test_what_many_comparisons_find_by_chance_refutes_nothing():
+    alone = judge_accuracy(apart("knn_accuracy", 0.01, vicreg=0.011))
+    many = judge_accuracy(apart("knn_accuracy", 0.01, **{f"other_{i}": 0.0 for i in range(27)}, vicreg=0.011))
+    assert alone.decision == "refuted" and many.decision == "undecided"
+    assert [(count.number, count.total) for count in many.counts] == [(0, 28), (0, 28), (1, 28), (0, 28)]
+
+
+def test_the_control_is_no_family_and_others_than_mmcr_are_not_judged():
+    assert judge_accuracy(apart("knn_accuracy", alignment=-0.5)).decision == "not_tested"
+    assert judge_information(apart("mutual_information_bound", less="simclr", swav=-0.5)).decision == "not_tested"
+    assert judge_accuracy(apart("knn_accuracy", np.nan, pairs=1, simclr=-0.5)).decision == "not_tested"

@@ -1,0 +1,63 @@
+"""One verdict in words: in a page, in the terminal, as JSON."""
+
+import json
+
+from analysis.verdicts.registry import Judgement, all_claims
+from analysis.verdicts.rendering import as_json, markdown, number, terminal
+from analysis.verdicts.verdict import Count, Decision, Effect, Verdict
+
+NAN = float("nan")
+PEAK, ABOVE, SAME = (
+    next(claim for claim in all_claims() if claim.id == name)
+    for name in ("peak_at_p_equal_d", "shallower_slopes_above_baseline", "same_exponent_above_baseline")
+)
+CONFIRMED = Verdict(Decision.CONFIRMED, (Effect("a | rise", 0.5, 0.4, 0.6, "seeds"),), (Count(3, 4, "lines peak"),))
+REFUTED = Verdict(Decision.REFUTED, (Effect("a rise", -0.5, -0.6, -0.4, "cells", "nats", 2),))
+UNDECIDED = Verdict(Decision.UNDECIDED, (Effect("off by", 1.25, NAN, NAN, "", "%", 1, False),))
+UNTESTED = Verdict(Decision.NOT_TESTED, explanation="no runs.")
+JUDGED = {
+    "digits": [Judgement(ABOVE, UNDECIDED), Judgement(PEAK, CONFIRMED), Judgement(SAME, UNTESTED)],
+    "cifar10": [Judgement(PEAK, REFUTED)],
+}
+
+
+def test_numbers_say_what_was_measured_and_over_what():
+    assert number(CONFIRMED) == "3 of 4 lines peak; a | rise +0.500 (+0.400 to +0.600)"
+    assert number(REFUTED) == "a rise -0.50 nats (-0.60 to -0.40, cells)"
+    assert number(UNDECIDED) == "off by 1.2 %" and number(UNTESTED) == ""
+    assert number(Verdict(Decision.UNDECIDED, (Effect("x", 1, NAN, NAN, "one seed"),))) == "x +1.000 (one seed)"
+
+
+def test_the_papers_claims_come_first_each_with_all_its_sweeps():
+    papers, ours = markdown(JUDGED).split("| **Ours** | | |")
+    assert "digits: **confirmed**, 3 of 4 lines" in papers and "<br>cifar10: **refuted**, a rise" in papers
+    assert "digits: **undecided**, off by" in ours and "`plot_scaling.py`" in ours
+
+
+def test_what_no_sweep_can_judge_is_said_with_the_grid_that_could():
+    rows = [line for line in markdown(JUDGED).splitlines() if SAME.statement.partition(" the")[2] in line]
+    assert len(rows) == 1 and "| not tested here | `launch.py sweeps/grids/digits.yaml` |" in rows[0]
+
+
+def test_no_text_breaks_a_row():
+    rows = markdown(JUDGED).splitlines()
+    assert all(row.replace("\\|", "").count("|") == 4 for row in rows) and "_inf" in "".join(rows)
+
+
+def test_the_terminal_shows_what_has_a_number():
+    table = terminal(JUDGED)
+    assert table[["sweep", "verdict"]].to_numpy().tolist() == [
+        ["digits", "undecided"], ["digits", "confirmed"], ["cifar10", "refuted"]
+    ]  # fmt: skip
+
+
+def test_json_has_all_verdicts_as_values():
+    rows = json.loads(as_json(JUDGED))
+    assert [(row["sweep"], row["id"], row["decision"]) for row in rows] == [
+        ("digits", ABOVE.id, "undecided"), ("digits", PEAK.id, "confirmed"), ("digits", SAME.id, "not_tested"),
+        ("cifar10", PEAK.id, "refuted"),
+    ]  # fmt: skip
+    assert rows[1]["effects"][0]["low"] == 0.4 and rows[1]["counts"] == [
+        {"number": 3, "total": 4, "what": "lines peak"}
+    ]
+    assert rows[0]["effects"][0]["low"] is None and rows[1]["source"] == "paper"
