@@ -21,10 +21,10 @@ from mmcr_core.images.content_digests import content_digest
 from mmcr_core.spec import BudgetSpec, DatasetSpec, EvaluateSpec, RunSpec
 from mmcr_core.training import data
 from sweeps.running.resumable_trial import Trial
-from sweeps.running.trial_settings import TrialSettings
+from sweeps.storage.run_status import RunStatus
 from sweeps.storage.sweep_store import Store
 from tests.benchmarks.gpu.rows import Row
-from tests.benchmarks.gpu.specs import SMALL, allocated, difference, image_file
+from tests.benchmarks.gpu.specs import SMALL, allocated, difference, image_file, trial_settings
 from tests.benchmarks.gpu.stage import Setting, Tasks
 
 STEPS, SAVED, KILLED = 60, 25, 33  # of a run of one chunk: its length, its checkpoint, its end by SIGKILL
@@ -49,15 +49,14 @@ def run_of(setting: Setting, **changes: object) -> RunSpec:
 
 
 def trial(setting: Setting, spec: RunSpec, store: str) -> Trial:
-    how = TrialSettings(device=setting.device, checkpoint_seconds=1e6, keep="none")
-    return Trial(spec, Store(Path(setting.work) / store), "resuming", how, launch=LAUNCH)
+    return Trial(spec, Store(Path(setting.work) / store), "resuming", trial_settings(setting), launch=LAUNCH)
 
 
 def finish(trial: Trial) -> list[float]:
     """Percent error of each step, once the run has ended."""
-    while (progress := trial.advance(1.0)).status == "running":
+    while (progress := trial.advance(1.0)).status is RunStatus.RUNNING:
         pass
-    if progress.status != "finished":
+    if progress.status is not RunStatus.FINISHED:
         raise RuntimeError(f"{progress.status}: {progress.error}")
     return [float(error) for error in trial.store.read_trajectory(trial.run_id)["percent_error"]]
 
@@ -98,7 +97,7 @@ def main() -> None:
     setting = Setting(**json.loads(sys.argv[1]))
     victim = trial(setting, run_of(setting), "killed")
     torch.set_num_threads(1)
-    while (progress := victim.advance(0.0)).status == "running":  # a step at a time
+    while (progress := victim.advance(0.0)).status is RunStatus.RUNNING:  # a step at a time
         if progress.step == SAVED:
             victim.save()
         if progress.step == KILLED:
