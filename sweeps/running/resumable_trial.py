@@ -20,7 +20,7 @@ import torch
 
 from mmcr_core.identity import run_id
 from mmcr_core.images.compiled import CompilationFailed
-from mmcr_core.images.datasets import DatasetError, describe_skipped
+from mmcr_core.images.image_set import DatasetError, describe_skipped
 from mmcr_core.images.measured import Measure
 from mmcr_core.spec import RunSpec
 from mmcr_core.theory import collapse

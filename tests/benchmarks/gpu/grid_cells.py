@@ -17,7 +17,6 @@ import yaml
 
 from mmcr_core.defaults import VIEW_RECIPES, run_spec
 from mmcr_core.identity import canonical_json, run_id
-from mmcr_core.images.content_digests import content_digest
 from mmcr_core.objectives import objective_spec
 from mmcr_core.spec import (
     BudgetSpec,
@@ -86,7 +85,7 @@ def cells_of(grid: Path, images: str) -> list[RunSpec]:
     """The cells of a grid file of P, D and K alone, as sweeps.grid.grid_file reads them, without pydantic."""
     keys: dict[str, Any] = yaml.safe_load(grid.read_text())
     dataset = DatasetSpec(**keys["dataset"] | {"path": images})
-    dataset = replace(dataset, digest=content_digest(dataset))
+    dataset = replace(dataset, digest=data.content_digest(dataset))
     parts = {
         "objective": objective_spec(keys["objective"]),
         "encoder": EncoderSpec(**keys["encoder"]),
@@ -124,7 +123,7 @@ def title(spec: RunSpec) -> str:
 
 def load_images(setting: Setting, spec: RunSpec) -> Row:
     began = time.perf_counter()
-    images = data.load(spec, setting.device)
+    images = data.load(spec.dataset, setting.device)
     counts = {"images": len(images.train), "heldout": len(images.heldout), "skipped": len(images.skipped)}
     return {"s": time.perf_counter() - began, "side": images.train.shape[1], "path": spec.dataset.path, **counts}
 

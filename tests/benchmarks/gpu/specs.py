@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from mmcr_core.defaults import VIEW_RECIPES, run_spec
-from mmcr_core.images.datasets import Images
+from mmcr_core.images.image_set import Images
 from mmcr_core.spec import BudgetSpec, DatasetSpec, EncoderSpec, EvaluateSpec, OptimizerSpec, ProjectorSpec, RunSpec
 from mmcr_core.training import Pretraining
 from sweeps.running.trial_settings import TrialSettings
