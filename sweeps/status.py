@@ -16,8 +16,10 @@ from rich.table import Table
 from rich.text import Text
 
 from sweeps.grid.axes import PAPER, column, text_of, varying_keys
+from sweeps.running.outcome import latest
 from sweeps.running.survey import CellStatus, survey
 from sweeps.storage.door import guarded, new_app
+from sweeps.storage.run_status import RunStatus
 from sweeps.storage.sweep_store import Store
 from sweeps.storage.terminal import columns, fitting, say
 
@@ -70,11 +72,11 @@ def _shown(cells: list[CellStatus], width: int) -> Group:
     names = ("run_id", *axes, "status", "step", "percent error", "reason")
     rows = []
     for cell in cells:
-        if cell.status in ("waiting", "finished") and len(cells) > MANY and not cell.alarm:
+        if cell.status in (RunStatus.WAITING, RunStatus.FINISHED) and len(cells) > MANY and not cell.alarm:
             continue  # the counts above say how many
         values = (text_of(cell.keys, key) for key in (*PAPER, *varying))
         error = f"{cell.percent_error:.4f}" if cell.percent_error is not None else ""
-        reason = (cell.error or "").split(" | earlier")[0] + (f" (traceback: {cell.log})" if cell.log else "")
+        reason = latest(cell.error) + (f" (traceback: {cell.log})" if cell.log else "")
         reason = "; ".join(filter(None, [reason, cell.alarm]))
         rows.append((cell.run_id, *values, cell.status, f"{cell.step:,} / {cell.steps:,}", error, reason))
     line = Text(_counts(cells))
@@ -102,7 +104,7 @@ def _watch(results: str, console: Console) -> None:
                 live.update(_shown(cells, console.width))
             else:
                 print(f"{time.strftime('%H:%M:%S')} {_counts(cells)}", flush=True)
-            if all(cell.status in ("finished", "failed", "diverged") for cell in cells):
+            if all(cell.status.ended for cell in cells):
                 return
             time.sleep(REFRESH_SECONDS)
 

@@ -14,6 +14,7 @@ from sweeps.storage.compact import compact_run
 from sweeps.storage.door import guarded, new_app
 from sweeps.storage.errors import UserError
 from sweeps.storage.files_and_urls import at
+from sweeps.storage.run_status import RunStatus
 from sweeps.storage.sweep_store import Store
 
 T = TypeVar("T")
@@ -32,8 +33,8 @@ def check(
     findings = list(examine(store, repair, lambda runs: _tracked(runs, "checking")))
     for finding in findings:
         print(f"{finding.file}: {finding.problem}; {finding.remedy}")
-    wrong = [finding for finding in findings if finding.remedy not in ("not checked", "passed over")]
-    print(f"{len(store.statuses())} runs checked, {len(wrong)} problems")
+    wrong = sum(finding.wrong for finding in findings)
+    print(f"{len(store.statuses())} runs checked, {wrong} problems")
     raise typer.Exit(1 if wrong else 0)
 
 
@@ -42,7 +43,7 @@ def check(
 def compact(results: RESULTS) -> None:
     """Merge the chunks of each finished run into one file; readers see each step once at every moment."""
     store = _opened(results)
-    finished = [run_id for run_id, status in store.statuses().items() if status == "finished"]
+    finished = [run_id for run_id, status in store.statuses().items() if status == RunStatus.FINISHED]
     merged = sum(compact_run(store, run_id) for run_id in _tracked(finished, "compacting"))
     print(f"{merged} files merged into {len(finished)}")
 

@@ -56,7 +56,7 @@ sys.meta_path.insert(0, Watch())
 """
 
 
-@pytest.mark.parametrize("first", ["mmcr_core.pretrain", "sweeps.running.worker", "sweeps.running.plan_preview"])
+@pytest.mark.parametrize("first", ["mmcr_core.training", "sweeps.running.worker", "sweeps.running.plan_preview"])
 def test_threads_are_told_to_spin_briefly_before_torch_is_loaded(first):
     clean = {name: value for name, value in os.environ.items() if name not in ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT")}
     code = f"{AT_TORCH}import {first}"
@@ -92,7 +92,7 @@ def test_the_storage_room_stands_on_nothing_of_ours():
 
 def test_commands_are_imported_by_nobody():
     commands = {module(file) for file in FILES if 'if __name__ == "__main__":' in file.read_text()}
-    assert {"sweeps.launch", "analysis.report", "mmcr_core.pretrain"} <= commands
+    assert {"sweeps.launch", "analysis.report"} <= commands
     assert not commands & set().union(*ARROWS.values())
 
 

@@ -9,8 +9,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from mmcr_core.images.datasets import Images
 from mmcr_core.images.encoders import Embedding, ImageNetwork, build_network
+from mmcr_core.images.image_set import Images
 from mmcr_core.images.linear_probe import linear_predictions
 from mmcr_core.images.measured import Measure, gain_of, share_of
 from mmcr_core.images.probes import NEIGHBOURS, extract_features, few_labels, knn_predictions

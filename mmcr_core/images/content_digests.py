@@ -12,37 +12,39 @@ import json
 import os
 import re
 from pathlib import Path
-
-from mmcr_core.images import image_folder, parquet_file
-from mmcr_core.spec import DatasetSpec
+from typing import Protocol
 
 
-def content_digest(spec: DatasetSpec) -> str:
-    """SHA-256 of a parquet file's bytes, or of a folder's sorted relative names, sizes and bytes.
+class Content(Protocol):
+    """A user's own files."""
 
-    Raises: DatasetError where the files are absent.
-    """
-    path = spec.path or ""
-    before = _key(spec)
+    @property
+    def path(self) -> str: ...
+    def located(self) -> list[Path]: ...
+    def hashed(self) -> str: ...
+
+
+def content_digest(files: Content) -> str:
+    """The SHA-256 of files, as they hash themselves. Raises: DatasetError where they are absent."""
+    before = _key(files)
     if (kept := _kept(before)) is not None:
         return kept
-    digest = image_folder.digest(path) if spec.name == "folder" else parquet_file.digest(path)
-    if _key(spec) == before:  # else it is of neither what was there nor what is there
+    digest = files.hashed()
+    if _key(files) == before:  # else it is of neither what was there nor what is there
         _keep(before, digest)
     return digest
 
 
-def forget_digest(spec: DatasetSpec) -> None:
+def forget_digest(files: Content) -> None:
     """Let go of what is kept for the files as they are now: it was found wrong."""
     with contextlib.suppress(OSError, RuntimeError):
-        (_folder() / _key(spec)).unlink()
+        (_folder() / _key(files)).unlink()
 
 
-def _key(spec: DatasetSpec) -> str:
+def _key(files: Content) -> str:
     """What changes when the files do. ctime too: a copy that keeps size and mtime (cp -p, rsync -t) changes it."""
-    path = spec.path or ""
-    files = image_folder.listing(path) if spec.name == "folder" else [parquet_file.located(path)]
-    content = json.dumps([os.path.realpath(path), [(str(file), *_stamp(file)) for file in files]])
+    stamps = [(str(file), *_stamp(file)) for file in files.located()]
+    content = json.dumps([os.path.realpath(files.path), stamps])
     return hashlib.sha256(content.encode()).hexdigest()
 
 

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from mmcr_core.capacity import manifold_capacity
-from mmcr_core.images.datasets import Images
 from mmcr_core.images.encoders import Embedding
+from mmcr_core.images.image_set import Images
 from mmcr_core.images.measured import Array, Measure, jackknife, mean_of
 from mmcr_core.images.source import random_views
 from mmcr_core.randomness import generator

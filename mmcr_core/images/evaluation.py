@@ -5,9 +5,9 @@ from __future__ import annotations
 import torch
 
 from mmcr_core.images.accuracy import Name, accuracies, accuracy_names
-from mmcr_core.images.datasets import Images
 from mmcr_core.images.embedding_measures import NAMES, embedding_measures
 from mmcr_core.images.encoders import ImageNetwork
+from mmcr_core.images.image_set import Images
 from mmcr_core.images.measured import Measure, deviation, mean_of
 from mmcr_core.images.source import heldout_views
 from mmcr_core.mixed_precision import embed

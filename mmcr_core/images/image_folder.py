@@ -13,8 +13,25 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from mmcr_core.images.image_set import ContentChanged, DatasetError, Entry
+from mmcr_core.images.own_files import OwnFiles
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
+
+
+class ImageFolder(OwnFiles):
+    """The folder at `spec.path`."""
+
+    def located(self) -> list[Path]:
+        return listing(self.path)
+
+    def hashed(self) -> str:
+        return digest(self.path)
+
+    def total(self) -> int:
+        return len(listing(self.path))
+
+    def entries(self) -> Iterator[Entry]:
+        return entries(self.path, self.spec.digest)
 
 
 def listing(path: str) -> list[Path]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from typing import NamedTuple, Self
 
 import torch
@@ -21,6 +22,7 @@ class ContentChanged(DatasetError):
             f"{place} is not what the launch read (SHA-256 {found[:12]}, not {expected[:12]}): it has changed since, "
             f"or differs on this machine; launch again, or put the same content back"
         )
+        self.place = place
 
 
 class Entry(NamedTuple):
@@ -35,13 +37,15 @@ class Entry(NamedTuple):
 
 @dataclass(frozen=True)
 class Images:
-    """Training and held-out images: uint8 (N, H, C, W) with int64 labels (N,), -1 where there is none."""
+    """Training and held-out images: uint8 (N, H, C, W) with int64 labels (N,), -1 where there is none; `skipped`: name
+    and reason of each that could not be read; `classes`: the labels' names, where they are words."""
 
     train: Tensor
     train_labels: Tensor
     heldout: Tensor
     heldout_labels: Tensor
-    skipped: tuple[str, ...] = field(default=())  # unreadable images: name and reason
+    skipped: tuple[str, ...] = ()
+    classes: tuple[str, ...] = ()
 
     @property
     def channels(self) -> int:
@@ -51,3 +55,12 @@ class Images:
         """The same images on `device`."""
         moved = ("train", "train_labels", "heldout", "heldout_labels")
         return replace(self, **{name: getattr(self, name).to(device) for name in moved})
+
+
+def describe_skipped(skipped: Iterable[str], shown: int = 3) -> str:
+    """One line that counts and names unreadable images; empty where there are none."""
+    names = list(skipped)
+    if not names:
+        return ""
+    more = f" and {len(names) - shown} more" if len(names) > shown else ""
+    return f"skipped {len(names)} unreadable images: {'; '.join(names[:shown])}{more}"

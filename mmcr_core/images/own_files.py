@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import itertools
+from abc import abstractmethod
 from collections.abc import Iterator
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from mmcr_core.images import image_folder, parquet_file
-from mmcr_core.images.content_digests import forget_digest
+from mmcr_core.images.content_digests import content_digest, forget_digest
+from mmcr_core.images.dataset import Dataset, divided
 from mmcr_core.images.decoding import Pixels, decode, native_size, reason
 from mmcr_core.images.image_set import ContentChanged, DatasetError, Entry, Images
-from mmcr_core.spec import DatasetSpec
 
 SAMPLE = 100  # images that decide the common size
 
@@ -29,56 +30,68 @@ class Decoded(NamedTuple):
     heldout: Tensor
     skipped: tuple[str, ...]
 
-
-def load(spec: DatasetSpec) -> Images:
-    """The images of a folder or parquet set, each read once. Raises as `decoded` does."""
-    found = decoded(spec)
-    train = ~found.heldout
-    return Images(
-        found.pixels[train],
-        found.labels[train],
-        found.pixels[found.heldout],
-        found.labels[found.heldout],
-        found.skipped,
-    )
+    @property
+    def divided(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Training pixels and labels, held-out pixels and labels."""
+        return divided(self.pixels, self.labels, self.heldout)
 
 
-def decoded(spec: DatasetSpec) -> Decoded:
-    """The images of a folder or parquet set, with captions where they are pairs.
+class OwnFiles(Dataset):
+    """Files at `spec.path`, known by their content; a kind of them says how they are listed, hashed and read."""
 
-    Raises: DatasetError where files are absent, of no use, too few, or not those that `spec.digest` names.
-    """
-    path = spec.path or ""
-    try:
-        if spec.name == "folder":
-            entries = image_folder.entries(path, spec.digest)
-        else:
-            entries = parquet_file.entries(path, spec.digest, spec.pairs)
-        pixels, labels, captions, skipped = _decoded(entries, spec.size)
-    except ContentChanged:
-        forget_digest(spec)  # so that the next launch reads the files
-        raise
-    if len(pixels) < 2:
-        first = f"; the first unreadable one is {skipped[0]}" if skipped else ""
-        what = "pairs" if spec.pairs else "images"
-        raise DatasetError(f"{spec.path} holds {len(pixels)} readable {what}; at least 2 are needed{first}")
-    heldout = torch.zeros(len(pixels), dtype=torch.bool)
-    chosen = np.random.default_rng(0).permutation(len(pixels))[: _heldout_count(len(pixels), spec.heldout)]
-    heldout[torch.from_numpy(chosen)] = True
-    return Decoded(torch.from_numpy(np.stack(pixels)), torch.tensor(labels), captions, heldout, tuple(skipped))
+    what = "images"
 
+    @property
+    def path(self) -> str:
+        return self.spec.path or ""
 
-def count(spec: DatasetSpec) -> tuple[int, int]:
-    """Numbers of training and held-out images, none of them decoded.
+    @abstractmethod
+    def located(self) -> list[Path]:
+        """The files, which change when the content does. Raises: DatasetError where there are none."""
 
-    Raises: DatasetError where the files are absent, of no use, or fewer than 2.
-    """
-    path = spec.path or ""
-    total = len(image_folder.listing(path)) if spec.name == "folder" else parquet_file.rows(path)
-    if total < 2:
-        raise DatasetError(f"{path} holds {total} images; at least 2 are needed, one of them to hold out")
-    heldout = _heldout_count(total, spec.heldout)
-    return total - heldout, heldout
+    @abstractmethod
+    def hashed(self) -> str:
+        """SHA-256 of the content, read anew."""
+
+    @abstractmethod
+    def total(self) -> int:
+        """Number of images, none of them decoded. Raises: DatasetError where they are absent or of no use."""
+
+    @abstractmethod
+    def entries(self) -> Iterator[Entry]:
+        """The images as they are read. Raises: ContentChanged where they are not those that `spec.digest` names."""
+
+    def digest(self) -> str:
+        return content_digest(self)
+
+    def count(self) -> tuple[int, int]:
+        total = self.total()
+        if total < 2:
+            raise DatasetError(f"{self.path} holds {total} images; at least 2 are needed, one of them to hold out")
+        heldout = _heldout_count(total, self.spec.heldout)
+        return total - heldout, heldout
+
+    def require_present(self) -> None:
+        self.count()
+
+    def load(self) -> Images:
+        found = self.decoded()
+        return Images(*found.divided, found.skipped)
+
+    def decoded(self) -> Decoded:
+        """The images, each read once, with captions where they are pairs. Raises as `load`."""
+        try:
+            pixels, labels, captions, skipped = _decoded(self.entries(), self.spec.size)
+        except ContentChanged:
+            forget_digest(self)  # so that the next launch reads the files
+            raise
+        if len(pixels) < 2:
+            first = f"; the first unreadable one is {skipped[0]}" if skipped else ""
+            raise DatasetError(f"{self.path} holds {len(pixels)} readable {self.what}; at least 2 are needed{first}")
+        heldout = torch.zeros(len(pixels), dtype=torch.bool)
+        chosen = np.random.default_rng(0).permutation(len(pixels))[: _heldout_count(len(pixels), self.spec.heldout)]
+        heldout[torch.from_numpy(chosen)] = True
+        return Decoded(torch.from_numpy(np.stack(pixels)), torch.tensor(labels), captions, heldout, tuple(skipped))
 
 
 def _heldout_count(total: int, fraction: float) -> int:

@@ -18,8 +18,29 @@ from numpy.typing import NDArray
 
 from mmcr_core.images.decoding import reason
 from mmcr_core.images.image_set import ContentChanged, DatasetError, Entry
+from mmcr_core.images.own_files import OwnFiles
 
 NO_CAPTION = "no caption"
+
+
+class ParquetFile(OwnFiles):
+    """The file at `spec.path`."""
+
+    def located(self) -> list[Path]:
+        return [located(self.path)]
+
+    def hashed(self) -> str:
+        return digest(self.path)
+
+    def total(self) -> int:
+        return rows(self.path)
+
+    def entries(self) -> Iterator[Entry]:
+        return entries(self.path, self.spec.digest)
+
+    def require_present(self) -> None:
+        super().require_present()
+        require_labels(self.path)
 
 
 def located(path: str) -> Path:

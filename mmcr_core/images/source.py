@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mmcr_core.images.datasets import Images
 from mmcr_core.images.epochs import Epochs
+from mmcr_core.images.image_set import Images
 from mmcr_core.images.staged_views import StagedViews
 from mmcr_core.images.views import Order, ViewParameters, draw_order, draw_parameters, make_views
 from mmcr_core.randomness import generator

@@ -12,7 +12,12 @@ import unicodedata
 from typing import NamedTuple
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+
+from mmcr_core.images.dataset import NamedDataset, divided
+from mmcr_core.pairs.pair_dataset import PairDataset
+from mmcr_core.pairs.pair_set import Pairs
 
 SIDE = 32
 EM_PIXELS = 24.0  # of the font's em square, so that capitals are about 17 pixels high
@@ -32,6 +37,21 @@ class Glyphs(NamedTuple):
     labels: NDArray[np.int64]
     classes: tuple[str, ...]
     heldout: NDArray[np.bool_]
+
+
+class GlyphPairs(PairDataset, NamedDataset):
+    """A glyph's caption is its name."""
+
+    side = SIDE
+
+    def load(self) -> Pairs:
+        drawn = glyphs()
+        images = divided(*(torch.from_numpy(part) for part in (drawn.pixels, drawn.labels, drawn.heldout)))
+        train, heldout = (
+            tuple((name,) for name, held in zip(drawn.names, drawn.heldout, strict=True) if held == kept)
+            for kept in (False, True)
+        )
+        return Pairs(*images, classes=drawn.classes, train_captions=train, heldout_captions=heldout)
 
 
 @functools.cache

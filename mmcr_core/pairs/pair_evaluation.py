@@ -11,7 +11,6 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from mmcr_core.images import datasets
 from mmcr_core.images.accuracy import Name, accuracies
 from mmcr_core.images.embedding_measures import Sample, embedding_measures, sampled
 from mmcr_core.images.image_set import DatasetError, Images
@@ -20,7 +19,7 @@ from mmcr_core.images.source import random_views
 from mmcr_core.images.views import plain_view
 from mmcr_core.mixed_precision import embed
 from mmcr_core.objectives.base import centroids, measure, normalised
-from mmcr_core.pairs import pair_set, retrieval, zero_shot
+from mmcr_core.pairs import retrieval, zero_shot
 from mmcr_core.pairs.captions import TokenTable, texts_of
 from mmcr_core.pairs.pair_set import Pairs
 from mmcr_core.pairs.towers import PairNetwork, build_pair_network, tokens_of
@@ -49,8 +48,11 @@ def looked_at(spec: RunSpec) -> str:
 
 
 @torch.no_grad()
-def evaluate(network: PairNetwork, spec: RunSpec, pairs: Pairs, *, trained: bool = True) -> list[Measure]:
-    """What `spec.evaluate` asks for, with the network frozen and in the mode in which it was on return."""
+def evaluate(
+    network: PairNetwork, spec: RunSpec, pairs: Pairs, shown: Images, *, trained: bool = True
+) -> list[Measure]:
+    """What `spec.evaluate` asks for, with the network frozen and in the mode in which it was on return; `shown`: what
+    zero-shot classification looks at, often the pairs themselves."""
     training = network.training
     network.eval()
     measures = [_heldout(network, spec, pairs)] if spec.evaluate.heldout_batches else []
@@ -59,7 +61,7 @@ def evaluate(network: PairNetwork, spec: RunSpec, pairs: Pairs, *, trained: bool
             network, spec, pairs, trained, lambda: build_pair_network(spec).to(pairs.heldout.device).eval()
         )
     measures += embedding_measures(network, spec, pairs, lambda: _sample(network, spec, pairs))
-    measures += _of_pairs(network, spec, pairs)
+    measures += _of_pairs(network, spec, pairs, shown)
     network.train(training)
     return measures
 
@@ -96,7 +98,7 @@ def _sample(network: PairNetwork, spec: RunSpec, pairs: Pairs) -> Sample:
     return Sample(z, torch.cat(features), pairs.heldout_labels[chosen])
 
 
-def _of_pairs(network: PairNetwork, spec: RunSpec, pairs: Pairs) -> list[Measure]:
+def _of_pairs(network: PairNetwork, spec: RunSpec, pairs: Pairs, shown: Images) -> list[Measure]:
     """Absent where the network is about to diverge."""
     asked = [name for name in spec.evaluate.measures if name in ("zero_shot", "retrieval", "modality_gap")]
     nothing = [Measure(name, None, subject=subject) for name, subject in asked_for(spec)]
@@ -114,21 +116,13 @@ def _of_pairs(network: PairNetwork, spec: RunSpec, pairs: Pairs) -> list[Measure
         if "modality_gap" in asked:
             found.append(retrieval.modality_gap(images[owner], texts))
     if "zero_shot" in asked:
-        found += _zero_shot(network, spec, pairs)
+        found += _zero_shot(network, spec, shown)
     by_name = {(each.name, each.subject): each for each in found}
     return [by_name.get((each.name, each.subject), each) for each in nothing]
 
 
-def _zero_shot(network: PairNetwork, spec: RunSpec, pairs: Pairs) -> list[Measure]:
-    given = spec.evaluate.zero_shot
-    shown: Images = pairs
-    if given is not None and given.dataset != spec.dataset:
-        device = pairs.heldout.device
-        if given.dataset.has_captions:
-            shown = pair_set.load(given.dataset, device, spec.views.size)
-        else:
-            shown = datasets.load(given.dataset, device)
-    classes, templates = zero_shot.texts(given, shown.classes if isinstance(shown, Pairs) else ())
+def _zero_shot(network: PairNetwork, spec: RunSpec, shown: Images) -> list[Measure]:
+    classes, templates = zero_shot.texts(spec.evaluate.zero_shot, shown.classes)
     labelled = shown.heldout_labels >= 0
     labels = shown.heldout_labels[labelled]
     if not len(labels):

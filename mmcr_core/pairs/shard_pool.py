@@ -44,8 +44,9 @@ main({folder!r}, {number}, {parent}, Pipes{pipes!r})
 class ShardChanged(ContentChanged):
     """A process found a shard that is not what was planned."""
 
-    def __init__(self, sentence: str) -> None:
+    def __init__(self, sentence: str, place: str) -> None:
         Exception.__init__(self, sentence)
+        self.place = place
 
 
 @dataclass
@@ -58,7 +59,7 @@ class Batch:
     broken: list[tuple[int, int, str]] = field(default_factory=list)
     absent: set[int] = field(default_factory=set)
     texts: dict[int, tuple[str, ...]] = field(default_factory=dict)
-    error: tuple[str, str] | None = None
+    error: tuple[str, str, str] | None = None
 
     def take(self, result: Result) -> None:
         self.waiting -= 1
@@ -70,8 +71,10 @@ class Batch:
     def require_whole(self) -> None:
         """Raises what was found, if something was."""
         if self.error:
-            kind, sentence = self.error
-            raise {"ContentChanged": ShardChanged, "DatasetError": DatasetError}.get(kind, RuntimeError)(sentence)
+            kind, sentence, changed = self.error
+            if changed:
+                raise ShardChanged(sentence, changed)
+            raise (DatasetError if kind == DatasetError.__name__ else RuntimeError)(sentence)
 
 
 class ShardPool:

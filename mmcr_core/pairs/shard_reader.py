@@ -125,6 +125,6 @@ def _taken(pool: ShardPool, shards: ShardSet, step: int) -> tuple[NDArray[np.uin
         return pool.batch(step)
     except ContentChanged as error:
         for shard in shards.shards:
-            if f"shard {shard.where} " in str(error):
+            if error.place == f"shard {shard.where}":
                 forget(shard.where)  # so that the next launch reads the file
         raise

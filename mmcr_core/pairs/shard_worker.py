@@ -94,7 +94,7 @@ class Result:
     broken: list[tuple[int, int, str]] = field(default_factory=list)  # shard, place, what and why
     absent: list[int] = field(default_factory=list)
     texts: dict[int, tuple[str, ...]] = field(default_factory=dict)
-    error: tuple[str, str] | None = None  # kind, sentence
+    error: tuple[str, str, str] | None = None  # kind, sentence, and what is not what was planned
 
 
 class Filler:
@@ -111,11 +111,11 @@ class Filler:
         try:
             self._fill(result, step, slot, first, last)
         except MemoryError:
-            result.error = ("memory", "decoding a sample takes more memory than there is")
+            result.error = ("memory", "decoding a sample takes more memory than there is", "")
         except Exception as error:
             kind = type(error).__name__
             sentence = str(error) if kind in ("ContentChanged", "DatasetError") else f"{kind}: {error}"
-            result.error = (kind, sentence)
+            result.error = (kind, sentence, getattr(error, "place", ""))
         return result
 
     def _fill(self, result: Result, step: int, slot: int, first: int, last: int) -> None:
@@ -193,7 +193,7 @@ def main(folder: str, number: int, parent: int, pipes: Pipes) -> None:
         try:
             job: Job = pickle.loads((Path(folder) / "job").read_bytes())
         except Exception as error:
-            results.send(Result(-1, error=(type(error).__name__, f"encode cannot be loaded ({error})")))
+            results.send(Result(-1, error=(type(error).__name__, f"encode cannot be loaded ({error})", "")))
             return
         memory = mmap.mmap(pipes.memory, job.slots * job.slot_bytes)
         ahead = threading.Thread(target=_make_ready, args=(job, Path(folder), pipes.ahead), daemon=True)

@@ -19,12 +19,18 @@ class PairSource:
     """The batches of a run of `spec` from `pairs`.
 
     As `mmcr_core.images.source.ImageSource`: `draw(step)` does the host's part and `batch(order)` the device's; the
-    tokens lie `beside` the views, in a tensor that keeps its place.
+    tokens lie `beside` the views, in a tensor that keeps its place. `stock`: where pairs come from.
     """
 
-    def __init__(self, spec: RunSpec, pairs: Pairs, staging: Staging | None = None) -> None:
+    def __init__(
+        self,
+        spec: RunSpec,
+        pairs: Pairs,
+        staging: Staging | None = None,
+        stock: type[WholeStock | ShardStock] = WholeStock,
+    ) -> None:
         self._staging = staging or Staging(pairs.heldout.device)
-        self._stock = (ShardStock if pairs.shards else WholeStock)(spec, pairs, self._staging)
+        self._stock = stock(spec, pairs, self._staging)
         self.available = self._stock.available
         self._views = StagedViews(spec.views, spec.P, spec.image_views, self._stock.side, spec.seed, self._staging)
         self.batch_shape = self._views.shape  # (P * (K - captions), C, S, S)

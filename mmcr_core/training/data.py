@@ -1,15 +1,22 @@
-"""The data of a run, images or image-text pairs: what there is of it, loading it, the source of its batches."""
+"""The data of a run, images or image-text pairs, found by its name."""
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
+from dataclasses import replace
+
 import torch
 
-from mmcr_core.images import content_digests, datasets
+from mmcr_core.images.dataset import Dataset, Source
+from mmcr_core.images.digits import Digits
+from mmcr_core.images.image_folder import ImageFolder
 from mmcr_core.images.image_set import DatasetError, Images
-from mmcr_core.images.source import ImageSource
-from mmcr_core.pairs import pair_set
-from mmcr_core.pairs.pair_set import Pairs
-from mmcr_core.pairs.source import PairSource
+from mmcr_core.images.parquet_file import ParquetFile
+from mmcr_core.images.torchvision_sets import TorchvisionSet
+from mmcr_core.pairs.glyphs import GlyphPairs
+from mmcr_core.pairs.parquet_pairs import ParquetPairs
+from mmcr_core.pairs.shard_pairs import ShardPairs
 from mmcr_core.spec import DatasetSpec, RunSpec
 from mmcr_core.staging import Staging
 
@@ -18,6 +25,7 @@ __all__ = [
     "Source",
     "content_digest",
     "count",
+    "dataset",
     "forget",
     "load",
     "remarks",
@@ -25,34 +33,56 @@ __all__ = [
     "source_of",
     "steps_of",
 ]
-Source = ImageSource | PairSource
+
+Registry = dict[str, Callable[[DatasetSpec], Dataset]]
+IMAGES: Registry = {
+    "digits": Digits,
+    "cifar10": TorchvisionSet,
+    "cifar100": TorchvisionSet,
+    "stl10": TorchvisionSet,
+    "folder": ImageFolder,
+    "parquet": ParquetFile,
+}
+PAIRS: Registry = {
+    "glyphs": GlyphPairs,
+    "parquet": ParquetPairs,
+    "shards": ShardPairs,
+}
 
 
-def load(spec: RunSpec, device: torch.device | str = "cpu") -> Images:
-    """The data of a run on `device`, all of it whatever its `limit`. Raises: DatasetError where files are absent,
-    unreadable as a whole, too few, or not those that `digest` names."""
-    if spec.dataset.has_captions:
-        return pair_set.load(spec.dataset, device, spec.views.size)
-    return datasets.load(spec.dataset, device)
+def dataset(spec: DatasetSpec) -> Dataset:
+    """The data that a spec names, nothing of it read."""
+    return (PAIRS if spec.has_captions else IMAGES)[spec.name](spec)
 
 
-def source_of(spec: RunSpec, data: Images, staging: Staging | None = None) -> Source:
-    """What gives the batches of a run, and sends what lies in `staging` with each."""
-    return PairSource(spec, data, staging) if isinstance(data, Pairs) else ImageSource(spec, data, staging)
+class _Kept:
+    """The set that was loaded last, and one copy of it on a device: runs of a process share them."""
+
+    def __init__(self) -> None:
+        self.host = functools.lru_cache(maxsize=1)(lambda spec: dataset(spec).load())
+        self.on_device = functools.lru_cache(maxsize=1)(lambda spec, device: self.host(spec).to(device))
+
+
+_KEPT = {False: _Kept(), True: _Kept()}  # images, and pairs: zero-shot looks at images while pairs are trained on
+
+
+def load(spec: DatasetSpec, device: torch.device | str = "cpu", view_size: int | None = None) -> Images:
+    """The data of `spec` on `device`, kept for the next run in this process; `view_size`: pixels at which data is read
+    that is streamed. Raises as `Dataset.load`."""
+    size = spec.size or (view_size if dataset(spec).streamed else None)
+    return _KEPT[spec.has_captions].on_device(replace(spec, limit=None, size=size), torch.device(device))
 
 
 def forget() -> None:
     """Let go of what `load` keeps: its memory, and what it knew of files that have changed since."""
-    datasets.forget()
-    pair_set.forget()
+    for kept in _KEPT.values():
+        kept.on_device.cache_clear()
+        kept.host.cache_clear()
 
 
-def count(spec: DatasetSpec) -> tuple[int, int]:
-    """Numbers of training and held-out images, without decoding any.
-
-    Raises: DatasetError where a user's own files are absent, of no use, or fewer than 2.
-    """
-    return pair_set.count(spec) if spec.has_captions else datasets.count(spec)
+def source_of(spec: RunSpec, data: Images, staging: Staging | None = None) -> Source:
+    """What gives the batches of a run, and sends what lies in `staging` with each."""
+    return dataset(spec.dataset).source(spec, data, staging)
 
 
 def steps_of(spec: RunSpec) -> int:
@@ -60,18 +90,21 @@ def steps_of(spec: RunSpec) -> int:
     return spec.budget.total_steps(spec.P, spec.dataset.kept(count(spec.dataset)[0]))
 
 
+def count(spec: DatasetSpec) -> tuple[int, int]:
+    """As `Dataset.count`."""
+    return dataset(spec).count()
+
+
 def require_present(spec: DatasetSpec) -> None:
-    """Raises DatasetError, with the remedy, where a set is absent and the grid does not ask to download it, or where
-    it can be seen without an image of it that the set is of no use."""
-    (pair_set if spec.has_captions else datasets).require_present(spec)
+    """As `Dataset.require_present`."""
+    dataset(spec).require_present()
 
 
 def remarks(spec: DatasetSpec) -> tuple[str, ...]:
-    """What a user should know of a set of pairs before it is read, a sentence each."""
-    return pair_set.remarks(spec) if spec.has_captions else ()
+    """As `Dataset.remarks`."""
+    return dataset(spec).remarks()
 
 
 def content_digest(spec: DatasetSpec) -> str | None:
-    """What a user's own files are known by; None of shards that are only planned with. Raises: DatasetError where they
-    are absent."""
-    return pair_set.digest(spec) if spec.has_captions else content_digests.content_digest(spec)
+    """As `Dataset.digest`."""
+    return dataset(spec).digest()

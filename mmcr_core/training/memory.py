@@ -12,11 +12,9 @@ from torch import Tensor, nn
 from mmcr_core.objectives import build_objective, objective_class
 from mmcr_core.pairs.towers import PairNetwork
 from mmcr_core.spec import EncoderSpec, ObjectiveSpec, ProjectorSpec, RunSpec
+from mmcr_core.training.data import dataset
 from mmcr_core.training.networks import example_inputs, network_for_one
 from mmcr_core.training.optimisers import parameter_copies
-
-SIDE = {"digits": 8, "cifar10": 32, "cifar100": 32, "stl10": 96, "glyphs": 32}
-KEPT_OF_SHARDS = 4096  # held-out pairs
 
 
 class Kept(NamedTuple):
@@ -40,9 +38,8 @@ def memory_bytes(spec: RunSpec, images: int) -> int:
     parameters, per_view, per_caption = network_memory(spec.encoder, spec.projector, spec.D, channels, view.size)
     captions = spec.dataset.captions or 0
     working = 6 * 4 * channels * view.size**2  # float32 copies alive while views are made
-    if spec.dataset.name == "shards":
-        images = min(images, KEPT_OF_SHARDS) + spec.P
-    data = images * channels * (spec.dataset.size or SIDE.get(spec.dataset.name, view.size)) ** 2
+    data = dataset(spec.dataset)
+    pixels = data.resident(images, spec.P) * channels * (data.side or view.size) ** 2
     copies = parameter_copies(spec.optimizer)
     networks = 1 + objective_class(spec.objective.name).has_teacher
     per_parameter = 4 * (copies + networks - 1) + (2 * networks if spec.precision == "bf16" else 0)
@@ -50,7 +47,7 @@ def memory_bytes(spec: RunSpec, images: int) -> int:
     own = 4 * copies * learned + kept
     of_view, of_caption = per_view.in_precision(spec.precision), per_caption.in_precision(spec.precision)
     per_image = spec.image_views * (of_view + working) + captions * of_caption
-    return data + per_parameter * parameters + own + spec.P * per_image
+    return pixels + per_parameter * parameters + own + spec.P * per_image
 
 
 @functools.cache

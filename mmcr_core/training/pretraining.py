@@ -77,7 +77,7 @@ class Pretraining:
         network_compiled: bool = False,
     ) -> None:
         self.spec, self.device = spec, prepared(torch.device(device))
-        self.images = images.to(self.device) if images else data.load(spec, self.device)
+        self.images = images.to(self.device) if images else data.load(spec.dataset, self.device, spec.views.size)
         staging = Staging(self.device)
         self._control = staging.add((2,), torch.float32)  # learning rate, progress
         self._row = staging.add((1,), torch.int64)

@@ -18,11 +18,13 @@ from mmcr_core.spec import RunSpec
 from mmcr_core.training import Pretraining, process_must_end
 from mmcr_core.training.device_timing import event_seconds
 from mmcr_core.training.optimisers import parameter_copies
+from sweeps.running.outcome import Ending, StopReason
 from sweeps.running.peak_memory import FIRST_STEPS, PeakMemory
 from sweeps.running.run_row import device_name
 from sweeps.running.stop_signals import StopFlag
-from sweeps.running.trial_settings import Progress
+from sweeps.running.trial_settings import Progress, compiles, compiles_network
 from sweeps.storage.files_and_urls import write_atomically
+from sweeps.storage.run_status import RunStatus
 
 MEASURED_SECONDS = 1.5
 TRIAL_STEPS = 5
@@ -38,16 +40,6 @@ class Measured:
     seconds_per_step: float
     other_seconds: float
     memory_bytes: int
-
-
-def compiles(compile: str, device: str) -> bool:
-    """Whether the views are compiled on a device: `compile` is auto (on a GPU), on, off or all."""
-    return compile in ("on", "all") or (compile == "auto" and device.startswith("cuda"))
-
-
-def compiles_network(compile: str) -> bool:
-    """Whether encoder and projector are compiled too."""
-    return compile == "all"
 
 
 def shape_key(spec: RunSpec, device: str, threads: int, compile: str) -> str:
@@ -80,13 +72,13 @@ class Calibration:
         try:
             measured = measure(self._spec, self._device, self._threads, self._compile)
         except Exception as error:  # the launch goes on: the cell itself will fail with this reason
-            reason, ends = f"{type(error).__name__}: {error}", process_must_end(error)
-            return Progress("failed", 0, 0, float("nan"), 0.0, reason, process_ends=ends)
+            ending = Ending(StopReason.ERROR, f"{type(error).__name__}: {error}")
+            return Progress(ending.status, 0, 0, math.nan, 0.0, ending, process_ends=process_must_end(error))
         content = json.dumps(asdict(measured)).encode()
         name = f"{shape_key(self._spec, self._device, self._threads, self._compile)}.json"
         with contextlib.suppress(OSError):  # a cache that cannot be written is measured again, and nothing worse
             write_atomically(_folder() / name, content)
-        return Progress("finished", 0, 0, float("nan"), self._spec.P / measured.seconds_per_step)
+        return Progress(RunStatus.FINISHED, 0, 0, math.nan, self._spec.P / measured.seconds_per_step)
 
     def stop(self) -> None:
         """Nothing to keep."""

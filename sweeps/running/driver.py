@@ -7,6 +7,7 @@ a worker that died the driver writes it. Ray's experiment state goes to a tempor
 from __future__ import annotations
 
 import contextlib
+import itertools
 import logging
 import math
 import time
@@ -22,14 +23,15 @@ from mmcr_core import own_code
 from sweeps.grid.settings import GridSettings
 from sweeps.running.calibrate import shape_key
 from sweeps.running.limits import Limits
-from sweeps.running.outcome import Outcome
+from sweeps.running.outcome import Ending, Outcome
 from sweeps.running.plan import Cell
+from sweeps.running.retries import RESTARTS, Retry, next_attempt
 from sweeps.running.worker import CellTrainable, Job, code_version
-from sweeps.running.worker_watch import WORKER_DIED, WORKER_RESTARTS, Watcher, WorkerWatch
+from sweeps.running.worker_watch import Watcher, WorkerWatch
 from sweeps.storage.files_and_urls import resolved
+from sweeps.storage.run_status import RunStatus
 from sweeps.storage.sweep_store import Store
 
-OUT_OF_MEMORY = "OutOfMemoryError"
 POLL_SECONDS = 1.0  # between two looks at cells that another launch trains
 
 
@@ -47,12 +49,12 @@ class Launch:
     def run(self, cells: list[Cell]) -> Outcome:
         """Train `cells` in their order and say how each ended.
 
-        A cell that ran out of memory, or whose process was killed as a system without memory does, is tried
-        again alone; one that failed otherwise, as often as `settings.retries` says; one that diverged would diverge
-        again. Cells that another launch trains are waited for, if `limits.wait`, and trained here where it gives up.
+        Cells that failed are tried again as `next_attempt` says. Those that another launch trains are waited for, if
+        `limits.wait`, and trained here where it gives up.
         """
         outcome = self._run_rounds(cells)
-        while self.limits.wait and not outcome.interrupted and (others := _left(cells, outcome)):
+        while self.limits.wait and not outcome.interrupted and (ids := outcome.with_status(RunStatus.LEFT)):
+            others = [cell for cell in cells if cell.run_id in ids]
             self.watcher.noted(f"waiting for {len(others)} cells that another launch trains (--no-wait leaves them)")
             try:
                 abandoned = self._wait_for(others, outcome)
@@ -60,18 +62,17 @@ class Launch:
                 outcome.interrupted = True
                 break
             if abandoned:
-                _replace(outcome, abandoned, self._run_rounds(abandoned))
+                outcome.replace([cell.run_id for cell in abandoned], self._run_rounds(abandoned))
         outcome.timed_out = outcome.interrupted and time.monotonic() > self.limits.deadline
         return outcome
 
     def _run_rounds(self, cells: list[Cell]) -> Outcome:
         outcome = self._run_once(cells, alone=False)
-        for attempt in range(1, self.settings.retries + 2):
-            again = self._to_retry(cells, outcome, attempt)
+        for attempts in itertools.count(1):
+            again, alone = self._to_retry(cells, outcome, attempts)
             if not again or outcome.interrupted or time.monotonic() > self.limits.deadline:
                 break
-            alone = any(_exhausted(outcome, cell) for cell in again)
-            _replace(outcome, again, self._run_once(again, alone=alone))
+            outcome.replace([cell.run_id for cell in again], self._run_once(again, alone=alone))
         return outcome
 
     def _wait_for(self, others: list[Cell], outcome: Outcome) -> list[Cell]:
@@ -85,13 +86,13 @@ class Launch:
             abandoned = []
             for cell in idle:
                 status = self.store.status(cell.run_id)
-                if status == "finished":
+                if status == RunStatus.FINISHED:
                     del outcome.unfinished[cell.run_id]
-                    outcome.finished.append(cell.run_id)
+                    outcome.add(cell.run_id, None)
                 elif status is None:
                     abandoned.append(cell)
                 else:
-                    outcome.unfinished[cell.run_id] = f"{status}: {self.store.read_run(cell.run_id)['error']}"
+                    outcome.add(cell.run_id, Ending.of_row(self.store.read_run(cell.run_id)))
             if abandoned:
                 return abandoned
             others = [cell for cell in others if cell not in idle]
@@ -107,18 +108,18 @@ class Launch:
                 device = "cuda" if cell.gpus else "cpu"
                 shapes[shape_key(cell.spec, device, max(1, int(cell.cpus)), self.settings.compile)] = cell
         if shapes:
-            alone = [replace(cell, gpus=float(math.ceil(cell.gpus))) for cell in shapes.values()]
-            self._run_once(alone, calibrate=True)
+            self._run_once([_alone(cell) for cell in shapes.values()], calibrate=True)
 
-    def _to_retry(self, cells: list[Cell], outcome: Outcome, attempt: int) -> list[Cell]:
-        again = []
-        for cell in cells:
-            reason = outcome.unfinished.get(cell.run_id, "left")
-            if attempt == 1 and _exhausted(outcome, cell):
-                again.append(replace(cell, gpus=float(math.ceil(cell.gpus))))
-            elif not reason.startswith(("left", "diverged")) and attempt <= self.settings.retries:
-                again.append(cell)
-        return again
+    def _to_retry(self, cells: list[Cell], outcome: Outcome, attempts: int) -> tuple[list[Cell], bool]:
+        """Cells for another attempt, and whether one at a time."""
+        endings = [outcome.unfinished.get(cell.run_id) for cell in cells]
+        how = [next_attempt(ending, attempts, self.settings.retries) for ending in endings]
+        again = [
+            _alone(cell) if retry is Retry.ALONE else cell
+            for cell, retry in zip(cells, how, strict=True)
+            if retry is not Retry.NO
+        ]
+        return again, Retry.ALONE in how
 
     def _run_once(self, cells: list[Cell], *, calibrate: bool = False, alone: bool = False) -> Outcome:
         by_id = {cell.run_id: cell for cell in cells}
@@ -150,7 +151,7 @@ class Launch:
                 name=self.settings.name,
                 storage_path=str(self.folder),
                 verbose=0,
-                failure_config=FailureConfig(max_failures=WORKER_RESTARTS),
+                failure_config=FailureConfig(max_failures=RESTARTS),
                 checkpoint_config=tune.CheckpointConfig(checkpoint_frequency=0, checkpoint_at_end=False),
                 callbacks=[reporter],
             ),
@@ -163,22 +164,9 @@ class Launch:
         return reporter.outcome
 
 
-def _left(cells: list[Cell], outcome: Outcome) -> list[Cell]:
-    return [cell for cell in cells if outcome.unfinished.get(cell.run_id, "").startswith("left")]
-
-
-def _replace(outcome: Outcome, cells: list[Cell], later: Outcome) -> None:
-    """How `cells` ended later takes the place of how they had ended before."""
-    for cell in cells:
-        del outcome.unfinished[cell.run_id]
-    outcome.finished += later.finished
-    outcome.unfinished |= later.unfinished
-    outcome.interrupted = later.interrupted
-
-
-def _exhausted(outcome: Outcome, cell: Cell) -> bool:
-    reason = outcome.unfinished.get(cell.run_id, "")
-    return OUT_OF_MEMORY in reason or WORKER_DIED in reason
+def _alone(cell: Cell) -> Cell:
+    """With a whole GPU, where it has any."""
+    return replace(cell, gpus=float(math.ceil(cell.gpus)))
 
 
 @contextlib.contextmanager

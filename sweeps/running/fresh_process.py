@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sys
 from dataclasses import asdict, dataclass, replace
 from typing import NoReturn
 
-from mmcr_core.training.fresh_process import become
-
 CARRIED = "MMCR_SWEEPS_CARRIED"  # in the environment of the fresh process
-RESTARTS = 2  # times that a cell goes on in a fresh process before it counts as failed
 
 
 @dataclass(frozen=True)
 class Carried:
     """What a fresh process must know of the one before: attempts at the cell that have failed, processes that ended
-    under it, and the deadline in the time of time.monotonic(), which goes on; None in the first process."""
+    under the one that goes on, and the deadline in the time of time.monotonic(), which goes on; None in the first
+    process."""
 
     attempts: int = 0
     restarts: int = 0
@@ -29,8 +28,8 @@ class Carried:
         return Carried(**json.loads(os.environ.pop(CARRIED, "{}")))
 
     def attempted(self) -> Carried:
-        """With one more attempt."""
-        return replace(self, attempts=self.attempts + 1)
+        """With one more attempt, which may take processes of its own."""
+        return replace(self, attempts=self.attempts + 1, restarts=0)
 
     def restarted(self) -> Carried:
         """With one more process."""
@@ -38,5 +37,13 @@ class Carried:
 
 
 def start_again(carried: Carried) -> NoReturn:
-    """This process's command line, from its beginning. Slurm sees one task."""
-    become(sys.orig_argv[1:], os.environ | {CARRIED: json.dumps(asdict(carried))})
+    """This process's command line, from its beginning, in the place of this process: number, folder and output stay, so
+    that whoever waits for it, as Slurm, sees one process; its threads, and what it has of a GPU, are gone."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    for descriptor in map(int, os.listdir("/dev/fd")):
+        if descriptor > 2:
+            with contextlib.suppress(OSError):  # that of the listing itself is closed by now
+                os.set_inheritable(descriptor, False)
+    command = [sys.executable, *sys.orig_argv[1:]]
+    os.execve(sys.executable, command, os.environ | {CARRIED: json.dumps(asdict(carried))})

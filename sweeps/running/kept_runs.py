@@ -18,6 +18,7 @@ from mmcr_core.spec import RunSpec
 from mmcr_core.training import CHUNK_STEPS, Pretraining
 from mmcr_core.training.data import steps_of
 from mmcr_core.training.evaluation import Measure, asked_for
+from sweeps.storage.run_status import RunStatus
 from sweeps.storage.sweep_store import Store
 
 
@@ -93,7 +94,7 @@ def runs_to_continue(store: Store, specs: Iterable[RunSpec]) -> dict[str, str]:
 
     shorter: dict[str, list[tuple[int, str]]] = {}
     for row in store.rows():
-        spec = spec_from_json(row["spec"]) if row["status"] == "finished" else None
+        spec = spec_from_json(row["spec"]) if row["status"] == RunStatus.FINISHED else None
         # Where the ids differ, another version of the code made the run.
         if spec and _extends(spec) and run_id(spec) == row["run_id"] and store.has_weights(row["run_id"]):
             shorter.setdefault(_beginning(spec), []).append((row["steps"], row["run_id"]))

@@ -17,6 +17,7 @@ from sweeps.grid.axes import PAPER, column, keys_of, text_of
 from sweeps.running.plan import Cell
 from sweeps.running.trial_settings import Progress
 from sweeps.running.units import duration
+from sweeps.storage.run_status import RunStatus
 from sweeps.storage.terminal import columns, fitting, wrapped
 
 BAR = 10  # columns of a progress bar
@@ -29,7 +30,7 @@ class LiveTable:
     def __init__(self, cells: list[Cell], console: Console, varying: Sequence[str] = ()) -> None:
         self._console, self._varying = console, varying
         self._work = {cell.run_id: cell.seconds for cell in cells}
-        self._done: dict[str, str] = {}
+        self._done: dict[str, RunStatus] = {}
         self._collapsed: set[str] = set()
         self._running: dict[str, tuple[Cell, Progress | None]] = {}
         self._notes: set[str] = set()
@@ -75,7 +76,7 @@ class LiveTable:
         return elapsed * (total - done) / done if done else math.nan
 
     def _render(self) -> RenderableType:
-        failed = sum(status != "finished" for status in self._done.values())
+        failed = sum(status is not RunStatus.FINISHED for status in self._done.values())
         finished, total = len(self._done) - failed, len(self._work)
         line = Text(f"{finished} of {total} done, {len(self._running)} running, {failed} failed")
         if self._collapsed:

@@ -7,13 +7,14 @@ from typing import Any
 from mmcr_core.identity import run_id
 from mmcr_core.images.measured import Measure, deviation
 from mmcr_core.spec import RunSpec
-from mmcr_core.training import Pretraining, process_must_end
+from mmcr_core.training import Pretraining, is_out_of_memory, process_must_end
 from sweeps.running import kept_runs
+from sweeps.running.outcome import Ending, StopReason
 from sweeps.storage.sweep_store import Store
 
 
-def measure_finished(store: Store, spec: RunSpec, device: str) -> tuple[str, str | None, list[str]]:
-    """Measure what a finished run lacks and write it; `finished` or `failed`, why it failed, and what is to be known.
+def measure_finished(store: Store, spec: RunSpec, device: str) -> tuple[Ending | None, list[str]]:
+    """Measure what a finished run lacks and write it; why that failed, if it did, and what is to be known.
 
     The untrained network follows from the seed, that of the end from the weights that were kept. Whatever happens, the
     run stays finished. Raises what says that the process must end.
@@ -26,11 +27,12 @@ def measure_finished(store: Store, spec: RunSpec, device: str) -> tuple[str, str
         lacks = f"run {key} lacks {', '.join(names)} at step {step}"
         notes.append(f"{lacks}: in the middle of a run only its training can measure")
     state = kept_runs.read_kept(store, key, device) if at_end else None
-    status, error = "finished", None
+    ending = None
     if at_end and state is None:
         lacks = f"run {key} lacks {', '.join(at_end)}"
         if store.has_weights(key):
-            status, error = "failed", f"{lacks}, and its weights are damaged; see: python sweeps/store.py check"
+            damaged = f"{lacks}, and its weights are damaged; see: python sweeps/store.py check"
+            ending = Ending(StopReason.ERROR, damaged)
         else:
             notes.append(f"{lacks}, and its weights were not kept")
     if untrained or state is not None:
@@ -39,8 +41,9 @@ def measure_finished(store: Store, spec: RunSpec, device: str) -> tuple[str, str
         except Exception as failure:
             if process_must_end(failure):
                 raise
-            status, error = "failed", f"finished, but cannot be measured again: {type(failure).__name__}: {failure}"
-    return status, error, notes
+            reason = StopReason.OUT_OF_MEMORY if is_out_of_memory(failure) else StopReason.ERROR
+            ending = Ending(reason, f"finished, but cannot be measured again: {type(failure).__name__}: {failure}")
+    return ending, notes
 
 
 def outcome_columns(measures: list[Measure], spec: RunSpec) -> dict[str, Any]:

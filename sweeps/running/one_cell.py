@@ -4,6 +4,7 @@ codes of a launch. Where the process can train nothing more, as after a failed c
 
 from __future__ import annotations
 
+import math
 import signal
 import sys
 import time
@@ -16,17 +17,18 @@ import torch
 from mmcr_core.identity import run_id
 from mmcr_core.training import process_must_end
 from sweeps.grid.axes import described
-from sweeps.running.calibrate import compiles, compiles_network
 from sweeps.running.cores import usable_cores
-from sweeps.running.fresh_process import RESTARTS, Carried, start_again
+from sweeps.running.fresh_process import Carried, start_again
 from sweeps.running.limits import Limits
-from sweeps.running.outcome import Outcome
+from sweeps.running.outcome import Ending, Outcome, StopReason
 from sweeps.running.resumable_trial import Trial
+from sweeps.running.retries import RESTARTS, Retry, next_attempt
 from sweeps.running.run_row import describe_run
 from sweeps.running.stop_signals import STOPS, StopFlag
 from sweeps.running.sweep import Sweep, record_launch, remarks, require_data, require_runnable, todo
 from sweeps.running.trial_settings import Progress, TrialSettings
 from sweeps.storage.errors import UserError
+from sweeps.storage.run_status import RunStatus
 
 SLICE_SECONDS = 1.0
 SHOWN_SECONDS = 30.0
@@ -67,16 +69,8 @@ def _train(sweep: Sweep, continues: dict[str, str], limits: Limits, cores: int) 
     deadline = limits.deadline if carried.deadline is None else carried.deadline
     carried = replace(carried, deadline=deadline)
     key, device = run_id(spec), "cuda" if torch.cuda.is_available() else "cpu"
-    how = TrialSettings(
-        device=device,
-        threads=1 if device == "cuda" else cores,
-        checkpoint_seconds=settings.checkpoint.every_seconds,
-        keep=settings.checkpoint.keep,
-        compiled=compiles(settings.compile, device),
-        network_compiled=compiles_network(settings.compile),
-        continues=continues.get(key),
-        tensorboard=limits.tensorboard,
-    )
+    threads = 1 if device == "cuda" else cores
+    how = TrialSettings.of(settings, device, threads, continues.get(key), limits.tensorboard)
     flag, said = StopFlag(), set[str]()
     flag.catch(*STOPS, signal.SIGINT)
     while True:
@@ -89,21 +83,17 @@ def _train(sweep: Sweep, continues: dict[str, str], limits: Limits, cores: int) 
             if carried.restarts < RESTARTS:
                 print(f"{error}; the cell goes on in a fresh process", file=sys.stderr)
                 start_again(carried.restarted())
-            outcome.unfinished[key] = f"failed: {_record_failure(sweep, error)}"
-            return outcome
-        if progress.status == "running":
+            progress = _record_failure(sweep, error)
+        if progress.status is RunStatus.RUNNING:
             outcome.interrupted, outcome.timed_out = True, not flag.stopped
             return outcome
-        if progress.status in ("finished", "left", "diverged") or carried.attempts >= settings.retries:
-            break
+        ending = progress.ending
+        if next_attempt(ending, carried.attempts + 1, settings.retries, alone=True) is Retry.NO:
+            outcome.add(key, ending)
+            return outcome
         carried = carried.attempted()
         if progress.process_ends:
             start_again(carried)
-    if progress.status == "finished":
-        outcome.finished.append(key)
-    else:
-        outcome.unfinished[key] = f"{progress.status}: {progress.error}"
-    return outcome
 
 
 def _advance(trial: Trial, flag: StopFlag, deadline: float, said: set[str]) -> Progress:
@@ -115,7 +105,7 @@ def _advance(trial: Trial, flag: StopFlag, deadline: float, said: set[str]) -> P
             if note not in said:
                 said.add(note)
                 print(note, file=sys.stderr)
-        if progress.status != "running":
+        if progress.status is not RunStatus.RUNNING:
             return progress
         now = time.monotonic()
         if flag.stopped or now > deadline:
@@ -127,11 +117,12 @@ def _advance(trial: Trial, flag: StopFlag, deadline: float, said: set[str]) -> P
             print(f"step {progress.step:,} of {progress.steps:,}, {error}", file=sys.stderr)
 
 
-def _record_failure(sweep: Sweep, error: Exception) -> str:
-    """The row of a cell that no process can train, and the reason that stands in it."""
+def _record_failure(sweep: Sweep, error: Exception) -> Progress:
+    """The row of a cell that no process can train, and how it stands."""
     (spec,), store = sweep.cells, sweep.store
-    reason = f"its process had to end {RESTARTS + 1} times; last: {error}"
-    if store.status(run_id(spec)) != "finished":  # what was to be measured later is missing, and no more
+    ending = Ending(StopReason.WORKER_DIED, f"its process had to end {RESTARTS + 1} times; last: {error}")
+    if store.status(run_id(spec)) != RunStatus.FINISHED:  # what was to be measured later is missing, and no more
         store.write_log(run_id(spec), "".join(traceback.format_exception(error)))
-        store.write_run({**describe_run(spec, sweep.settings.name), "status": "failed", "error": reason})
-    return reason
+        row = describe_run(spec, sweep.settings.name)
+        store.write_run({**row, "status": ending.status, "error": ending.text})
+    return Progress(ending.status, 0, 0, math.nan, 0.0, ending, process_ends=True)

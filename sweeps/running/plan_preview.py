@@ -20,6 +20,7 @@ from sweeps.running.gpu_sharing import remark
 from sweeps.running.plan import Cell, memory_warning, schedule, this_machine
 from sweeps.running.sweep import Sweep, remarks, terminal
 from sweeps.running.units import duration, memory
+from sweeps.storage.run_status import RunStatus
 from sweeps.storage.terminal import columns, fitting, left_out, say, table_width
 
 SPARE = ("GPUs", "cores", "starts", "run_id", "memory")  # columns that a narrow terminal goes without, in this order
@@ -31,7 +32,7 @@ def show(sweep: Sweep, max_concurrent: int | None, as_json: bool) -> int:
     numbers = {run_id(cell): number for number, cell in enumerate(sweep.grid_cells)}
     planned = sweep.planned(sweep.cells, machine)
     statuses = sweep.store.statuses()
-    left = [cell for cell in planned if statuses.get(cell.run_id) != "finished"]
+    left = [cell for cell in planned if statuses.get(cell.run_id) != RunStatus.FINISHED]
     times = {cell.run_id: time for cell, time in zip(left, schedule(left, machine, max_concurrent), strict=True)}
     seconds = max((end for _, end in times.values()), default=0.0)
     if as_json:

@@ -20,7 +20,7 @@ import torch
 
 from mmcr_core.identity import run_id
 from mmcr_core.images.compiled import CompilationFailed
-from mmcr_core.images.datasets import DatasetError, describe_skipped
+from mmcr_core.images.image_set import DatasetError, describe_skipped
 from mmcr_core.images.measured import Measure
 from mmcr_core.spec import RunSpec
 from mmcr_core.theory import collapse
@@ -28,16 +28,17 @@ from mmcr_core.training import CHUNK_STEPS, CaptureFailed, Diverged, Pretraining
 from mmcr_core.training.flops import flops_per_step
 from sweeps.running import kept_runs
 from sweeps.running.measured_later import measure_finished, outcome_columns
+from sweeps.running.outcome import Ending, StopReason, with_earlier
 from sweeps.running.peak_memory import FIRST_STEPS, PeakMemory
 from sweeps.running.run_row import describe_run, device_name, installed_versions, where_possible
 from sweeps.running.stop_signals import StopFlag
 from sweeps.running.tensorboard import Board
 from sweeps.running.trial_settings import JUDGED_FROM, Begun, Progress, TrialSettings
 from sweeps.storage.compact import compact_run
+from sweeps.storage.run_status import RunStatus
 from sweeps.storage.sweep_store import Store
 
 TAIL = 0.05  # `percent_error` of a run is the mean over this last share of its steps
-MAX_REASON = 4000  # characters of a run's reasons, the latest first
 CHECKPOINT_SHARE = 0.02  # of the time, at most, goes into checkpoints
 NO_GRAPHS = "no-graphs.txt"  # in a run's checkpoint folder: why it goes on without CUDA graphs
 
@@ -81,41 +82,41 @@ class Trial:
             if not self._claimed:
                 if (owner := self._claim.take()) is not None:
                     reason = f"left to the launch that trains it, process {owner.pid} on {owner.machine.split()[0]}"
-                    return self._progress(None, "left", reason)
+                    return self._left(reason)
                 self._claimed = True
-                if self.store.status(self.run_id) == "finished":  # by that launch, just before, or long ago
+                if self.store.status(self.run_id) == RunStatus.FINISHED:  # by that launch, just before, or long ago
                     return self._already_finished()
             run = self._run = self._run or self._start()
             until = time.monotonic() + seconds
             while run.step < run.steps:
                 if self._claim.lost:
                     self._end_run()
-                    return self._progress(None, "left", "another launch has taken this cell over")
+                    return self._left("another launch has taken this cell over")
                 self._measure_on_the_way(run)
                 self._train_slice(run, seconds)
                 if time.monotonic() >= until or (stop and stop.stopped):
                     break
             if run.step < run.steps:
-                return self._progress(run, "running")
+                return self._progress(run, RunStatus.RUNNING)
             self._finish(run)
-            progress = self._progress(run, "finished")
+            progress = self._progress(run, RunStatus.FINISHED)
             self._let_go()
             return progress
         except Diverged as error:
-            return self._end("diverged", str(error))
+            return self._end(StopReason.DIVERGED, str(error))
         except DatasetError as error:  # data lies on each node
-            return self._end("failed", f"DatasetError on node {socket.gethostname()}: {error}")
+            return self._end(StopReason.BAD_DATA, f"DatasetError on node {socket.gethostname()}: {error}")
         except CaptureFailed as error:
             self.store.write_note(self.run_id, NO_GRAPHS, str(error))
             self._abandon()
             raise
         except Exception as error:  # whatever a cell raises is that cell's result
             if is_out_of_memory(error):
-                return self._end("failed", f"OutOfMemoryError: {error}", process_must_end(error))
+                return self._end(StopReason.OUT_OF_MEMORY, f"OutOfMemoryError: {error}", process_must_end(error))
             if process_must_end(error):
                 self._abandon()
                 raise
-            return self._end("failed", f"{type(error).__name__}: {error}")
+            return self._end(StopReason.ERROR, f"{type(error).__name__}: {error}")
 
     def stop(self) -> None:
         """Leave the run where it is: a last checkpoint, and the claim given back."""
@@ -254,7 +255,7 @@ class Trial:
         trajectory = self.store.read_trajectory(self.run_id)
         tail = trajectory.tail(max(1, round(TAIL * run.steps)))
         means = {name: float(tail[name].mean()) for name in ("percent_error", "reconstruction", "uniformity")}
-        self._write_row(run, "finished", None, means | outcome_columns(measures, self.spec))
+        self._write_row(run, RunStatus.FINISHED, None, means | outcome_columns(measures, self.spec))
         if alarm := collapse(means["uniformity"], self.spec.P, self.spec.D):
             self._notes.append(f"run {self.run_id} {alarm}")
         self.store.drop_checkpoints(self.run_id)
@@ -271,26 +272,32 @@ class Trial:
 
     def _already_finished(self) -> Progress:
         """Measure what is asked for and missing."""
-        status, error, notes = measure_finished(self.store, self.spec, self.settings.device)
+        ending, notes = measure_finished(self.store, self.spec, self.settings.device)
+        status = ending.status if ending else RunStatus.FINISHED
         steps = self.store.read_run(self.run_id)["steps"]
         self._let_go()
-        return Progress(status, steps, steps, math.nan, 0.0, error, (*self._notes, *notes))
+        return Progress(status, steps, steps, math.nan, 0.0, ending, (*self._notes, *notes))
 
-    def _end(self, status: str, reason: str, process_ends: bool = False) -> Progress:
+    def _left(self, text: str) -> Progress:
+        return self._progress(None, RunStatus.LEFT, Ending(StopReason.ELSEWHERE, text))
+
+    def _end(self, reason: StopReason, text: str, process_ends: bool = False) -> Progress:
+        status = Ending(reason, text).status
         try:
             self.store.write_log(self.run_id, traceback.format_exc())
-            if status == "diverged":  # it would diverge again from there
+            if reason is StopReason.DIVERGED:  # it would diverge again from there
                 self.store.drop_checkpoints(self.run_id)
             earlier = self.store.read_run(self.run_id)["error"] if self.store.status(self.run_id) else None
-            kept = f"{reason} | earlier: {earlier}"[:MAX_REASON] if earlier else reason
-            self._write_row(self._run, status, kept, {})
+            self._write_row(self._run, status, with_earlier(text, earlier), {})
         except OSError as error:  # a full or read-only disk: what is there stays, the next launch goes on from it
-            reason = f"the store cannot be written ({error.strerror or error}); {reason}"
-        progress = self._progress(self._run, status, reason, process_ends)
+            text = f"the store cannot be written ({error.strerror or error}); {text}"
+        progress = self._progress(self._run, status, Ending(reason, text), process_ends)
         self._let_go()
         return progress
 
-    def _write_row(self, run: Pretraining | None, status: str, error: str | None, outcome: dict[str, Any]) -> None:
+    def _write_row(
+        self, run: Pretraining | None, status: RunStatus, error: str | None, outcome: dict[str, Any]
+    ) -> None:
         step, flops = self.store.steps_stored(self.run_id), where_possible(flops_per_step, self.spec)
         cost = {
             "steps": step,
@@ -330,14 +337,14 @@ class Trial:
         return json.dumps({**installed_versions(), **now, **notes, **skipped})
 
     def _progress(
-        self, run: Pretraining | None, status: str, error: str | None = None, process_ends: bool = False
+        self, run: Pretraining | None, status: RunStatus, ending: Ending | None = None, process_ends: bool = False
     ) -> Progress:
         step, steps = (run.step, run.steps) if run else (0, 0)
         latest = run.latest_percent_error() if run and not process_ends else math.nan
         skipped = describe_skipped(run.source.skipped) if run else ""
         notes = tuple(filter(None, [*self._notes, skipped and f"{self.spec.dataset.name}: {skipped}"]))
         alarm = self._alarm(run) if run and not process_ends else ""
-        return Progress(status, step, steps, latest, self._images_per_second(step), error, notes, process_ends, alarm)
+        return Progress(status, step, steps, latest, self._images_per_second(step), ending, notes, process_ends, alarm)
 
     def _alarm(self, run: Pretraining) -> str:
         """What the last steps say of the embeddings' rank."""

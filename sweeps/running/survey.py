@@ -15,18 +15,19 @@ from sweeps.running.trial_settings import JUDGED_FROM
 from sweeps.storage.chunks import chunk_steps
 from sweeps.storage.errors import UserError
 from sweeps.storage.files_and_urls import read_table
+from sweeps.storage.run_status import RunStatus
 from sweeps.storage.sweep_store import Store
 
 
 @dataclass(frozen=True)
 class CellStatus:
-    """A cell of the grid that was launched last, its `keys` as the grid spells them. `status`: finished, failed,
-    diverged, running, begun, waiting; `step`: as far as its chunks and checkpoints reach; `log`: of its failure;
-    `alarm`: what is wrong with its embeddings, at its end or in the newest chunk."""
+    """A cell of the grid that was launched last, its `keys` as the grid spells them. `step`: as far as its chunks and
+    checkpoints reach; `log`: of its failure; `alarm`: what is wrong with its embeddings, at its end or in the newest
+    chunk."""
 
     run_id: str
     keys: Keys
-    status: str
+    status: RunStatus
     step: int
     steps: int
     percent_error: float | None
@@ -47,14 +48,18 @@ def survey(results: str | Path) -> list[CellStatus]:
 
 def _cell(store: Store, cell: dict[str, Any], row: dict[str, Any] | None) -> CellStatus:
     key = cell["run_id"]
-    ended = row["status"] if row else None
+    ended = RunStatus(row["status"]) if row else None
     step = max(store.steps_stored(key), store.checkpointed_step(key))
-    waiting = "running" if store.claim(key, "").held() else "begun" if step else "waiting"
-    status = ended if ended and not (ended != "finished" and waiting == "running") else waiting
-    log = store.log_file(key) if ended in ("failed", "diverged") and store.log_file(key).exists() else None
+    held = store.claim(key, "").held()
+    if ended is RunStatus.FINISHED or (ended and not held):
+        status = ended
+    else:
+        status = RunStatus.RUNNING if held else RunStatus.BEGUN if step else RunStatus.WAITING
+    failed = ended in (RunStatus.FAILED, RunStatus.DIVERGED)
+    log = store.log_file(key) if failed and store.log_file(key).exists() else None
     row = row or {}
     steps, error = int(cell["steps"] or 0), row.get("percent_error")
-    spread = row["uniformity"] if ended == "finished" else _spread(store, key, steps)
+    spread = row["uniformity"] if ended is RunStatus.FINISHED else _spread(store, key, steps)
     alarm = "" if spread is None else collapse(spread, int(cell["P"]), int(cell["D"]))
     return CellStatus(key, stored_keys(cell["spec"]), status, step, steps, error, row.get("error"), log, alarm)
 

@@ -18,10 +18,12 @@ from sweeps.grid.grid_file import load_grid
 from sweeps.grid.selection import asks_for_diverged, selected
 from sweeps.grid.settings import GridSettings
 from sweeps.running.kept_runs import can_be_measured, missing_measures, runs_to_continue
+from sweeps.running.outcome import Ending
 from sweeps.running.plan import Cell, Machine, plan
 from sweeps.storage.errors import UserError
 from sweeps.storage.files_and_urls import at, is_local, write_atomically
 from sweeps.storage.reuse import take_over
+from sweeps.storage.run_status import RunStatus
 from sweeps.storage.sweep_store import Store
 from sweeps.storage.terminal import columns
 
@@ -52,11 +54,11 @@ class Sweep:
 @dataclass(frozen=True)
 class Todo:
     """Cells to run, those that go on from a shorter run (run_id -> run_id), those that have diverged and are left
-    alone (run_id -> reason), how many are done, and what a person should know."""
+    alone, how many are done, and what a person should know."""
 
     cells: tuple[RunSpec, ...]
     continues: dict[str, str]
-    diverged: dict[str, str]
+    diverged: dict[str, Ending]
     done: int
     note: str
 
@@ -111,20 +113,20 @@ def todo(sweep: Sweep) -> Todo:
     taken = take_over(store, [run_id(cell) for cell in sweep.cells])
     rows = {row["run_id"]: row for row in store.rows()}
     cells: list[RunSpec] = []
-    again, diverged = 0, {}
+    again, diverged = 0, dict[str, Ending]()
     lost: set[str] = set()
     too_late: set[str] = set()
     for cell in sweep.cells:
         key = run_id(cell)
         row = rows.get(key)
         status = row["status"] if row else None
-        if row is None or status not in ("finished", "diverged"):
+        if row is None or status not in (RunStatus.FINISHED, RunStatus.DIVERGED):
             cells.append(cell)
-        elif status == "diverged":
+        elif status == RunStatus.DIVERGED:
             if sweep.retry_diverged:
                 cells.append(cell)
             else:
-                diverged[key] = f"diverged: {row['error']}".split(" | earlier")[0]
+                diverged[key] = Ending.of_row(row)
         elif missing := missing_measures(store, cell, row["steps"]):
             gone = {step for step in missing if not can_be_measured(store, key, step, row["steps"])}
             if gone != set(missing):
@@ -132,7 +134,7 @@ def todo(sweep: Sweep) -> Todo:
                 again += 1
             for step in gone:
                 (lost if step == row["steps"] else too_late).update(missing[step])
-    unfinished = [cell for cell in cells if rows.get(run_id(cell), {}).get("status") != "finished"]
+    unfinished = [cell for cell in cells if rows.get(run_id(cell), {}).get("status") != RunStatus.FINISHED]
     continues = runs_to_continue(store, unfinished)
     done = len(sweep.cells) - len(cells) - len(diverged)
     note = f"{len(sweep.cells)} cells: {done} have finished already, {len(cells)} to run"

@@ -3,24 +3,51 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Protocol
+
+from sweeps.running.outcome import Ending
+from sweeps.storage.run_status import RunStatus
 
 JUDGED_FROM = 0.1  # of a run on its embeddings may have collapsed: before, they have not spread yet
 
 
 @dataclass(frozen=True)
 class Progress:
-    """Where a trial stands. `status` is running, finished, failed, diverged, or left (to another launch);
+    """Where a trial stands; `ending`: why it did not finish, where it has ended;
     `process_ends`: nothing more can be trained in this process; `alarm`: what is wrong with its embeddings."""
 
-    status: str
+    status: RunStatus
     step: int
     steps: int
     percent_error: float
     images_per_second: float
-    error: str | None = None
+    ending: Ending | None = None
     notes: tuple[str, ...] = ()
     process_ends: bool = False
     alarm: str = ""
+
+    @property
+    def error(self) -> str | None:
+        """What a person reads of its ending."""
+        return self.ending.text if self.ending else None
+
+
+class Checkpoints(Protocol):
+    """When a run is saved, and what stays of it."""
+
+    @property
+    def every_seconds(self) -> float: ...
+    @property
+    def keep(self) -> str: ...
+
+
+class SweepSettings(Protocol):
+    """What a trial needs of a grid's settings."""
+
+    @property
+    def compile(self) -> str: ...
+    @property
+    def checkpoint(self) -> Checkpoints: ...
 
 
 @dataclass(frozen=True)
@@ -41,6 +68,32 @@ class TrialSettings:
     network_compiled: bool = False
     continues: str | None = None
     tensorboard: bool = False
+
+    @staticmethod
+    def of(
+        settings: SweepSettings, device: str, threads: int, continues: str | None = None, tensorboard: bool = False
+    ) -> TrialSettings:
+        """Of a cell of a grid, whatever runs it."""
+        return TrialSettings(
+            device,
+            threads,
+            settings.checkpoint.every_seconds,
+            settings.checkpoint.keep,
+            compiles(settings.compile, device),
+            compiles_network(settings.compile),
+            continues,
+            tensorboard,
+        )
+
+
+def compiles(compile: str, device: str) -> bool:
+    """Whether the views are compiled on a device: `compile` is auto (on a GPU), on, off or all."""
+    return compile in ("on", "all") or (compile == "auto" and device.startswith("cuda"))
+
+
+def compiles_network(compile: str) -> bool:
+    """Whether encoder and projector are compiled too."""
+    return compile == "all"
 
 
 @dataclass

@@ -14,12 +14,13 @@ from ray.tune import Trainable
 
 from mmcr_core import own_code
 from sweeps.grid.settings import GridSettings
-from sweeps.running.calibrate import Calibration, compiles, compiles_network
+from sweeps.running.calibrate import Calibration
 from sweeps.running.plan import Cell
 from sweeps.running.resumable_trial import Trial
 from sweeps.running.run_row import installed_versions
 from sweeps.running.stop_signals import STOPS, StopFlag
 from sweeps.running.trial_settings import TrialSettings
+from sweeps.storage.run_status import RunStatus
 from sweeps.storage.sweep_store import Store
 
 SLICE_SECONDS = 1.0  # of training between two reports of a trial
@@ -39,11 +40,16 @@ class Job:
     folders: tuple[str, ...] = ()  # where a user's own objectives and encoders lie
 
 
+class OtherCode(RuntimeError):
+    """A node has other code than the driver: the sweep would mix results."""
+
+
 class CellTrainable(Trainable):  # type: ignore[misc]
     """Tune's view of one `Trial`: each `step` trains for a slice of time and reports where it stands."""
 
     def setup(self, config: dict[str, Any], job: Any = None) -> None:
-        _require_same_code(job.code)
+        self._other_code = other_code(job.code)
+        self._trial: Trial | Calibration | None = None
         own_code.look_in(*job.folders)
         self._job: Job = job
         self._process_ends = False
@@ -61,36 +67,33 @@ class CellTrainable(Trainable):  # type: ignore[misc]
     def _begin(self, run_id: str) -> None:
         job, cell = self._job, self._job.cells[run_id]
         device, threads = "cuda" if cell.gpus > 0 else "cpu", max(1, int(cell.cpus))
+        if self._other_code:
+            return  # `step` says so
         if job.calibrate:
-            self._trial: Trial | Calibration = Calibration(cell.spec, device, threads, job.settings.compile)
+            self._trial = Calibration(cell.spec, device, threads, job.settings.compile)
             return
-        settings = TrialSettings(
-            device=device,
-            threads=threads,
-            checkpoint_seconds=job.settings.checkpoint.every_seconds,
-            keep=job.settings.checkpoint.keep,
-            compiled=compiles(job.settings.compile, device),
-            network_compiled=compiles_network(job.settings.compile),
-            continues=cell.continues,
-            tensorboard=job.tensorboard,
-        )
+        settings = TrialSettings.of(job.settings, device, threads, cell.continues, job.tensorboard)
         self._trial = Trial(cell.spec, Store(job.root), job.settings.name, settings, launch=job.launch)
 
     def step(self) -> dict[str, Any]:
+        if self._trial is None:
+            raise OtherCode(self._other_code)
         with self._working:
             progress = self._trial.advance(SLICE_SECONDS, stop=self._stop)
         self._process_ends = progress.process_ends
-        return {"progress": progress, "done": progress.status != "running"}
+        return {"progress": progress, "done": progress.status is not RunStatus.RUNNING}
 
     def _leave(self) -> None:
         """Preempted: the checkpoint is worth more than an orderly farewell."""
         with self._working:  # a step that runs ends first
-            self._trial.stop()
+            if self._trial:
+                self._trial.stop()
             os._exit(1)
 
     def cleanup(self) -> None:
         with self._working:
-            self._trial.stop()
+            if self._trial:
+                self._trial.stop()
 
     def save_checkpoint(self, checkpoint_dir: str) -> None:
         """Tune asks before it moves a trial; the store's own checkpoints are the ones that count."""
@@ -111,10 +114,12 @@ def code_version() -> dict[str, str]:
     return {**installed_versions(), "mmcr-sweeps code": digest.hexdigest()[:12]}
 
 
-def _require_same_code(driver: dict[str, str]) -> None:
-    """Raises RuntimeError where this node has other code than the driver: the sweep would mix results."""
+def other_code(driver: dict[str, str]) -> str:
+    """What of this node's code is not the driver's, and the remedy; empty where all is the same."""
     here = code_version()
-    if differing := [
+    differing = [
         f"{name} {here.get(name)} (driver: {driver[name]})" for name in driver if here.get(name) != driver[name]
-    ]:
-        raise RuntimeError(f"node {socket.gethostname()} has {', '.join(differing)}; install the same on every node")
+    ]
+    if not differing:
+        return ""
+    return f"node {socket.gethostname()} has {', '.join(differing)}; install the same on every node"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -10,14 +11,14 @@ from ray.tune import Callback
 
 from mmcr_core.spec import RunSpec
 from sweeps.grid.settings import GridSettings
-from sweeps.running.outcome import Outcome
+from sweeps.running.outcome import Ending, Outcome, StopReason
 from sweeps.running.plan import Cell
+from sweeps.running.retries import RESTARTS
 from sweeps.running.run_row import describe_run
 from sweeps.running.trial_settings import Progress
+from sweeps.running.worker import OtherCode
+from sweeps.storage.run_status import RunStatus
 from sweeps.storage.sweep_store import Store
-
-WORKER_DIED = "the worker process died"
-WORKER_RESTARTS = 2  # times a cell whose process died is resumed before it counts as failed
 
 
 class Watcher(Protocol):
@@ -48,32 +49,32 @@ class WorkerWatch(Callback):  # type: ignore[misc]
 
     def on_trial_complete(self, iteration: int, trials: Any, trial: Any, **info: Any) -> None:
         cell, progress = self._cells[trial.config["run_id"]], trial.last_result["progress"]
-        if progress.status == "finished":
-            self.outcome.finished.append(cell.run_id)
-        else:
-            self.outcome.unfinished[cell.run_id] = f"{progress.status}: {progress.error}"
+        self.outcome.add(cell.run_id, progress.ending)
         self._watcher.ended(cell, progress)
 
     def on_trial_error(self, iteration: int, trials: Any, trial: Any, **info: Any) -> None:
         cell = self._cells[trial.config["run_id"]]
-        reason = _worker_reason(trial.error_file)
-        self._record_failure(cell.spec, reason, trial.error_file)
-        self.outcome.unfinished[cell.run_id] = f"failed: {reason}"
-        self._watcher.ended(cell, Progress("failed", 0, cell.steps, float("nan"), 0.0, reason))
+        ending = _ending(trial)
+        self._record_failure(cell.spec, ending, trial.error_file)
+        self.outcome.add(cell.run_id, ending)
+        self._watcher.ended(cell, Progress(ending.status, 0, cell.steps, math.nan, 0.0, ending))
 
-    def _record_failure(self, spec: RunSpec, reason: str, error_file: str | None) -> None:
+    def _record_failure(self, spec: RunSpec, ending: Ending, error_file: str | None) -> None:
         """A run that has finished stays so: its worker died while what it lacked was measured."""
         row = describe_run(spec, self._settings.name)
         with contextlib.suppress(OSError):  # a full disk: the reason is told all the same, and the cell is missing
             if error_file and Path(error_file).exists():
                 self._store.write_log(row["run_id"], Path(error_file).read_text())
-            if self._store.status(row["run_id"]) != "finished":
-                self._store.write_run({**row, "status": "failed", "error": reason})
+            if self._store.status(row["run_id"]) != RunStatus.FINISHED:
+                self._store.write_run({**row, "status": ending.status, "error": ending.text})
 
 
-def _worker_reason(file: str | None) -> str:
-    lines = Path(file).read_text().strip().splitlines() if file and Path(file).exists() else []
-    if mismatch := [line for line in lines if "install the same on every node" in line]:
-        return mismatch[-1].removeprefix("RuntimeError: ").strip()
+def _ending(trial: Any) -> Ending:
+    """Why Tune gave a cell up: a node that has other code says so itself, everything else is a process that died."""
+    cause = getattr(trial.get_pickled_error(), "cause", None)
+    if isinstance(cause, OtherCode):
+        return Ending(StopReason.OTHER_CODE, str(cause))
+    file = Path(trial.error_file) if trial.error_file else None
+    lines = file.read_text().strip().splitlines() if file and file.exists() else []
     last = lines[-1].strip() if lines else "no reason was reported"
-    return f"{WORKER_DIED} {WORKER_RESTARTS + 1} times; last: {last}"
+    return Ending(StopReason.WORKER_DIED, f"the worker process died {RESTARTS + 1} times; last: {last}")

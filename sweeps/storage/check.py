@@ -18,6 +18,7 @@ import pyarrow as pa
 from sweeps.storage.checkpoints import checkpoint_files, checkpoint_payload
 from sweeps.storage.chunks import chunk_files, chunk_steps, is_chunk, visible_chunks
 from sweeps.storage.files_and_urls import modified, read_table
+from sweeps.storage.run_status import RunStatus
 from sweeps.storage.schema import MEASURE_SCHEMA, RUN_SCHEMA, TRAJECTORY_SCHEMA, of_schema
 from sweeps.storage.sweep_store import Store, is_run_file, read_run_row
 
@@ -28,11 +29,12 @@ FOLDERS = ("trajectories", "checkpoints", "measures")  # with a folder for each 
 
 @dataclass(frozen=True)
 class Finding:
-    """Something wrong with a file, and what was done about it."""
+    """Something about a file, what was done about it, and whether it is wrong."""
 
     file: Path
     problem: str
     remedy: str
+    wrong: bool = True
 
 
 def examine(store: Store, repair: bool, track: Callable[[Sequence[str]], Iterable[str]] = iter) -> Iterator[Finding]:
@@ -45,7 +47,7 @@ def examine(store: Store, repair: bool, track: Callable[[Sequence[str]], Iterabl
         yield Finding(cells, "cells of the last launch cannot be read", "the next launch writes them anew")
     claimed = {run_id for run_id in _run_ids(store) if store.claim(run_id, "").held()}
     for run_id in claimed:
-        yield Finding(store.root / "claims" / f"{run_id}.json", "is being trained", "not checked")
+        yield Finding(store.root / "claims" / f"{run_id}.json", "is being trained", "not checked", wrong=False)
     for run_id in track(sorted(_run_ids(store) - claimed)):
         yield from _Run(store, run_id, repair).examine()
 
@@ -80,7 +82,7 @@ def _foreign(store: Store) -> Iterator[Finding]:
         strangers += set(folder.glob("*.ckpt")) - set(checkpoint_files(folder))
     for file in sorted(strangers):
         if not file.name.startswith("."):
-            yield Finding(file, "is not a file of this store", "passed over")
+            yield Finding(file, "is not a file of this store", "passed over", wrong=False)
 
 
 @dataclass
@@ -113,7 +115,7 @@ class _Run:
         reached, gap = _first_steps(visible)
         if gap:
             yield Finding(folder, gap, "see below")
-        finished = row is not None and row["status"] == "finished"
+        finished = row is not None and row["status"] == RunStatus.FINISHED
         if row is not None and finished and row["steps"] != reached:
             what = f"holds steps up to {reached}, the row of the finished run says {row['steps']}"
             yield Finding(folder, what, "see below")

@@ -8,6 +8,7 @@ from pathlib import Path
 from sweeps.storage.chunks import chunk_files
 from sweeps.storage.errors import UserError
 from sweeps.storage.files_and_urls import write_atomically
+from sweeps.storage.run_status import RunStatus
 from sweeps.storage.sweep_store import Store, read_run_row
 
 
@@ -22,7 +23,7 @@ def take_over(store: Store, run_ids: Iterable[str]) -> dict[str, str]:
             row = read_run_row(row_file) if run_id not in taken else None
         except UserError:  # of a newer version of this code: none of our business
             continue
-        if row is None or row["status"] != "finished" or other.steps_stored(run_id) != row["steps"]:
+        if row is None or row["status"] != RunStatus.FINISHED or other.steps_stored(run_id) != row["steps"]:
             continue
         measures = (other.root / "measures" / run_id).glob("[0-9]*.parquet")
         files = [*chunk_files(other.root / "trajectories" / run_id), *measures]

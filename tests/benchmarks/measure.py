@@ -16,7 +16,7 @@ import pandas as pd
 import torch
 
 from mmcr_core.defaults import run_spec
-from mmcr_core.images.datasets import Images
+from mmcr_core.images.image_set import Images
 from mmcr_core.objectives import objective_spec
 from mmcr_core.spec import BudgetSpec, DatasetSpec, RunSpec
 from mmcr_core.training.device_timing import event_seconds

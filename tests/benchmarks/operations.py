@@ -17,7 +17,7 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from mmcr_core.images import compiled
-from mmcr_core.images.datasets import Images
+from mmcr_core.images.image_set import Images
 from mmcr_core.mixed_precision import call
 from mmcr_core.spec import RunSpec
 from mmcr_core.training import Pretraining, compiled_network

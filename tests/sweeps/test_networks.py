@@ -7,12 +7,12 @@ import pytest
 import torch
 
 from mmcr_core import own_code
-from mmcr_core.images.datasets import load
 from mmcr_core.images.encoders import feature_count
 from mmcr_core.images.own_encoders import with_defaults
 from mmcr_core.images.probes import knn_accuracy
 from mmcr_core.spec import BudgetSpec, EncoderSpec, EvaluateSpec
 from mmcr_core.training import data
+from mmcr_core.training.data import load
 from sweeps.networks import load_network
 from sweeps.running.resumable_trial import Trial
 from sweeps.running.trial_settings import TrialSettings
@@ -83,7 +83,7 @@ def test_towers_embed_images_and_texts_as_they_were_measured(tmp_path, pairs_spe
     spec = pairs_spec(evaluate=EvaluateSpec(0, "none", ("retrieval", "modality_gap")))
     trial = Trial(spec, Store(tmp_path), "s")
     assert to_end(trial).status == "finished"
-    network, pairs = load_network(tmp_path, trial.run_id), data.load(spec)
+    network, pairs = load_network(tmp_path, trial.run_id), data.load(spec.dataset)
     with torch.no_grad():
         images = network(pairs.heldout.permute(0, 2, 1, 3))
     texts = network.texts([names[0] for names in pairs.heldout_captions])

@@ -6,7 +6,6 @@ The images are decoded once a process and live on the device. A cell whose proce
 
 from __future__ import annotations
 
-import json
 import os
 import time
 from collections.abc import Iterator
@@ -18,7 +17,6 @@ import yaml
 
 from mmcr_core.defaults import VIEW_RECIPES, run_spec
 from mmcr_core.identity import canonical_json, run_id
-from mmcr_core.images.content_digests import content_digest
 from mmcr_core.objectives import objective_spec
 from mmcr_core.spec import (
     BudgetSpec,
@@ -33,16 +31,17 @@ from mmcr_core.spec import (
 from mmcr_core.training import data
 from mmcr_core.training.data import steps_of
 from sweeps.running import run_row
-from sweeps.running.resumable_trial import Trial
-from sweeps.running.trial_settings import TrialSettings
+from sweeps.running.resumable_trial import NO_GRAPHS, Trial
+from sweeps.running.retries import RESTARTS
+from sweeps.storage.run_status import RunStatus
 from sweeps.storage.sweep_store import Store
 from tests.benchmarks.gpu import rows
 from tests.benchmarks.gpu.costs import Costs, in_order, nearest
 from tests.benchmarks.gpu.rows import Row
-from tests.benchmarks.gpu.specs import image_file
+from tests.benchmarks.gpu.specs import image_file, trial_settings
 from tests.benchmarks.gpu.stage import Setting, Tasks
 
-TRIES = 2
+TRIES = 1 + RESTARTS
 REPOSITORY = Path(__file__).parents[3]
 GRID = REPOSITORY / "sweeps" / "grids" / "tiny-imagenet.yaml"
 REHEARSED = Path(__file__).parent / "rehearsal.yaml"
@@ -86,7 +85,7 @@ def cells_of(grid: Path, images: str) -> list[RunSpec]:
     """The cells of a grid file of P, D and K alone, as sweeps.grid.grid_file reads them, without pydantic."""
     keys: dict[str, Any] = yaml.safe_load(grid.read_text())
     dataset = DatasetSpec(**keys["dataset"] | {"path": images})
-    dataset = replace(dataset, digest=content_digest(dataset))
+    dataset = replace(dataset, digest=data.content_digest(dataset))
     parts = {
         "objective": objective_spec(keys["objective"]),
         "encoder": EncoderSpec(**keys["encoder"]),
@@ -124,7 +123,7 @@ def title(spec: RunSpec) -> str:
 
 def load_images(setting: Setting, spec: RunSpec) -> Row:
     began = time.perf_counter()
-    images = data.load(spec, setting.device)
+    images = data.load(spec.dataset, setting.device)
     counts = {"images": len(images.train), "heldout": len(images.heldout), "skipped": len(images.skipped)}
     return {"s": time.perf_counter() - began, "side": images.train.shape[1], "path": spec.dataset.path, **counts}
 
@@ -135,7 +134,7 @@ def known_costs(setting: Setting) -> Costs:
     for row in rows.read(setting.rows_file):
         if row.get("stage") == "speed" and row.get("views") == "eager":
             costs.rates[row["P"], row["K"]] = row["images/s"]
-        if row.get("stage") == "grid_cells" and row.get("status") == "finished":
+        if row.get("stage") == "grid_cells" and row.get("status") == RunStatus.FINISHED:
             costs.learn(row["P"], row["K"], row["images"], row["trained s"], row["s"])
     return costs
 
@@ -164,23 +163,24 @@ def train(setting: Setting, store: Store, spec: RunSpec, costs: Costs) -> Iterat
         yield shape | {"left_out": f"{left:.0f} s were left, it needs {needed:.0f}"}
         return
     compiled = compile_saves(setting, spec, images) > 0
-    how = TrialSettings(device=setting.device, checkpoint_seconds=1e6, keep="none", compiled=compiled)
+    eager = bool(store.read_note(run_id(spec), NO_GRAPHS))
+    how = trial_settings(setting, compile="on" if compiled else "off")
     began = time.perf_counter()
     trial = Trial(spec, store, store.root.name, how, launch="gpu")
-    while (progress := trial.advance(SLICE_SECONDS)).status == "running":
+    while (progress := trial.advance(SLICE_SECONDS)).status is RunStatus.RUNNING:
         if setting.seconds_left() < LEAVE_SECONDS:
             trial.stop()
             yield shape | {"left_out": f"stopped at step {progress.step} of {progress.steps}: no time was left"}
             return
     seconds = time.perf_counter() - began
     row = shape | {"status": progress.status, "error": progress.error, "s": seconds, "notes": list(progress.notes)}
-    if progress.status == "finished":
+    if progress.status is RunStatus.FINISHED:
         kept = store.read_run(run_id(spec))
         costs.learn(spec.P, spec.K, images, kept["wall_seconds"], seconds)
         row |= {"percent_error": kept["percent_error"], "heldout_percent_error": kept["heldout_percent_error"]}
         row |= {"images": images, "trained s": kept["wall_seconds"], "images/s": kept["images_per_second"]}
         row |= {"GiB": kept["peak_memory_bytes"] / 2**30, "expected s": needed, "compiled": compiled}
-        row["no_graphs"] = "runs eagerly" in json.dumps(kept["versions"])
+        row["no_graphs"] = eager
     yield row
     if progress.process_ends:
         raise SystemExit(75)

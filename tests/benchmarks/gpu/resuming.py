@@ -17,14 +17,13 @@ from pathlib import Path
 import torch
 
 from mmcr_core.defaults import run_spec
-from mmcr_core.images.content_digests import content_digest
 from mmcr_core.spec import BudgetSpec, DatasetSpec, EvaluateSpec, RunSpec
 from mmcr_core.training import data
 from sweeps.running.resumable_trial import Trial
-from sweeps.running.trial_settings import TrialSettings
+from sweeps.storage.run_status import RunStatus
 from sweeps.storage.sweep_store import Store
 from tests.benchmarks.gpu.rows import Row
-from tests.benchmarks.gpu.specs import SMALL, allocated, difference, image_file
+from tests.benchmarks.gpu.specs import SMALL, allocated, difference, image_file, trial_settings
 from tests.benchmarks.gpu.stage import Setting, Tasks
 
 STEPS, SAVED, KILLED = 60, 25, 33  # of a run of one chunk: its length, its checkpoint, its end by SIGKILL
@@ -42,22 +41,21 @@ def tasks(setting: Setting) -> Tasks:
 def run_of(setting: Setting, **changes: object) -> RunSpec:
     """ResNet-18 on 64-pixel images in bf16; the convnet in a rehearsal."""
     dataset = DatasetSpec("parquet", path=str(image_file(setting)))
-    dataset = replace(dataset, digest=content_digest(dataset))
+    dataset = replace(dataset, digest=data.content_digest(dataset))
     P, small = (64, {}) if setting.real else (8, SMALL)
     base = {"P": P, "D": P, "K": 2, "budget": BudgetSpec(steps=STEPS), "precision": "bf16"}
     return run_spec(dataset, **(base | small | {"evaluate": EvaluateSpec(2, "knn")} | changes))  # type: ignore[arg-type]
 
 
 def trial(setting: Setting, spec: RunSpec, store: str) -> Trial:
-    how = TrialSettings(device=setting.device, checkpoint_seconds=1e6, keep="none")
-    return Trial(spec, Store(Path(setting.work) / store), "resuming", how, launch=LAUNCH)
+    return Trial(spec, Store(Path(setting.work) / store), "resuming", trial_settings(setting), launch=LAUNCH)
 
 
 def finish(trial: Trial) -> list[float]:
     """Percent error of each step, once the run has ended."""
-    while (progress := trial.advance(1.0)).status == "running":
+    while (progress := trial.advance(1.0)).status is RunStatus.RUNNING:
         pass
-    if progress.status != "finished":
+    if progress.status is not RunStatus.FINISHED:
         raise RuntimeError(f"{progress.status}: {progress.error}")
     return [float(error) for error in trial.store.read_trajectory(trial.run_id)["percent_error"]]
 
@@ -81,7 +79,7 @@ def killed_and_resumed(setting: Setting) -> Row:
 def memory_left(setting: Setting) -> Iterator[Row]:
     """Two different cells one after another in this process; what is left of each beside the images."""
     first = run_of(setting)
-    data.load(first, setting.device)
+    data.load(first.dataset, setting.device)
     before = allocated(setting)
     for spec in (first, run_of(setting, P=first.P * 2, D=16, K=4)):
         finish(trial(setting, spec, "memory"))
@@ -98,7 +96,7 @@ def main() -> None:
     setting = Setting(**json.loads(sys.argv[1]))
     victim = trial(setting, run_of(setting), "killed")
     torch.set_num_threads(1)
-    while (progress := victim.advance(0.0)).status == "running":  # a step at a time
+    while (progress := victim.advance(0.0)).status is RunStatus.RUNNING:  # a step at a time
         if progress.step == SAVED:
             victim.save()
         if progress.step == KILLED:

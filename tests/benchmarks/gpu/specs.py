@@ -5,14 +5,16 @@ from __future__ import annotations
 import dataclasses
 import io
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import torch
 
 from mmcr_core.defaults import VIEW_RECIPES, run_spec
-from mmcr_core.images.datasets import Images
+from mmcr_core.images.image_set import Images
 from mmcr_core.spec import BudgetSpec, DatasetSpec, EncoderSpec, EvaluateSpec, OptimizerSpec, ProjectorSpec, RunSpec
 from mmcr_core.training import Pretraining
+from sweeps.running.trial_settings import TrialSettings
 from tests.benchmarks import measure
 from tests.benchmarks.gpu.stage import Setting
 
@@ -49,6 +51,12 @@ def cifar_images(count: int = 2048) -> Images:
 def stl10_images(setting: Setting) -> Images:
     """Random images of STL-10's shape on the device."""
     return measure.stl10_images(2048 if setting.real else 128).to(setting.device)
+
+
+def trial_settings(setting: Setting, compile: str = "off") -> TrialSettings:
+    """Of a cell of a grid that writes no checkpoint by itself and keeps no weights, without pydantic."""
+    grid = SimpleNamespace(compile=compile, checkpoint=SimpleNamespace(every_seconds=1e6, keep="none"))
+    return TrialSettings.of(grid, setting.device, threads=1)
 
 
 def image_file(setting: Setting) -> Path:

@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 
-from mmcr_core.images.datasets import Images
+from mmcr_core.images.image_set import Images
 from mmcr_core.spec import RunSpec
 from mmcr_core.training import Pretraining
 from mmcr_core.training.memory import memory_bytes

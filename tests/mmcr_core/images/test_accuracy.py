@@ -5,12 +5,12 @@ import pytest
 import torch
 
 from mmcr_core.images.accuracy import accuracies, untrained_network
-from mmcr_core.images.datasets import load
 from mmcr_core.images.linear_probe import linear_predictions
 from mmcr_core.images.measured import gain_of
 from mmcr_core.images.probes import extract_features, few_labels, knn_predictions
 from mmcr_core.spec import BudgetSpec, EvaluateSpec
 from mmcr_core.training import Pretraining
+from mmcr_core.training.data import load
 
 ASKED = EvaluateSpec(0, "knn", ("knn", "linear"), labels_per_class=5)
 

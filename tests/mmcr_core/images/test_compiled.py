@@ -9,7 +9,7 @@ from torch._dynamo.utils import counters
 from mmcr_core.defaults import VIEW_RECIPES
 from mmcr_core.images import compiled
 from mmcr_core.images.compiled import CompilationFailed
-from mmcr_core.images.datasets import Images
+from mmcr_core.images.image_set import Images
 from mmcr_core.images.source import ImageSource
 from mmcr_core.spec import DatasetSpec
 

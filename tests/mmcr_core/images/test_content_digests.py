@@ -7,44 +7,44 @@ from dataclasses import replace
 
 import pytest
 
-from mmcr_core.images import datasets
-from mmcr_core.images.datasets import DatasetError
+from mmcr_core.images.image_set import DatasetError
+from mmcr_core.training import data
 from tests.mmcr_core.images.own_data import encoded, write_folder, write_parquet
 
 
 @pytest.fixture(autouse=True)
 def _nothing_kept():
-    datasets.forget()
+    data.forget()
 
 
 def test_the_digest_follows_content_and_not_place_or_time(tmp_path):
     files = {f"a/{i}.png": encoded(seed=i) for i in range(3)}
     one, moved = write_folder(tmp_path / "one", files), write_folder(tmp_path / "moved", files)
-    digest = datasets.content_digest(one)
-    assert datasets.content_digest(moved) == digest
+    digest = data.content_digest(one)
+    assert data.content_digest(moved) == digest
     os.utime(tmp_path / "one/a/1.png", (1, 1))
-    assert datasets.content_digest(one) == digest
+    assert data.content_digest(one) == digest
     (tmp_path / "one/a/1.png").write_bytes(encoded(seed=9))
-    assert datasets.content_digest(one) != digest
+    assert data.content_digest(one) != digest
     shutil.move(tmp_path / "moved/a/2.png", tmp_path / "moved/a/3.png")
-    assert datasets.content_digest(moved) != digest
+    assert data.content_digest(moved) != digest
 
 
 def test_a_parquet_digest_is_the_sha256_of_its_bytes_and_is_cached(tmp_path):
     spec = write_parquet(tmp_path / "a.parquet", [encoded()] * 3)
     expected = hashlib.sha256((tmp_path / "a.parquet").read_bytes()).hexdigest()
-    assert datasets.content_digest(spec) == expected
+    assert data.content_digest(spec) == expected
     (cached,) = (tmp_path / "cache" / "mmcr-sweeps" / "digests").iterdir()
     cached.write_text("0" * 64)
-    assert datasets.content_digest(spec) == "0" * 64
+    assert data.content_digest(spec) == "0" * 64
 
 
 def test_a_kept_digest_that_was_cut_off_is_read_anew(tmp_path):
     spec = write_parquet(tmp_path / "a.parquet", [encoded()] * 3)
-    digest = datasets.content_digest(spec)
+    digest = data.content_digest(spec)
     (kept,) = (tmp_path / "cache" / "mmcr-sweeps" / "digests").iterdir()
     kept.write_bytes(b"")
-    assert datasets.content_digest(spec) == digest
+    assert data.content_digest(spec) == digest
 
 
 @pytest.mark.parametrize("cache", ["a file", "no home", "not writable"])
@@ -56,7 +56,7 @@ def test_without_a_cache_folder_the_files_are_read_each_time(cache, tmp_path, mo
     if cache == "no home":
         monkeypatch.setenv("HOME", "")
         monkeypatch.setattr(os.path, "expanduser", lambda path: path)  # as where the user has no entry either
-    assert datasets.content_digest(spec) == hashlib.sha256((tmp_path / "a.parquet").read_bytes()).hexdigest()
+    assert data.content_digest(spec) == hashlib.sha256((tmp_path / "a.parquet").read_bytes()).hexdigest()
 
 
 def write(kind, place, seeds):
@@ -69,53 +69,53 @@ def write(kind, place, seeds):
 @pytest.mark.parametrize("kind", ["folder", "parquet"])
 def test_content_that_changed_after_the_launch_is_refused(kind, tmp_path):
     spec = write(kind, tmp_path / "data", range(3))
-    launched = replace(spec, digest=datasets.content_digest(spec))
-    assert len(datasets.load(launched).train) == 2
-    datasets.forget()
+    launched = replace(spec, digest=data.content_digest(spec))
+    assert len(data.load(launched).train) == 2
+    data.forget()
     write(kind, tmp_path / "data", range(1, 4))
     says = rf"{'file' if kind == 'parquet' else kind} .*data is not what the launch read .*; launch again"
     with pytest.raises(DatasetError, match=says):
-        datasets.load(launched)
-    assert len(datasets.load(replace(launched, digest=datasets.content_digest(spec))).train) == 2
+        data.load(launched)
+    assert len(data.load(replace(launched, digest=data.content_digest(spec))).train) == 2
 
 
 @pytest.mark.parametrize("kind", ["folder", "parquet"])
 def test_a_change_that_keeps_size_and_time_is_seen_by_the_next_launch_and_by_loading(kind, tmp_path):
     spec = write(kind, tmp_path / "data", range(3))
     file = tmp_path / "data" / "a" / "0.png" if kind == "folder" else tmp_path / "data"
-    before, digest = file.stat(), datasets.content_digest(spec)
+    before, digest = file.stat(), data.content_digest(spec)
     flip_a_bit(file)
     os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
     with pytest.raises(DatasetError, match="not what the launch read"):
-        datasets.load(replace(spec, digest=digest))
-    assert datasets.content_digest(spec) != digest
+        data.load(replace(spec, digest=digest))
+    assert data.content_digest(spec) != digest
 
 
 def test_a_kept_digest_that_loading_finds_wrong_is_let_go_of(tmp_path):
     spec = write_parquet(tmp_path / "a.parquet", [encoded()] * 3)
-    digest = datasets.content_digest(spec)
+    digest = data.content_digest(spec)
     (kept,) = (tmp_path / "cache" / "mmcr-sweeps" / "digests").iterdir()
     kept.write_text("0" * 64)  # as on a file system that shows no change
     with pytest.raises(DatasetError, match="not what the launch read"):
-        datasets.load(replace(spec, digest=datasets.content_digest(spec)))
-    assert datasets.content_digest(spec) == digest
+        data.load(replace(spec, digest=data.content_digest(spec)))
+    assert data.content_digest(spec) == digest
 
 
 def test_a_file_that_is_replaced_while_it_is_read_is_read_to_its_end(tmp_path, monkeypatch):
     spec = write_parquet(tmp_path / "a.parquet", [encoded(seed=i) for i in range(3)])
-    launched = replace(spec, digest=datasets.content_digest(spec))
-    expected = datasets.load(launched)
-    datasets.forget()
+    launched = replace(spec, digest=data.content_digest(spec))
+    expected = data.load(launched)
+    data.forget()
     after_hashing(monkeypatch, lambda: write_and_move(tmp_path))
-    assert datasets.load(launched).train.equal(expected.train)
+    assert data.load(launched).train.equal(expected.train)
 
 
 def test_a_file_that_is_written_to_while_it_is_read_is_refused(tmp_path, monkeypatch):
     spec = write("parquet", tmp_path / "data", range(3))
-    launched = replace(spec, digest=datasets.content_digest(spec))
+    launched = replace(spec, digest=data.content_digest(spec))
     after_hashing(monkeypatch, lambda: flip_a_bit(tmp_path / "data"))
     with pytest.raises(DatasetError, match="not what the launch read"):
-        datasets.load(launched)
+        data.load(launched)
 
 
 def flip_a_bit(file):
@@ -143,4 +143,4 @@ def write_and_move(folder):
 
 def test_data_without_a_digest_is_loaded_as_it_is(tmp_path):
     spec = write("parquet", tmp_path / "data", range(3))
-    assert len(datasets.load(spec).train) == 2
+    assert len(data.load(spec).train) == 2

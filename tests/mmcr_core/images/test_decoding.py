@@ -6,14 +6,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mmcr_core.images import datasets
 from mmcr_core.images.decoding import decode, reason
+from mmcr_core.images.image_set import describe_skipped
+from mmcr_core.training import data
 from tests.mmcr_core.images.own_data import encoded, saved, write_parquet
 
 
 @pytest.fixture(autouse=True)
 def _nothing_kept():
-    datasets.forget()
+    data.forget()
 
 
 def test_odd_images_are_converted_and_unreadable_ones_named(tmp_path):
@@ -31,11 +32,11 @@ def test_odd_images_are_converted_and_unreadable_ones_named(tmp_path):
     ]
     bad = [encoded(kind="JPEG")[:150], b"not an image", b"", None]
     spec = write_parquet(tmp_path / "a.parquet", [*odd, *bad, *good])
-    images = datasets.load(spec)
+    images = data.load(spec)
     assert len(images.train) + len(images.heldout) == len(good) + len(odd)
     assert images.train.shape[1:] == (12, 3, 12)  # the common size, not that of the 1 x 1 image
     assert len(images.skipped) == 4
-    line = datasets.describe_skipped(images.skipped)
+    line = describe_skipped(images.skipped)
     assert line.startswith("skipped 4 unreadable images: row 7: ") and line.endswith("and 1 more")
     assert (images.train_labels == -1).all()
 
@@ -44,7 +45,7 @@ def test_sixteen_bit_grey_is_scaled_not_clipped(tmp_path):
     stream = io.BytesIO()
     ramp = np.linspace(0, 65535, 144).astype(np.uint16).reshape(12, 12)
     Image.fromarray(ramp).save(stream, "PNG")
-    images = datasets.load(write_parquet(tmp_path / "a.parquet", [stream.getvalue()] * 3))
+    images = data.load(write_parquet(tmp_path / "a.parquet", [stream.getvalue()] * 3))
     np.testing.assert_array_equal(images.train[0, :, 1].numpy(), ramp >> 8)
 
 
@@ -58,9 +59,9 @@ def test_reasons_are_the_same_each_time_and_name_no_address_or_path(tmp_path):
     spec = write_parquet(
         tmp_path / "a.parquet", [encoded(), b"not an image", encoded(), b"nor this", b"nor this", b"x"]
     )
-    first = datasets.load(spec).skipped
-    datasets.forget()
-    assert datasets.load(spec).skipped == first
+    first = data.load(spec).skipped
+    data.forget()
+    assert data.load(spec).skipped == first
     assert first == tuple(f"row {row}: cannot identify image file" for row in (1, 3, 4, 5))
     assert reason(FileNotFoundError(2, "No such file or directory", "/a/b")) == "No such file or directory"
     assert reason(ValueError()) == "ValueError"
@@ -73,4 +74,4 @@ def test_a_lack_of_memory_is_not_taken_for_an_unreadable_image(tmp_path, monkeyp
     spec = write_parquet(tmp_path / "a.parquet", [encoded()] * 3)
     monkeypatch.setattr("mmcr_core.images.own_files.decode", fails)
     with pytest.raises(MemoryError):
-        datasets.load(spec)
+        data.load(spec)

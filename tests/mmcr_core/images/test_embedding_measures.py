@@ -8,13 +8,14 @@ import torch
 
 from mmcr_core.capacity import manifold_capacity
 from mmcr_core.images import embedding_measures as module
-from mmcr_core.images.datasets import Images, load
 from mmcr_core.images.embedding_measures import embedding_measures
 from mmcr_core.images.encoders import build_network
+from mmcr_core.images.image_set import Images
 from mmcr_core.images.source import random_views
 from mmcr_core.randomness import generator
 from mmcr_core.spec import EvaluateSpec
 from mmcr_core.theory import mutual_information_bound
+from mmcr_core.training.data import load
 
 NAMED = ("mutual_information", "effective_rank", "alignment")
 

@@ -5,13 +5,14 @@ import pytest
 import torch
 from scipy import stats
 
-from mmcr_core.images.datasets import Images, load
 from mmcr_core.images.encoders import build_network
 from mmcr_core.images.evaluation import asked_for, deviation, evaluate
+from mmcr_core.images.image_set import Images
 from mmcr_core.images.source import heldout_views
 from mmcr_core.mixed_precision import embed
 from mmcr_core.spec import OF_IMAGES, EvaluateSpec
 from mmcr_core.theory import percent_error
+from mmcr_core.training.data import load
 
 
 def test_the_heldout_error_is_the_mean_over_batches_with_students_interval(digits_spec):

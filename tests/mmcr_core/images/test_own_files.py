@@ -2,15 +2,15 @@
 
 import pytest
 
-from mmcr_core.images import datasets
 from mmcr_core.spec import DatasetSpec
+from mmcr_core.training import data
 from tests.mmcr_core.images.own_data import encoded, write_parquet
 
 
 @pytest.mark.parametrize(("heldout", "expected"), [(0.001, (3, 1)), (0.5, (2, 2)), (0.999, (1, 3))])
 def test_at_least_one_image_stays_on_either_side(heldout, expected, tmp_path):
-    datasets.forget()
+    data.forget()
     path = write_parquet(tmp_path / "a.parquet", [encoded(seed=i) for i in range(4)]).path
     spec = DatasetSpec("parquet", path=path, heldout=heldout)
-    images = datasets.load(spec)
-    assert datasets.count(spec) == (len(images.train), len(images.heldout)) == expected
+    images = data.load(spec)
+    assert data.count(spec) == (len(images.train), len(images.heldout)) == expected

@@ -7,20 +7,20 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from mmcr_core.images import datasets
-from mmcr_core.images.datasets import DatasetError
+from mmcr_core.images.image_set import DatasetError
 from mmcr_core.spec import DatasetSpec
+from mmcr_core.training import data
 from tests.mmcr_core.images.own_data import encoded, write_parquet
 
 
 @pytest.fixture(autouse=True)
 def _nothing_kept():
-    datasets.forget()
+    data.forget()
 
 
 def labels_of(spec, rows):
     """Labels in the order of the file's rows, each of which is an image of its own grey level."""
-    images = datasets.load(spec)
+    images = data.load(spec)
     both = [(images.train, images.train_labels), (images.heldout, images.heldout_labels)]
     by_level = {int(x[0, 0, 0]): int(y) for part, labels in both for x, y in zip(part, labels, strict=True)}
     return [by_level[level] for level in range(rows)]
@@ -57,7 +57,7 @@ def write_labels(path, labels):
 )
 def test_labels_become_whole_numbers_and_names_their_place_in_order(labels, expected, tmp_path):
     spec = write_labels(tmp_path / "a.parquet", labels)
-    datasets.require_present(spec)
+    data.require_present(spec)
     assert labels_of(spec, len(expected)) == expected
 
 
@@ -72,7 +72,7 @@ def test_labels_become_whole_numbers_and_names_their_place_in_order(labels, expe
 )
 def test_labels_that_are_no_whole_numbers_are_refused_before_the_launch_and_when_loaded(labels, says, tmp_path):
     spec = write_labels(tmp_path / "a.parquet", labels)
-    for step in (datasets.require_present, datasets.load):
+    for step in (data.require_present, data.load):
         with pytest.raises(DatasetError, match=says):
             step(spec)
 
@@ -85,19 +85,19 @@ def test_labels_of_other_types_are_refused_where_images_are_counted(labels, tmp_
     with pytest.raises(
         DatasetError, match=r"column 'label' is .*; it must hold whole numbers, names or true and false"
     ):
-        datasets.count(spec)
+        data.count(spec)
 
 
 @pytest.mark.parametrize("rows", [0, 1])
 def test_a_file_of_too_few_rows_is_refused_where_it_is_counted(rows, tmp_path):
     with pytest.raises(DatasetError, match=f"holds {rows} images; at least 2 are needed"):
-        datasets.count(write_parquet(tmp_path / "a.parquet", [encoded()] * rows))
+        data.count(write_parquet(tmp_path / "a.parquet", [encoded()] * rows))
 
 
 def test_rows_without_an_image_are_named_and_skipped(tmp_path):
     hub = pa.array([{"bytes": encoded(), "path": "x"}, None, {"bytes": None, "path": "y"}, {"bytes": encoded()}])
     pq.write_table(pa.table({"image": hub, "label": ["b", "a", "a", "b"]}), tmp_path / "a.parquet")
-    images = datasets.load(DatasetSpec("parquet", path=str(tmp_path / "a.parquet")))
+    images = data.load(DatasetSpec("parquet", path=str(tmp_path / "a.parquet")))
     assert images.skipped == ("row 1: no bytes", "row 2: no bytes")
     assert images.train_labels.tolist() == images.heldout_labels.tolist() == [1]
 
@@ -106,7 +106,7 @@ def test_two_columns_of_one_name_are_refused(tmp_path):
     images = pa.array([encoded()] * 2)
     pq.write_table(pa.Table.from_arrays([images, images], names=["image", "image"]), tmp_path / "a.parquet")
     with pytest.raises(DatasetError, match="more than one column 'image'; keep one"):
-        datasets.count(DatasetSpec("parquet", path=str(tmp_path / "a.parquet")))
+        data.count(DatasetSpec("parquet", path=str(tmp_path / "a.parquet")))
 
 
 def test_a_file_damaged_in_the_middle_is_refused_with_a_sentence(tmp_path):
@@ -115,4 +115,4 @@ def test_a_file_damaged_in_the_middle_is_refused_with_a_sentence(tmp_path):
     content[4:200] = bytes(196)
     (tmp_path / "a.parquet").write_bytes(content)
     with pytest.raises(DatasetError, match=r"file .*a\.parquet is damaged from row 0 on .*; write it anew"):
-        datasets.load(spec)
+        data.load(spec)

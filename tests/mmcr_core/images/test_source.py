@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from mmcr_core.images.datasets import load
 from mmcr_core.images.epochs import kept_images
 from mmcr_core.images.source import ImageSource, heldout_views
 from mmcr_core.spec import DatasetSpec
+from mmcr_core.training.data import load
 
 
 @pytest.fixture

@@ -5,10 +5,11 @@ import torch
 
 from mmcr_core.images.image_set import DatasetError
 from mmcr_core.objectives.base import normalised
-from mmcr_core.pairs.pair_evaluation import embed_images, embed_texts, evaluate
-from mmcr_core.pairs.pair_set import load
+from mmcr_core.pairs.pair_evaluation import embed_images, embed_texts
 from mmcr_core.pairs.towers import build_pair_network
 from mmcr_core.spec import DatasetSpec, EvaluateSpec, ZeroShotSpec
+from mmcr_core.training.data import load
+from mmcr_core.training.evaluation import evaluate
 
 
 def measured(spec, **options):
@@ -31,9 +32,7 @@ def test_zero_shot_looks_at_the_plain_images_of_another_set(pairs_spec, tmp_path
     looked = ZeroShotSpec(DatasetSpec("digits"), str(tmp_path / "words"), str(tmp_path / "texts"))
     spec = pairs_spec(evaluate=EvaluateSpec(0, "none", ("zero_shot",), zero_shot=looked))
     found, network = measured(spec)
-    from mmcr_core.images import datasets
-
-    digits = datasets.load(DatasetSpec("digits"))
+    digits = load(DatasetSpec("digits"))
     network.eval()
     with torch.no_grad():
         images = embed_images(network, spec, digits.heldout)

@@ -7,7 +7,6 @@ import pytest
 import torch
 
 from mmcr_core.images.image_set import DatasetError
-from mmcr_core.pairs import pair_set
 from mmcr_core.spec import BudgetSpec, DatasetSpec, EvaluateSpec
 from mmcr_core.training import Pretraining, data
 from tests.mmcr_core.pairs.shard_data import grey, sample, write, write_set
@@ -18,7 +17,7 @@ VIEWS = {"size": 8, "crop_scale": (0.5, 1.0), "mean": (0.5, 0.5, 0.5), "std": (0
 
 @pytest.fixture(autouse=True)
 def _forget():
-    pair_set.forget()
+    data.forget()
 
 
 def write_parquet(path, captions, images=None):
@@ -29,15 +28,15 @@ def write_parquet(path, captions, images=None):
 
 def test_captions_stay_with_their_images(tmp_path):
     spec = write_parquet(tmp_path / "a.parquet", [f"n {number * 5}" for number in range(30)])
-    pairs = pair_set.load(spec, "cpu", 8)
-    assert (len(pairs.train), len(pairs.heldout)) == pair_set.count(spec) == (27, 3)
+    pairs = data.load(spec, "cpu", 8)
+    assert (len(pairs.train), len(pairs.heldout)) == data.count(spec) == (27, 3)
     for images, captions in ((pairs.train, pairs.train_captions), (pairs.heldout, pairs.heldout_captions)):
         assert [f"n {int(image[0, 0, 0])}" for image in images] == [texts[0] for texts in captions]
 
 
 def test_rows_may_have_several_captions_and_one_without_any_is_named(tmp_path):
     captions = [["a", "b"], [" c "], [], None, ["", "d"], ["e"]]
-    pairs = pair_set.load(write_parquet(tmp_path / "a.parquet", captions), "cpu", 8)
+    pairs = data.load(write_parquet(tmp_path / "a.parquet", captions), "cpu", 8)
     found = set(pairs.train_captions) | set(pairs.heldout_captions)
     assert found == {("a", "b"), ("c",), ("d",), ("e",)}
     assert pairs.skipped == ("row 2: no caption", "row 3: no caption")

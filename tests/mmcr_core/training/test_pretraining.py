@@ -10,8 +10,7 @@ import torch
 
 from mmcr_core import objectives
 from mmcr_core.defaults import VIEW_RECIPES
-from mmcr_core.images import datasets
-from mmcr_core.images.datasets import DatasetError
+from mmcr_core.images.image_set import DatasetError, Images
 from mmcr_core.spec import BudgetSpec, DatasetSpec, EncoderSpec, EvaluateSpec, OptimizerSpec
 from mmcr_core.training import Diverged, Pretraining
 from mmcr_core.training.cuda_graphs import Graphs
@@ -180,7 +179,7 @@ def test_the_whole_device_step_reads_nothing_back(digits_spec, precision, object
 
 def test_colour_views_read_nothing_back(digits_spec):
     pixels = torch.zeros(40, 24, 3, 24, dtype=torch.uint8)
-    images = datasets.Images(pixels, torch.zeros(40), pixels, torch.zeros(40))
+    images = Images(pixels, torch.zeros(40), pixels, torch.zeros(40))
     recipe = dataclasses.replace(VIEW_RECIPES["stl10"], size=16, blur=0.5, solarise=0.2)
     run = Pretraining(digits_spec(dataset=DatasetSpec("stl10"), views=recipe), "meta", images)
     for order in run.source.orders():

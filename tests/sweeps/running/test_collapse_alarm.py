@@ -17,6 +17,7 @@ from sweeps.running.survey import survey
 from sweeps.running.sweep import open_sweep, record_launch
 from sweeps.running.trial_settings import Progress
 from sweeps.status import app
+from sweeps.storage.run_status import RunStatus
 from sweeps.storage.sweep_store import Store
 from tests.sweeps.running.test_resumable_trial import to_end
 
@@ -96,7 +97,7 @@ def test_a_narrow_live_table_spares_columns_and_shortens_none(collapsing):
     cell = Cell(collapsing(), "0" * 16, 20_000, 20_000 * 128, 1e9, 1, 1.0, 0, 1, False)
     console = Console(width=80, record=True, file=open("/dev/null", "w"))  # noqa: SIM115
     table = LiveTable([cell], console)
-    table.progressed(cell, Progress("running", 12_345, 20_000, 0.8, 10.0))
+    table.progressed(cell, Progress(RunStatus.RUNNING, 12_345, 20_000, 0.8, 10.0))
     console.print(table._render())
     shown = console.export_text()
     assert "12,345 / 20,000" in shown and "0.8000" in shown and "…" not in shown
@@ -108,12 +109,12 @@ def test_the_live_table_has_a_column_for_alarms_where_there_are_any(collapsing):
     console = Console(width=200, record=True, file=open("/dev/null", "w"))  # noqa: SIM115
     table = LiveTable([cell], console)
     table.started(cell)
-    table.progressed(cell, Progress("running", 50, 100, 0.8, 10.0))
+    table.progressed(cell, Progress(RunStatus.RUNNING, 50, 100, 0.8, 10.0))
     console.print(table._render())
     assert "alarm" not in console.export_text()
-    table.progressed(cell, Progress("running", 60, 100, 0.8, 10.0, alarm="collapsed: effective rank 1.2 of 32"))
+    table.progressed(cell, Progress(RunStatus.RUNNING, 60, 100, 0.8, 10.0, alarm="collapsed: effective rank 1.2 of 32"))
     console.print(table._render())
     assert "collapsed: effective rank 1.2 of 32" in console.export_text()
-    table.ended(cell, Progress("finished", 100, 100, 0.8, 10.0, alarm="collapsed: effective rank 1.2 of 32"))
+    table.ended(cell, Progress(RunStatus.FINISHED, 100, 100, 0.8, 10.0, alarm="collapsed: effective rank 1.2 of 32"))
     console.print(table._render())
     assert "1 of 1 done, 0 running, 0 failed, 1 collapsed" in console.export_text()

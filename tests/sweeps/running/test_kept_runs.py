@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mmcr_core.images.datasets import DatasetError
+from mmcr_core.images.image_set import DatasetError
 from mmcr_core.objectives import objective_spec
 from mmcr_core.spec import BudgetSpec, EvaluateSpec, OptimizerSpec
 from sweeps.networks import load_network

@@ -10,11 +10,12 @@ from sweeps.grid.settings import GridSettings, ResourceSettings
 from sweeps.running import driver
 from sweeps.running.driver import Launch
 from sweeps.running.limits import Limits
-from sweeps.running.outcome import Outcome
+from sweeps.running.outcome import Ending, Outcome, StopReason
 from sweeps.running.plan import Machine, plan
 from sweeps.running.resumable_trial import Trial
 from sweeps.running.summary import show
 from sweeps.running.sweep import Sweep
+from sweeps.storage.run_status import RunStatus
 from sweeps.storage.sweep_store import Store
 from tests.sweeps.running.test_resumable_trial import to_end
 
@@ -35,11 +36,13 @@ class Played(Launch):
         for cell in cells:
             kind = self.kinds[cell.run_id]
             if kind == "failing" and len(self.rounds) == 1:
-                outcome.unfinished[cell.run_id] = "failed: ValueError: no"
+                outcome.add(cell.run_id, Ending(StopReason.ERROR, "ValueError: no"))
             elif kind == "elsewhere" and len(self.rounds) == 1:
-                outcome.unfinished[cell.run_id] = "left: left to the launch that trains it, process 1 on h"
+                outcome.add(
+                    cell.run_id, Ending(StopReason.ELSEWHERE, "left to the launch that trains it, process 1 on h")
+                )
             else:
-                outcome.finished.append(cell.run_id)
+                outcome.add(cell.run_id, None)
         if self.interrupted_in_round == len(self.rounds):
             outcome.interrupted = True
         return outcome
@@ -78,8 +81,7 @@ def test_every_combination_ends_as_the_table_says(
     stopped = time_is_up or ctrl_c
     again = [["failing"]] if retries and not stopped else []
     assert launch.rounds[1:] == again
-    failed = [key for key, reason in outcome.unfinished.items() if reason.startswith("failed")]
-    left = [key for key, reason in outcome.unfinished.items() if reason.startswith("left")]
+    failed, left = outcome.with_status(RunStatus.FAILED), outcome.with_status(RunStatus.LEFT)
     assert len(failed) == (0 if again else 1)
     assert len(left) == (1 if other and stopped else 0)  # waited for, unless the launch itself has to stop
     assert outcome.timed_out == time_is_up

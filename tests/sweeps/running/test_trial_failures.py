@@ -10,6 +10,7 @@ from unittest.mock import Mock
 import pandas as pd
 import pytest
 import torch
+from ray.exceptions import RayTaskError
 
 from mmcr_core import own_code
 from mmcr_core.images.compiled import CompilationFailed
@@ -18,9 +19,11 @@ from mmcr_core.spec import BudgetSpec, DatasetSpec, EncoderSpec, OptimizerSpec, 
 from mmcr_core.training import CaptureFailed, CaptureOutOfMemory, Pretraining
 from sweeps.grid.settings import GridSettings, ResourceSettings
 from sweeps.running import resumable_trial
+from sweeps.running.outcome import Ending, StopReason
 from sweeps.running.plan import Machine, plan
 from sweeps.running.resumable_trial import Trial
 from sweeps.running.trial_settings import TrialSettings
+from sweeps.running.worker import OtherCode
 from sweeps.running.worker_watch import WorkerWatch
 from sweeps.storage.sweep_store import Store
 from tests.mmcr_core.training.stand_ins import give_graphs, play_gpu
@@ -53,8 +56,7 @@ def failing_at(monkeypatch, step, error):
 def test_out_of_memory_is_called_that_wherever_it_happens(tmp_path, digits_spec, monkeypatch, error, ends):
     failing_at(monkeypatch, 3, error)
     progress = to_end(Trial(digits_spec(), Store(tmp_path), "s"))
-    assert progress.status == "failed"
-    assert progress.error == f"OutOfMemoryError: {error}"
+    assert progress.ending == Ending(StopReason.OUT_OF_MEMORY, f"OutOfMemoryError: {error}")
     assert progress.process_ends is ends
     (row,) = Store(tmp_path).rows()
     assert row["error"].startswith("OutOfMemoryError: ")
@@ -87,6 +89,13 @@ def test_after_a_failed_capture_the_run_goes_on_without_graphs_in_another_proces
     assert not (tmp_path / "checkpoints" / trial.run_id).exists()
 
 
+def died(run_id, error=None):
+    """A trial as Tune shows it, which it has given up."""
+    trial = Mock(config={"run_id": run_id}, error_file=None)
+    trial.get_pickled_error.return_value = error
+    return trial
+
+
 @pytest.mark.parametrize(("before", "after"), [("finished", "finished"), (None, "failed")])
 def test_a_worker_that_dies_makes_no_finished_run_a_failed_one(tmp_path, digits_spec, before, after):
     """As where it measures what a finished run lacks."""
@@ -95,9 +104,18 @@ def test_a_worker_that_dies_makes_no_finished_run_a_failed_one(tmp_path, digits_
         to_end(Trial(spec, store, "s"))
     (cell,) = plan((spec,), ResourceSettings(), Machine(gpus=0, cpus=1, gpu_memory_bytes=0, flops_per_second=1e11))
     watch = WorkerWatch({cell.run_id: cell}, GridSettings(name="s"), store, Mock())
-    watch.on_trial_error(1, [], Mock(config={"run_id": cell.run_id}, error_file=None))
+    watch.on_trial_error(1, [], died(cell.run_id))
     assert store.statuses() == {cell.run_id: after}
-    assert watch.outcome.unfinished[cell.run_id].startswith("failed: the worker process died")
+    ending = watch.outcome.unfinished[cell.run_id]
+    assert ending.reason is StopReason.WORKER_DIED and ending.text.startswith("the worker process died 3 times")
+
+
+def test_a_node_with_other_code_is_the_reason_itself_and_no_worker_that_died(tmp_path, digits_spec):
+    (cell,) = plan((digits_spec(),), ResourceSettings(), Machine(0, 1, 0, 1e11))
+    watch = WorkerWatch({cell.run_id: cell}, GridSettings(name="s"), Store(tmp_path), Mock())
+    watch.on_trial_error(1, [], died(cell.run_id, RayTaskError("step", "", OtherCode("node a has torch 1"))))
+    assert watch.outcome.unfinished == {cell.run_id: Ending(StopReason.OTHER_CODE, "node a has torch 1")}
+    assert Store(tmp_path).read_run(cell.run_id)["error"] == "node a has torch 1"
 
 
 @pytest.mark.parametrize("where", ["views", "step"])

@@ -11,33 +11,33 @@ import torch
 from PIL import Image
 from sklearn.datasets import load_digits
 
-from mmcr_core.images import datasets
-from mmcr_core.images.datasets import DatasetError
+from mmcr_core.images.image_set import DatasetError
 from mmcr_core.spec import DatasetSpec
+from mmcr_core.training import data
 from tests.mmcr_core.images.own_data import encoded, write_folder, write_parquet
 
 
 @pytest.fixture(autouse=True)
 def _nothing_kept():
-    datasets.forget()
+    data.forget()
 
 
 def test_digits_are_split_once_and_for_all():
-    images = datasets.load(DatasetSpec("digits"))
+    images = data.load(DatasetSpec("digits"))
     assert images.train.shape == (1437, 8, 1, 8)
     assert images.heldout.shape == (360, 8, 1, 8)
     assert images.train.dtype == torch.uint8
     digits = load_digits()
     np.testing.assert_array_equal(images.heldout[1, :, 0].numpy(), (digits.images[5] * 255 / 16).round())
     assert images.heldout_labels[1] == digits.target[5]
-    assert datasets.count(DatasetSpec("digits")) == (1437, 360)
+    assert data.count(DatasetSpec("digits")) == (1437, 360)
 
 
 @pytest.mark.parametrize("name", ["cifar10", "cifar100", "stl10"])
 def test_an_absent_named_set_names_its_command_and_url(name, tmp_path):
     spec = DatasetSpec(name, root=str(tmp_path / "nowhere"))
     with pytest.raises(DatasetError, match=rf"curl -L https?://\S+{name.replace('10', '-?10')}\S* .*download: true"):
-        datasets.require_present(spec)
+        data.require_present(spec)
     assert not (tmp_path / "nowhere").exists()
 
 
@@ -65,7 +65,7 @@ def test_a_named_set_is_read_with_torchvisions_layout(tmp_path, monkeypatch):
     monkeypatch.setattr(cifar, "test_list", [batch("test_batch")])
     name, digest = write("batches.meta", {"label_names": ["a", "b", "c", "d"]})
     monkeypatch.setattr(cifar, "meta", {"filename": name, "key": "label_names", "md5": digest})
-    images = datasets.load(DatasetSpec("cifar10", root=str(tmp_path)))
+    images = data.load(DatasetSpec("cifar10", root=str(tmp_path)))
     assert images.train.shape == (8, 32, 3, 32)
     np.testing.assert_array_equal(images.train[5].permute(1, 0, 2), pixels["data_batch_2"][1])
     np.testing.assert_array_equal(images.heldout[3].permute(1, 0, 2), pixels["test_batch"][3])
@@ -74,9 +74,9 @@ def test_a_named_set_is_read_with_torchvisions_layout(tmp_path, monkeypatch):
 
 def test_parquet_rows_become_images_with_labels(tmp_path):
     spec = write_parquet(tmp_path / "a.parquet", [encoded(seed=i) for i in range(20)], list(range(20)))
-    images = datasets.load(spec)
+    images = data.load(spec)
     assert images.train.shape == (18, 12, 3, 12)
-    assert datasets.count(spec) == (18, 2)
+    assert data.count(spec) == (18, 2)
     for image, label in zip(images.train, images.train_labels, strict=True):
         original = np.asarray(Image.open(io.BytesIO(encoded(seed=int(label)))))
         np.testing.assert_array_equal(image.permute(0, 2, 1), original)
@@ -86,17 +86,17 @@ def test_parquet_rows_become_images_with_labels(tmp_path):
 def test_a_folder_is_a_tree_of_class_folders(tmp_path):
     files = {f"{name}/deep/{i}.png": encoded((30, 20), seed=i) for name in ("cat", "dog") for i in range(10)}
     spec = write_folder(tmp_path / "images", files | {"notes.txt": b"x", "loose.jpg": encoded(kind="JPEG")})
-    images = datasets.load(spec)
+    images = data.load(spec)
     labels = torch.cat([images.train_labels, images.heldout_labels])
     assert sorted(labels.tolist()) == [-1] + [0] * 10 + [1] * 10
     assert images.train.shape[1:] == (20, 3, 20)
-    assert datasets.count(spec) == (19, 2)
+    assert data.count(spec) == (19, 2)
 
 
 def test_the_asked_size_is_kept(tmp_path):
     files = {f"a/{i}.png": encoded((30, 20), seed=i) for i in range(4)}
     spec = write_folder(tmp_path / "images", files)
-    resized = datasets.load(DatasetSpec("folder", path=spec.path, size=16))
+    resized = data.load(DatasetSpec("folder", path=spec.path, size=16))
     assert resized.train.shape == (3, 16, 3, 16)
 
 
@@ -116,7 +116,7 @@ def test_the_asked_size_is_kept(tmp_path):
 )
 def test_useless_data_is_refused_with_a_sentence(make, says, tmp_path):
     with pytest.raises(DatasetError, match=says):
-        datasets.load(make(tmp_path))
+        data.load(make(tmp_path))
 
 
 def write_text(path):
