@@ -20,7 +20,7 @@ from sweeps.grid.schema import CUSTOM_NAME, Schema, grid_schema
 from sweeps.storage.errors import UserError
 
 BEGIN, END = "<!-- keys: written by sweeps/keys.py -->", "<!-- end of keys -->"
-WORDS = {"integer": "whole number", "string": "text", "boolean": "true or false", "object": "mapping"}
+WORDS = {"integer": "whole number", "number": "number", "string": "text", "boolean": "true or false"}
 GIVEN = "must be given"
 OTHERWISE = dict.fromkeys(SHORTHAND, "name or mapping") | {"views": "recipe or mapping"}
 LIMITS = {"exclusiveMinimum": "above", "minimum": "from", "maximum": "to"}
@@ -38,7 +38,7 @@ class KeyRow(NamedTuple):
 
 def key_rows() -> list[KeyRow]:
     """All keys, each with those inside it behind it."""
-    schema = grid_schema()
+    schema = grid_schema(axes=False)
     return list(_rows("", [schema], schema["$defs"]))
 
 
@@ -56,29 +56,21 @@ def below(rows: list[KeyRow], key: str) -> list[KeyRow]:
 def markdown(rows: Sequence[KeyRow], grids: Mapping[str, str]) -> str:
     """A table of the keys at the top, one for each key that has others inside it, what follows from the data set, the
     recipes of views, and the grids (path -> text, whose comment begins with what the grid is for)."""
-    parts = dict.fromkeys(row.key.partition(".")[0] for row in rows if "." in row.key)
-    tables = [_table("Top level", KeyRow._fields, [_cells(row) for row in rows if "." not in row.key])]
-    for part in parts:
-        tables.append(
-            _table(f"`{part}`", KeyRow._fields, [_cells(row) for row in rows if row.key.startswith(f"{part}.")])
-        )
+    tables: dict[str, list[Sequence[str]]] = {"### Top level": []}
+    for row in rows:
+        part, inside, _ = row.key.partition(".")
+        tables.setdefault(f"### `{part}`" if inside else "### Top level", []).append((f"`{row.key}`", *row[1:]))
+    tables = {title: [KeyRow._fields, *table] for title, table in tables.items()}
     recipes = {"no recipe": ViewSpec(size=1)} | VIEW_RECIPES
     values = {key: [_yaml(asdict(recipe)[key]) for recipe in recipes.values()] for key in asdict(ViewSpec(size=1))}
-    values["size"][0] = "must be given"
+    values["size"][0] = GIVEN
     varied = [[f"`{key}`", *found] for key, found in values.items() if len(set(found)) > 1]
+    by_dataset = ["dataset", "encoder", "projector", "views"]
+    tables["### Defaults that follow from the data set"] = [by_dataset, *defaults_by_dataset()]
+    tables["### Recipes of views"] = [["key", *recipes], *varied]
     told = [[f"`{path}`", _first_sentence(text)] for path, text in grids.items()]
-    return "\n".join(
-        [
-            *tables,
-            _table(
-                "Defaults that follow from the data set",
-                ("dataset", "encoder", "projector", "views"),
-                defaults_by_dataset(),
-            ),
-            _table("Recipes of views", ("key", *recipes), varied),
-            _table("Grids to start from", ("file", "what it is"), told, level="##"),
-        ]
-    )
+    tables["## Grids to start from"] = [["file", "what it is"], *told]
+    return "\n".join(f"{title}\n\n{_table(table)}\n" for title, table in tables.items())
 
 
 def lines(rows: Sequence[KeyRow], width: int) -> Text:
@@ -99,30 +91,28 @@ def _rows(above: str, branches: list[Schema], parts: Schema) -> Iterator[KeyRow]
     every = [name for branch in branches for name in _names(branch)]
     found: dict[KeyRow, list[str]] = {}
     inside: dict[KeyRow, list[Schema]] = {}
-    for branch in branches if every else branches[:1]:
+    for branch in branches:
         for key, schema in branch["properties"].items():
-            inner = _branches(schema, parts)
-            needed = key in branch["required"] if every else all(key in one["required"] for one in branches)
-            default = GIVEN if needed else _default(key, schema, bool(inner))
-            row = KeyRow(above + key, "", OTHERWISE.get(key) or _values(schema), default, schema["description"])
-            if key == "name" and every:
-                first = next((one for one in branches if "default" in one["properties"]["name"]), None)
-                default = _default(key, first["properties"]["name"], False) if first else GIVEN
-                row = row._replace(values=", ".join(f"`{name}`" for name in every), default=default)
+            inner, values = _branches(schema, parts), OTHERWISE.get(key) or _values(schema)
+            if key == "name" and every:  # one row of all kinds
+                values, schemas = ", ".join(f"`{name}`" for name in every), [one["properties"][key] for one in branches]
+                schema = next((one for one in schemas if "default" in one), schema)
+            needed = key in branch["required"] and "default" not in schema
+            row = KeyRow(
+                above + key, "", values, GIVEN if needed else _default(key, schema, inner), schema["description"]
+            )
             found.setdefault(row, []).extend(_names(branch))
             inside[row] = inner
     for row, names in found.items():
         yield row._replace(of="" if names == every else ", ".join(names))
         if not above or not any(map(_names, inside[row])):  # a data set inside another key has been told of
-            yield from _rows(f"{row.key}.", inside[row], parts) if inside[row] else ()
+            yield from _rows(f"{row.key}.", inside[row], parts)
 
 
 def _branches(schema: Schema, parts: Schema) -> list[Schema]:
     """The mappings that a key may be."""
     if "$ref" in schema:
         return _branches(parts[schema["$ref"].rsplit("/", 1)[-1]], parts)
-    if schema.get("properties", {}).get("name", {}).get("type") == "array":  # several names, no kind of its own
-        return []
     nested = [one for key in ("anyOf", "allOf") for one in schema.get(key, [])]
     return [schema] if "properties" in schema else [found for one in nested for found in _branches(one, parts)]
 
@@ -133,32 +123,22 @@ def _names(branch: Schema) -> list[str]:
 
 
 def _values(schema: Schema) -> str:
-    """What one value may be, such as 'whole number' or '`adam`, `sgd`'; null goes without saying."""
+    """What a value may be, such as 'whole number' or '`adam`, `sgd`'; null goes without saying."""
     if "enum" in schema or "const" in schema:
         return ", ".join(f"`{name}`" for name in schema.get("enum") or [schema["const"]])
-    if "$ref" in schema or "allOf" in schema:
-        return "mapping"
     if "anyOf" in schema:
-        told = [_values(one) for one in schema["anyOf"] if one.get("type") != "null" and not _is_axis(one, schema)]
-        return " or ".join(dict.fromkeys(told))
+        return " or ".join(_values(one) for one in schema["anyOf"] if one.get("type") != "null")
     if schema.get("type") == "array":
         items, count = _values(schema["items"]), schema.get("maxItems", 0)
         return f"[{', '.join([items] * count)}]" if count else f"list of {items}" + ("" if "`" in items else "s")
     limits = [f"{word} {schema[key]:g}" for key, word in LIMITS.items() if key in schema]
-    kind = str(schema["type"])
-    return " ".join([WORDS.get(kind, kind), *limits])
+    return " ".join([WORDS.get(schema.get("type", ""), "mapping"), *limits])
 
 
-def _is_axis(one: Schema, schema: Schema) -> bool:
-    others = [other for other in schema["anyOf"] if other is not one]
-    return one.get("items") in ({"anyOf": others}, *others[:1])
-
-
-def _default(key: str, schema: Schema, is_mapping: bool) -> str:
+def _default(key: str, schema: Schema, inner: list[Schema]) -> str:
     if "default" in schema:
         return f"`{_yaml(schema['default'])}`"
-    by_data = "by data set" if key in ("encoder", "projector", "views") else "those of its keys"
-    return by_data if is_mapping else "none"
+    return "none" if not inner else "by data set" if key in ("encoder", "projector", "views") else "those of its keys"
 
 
 def defaults_by_dataset() -> list[list[str]]:
@@ -174,15 +154,11 @@ def defaults_by_dataset() -> list[list[str]]:
     return rows
 
 
-def _cells(row: KeyRow) -> list[str]:
-    return [f"`{row.key}`", *row[1:]]
-
-
-def _table(title: str, head: Sequence[str], rows: list[list[str]], level: str = "###") -> str:
-    kept = [column for column in range(len(head)) if any(row[column] for row in rows)]
-    table = [list(head), ["---"] * len(head), *rows]
-    drawn = ["| " + " | ".join(row[column].replace("|", "\\|") for column in kept) + " |" for row in table]
-    return "\n".join([f"{level} {title}", "", *drawn, ""])
+def _table(rows: Sequence[Sequence[str]]) -> str:
+    """Rows of Markdown, the head first; a column that is empty below its head is left out."""
+    kept = [column for column in range(len(rows[0])) if any(row[column] for row in rows[1:])]
+    rows = [rows[0], ["---"] * len(rows[0]), *rows[1:]]
+    return "\n".join("| " + " | ".join(row[at].replace("|", "\\|") for at in kept) + " |" for row in rows)
 
 
 def _first_sentence(text: str) -> str:

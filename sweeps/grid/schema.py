@@ -35,39 +35,44 @@ def schema_text() -> str:
     return json.dumps(grid_schema(), indent=1, ensure_ascii=False) + "\n"
 
 
-def grid_schema() -> Schema:
-    """What a grid file may say, in JSON Schema's draft 7."""
+def grid_schema(axes: bool = True) -> Schema:
+    """What a grid file may say, in JSON Schema's draft 7; without `axes` what one cell may say."""
     objectives = {name: objective_class(name).Options for name in OBJECTIVES} | {CUSTOM: ObjectiveSpec}
     named = {"objective": objectives, "dataset": DATASETS, "encoder": ENCODER_KINDS, "optimizer": OPTIMIZERS}
-    recipe = {"enum": sorted(VIEW_RECIPES)}
-    meaning = {"description": "The recipe that the mapping starts from; the keys beside it change it."}
-    views = {"recipe": _swept(recipe | meaning)} | _keys("views", MODELS["views"])
-    zero_shot = _keys("evaluate.zero_shot", ZeroShotSpec, swept=False)
-    zero_shot["dataset"] |= _named("dataset", DATASETS, swept=False)
-    evaluate = _keys("evaluate", MODELS["evaluate"], swept=False)
-    looked_at = {"anyOf": [_mapping(zero_shot, ["dataset"]), {"type": "null"}], "default": None}
-    evaluate["zero_shot"] = looked_at | {"description": evaluate["zero_shot"]["description"]}
-    parts = {part: _named(part, kinds) for part, kinds in named.items()} | {
-        "projector": _mapping(_keys("projector", MODELS["projector"])),
-        "budget": _mapping(_keys("budget", MODELS["budget"])) | {"minProperties": 1, "maxProperties": 1},
-        "views": {"anyOf": [recipe, _mapping(views, ["recipe"]), _mapping(_keys("views", MODELS["views"]), ["size"])]},
+    zero_shot = _keys("evaluate.zero_shot", ZeroShotSpec)
+    zero_shot["dataset"] |= _named("dataset", DATASETS)
+    evaluate = _keys("evaluate", MODELS["evaluate"])
+    evaluate["zero_shot"] |= {"anyOf": [_mapping(zero_shot, ["dataset"]), {"type": "null"}]}
+    parts = {part: _named(part, kinds, axes) for part, kinds in named.items()} | {
+        "projector": _mapping(_keys("projector", MODELS["projector"], axes)),
+        "budget": _mapping(_keys("budget", MODELS["budget"], axes)) | {"minProperties": 1, "maxProperties": 1},
+        "views": _views(axes),
         "evaluate": _mapping(evaluate),
-        **{key: _mapping(_keys(key, model, swept=False)) for key, model in SETTINGS.items()},
+        **{key: _mapping(_keys(key, model)) for key, model in SETTINGS.items()},
     }
-    settings = _keys("", GridSettings, swept=False)
+    settings, run = _keys("", GridSettings), _keys("", RunSpec)
     settings["name"]["pattern"] = f"^{NAME.pattern}$"
-    defaults = {"objective": "mmcr"} | {key: default_parts("")[key] for key in ("seed", "precision")}
-    run = {}
-    for key, schema in _keys("", RunSpec, swept=False).items():
-        one = _part(key, schema) if key in parts else schema
-        run[key] = (one if key == "evaluate" else _swept(one)) | ({"default": defaults[key]} if key in defaults else {})
-    rest = {key: _part(key, schema) if key in parts else schema for key, schema in settings.items()}
+    for key, schema in (settings | run).items():
+        place = run if key in run else settings
+        place[key] = _part(key, schema) if key in parts else schema
+        if key in run and key != "evaluate" and axes:
+            place[key] = _swept(place[key])
+    for key, default in {"objective": "mmcr", **{one: default_parts("")[one] for one in ("seed", "precision")}}.items():
+        run[key]["default"] = default
     return {
         "$schema": "http://json-schema.org/draft-07/schema#",
         "title": "A grid of pretraining runs",
-        **_mapping({"name": rest.pop("name"), **run, **rest}, ["name", "dataset", "P", "D", "K", "budget"]),
+        **_mapping({"name": settings.pop("name"), **run, **settings}, ["name", "dataset", "P", "D", "K", "budget"]),
         "$defs": parts,
     }
+
+
+def _views(axes: bool) -> Schema:
+    """A recipe's name, or a mapping that starts from one, or one with all keys that have no default."""
+    recipe: Schema = {"enum": sorted(VIEW_RECIPES)}
+    meaning = {"description": "The recipe that the mapping starts from; the keys beside it change it."}
+    keys = {"recipe": (_swept(recipe) if axes else recipe) | meaning} | _keys("views", MODELS["views"], axes)
+    return {"anyOf": [recipe, _mapping(keys) | {"anyOf": [{"required": ["recipe"]}, {"required": ["size"]}]}]}
 
 
 def _part(key: str, schema: Schema) -> Schema:
@@ -78,10 +83,9 @@ def _mapping(keys: Schema, required: list[str] | None = None, more: bool = False
     return {"type": "object", "properties": keys, "required": required or [], "additionalProperties": more}
 
 
-def _named(part: str, kinds: Mapping[str, type], swept: bool = True) -> Schema:
+def _named(part: str, kinds: Mapping[str, type], axes: bool = False) -> Schema:
     """A part that is a name, or a mapping of a name and the keys of its kind."""
-    keys = _keys(part, MODELS[part], swept)
-    name = _keys(part, MODELS[part], swept=False)["name"]
+    keys, name = _keys(part, MODELS[part], axes), _keys(part, MODELS[part])["name"]
     own = {key for kind in kinds.values() for key in options_of(kind)}
     common = {key: schema for key, schema in keys.items() if key not in own | {"name"}}
     known = {"enum": [name for name in kinds if name != CUSTOM]}
@@ -91,16 +95,16 @@ def _named(part: str, kinds: Mapping[str, type], swept: bool = True) -> Schema:
         names = [one for one in kinds if kinds[one] is kind]
         called = CUSTOM_NAME if names == [CUSTOM] else {"enum": names}
         said = {key: value for key, value in name.items() if key == "description" or value in names}
-        options = {key: schema for key, schema in _keys(part, kind, swept).items() if key != "name"}
+        options = {key: schema for key, schema in _keys(part, kind, axes).items() if key != "name"}
         needed = [] if "default" in said else ["name"]
         needed += [key for key, one in options_of(kind).items() if key != "name" and one.default is MISSING]
         more = "options" in options_of(kind) or names == [CUSTOM]
         branches.append(_mapping({"name": called | said} | common | options, needed, more))
     several = {"type": "object", "properties": {"name": {"type": "array", "items": any_name}}, "required": ["name"]}
-    return {"anyOf": [*([any_name] if part in SHORTHAND else []), *branches, *([several] if swept else [])]}
+    return {"anyOf": [*([any_name] if part in SHORTHAND else []), *branches, *([several] if axes else [])]}
 
 
-def _keys(part: str, model: type, swept: bool = True) -> Schema:
+def _keys(part: str, model: type, axes: bool = False) -> Schema:
     """Key -> what it may be, of the keys of a model that a grid names."""
     hidden = [key for key, one in options_of(model).items() if one.metadata == FILLED_IN] if is_dataclass(model) else []
     whole, bases = TypeAdapter(model).json_schema(), [one for one in model.__mro__ if is_dataclass(one)]
@@ -118,7 +122,7 @@ def _keys(part: str, model: type, swept: bool = True) -> Schema:
             one = {key: value for key, value in schema.items() if key not in ("title", "$ref", "prefixItems")}
             if "prefixItems" in schema:  # pairs of numbers; draft 7 has no such key
                 one["items"] = schema["prefixItems"][0]
-            found[key] = (_swept(one) if swept else one) | {"description": meaning}
+            found[key] = (_swept(one) if axes else one) | {"description": meaning}
     return found
 
 
