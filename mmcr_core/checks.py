@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import difflib
+import functools
 from collections.abc import Mapping, Sequence
+from dataclasses import MISSING, Field, fields
 from typing import Any
 
 STRICT: dict[str, Any] = {
     "extra": "forbid",
     "strict": True,
     "allow_inf_nan": False,
-    "use_attribute_docstrings": True,  # the text under a field is what sweeps/keys.py says of it
+    "use_attribute_docstrings": True,  # the text under a field describes it in sweeps/grid.schema.json
 }  # how pydantic reads these classes from a file
 
 
@@ -26,6 +28,35 @@ def require(condition: bool, key: str, problem: str) -> None:
     """Raises SpecError unless `condition` holds."""
     if not condition:
         raise SpecError(key, problem)
+
+
+FILLED_IN = {"filled_in": True}  # metadata of a field that a run has and no grid names: it follows from the others
+
+
+@functools.cache
+def options_of(kind: type) -> dict[str, Field[Any]]:
+    """Key -> field of the options of one kind of encoder, data set or optimizer."""
+    return {one.name: one for one in fields(kind)}
+
+
+def settle_options(spec: Any, kinds: Mapping[str, type], kind: str, called: str) -> None:
+    """Has `kinds[kind]` check those fields of the flat value `spec` that are its options, and fills in its defaults.
+
+    Raises: SpecError for an option that is another kind's alone or that is missing (the field's metadata says the
+        remedy), and what the kind itself raises.
+    """
+    mine = options_of(kinds[kind])
+    for key in dict.fromkeys(key for other in kinds.values() for key in options_of(other)):
+        whose = listed([name for name, other in kinds.items() if key in options_of(other)])
+        given = getattr(spec, key) != getattr(type(spec), key)
+        require(key in mine or not given, key, f"applies to {whose}, not to {called}; leave it out")
+    for key, one in mine.items():
+        absent = one.default is MISSING and not getattr(spec, key)
+        require(not absent, key, f"is missing; {one.metadata.get('remedy')}")
+    given = {key: getattr(spec, key) for key in mine if getattr(spec, key) is not None}
+    options = kinds[kind](**given)
+    for key in mine:
+        object.__setattr__(spec, key, getattr(options, key))
 
 
 class OwnOptions(dict[str, Any]):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import os
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal, get_args
 
 from mmcr_core.checks import STRICT, require
@@ -42,6 +43,12 @@ class ZeroShotSpec:
         needed = f"is missing; name a file with the classes of dataset '{self.dataset.name}', a name a line"
         require(own or self.classes is not None, "classes", needed)
         require(self.dataset.name != "shards", "dataset", "must be labelled images; shards have no labels")
+
+    def at_absolute_paths(self) -> ZeroShotSpec:
+        """The same, its paths absolute."""
+        files = (self.classes, self.templates)
+        classes, templates = (os.path.abspath(file) if file and file != "imagenet" else file for file in files)
+        return replace(self, dataset=self.dataset.at_absolute_paths(), classes=classes, templates=templates)
 
 
 @dataclass(frozen=True)

@@ -25,19 +25,22 @@ app = new_app()
 def keys(
     key: Annotated[str, typer.Argument(help="Only this key and those inside it, such as optimizer.")] = "",
     write: Annotated[Path | None, typer.Option(help="Write the tables of a page, between its two markers.")] = None,
+    schema: Annotated[Path | None, typer.Option(help="Write the JSON schema of grid files, for editors.")] = None,
 ) -> None:
     """Print every key of a grid file: what it may be, what it is where it is left out, what it means."""
-    from sweeps.grid.key_pages import BEGIN, END, lines, markdown, table_of_grids
-    from sweeps.grid.key_rows import below, key_rows
+    from sweeps.grid.reference import BEGIN, END, below, key_rows, lines, markdown
+    from sweeps.grid.schema import schema_text
 
+    if schema:
+        schema.write_text(schema_text(), encoding="utf-8")
     rows = key_rows()
     if write:
         if key:
             raise UserError("--write: writes all keys; leave the key out")
         texts = {f"sweeps/grids/{file.name}": file.read_text(encoding="utf-8") for file in sorted(GRIDS.glob("*.yaml"))}
         page = read_marked(write, BEGIN, END)
-        written = f"{markdown(rows)}\n{table_of_grids(texts)}"
-        write_marked(write, between_markers(page, BEGIN, END, written))
+        write_marked(write, between_markers(page, BEGIN, END, markdown(rows, texts)))
+    if write or schema:
         return
     console = Console()
     width = min(columns(sys.stdout) or WIDTH, WIDTH)

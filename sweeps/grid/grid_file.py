@@ -1,6 +1,6 @@
 """A grid file becomes a frozen GridSpec: run specs, and how to run them.
 
-The run's own fields are `mmcr_core.spec`'s dataclasses, checked by pydantic in its strict JSON mode (no
+Each part of a run is read by its own model (`sweeps.grid.parts`), checked by pydantic in its strict JSON mode (no
 conversions); each list in the file is an axis. Every mistake is one `GridError` that names file, line, key and remedy.
 """
 
@@ -8,23 +8,20 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import asdict, dataclass, fields, is_dataclass, replace
+from dataclasses import dataclass, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any, get_origin, get_type_hints
 
 from pydantic import ValidationError
 
 from mmcr_core import own_code
-from mmcr_core.defaults import VIEW_RECIPES, default_parts
 from mmcr_core.identity import run_id
-from mmcr_core.objectives import objective_class
-from mmcr_core.spec import PAIRS, ObjectiveSpec, RunSpec, SpecError
+from mmcr_core.spec import RunSpec, SpecError
 from mmcr_core.training import data
 from sweeps.grid.messages import line_of, located, unknown_key
-from sweeps.grid.of_pairs import at_absolute_paths, require_zero_shot, with_config_at, zero_shot_spelled_out
-from sweeps.grid.own_parts import gathered, given_objective, with_sources
+from sweeps.grid.own_parts import require_zero_shot, with_sources
+from sweeps.grid.parts import MODELS, read_part, read_run, spelled_out
 from sweeps.grid.settings import GridSettings
-from sweeps.grid.stored_spec import run_spec_of
 from sweeps.grid.yaml_lines import Lines, Marked, YamlError, expand, parse
 from sweeps.grid.yaml_lines import Path as KeyPath
 from sweeps.storage.errors import UserError
@@ -45,7 +42,6 @@ class GridSpec:
 
 
 _RUN_KEYS = tuple(field.name for field in fields(RunSpec))
-SHORTHAND = ("objective", "dataset", "encoder")  # `encoder: convnet` means `encoder: {name: convnet}`
 
 
 def load_grid(path: str | Path) -> GridSpec:
@@ -112,72 +108,25 @@ def _settings(marked: dict[str, Marked]) -> GridSettings:
 
 
 def _run_spec(mapping: dict[str, Any], lines: Lines) -> RunSpec:
-    mapping = _with_defaults(dict(mapping), lines)
-    objective = _objective(mapping["objective"], lines)
+    parts = {key: _part(key, value, lines) if key in MODELS else value for key, value in mapping.items()}
     try:
-        return run_spec_of(mapping, objective)
+        return read_run(parts)
     except ValidationError as error:
         raise located(error, mapping, lines, RunSpec) from error
-    except SpecError as error:  # what only the objective's own options know, such as the least K
+    except SpecError as error:
         given = mapping.get(error.key)
-        shown = "" if given is None or isinstance(given, dict) else f"{given} "
+        shown = f"{given} " if isinstance(given, int) else ""
         raise YamlError(line_of(lines, tuple(error.key.split("."))), f"{error.key}: {shown}{error}") from error
 
 
-def _objective(value: Any, lines: Lines) -> ObjectiveSpec:
-    if not isinstance(value, dict) or not isinstance(value.get("name"), str):
-        problem = f"{value!r} is wrong; give a name such as mmcr, or a mapping with a name"
-        raise YamlError(line_of(lines, ("objective",)), f"objective: {problem}")
+def _part(key: str, value: Any, lines: Lines) -> Any:
     try:
-        return given_objective(value)
-    except SpecError as error:
-        raise YamlError(line_of(lines, ("objective", error.key)), f"objective: {error}") from error
+        model, keys = spelled_out(key, value)
+        return read_part(model, keys)
+    except SpecError as error:  # what no model says: an objective, a recipe or code that there isn't
+        raise YamlError(line_of(lines, (key, error.key)), f"{key}: {error}") from error
     except ValidationError as error:
-        raise located(error, value, lines, objective_class(value["name"]).Options, ("objective",)) from error
-
-
-def _with_defaults(mapping: dict[str, Any], lines: Lines) -> dict[str, Any]:
-    """Shorthands spelled out, defaults filled in, so that the stored spec is complete."""
-    for key in SHORTHAND:
-        if isinstance(mapping.get(key), str):
-            mapping[key] = {"name": mapping[key]}
-    if "encoder" in mapping:
-        mapping["encoder"] = with_config_at(gathered(mapping["encoder"]))
-    dataset = mapping.get("dataset")
-    name = dataset.get("name", "") if isinstance(dataset, dict) else ""
-    if isinstance(dataset, dict):
-        mapping["dataset"] = at_absolute_paths(dataset)
-    if isinstance(mapping.get("evaluate"), dict):
-        mapping["evaluate"] = zero_shot_spelled_out(mapping["evaluate"])
-    if "views" in mapping:
-        mapping["views"] = _views(mapping["views"], lines)
-    pairs = name in PAIRS or (isinstance(dataset, dict) and dataset.get("pairs") is True)
-    defaults = {key: plain(part) for key, part in default_parts(str(name), pairs).items()}
-    return {key: plain(value) for key, value in (defaults | mapping).items()}
-
-
-def plain(value: Any) -> Any:
-    """What JSON can hold: dataclasses as mappings, dates and the like as text."""
-    if is_dataclass(value) and not isinstance(value, type):
-        return plain(asdict(value))
-    if isinstance(value, dict):
-        return {str(key): plain(part) for key, part in value.items()}
-    if isinstance(value, list | tuple):
-        return [plain(part) for part in value]
-    return value if value is None or isinstance(value, str | int | float | bool) else str(value)
-
-
-def _views(value: Any, lines: Lines) -> Any:
-    """A recipe's name, or a mapping that may start from one (`recipe: stl10`) and change some of it."""
-    base = value.get("recipe") if isinstance(value, dict) else value
-    if base is None:
-        return value
-    line = lines.get(("views", "recipe"), lines.get(("views",), 1))
-    if not isinstance(base, str) or base not in VIEW_RECIPES:
-        names = ", ".join(sorted(VIEW_RECIPES))
-        raise YamlError(line, f"views: {base!r} is not a recipe; use one of {names}, or a mapping")
-    changed = {k: v for k, v in value.items() if k != "recipe"} if isinstance(value, dict) else {}
-    return asdict(VIEW_RECIPES[base]) | changed
+        raise located(error, keys, lines, model, (key,)) from error
 
 
 def _identified(spec: RunSpec, lines: Lines, digests: dict[tuple[str, str | None], str | None]) -> RunSpec:

@@ -1,42 +1,25 @@
-"""A user's own code in a grid, and timm's: their options stand beside the name, and what they are is found out here."""
+"""What a run names and no model knows: custom code, timm's architectures, towers, what zero-shot measures look at."""
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from typing import Any
-
-from pydantic import TypeAdapter
 
 from mmcr_core.images.encoders import feature_count
 from mmcr_core.images.own_encoders import with_defaults
 from mmcr_core.no_chance import RandomNumbersDrawn
-from mmcr_core.objectives import objective_class, own_spec
 from mmcr_core.pairs.towers import resolved
-from mmcr_core.spec import TOWERS, ObjectiveSpec, OwnObjectiveSpec, RunSpec, SpecError, is_own
+from mmcr_core.pairs.zero_shot import require_texts
+from mmcr_core.spec import TOWERS, EvaluateSpec, OwnObjectiveSpec, RunSpec, SpecError, is_own
+from mmcr_core.training.data import require_present
 from mmcr_core.training.flops import caption_flops, network_flops, objective_flops
-from sweeps.grid.stored_spec import objective_of
 
 
-def gathered(encoder: Any) -> Any:
-    """`{name: timm, model: M, drop_rate: 0}` as a spec has it, `{name: timm, model: M, options: {drop_rate: 0}}`; the
-    same of a user's own encoder; any other value as it is."""
-    name = encoder.get("name") if isinstance(encoder, dict) else None
-    if not isinstance(name, str) or not (is_own(name) or name == "timm"):
-        return encoder
-    fields = ("name", "model") if name == "timm" else ("name",)
-    kept = {key: value for key, value in encoder.items() if key in fields}
-    options = {key: value for key, value in encoder.items() if key not in fields}
-    return kept | ({"options": options} if options else {})
-
-
-def given_objective(fields: dict[str, Any]) -> ObjectiveSpec:
-    """An objective's options as a grid gives them, those of a user's own beside its name. Raises SpecError, pydantic's
-    ValidationError."""
-    if not is_own(fields["name"]):
-        return objective_of(fields)
-    options = objective_class(fields["name"]).Options
-    return own_spec(fields["name"], TypeAdapter(options).validate_json(json.dumps(fields)))
+def require_zero_shot(evaluate: EvaluateSpec) -> None:
+    """Raises SpecError, DatasetError where what the zero-shot measures look at is absent or of no use."""
+    if evaluate.zero_shot is not None:
+        require_texts(evaluate)
+        require_present(evaluate.zero_shot.dataset)
 
 
 def with_sources(spec: RunSpec) -> RunSpec:

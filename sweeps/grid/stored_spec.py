@@ -15,15 +15,8 @@ from mmcr_core.spec import ObjectiveSpec, OwnObjectiveSpec, RunSpec, SpecError, 
 _RUN = TypeAdapter(RunSpec)
 
 
-def run_spec_of(fields: dict[str, Any], objective: ObjectiveSpec) -> RunSpec:
-    """A run from plain values, with its objective. Raises pydantic's ValidationError."""
-    named = fields | {"objective": {"name": objective.name}}
-    return replace(_RUN.validate_json(json.dumps(named)), objective=objective)
-
-
-def objective_of(fields: dict[str, Any]) -> ObjectiveSpec:
-    """An objective's own options from plain values as a run keeps them: for a user's own, its module is not needed.
-    Raises SpecError for an unknown name, else ValidationError."""
+def _objective(fields: dict[str, Any]) -> ObjectiveSpec:
+    """An objective's options as a run keeps them: for custom ones, their module is not needed."""
     return _reader(fields["name"]).validate_json(json.dumps(fields))
 
 
@@ -37,6 +30,7 @@ def spec_from_json(text: str) -> RunSpec | None:
     """The spec in a run's row; None where this version cannot read it."""
     try:
         fields = json.loads(text)
-        return run_spec_of(fields, objective_of(fields["objective"]))
+        named = fields | {"objective": {"name": fields["objective"]["name"]}}
+        return replace(_RUN.validate_json(json.dumps(named)), objective=_objective(fields["objective"]))
     except (ValidationError, SpecError, KeyError, ValueError):
         return None

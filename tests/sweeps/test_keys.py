@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 
 from sweeps import keys
 from sweeps.grid.grid_file import GridError, load_grid
-from sweeps.grid.key_pages import BEGIN, END
+from sweeps.grid.reference import BEGIN, END
 from tests.conftest import REPOSITORY
 
 PAGE = REPOSITORY / "docs" / "grids.md"
@@ -44,6 +44,13 @@ def test_all_keys_fit_a_hundred_columns():
 def test_a_key_shows_itself_and_what_stands_inside_it():
     heads = [line.split()[0] for line in ran("checkpoint").stdout.splitlines() if not line.startswith(" ")]
     assert heads == ["checkpoint", "checkpoint.every_seconds", "checkpoint.keep"]
+
+
+def test_the_committed_schema_is_the_one_that_the_command_writes(tmp_path):
+    assert ran("--schema", tmp_path / "made.json").exit_code == 0
+    assert (tmp_path / "made.json").read_text() == (REPOSITORY / "sweeps/grid.schema.json").read_text(), (
+        "run: make docs"
+    )
 
 
 @pytest.mark.parametrize(

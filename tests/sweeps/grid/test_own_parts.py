@@ -8,9 +8,10 @@ import sys
 import pytest
 
 from mmcr_core import own_code
+from mmcr_core.checks import options_of
 from mmcr_core.identity import canonical_json, run_id
 from mmcr_core.images import _torchvision  # noqa: F401  # before timm, which imports torchvision
-from mmcr_core.spec import OPTIMIZER_OPTIONS
+from mmcr_core.spec import OPTIMIZERS
 from sweeps.grid.grid_file import GridError, load_grid
 from sweeps.grid.stored_spec import spec_from_json
 from tests.conftest import REPOSITORY
@@ -61,9 +62,9 @@ def test_the_example_of_the_docs_works(write_grid, tmp_path):
 def test_the_docs_say_which_keys_an_optimiser_has_and_their_defaults():
     text = (REPOSITORY / "docs/encoders_and_optimisers.md").read_text()
     rows = {cells[1].strip(" `"): cells[2] for line in text.splitlines() if len(cells := line.split("|")) == 5}
-    for name, options in OPTIMIZER_OPTIONS.items():
-        for key, default in options.items():
-            if default is not None and (name, key) != ("lars", "exclude_bias_and_norm"):
+    for name, options in OPTIMIZERS.items():
+        for key, field in options_of(options).items():
+            if (default := field.default) is not None and (name, key) != ("lars", "exclude_bias_and_norm"):
                 assert f"`{key}: {json.dumps(default).replace('1e-08', '1e-8')}`" in rows[name]
 
 
