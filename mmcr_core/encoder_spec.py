@@ -107,7 +107,7 @@ class EncoderSpec:
             options = OwnOptions.checked(self.options, "options")
             object.__setattr__(self, "options", options or None)  # none given is none given, however it is spelled
 
-    def at_absolute_path(self) -> EncoderSpec:
+    def at_absolute_paths(self) -> EncoderSpec:
         """The same, a configuration's file at its absolute path."""
         config = self.config or ""
         return replace(self, config=os.path.abspath(config)) if config.endswith(".json") else self
