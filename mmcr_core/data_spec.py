@@ -64,9 +64,8 @@ class FolderOptions(DatasetOptions):
     side, 256 at most; of shards the size of the views)."""
     heldout: float = 0.1
     """The share of a user's own files that is kept for evaluation."""
-    digest: str | None = field(
-        default=None, metadata=FILLED_IN
-    )  # SHA-256 of their content, of shards that of their names, sizes and checksums
+    digest: str | None = field(default=None, metadata=FILLED_IN)
+    """The SHA-256 of their content, of shards that of their names, sizes and checksums."""
 
     def __post_init__(self) -> None:
         require(0 < self.heldout < 1, "heldout", "must lie between 0 and 1, such as 0.1")

@@ -57,9 +57,8 @@ class DualEncoderOptions:
     config: str = "tiny"
     """`tiny` (ours, for small images and short captions), one of open_clip's by name, or a file of one. A run
     knows it by what it says."""
-    architecture: str | None = field(
-        default=None, metadata=FILLED_IN
-    )  # what the configuration says, by which a run knows it
+    architecture: str | None = field(default=None, metadata=FILLED_IN)
+    """What the configuration says, by which a run knows it."""
 
 
 @dataclass(frozen=True)
@@ -68,9 +67,8 @@ class CustomEncoderOptions:
 
     __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
     options: dict[str, Any] | None = field(default=None, metadata=FILLED_IN)
-    source: str | None = field(
-        default=None, metadata=FILLED_IN
-    )  # digest of the file of the code, by which a run knows it
+    source: str | None = field(default=None, metadata=FILLED_IN)
+    """The digest of the file of the code, by which a run knows it."""
 
 
 TOWERS = "towers"
@@ -109,7 +107,7 @@ class EncoderSpec:
             options = OwnOptions.checked(self.options, "options")
             object.__setattr__(self, "options", options or None)  # none given is none given, however it is spelled
 
-    def at_absolute_path(self) -> EncoderSpec:
+    def at_absolute_paths(self) -> EncoderSpec:
         """The same, a configuration's file at its absolute path."""
         config = self.config or ""
         return replace(self, config=os.path.abspath(config)) if config.endswith(".json") else self

@@ -87,6 +87,10 @@ class EvaluateSpec:
             asked or self.zero_shot is None, "zero_shot", "is looked at by the measure zero_shot; name it in measures"
         )
 
+    def at_absolute_paths(self) -> EvaluateSpec:
+        """The same, its paths absolute."""
+        return replace(self, zero_shot=self.zero_shot and self.zero_shot.at_absolute_paths())
+
     @property
     def probes(self) -> list[str]:
         """The probes that are asked for, `probe` first."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 import json
-from dataclasses import asdict, fields, replace
+from dataclasses import asdict, fields, is_dataclass
 from typing import Any, get_type_hints
 
 from pydantic import ConfigDict, TypeAdapter, create_model
@@ -18,34 +18,15 @@ from mmcr_core.checks import STRICT, is_own, options_of
 from mmcr_core.defaults import VIEW_RECIPES, default_parts
 from mmcr_core.encoder_spec import CUSTOM, ENCODER_KINDS
 from mmcr_core.objectives import objective_class, own_spec
-from mmcr_core.spec import (
-    BudgetSpec,
-    DatasetSpec,
-    EncoderSpec,
-    EvaluateSpec,
-    ObjectiveSpec,
-    OptimizerSpec,
-    ProjectorSpec,
-    RunSpec,
-    SpecError,
-    ViewSpec,
-)
+from mmcr_core.spec import DatasetSpec, EncoderSpec, EvaluateSpec, ObjectiveSpec, RunSpec, SpecError
 
+_TYPES: dict[str, Any] = {one.name: get_type_hints(RunSpec)[one.name] for one in fields(RunSpec)}
 _KEYS: Any = create_model(  # of a run, each of its type, once its parts are read
     "RunKeys",
     __config__=ConfigDict(**STRICT),  # type: ignore[typeddict-item]
-    **{one.name: (get_type_hints(RunSpec)[one.name], ...) for one in fields(RunSpec)},  # type: ignore[call-overload]
+    **{key: (kind, ...) for key, kind in _TYPES.items()},  # type: ignore[call-overload]
 )
-MODELS: dict[str, type] = {
-    "objective": ObjectiveSpec,
-    "dataset": DatasetSpec,
-    "encoder": EncoderSpec,
-    "projector": ProjectorSpec,
-    "budget": BudgetSpec,
-    "optimizer": OptimizerSpec,
-    "views": ViewSpec,
-    "evaluate": EvaluateSpec,
-}
+MODELS: dict[str, Any] = {key: kind for key, kind in _TYPES.items() if is_dataclass(kind)}  # of the parts of a run
 SHORTHAND = ("objective", "dataset", "encoder")  # `encoder: convnet` means `encoder: {name: convnet}`
 
 
@@ -98,13 +79,7 @@ def read_part(model: type, keys: Any) -> Any:
     read = _reader(model).validate_json(json.dumps(keys, default=str))
     if isinstance(read, ObjectiveSpec) and is_own(read.name):
         return own_spec(read.name, read)
-    if isinstance(read, DatasetSpec):
-        return read.at_absolute_paths()
-    if isinstance(read, EncoderSpec):
-        return read.at_absolute_path()
-    if isinstance(read, EvaluateSpec) and read.zero_shot is not None:
-        return replace(read, zero_shot=read.zero_shot.at_absolute_paths())
-    return read
+    return read.at_absolute_paths() if isinstance(read, DatasetSpec | EncoderSpec | EvaluateSpec) else read
 
 
 def read_run(given: dict[str, Any]) -> RunSpec:
