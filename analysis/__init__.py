@@ -9,9 +9,9 @@ from analysis import SweepAnalysis, find_peak, fit_joint, fit_power_law, open_re
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:
+TYPE_CHECKING = False
+if TYPE_CHECKING:  # as type checkers read it, without the cost of `typing`
     from analysis.laws.joint_law import fit_joint
     from analysis.laws.peak import find_peak
     from analysis.laws.power_law_fit import fit_power_law
@@ -29,11 +29,12 @@ _HOMES = {
 }
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
     """A public name, imported when it is first asked for (PEP 562)."""
     if name not in _HOMES:
         raise AttributeError(f"module 'analysis' has no attribute '{name}'")
-    return getattr(importlib.import_module(_HOMES[name]), name)
+    found: object = getattr(importlib.import_module(_HOMES[name]), name)
+    return found
 
 
 def __dir__() -> list[str]:
