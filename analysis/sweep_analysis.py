@@ -223,15 +223,16 @@ class SweepAnalysis:
         self._ask("grid_law", self.joint_law)
 
     def _ask(self, name: str, frame: pd.DataFrame, **options: str) -> None:
-        if self.kept.read(name, self._options(options)) is None:
-            self.kept.write(name, to_table(frame), self._options(options))
+        if self.kept.read(name, self.options(**options)) is None:
+            self.kept.write(name, to_table(frame), self.options(**options))
 
-    def _options(self, options: dict[str, str]) -> dict[str, str]:
+    def options(self, **options: str) -> dict[str, str]:
+        """What is kept with a file beside the digest: which of several tables of one name it is."""
         return options | {"best_over": ", ".join(self.results.passed_over)}
 
     def _table(self, name: str, compute: Callable[[], pd.DataFrame], **options: str) -> pd.DataFrame:
         """A table that is kept in a file of this name, read from there or computed."""
-        found = self.kept.read(name, self._options(options))
+        found = self.kept.read(name, self.options(**options))
         if found is None:
             found = to_table(compute())
             self._keep(name, found, options)
@@ -240,7 +241,7 @@ class SweepAnalysis:
 
     def _value(self, name: str, compute: Callable[[], T], **options: str) -> T:
         """The same of what is no table; read by those that ask for it."""
-        found = self.kept.read(name, self._options(options))
+        found = self.kept.read(name, self.options(**options))
         if found is None:
             found = pack(compute())
             self._keep(name, found, options)
@@ -249,4 +250,4 @@ class SweepAnalysis:
 
     def _keep(self, name: str, table: Any, options: dict[str, str]) -> None:
         if not self.results.damaged:  # else what is whole again tomorrow would go on missing
-            self.kept.keep(name, table, self._options(options))
+            self.kept.keep(name, table, self.options(**options))

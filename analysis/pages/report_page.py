@@ -14,6 +14,7 @@ from analysis.pages import descent_figures, grid_law_figures, isoflop_figure, sc
 from analysis.pages.claims_section import claims_section
 from analysis.pages.collapsed_runs import collapsed_runs
 from analysis.pages.html_page import images, page, paragraph, section, table
+from analysis.pages.kept_pictures import KeptPictures
 from analysis.pages.multimodal_section import images_and_text
 from analysis.pages.objective_section import objective_sections
 from analysis.pages.provenance import provenance
@@ -33,7 +34,7 @@ CONTEST = (
 
 
 def render(analysis: SweepAnalysis) -> str:
-    """The page. Figures are made anew, so that they match the store."""
+    """The page, whose figures match the store: they are of its content, or drawn anew."""
     results, runs = analysis.results, analysis.runs
     finished = runs[runs["status"] == "finished"]
     parts = [overview(runs)] + ([paragraph(f"Note: {results.remark}.")] if results.remark else [])
@@ -52,13 +53,12 @@ def render(analysis: SweepAnalysis) -> str:
 
 def _analysis(analysis: SweepAnalysis, folder: Path) -> list[str]:
     peaks, finished = analysis.peaks, analysis.finished
-    descent = descent_figures.figures(analysis, folder)
-    scaling = scaling_figures.figures(analysis, folder)
     fits, laws = analysis.fits, analysis.joint_laws
-    forecast: list[Path] = []
-    if laws:
-        forecast = grid_law_figures.figures(laws, folder)
-        forecast += isoflop_figure.figures(laws, analysis.cells, finished, folder)
+    drawn = KeptPictures(analysis, folder)
+    descent = drawn.of("double descent", lambda folder: descent_figures.figures(analysis, folder))
+    scaling = drawn.of("scaling", lambda folder: scaling_figures.figures(analysis, folder))
+    forecast = drawn.of("joint law", lambda folder: _of_joint_laws(analysis, folder)) if laws else []
+    drawn.keep()
     words = (
         paragraph(" ".join([*([f"{variant}:"] * (len(laws) > 1)), *in_words(kinds[0])]))
         for variant, kinds in laws.items()
@@ -78,6 +78,12 @@ def _analysis(analysis: SweepAnalysis, folder: Path) -> list[str]:
             "Power laws, error = E + A (x + x0)^-alpha", table(fits.drop(columns=["axis", "scale", "failed_checks"]))
         ),
     ]
+
+
+def _of_joint_laws(analysis: SweepAnalysis, folder: Path) -> list[Path]:
+    laws = analysis.joint_laws
+    isoflop = isoflop_figure.figures(laws, analysis.cells, analysis.finished, folder)
+    return grid_law_figures.figures(laws, folder) + isoflop
 
 
 def overview(runs: pd.DataFrame) -> str:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from analysis.pages.style import COLOURS, DPI, in_256_colours, plt
+from analysis.pages.style import COLOURS, DPI, in_256_colours, plt, png_alone, save
 
 
 @pytest.fixture
@@ -38,3 +38,10 @@ def test_a_picture_keeps_its_size_in_print(drawn):
     image = Image.open(io.BytesIO(in_256_colours(drawn)))
     assert image.size == Image.open(drawn).size
     assert image.info["dpi"] == pytest.approx((DPI, DPI), abs=1)
+
+
+def test_a_page_that_shows_pngs_has_no_pdfs_drawn(tmp_path):
+    with png_alone():
+        save(plt.figure(), tmp_path, "inside")
+    save(plt.figure(), tmp_path, "after")
+    assert {file.name for file in tmp_path.iterdir()} == {"inside.png", "after.png", "after.pdf"}
