@@ -12,7 +12,8 @@ from analysis.verdicts.verdict import Count, Decision, Effect, Verdict, below, e
 
 MARGIN = 0.2  # of the exponent off the diagonal: exponents that differ by less are the same for any use made of them
 LEAST_VALID = 0.5  # of the cells, whose laws above the baseline must pass every check for these to be compared
-DIFFERENCE = "exponent at P = D less that of its row and column"
+DIFFERENCE = "difference of exponents"
+OF_WHAT = "The exponent at P = D less the mean of its row and column."
 FEW = "Too few cells on or off the diagonal."
 
 
@@ -22,7 +23,7 @@ def judge_pure(evidence: Evidence) -> Verdict:
     if not np.isfinite(found.low):
         return Verdict(Decision.UNDECIDED, explanation=FEW)
     effect = effect_of(DIFFERENCE, found)
-    return Verdict(below(effect), (effect,), explanation=f"Laws {form_name(*PURE)}. {_intervals(found)}")
+    return Verdict(below(effect), (effect,), explanation=f"{OF_WHAT} Laws {form_name(*PURE)}. {_intervals(found)}")
 
 
 def judge_above_baseline(evidence: Evidence) -> Verdict:
@@ -34,8 +35,8 @@ def judge_above_baseline(evidence: Evidence) -> Verdict:
     effect = effect_of(DIFFERENCE, found)
     change = survival(evidence.fits_by_seed, form)
     explanation = (
-        f"Laws {form_name(*form)}. {_intervals(found)} In units of the mean exponent off the diagonal, subtracting "
-        f"e_inf changes the difference by {change}."
+        f"{OF_WHAT} Laws {form_name(*form)}. {_intervals(found)} In units of the mean exponent off the diagonal, "
+        f"subtracting e_inf changes the difference by {change}."
     )
     decision = below(effect) if _enough(valid) else Decision.UNDECIDED
     return Verdict(decision, (effect,), (valid,), explanation)
@@ -48,12 +49,13 @@ def judge_same(evidence: Evidence) -> Verdict:
     found, valid = slope_at_diagonal(evidence.fits_by_seed, form, relative=True), _valid(evidence)
     if not np.isfinite(found.low):
         return Verdict(Decision.UNDECIDED, explanation=FEW)
-    effects: tuple[Effect, ...] = (effect_of(f"{DIFFERENCE}, over the mean exponent off the diagonal", found),)
+    effects: tuple[Effect, ...] = (effect_of(f"relative {DIFFERENCE}", found),)
     if found.over == "seeds" and np.isfinite(found.cells_low):
-        effects += (Effect("the same", found.mean, found.cells_low, found.cells_high, "cells"),)
+        effects += (Effect("the same over cells", found.mean, found.cells_low, found.cells_high, "cells"),)
     explanation = (
-        f"Laws {form_name(*form)}. The same if all intervals lie within {MARGIN:g} of 0, different if the first lies "
-        "outside; the interval over cells is for other grids like this one."
+        f"{OF_WHAT} Laws {form_name(*form)}, relative to the mean exponent off the diagonal. The same if all intervals "
+        f"lie within {MARGIN:g} of 0, different if the first lies outside; the interval over cells is for other grids "
+        "like this one."
     )
     decision = within(MARGIN, *effects) if _enough(valid) else Decision.UNDECIDED
     return Verdict(decision, effects, (valid,), explanation)
@@ -61,7 +63,7 @@ def judge_same(evidence: Evidence) -> Verdict:
 
 def _valid(evidence: Evidence) -> Count:
     passed = of_form(evidence.fits, above_baseline(evidence))["trusted"].astype(bool)
-    return Count(int(passed.sum()), len(passed), "cells have such a law that passes every check")
+    return Count(int(passed.sum()), len(passed), "laws are valid")
 
 
 def _enough(valid: Count) -> bool:

@@ -24,7 +24,7 @@ def judge_prediction(evidence: Evidence) -> Verdict:
     baseline = {"none": "no irreducible error", "free": "a fitted irreducible error", "theory": "e_inf(P, D) below it"}
     offset = " and an offset of the steps" if best.form.offset == "free" else ""
     runs = f"most expensive runs{_in_common(best.test)}"
-    error = Effect("off by, r.m.s.", 100 * best.error, unit="%", digits=1, signed=False)
+    error = Effect("r.m.s. error", 100 * best.error, unit="%", digits=1, signed=False)
     inside = Count(round(best.coverage * best.tested), best.tested, f"{runs} lie inside their 95 % forecasts")
     decision = Decision.UNDECIDED
     if best.error <= CLOSE and best.coverage >= MOST:

@@ -22,7 +22,7 @@ def judge_pure(evidence: Evidence) -> Verdict:
     explanation = _most_common(laws)
     if laws["scale"].notna().any():
         explanation = f"Points scatter about the laws by {100 * laws['scale'].median():.1f} % (median). {explanation}"
-    return _verdict(laws, 1.0, "a pure law", explanation)
+    return _verdict(laws, 1.0, form_name(*PURE), explanation)
 
 
 def judge_one_form(evidence: Evidence) -> Verdict:
@@ -52,8 +52,8 @@ def _verdict(laws: pd.DataFrame, most: float, law: str, explanation: str) -> Ver
     elif against > len(laws) / 2:
         decision = Decision.REFUTED
     counts = (
-        Count(passed, len(laws), f"cells have {law} that passes every check"),
-        Count(against, len(laws), "have one that a failed check speaks against"),
+        Count(passed, len(laws), f"cells have a valid law {law}"),
+        Count(against, len(laws), "have failed checks that speak against it"),
     )
     low, median, high = 100 * laws["extrapolation_error"].astype(float).quantile([0.25, 0.5, 0.75])
     held_out = Effect(
