@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 from sweeps.running.outcome import Ending
 from sweeps.storage.run_status import RunStatus
+
+if TYPE_CHECKING:  # pydantic's, which training does without
+    from sweeps.grid.settings import GridSettings
 
 JUDGED_FROM = 0.1  # of a run on its embeddings may have collapsed: before, they have not spread yet
 
@@ -32,24 +35,6 @@ class Progress:
         return self.ending.text if self.ending else None
 
 
-class Checkpoints(Protocol):
-    """When a run is saved, and what stays of it."""
-
-    @property
-    def every_seconds(self) -> float: ...
-    @property
-    def keep(self) -> str: ...
-
-
-class SweepSettings(Protocol):
-    """What a trial needs of a grid's settings."""
-
-    @property
-    def compile(self) -> str: ...
-    @property
-    def checkpoint(self) -> Checkpoints: ...
-
-
 @dataclass(frozen=True)
 class TrialSettings:
     """How a run is run, none of which changes its result but for rounding.
@@ -71,7 +56,7 @@ class TrialSettings:
 
     @staticmethod
     def of(
-        settings: SweepSettings, device: str, threads: int, continues: str | None = None, tensorboard: bool = False
+        settings: GridSettings, device: str, threads: int, continues: str | None = None, tensorboard: bool = False
     ) -> TrialSettings:
         """Of a cell of a grid, whatever runs it."""
         return TrialSettings(

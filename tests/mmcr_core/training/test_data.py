@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+from typing import get_args
 
 import numpy as np
 import pyarrow as pa
@@ -11,7 +12,10 @@ import torch
 from PIL import Image
 from sklearn.datasets import load_digits
 
+from mmcr_core.data_spec import DatasetName
 from mmcr_core.images.image_set import DatasetError
+from mmcr_core.images.parquet_file import ParquetFile
+from mmcr_core.pairs.parquet_pairs import ParquetPairs
 from mmcr_core.spec import DatasetSpec
 from mmcr_core.training import data
 from tests.mmcr_core.images.own_data import encoded, write_folder, write_parquet
@@ -132,3 +136,18 @@ def no_image(path):
 def numbers(path):
     pq.write_table(pa.table({"image": [1, 2]}), path)
     return path
+
+
+def test_every_name_has_a_data_set_and_parquet_files_two():
+    assert {*data.IMAGES, *data.PAIRS} == set(get_args(DatasetName))
+    assert set(data.IMAGES) & set(data.PAIRS) == {"parquet"}
+    assert isinstance(data.dataset(DatasetSpec("parquet", path="a")), ParquetFile)
+    assert isinstance(data.dataset(DatasetSpec("parquet", path="a", pairs=True)), ParquetPairs)
+
+
+def test_a_set_of_images_and_one_of_pairs_are_kept_side_by_side():
+    """Zero-shot classification looks at images while pairs are trained on."""
+    digits, glyphs = DatasetSpec("digits"), DatasetSpec("glyphs")
+    images, pairs = data.load(digits), data.load(glyphs)
+    assert data.load(digits) is images and data.load(glyphs) is pairs
+    assert data.load(DatasetSpec("digits", limit=100)) is images
