@@ -52,7 +52,7 @@ def render(analysis: SweepAnalysis) -> str:
 
 
 def _analysis(analysis: SweepAnalysis, folder: Path) -> list[str]:
-    peaks, finished = analysis.peaks, analysis.finished
+    peaks = analysis.peaks
     fits, laws = analysis.fits, analysis.joint_laws
     drawn = KeptPictures(analysis, folder)
     descent = drawn.of("double descent", lambda folder: descent_figures.figures(analysis, folder))
