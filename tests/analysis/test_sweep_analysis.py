@@ -121,7 +121,7 @@ def test_the_fits_are_those_of_the_cells(fitted):
     assert {key[-2:] for key in read} == {PURE, chosen_form(table)}
     x = np.geomspace(1e9, 1e12, 20)
     for key, fit in read.items():
-        assert np.array_equal(fit.band(x), fits[key].band(x)) and fit.trusted == fits[key].trusted
+        assert np.array_equal(fit.band(x), fits[key].band(x)) and fit.failed_checks == fits[key].failed_checks
         assert np.array_equal(fit.predict(x), fits[key].predict(x))
 
 
