@@ -19,6 +19,7 @@ from scipy.signal import lfilter
 
 from mmcr_core.defaults import run_spec
 from mmcr_core.identity import canonical_json, run_id
+from mmcr_core.objectives import objective_spec
 from mmcr_core.spec import BudgetSpec, DatasetSpec, ObjectiveSpec, OptimizerSpec, RunSpec
 from sweeps.storage.sweep_store import Store
 
@@ -101,11 +102,9 @@ def write_sweep(
     return store
 
 
-@dataclasses.dataclass(frozen=True)
-class OfPairs(ObjectiveSpec):
-    """An objective on image-text pairs as the store knows it."""
-
-    clip_weight: float = 0.0
+def pairs_objective(name: str, clip_weight: float = 0.0) -> ObjectiveSpec:
+    """An objective on image-text pairs."""
+    return objective_spec(name, **({"clip_weight": clip_weight} if clip_weight else {}))
 
 
 def pairs_accuracy(objective: str, P: int) -> float:
@@ -115,14 +114,14 @@ def pairs_accuracy(objective: str, P: int) -> float:
 
 
 def write_pairs(
-    store: Store, objective: OfPairs, P: int, D: int = 64, seed: int = 0, images: int = 8192, spread: float = 0.005,
-    left_out: tuple[str, ...] = (),
+    store: Store, objective: ObjectiveSpec, P: int, D: int = 64, seed: int = 0, images: int = 8192,
+    spread: float = 0.005, left_out: tuple[str, ...] = (),
 ) -> str:  # fmt: skip
     """A run on image-text pairs with what such runs measure at their end, but for names that begin as in `left_out`."""
     run = run_spec(DatasetSpec("glyphs"), P, D, 2, BudgetSpec(images=images), seed=seed)
     run = dataclasses.replace(run, objective=objective)
     key, steps = run_id(run), images // P
-    top = pairs_accuracy(objective.name, P) + objective.clip_weight / 50
+    top = pairs_accuracy(objective.name, P) + getattr(objective, "clip_weight", 0.0) / 50
     top += spread * float(np.random.default_rng([seed, P, *map(ord, key)]).standard_normal())
     found = {"zero_shot_top1": top, "zero_shot_top5": 0.5 + top / 2, "modality_gap": 1.2 - top}
     for way, off in (("image_to_text_recall", 0.02), ("text_to_image_recall", -0.02)):

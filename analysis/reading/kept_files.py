@@ -23,7 +23,7 @@ import pyarrow.parquet as pq
 from analysis.reading.results import Results
 from sweeps.storage.files_and_urls import read_table, write_atomically
 
-VERSION = 1  # of the analysis: raised whenever the same store would give other numbers
+VERSION = 2  # of the analysis: raised whenever the same store would give other numbers
 KEY = b"analysis"  # of the schema's metadata
 ROWS = ["run_id", "variant", "status", "steps", "percent_error", "wall_seconds"]
 Options = Mapping[str, str]

@@ -15,7 +15,7 @@ from analysis.verdicts.verdict import Decision, Verdict
 from sweeps.storage.sweep_store import Store
 from tests import synthetic
 from tests.conftest import invoke
-from tests.synthetic import OfPairs, write_pairs
+from tests.synthetic import pairs_objective, write_pairs
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +26,7 @@ def sweep(tmp_path_factory):
         for D in (32, 64):
             for P in (32, 256, 1024):
                 for seed in (0, 1):
-                    write_pairs(store, OfPairs(name), P, D, seed, spread=0.0005)
+                    write_pairs(store, pairs_objective(name), P, D, seed, spread=0.0005)
     return store.root
 
 
@@ -50,8 +50,8 @@ def test_many_sizes_take_pages_and_other_budgets_are_named(tmp_path, monkeypatch
     store = Store(tmp_path / "budgets")
     for D in (32, 64):
         for P in (32, 64):
-            write_pairs(store, OfPairs("siglip"), P, D, left_out=("zero_shot", "modality"))
-    write_pairs(store, OfPairs("siglip"), 32, images=32768)
+            write_pairs(store, pairs_objective("siglip"), P, D, left_out=("zero_shot", "modality"))
+    write_pairs(store, pairs_objective("siglip"), 32, images=32768)
     ran = invoke("plot_multimodal", store.root)
     assert ran.returncode == 0, ran.stderr
     assert {path.name for path in (store.root / "figures").glob("*.png")} == {"multimodal_0.png", "multimodal_1.png"}
@@ -71,7 +71,7 @@ def test_the_report_has_the_section_and_judges_the_claim_once_for_the_whole_swee
     for name in ("clip", "mmcr"):
         for P in (128, 1024):
             for seed in (0, 1):
-                write_pairs(store, OfPairs(name), P, seed=seed, spread=0.0005)
+                write_pairs(store, pairs_objective(name), P, seed=seed, spread=0.0005)
     ran = invoke("report", store.root)
     assert ran.returncode == 0, ran.stderr
     page = (store.root / "report.html").read_text()

@@ -8,7 +8,7 @@ from analysis.laws.multimodal import ERROR, at_equal_images, budgets, measuremen
 from analysis.tables import ResultsError, open_results
 from sweeps.storage.sweep_store import Store
 from tests import synthetic
-from tests.synthetic import OfPairs, write_pairs
+from tests.synthetic import pairs_objective, write_pairs
 
 
 @pytest.fixture(scope="module")
@@ -18,8 +18,8 @@ def table(tmp_path_factory):
     for name in ("clip", "mmcr"):
         for P in (48, 64, 128):  # of which 48 does not divide the budget
             for seed in (0, 1):
-                write_pairs(store, OfPairs(name), P, seed=seed)
-    write_pairs(store, OfPairs("mmcr"), 64, images=16384)
+                write_pairs(store, pairs_objective(name), P, seed=seed)
+    write_pairs(store, pairs_objective("mmcr"), 64, images=16384)
     return measurements(open_results(store.root))
 
 
@@ -65,7 +65,7 @@ def test_recall_is_the_mean_of_both_directions_and_knows_chance(table):
 
 def test_runs_that_measured_one_direction_have_no_mean_of_both(tmp_path):
     store = Store(tmp_path)
-    write_pairs(store, OfPairs("clip"), 64, left_out=("image_to_text", "zero_shot"))
+    write_pairs(store, pairs_objective("clip"), 64, left_out=("image_to_text", "zero_shot"))
     measures = set(measurements(open_results(store.root))["measure"])
     assert "text_to_image_recall_1" in measures and "recall_1" not in measures
 

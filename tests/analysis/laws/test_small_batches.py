@@ -9,7 +9,7 @@ from analysis.laws.multimodal import measurements
 from analysis.laws.small_batches import differences, plain
 from analysis.tables import open_results
 from sweeps.storage.sweep_store import Store
-from tests.synthetic import OfPairs, pairs_accuracy, write_pairs
+from tests.synthetic import pairs_accuracy, pairs_objective, write_pairs
 
 
 @pytest.fixture(scope="module")
@@ -18,11 +18,11 @@ def results(tmp_path_factory):
     store = Store(tmp_path_factory.mktemp("small"))
     for P in (64, 128, 512):
         for seed in range(3):
-            for objective in (OfPairs("mmcr"), OfPairs("mmcr", 0.5), OfPairs("siglip")):
+            for objective in (pairs_objective("mmcr"), pairs_objective("mmcr", 0.5), pairs_objective("siglip")):
                 write_pairs(store, objective, P, seed=seed)
             if seed < 2:
-                write_pairs(store, OfPairs("clip"), P, seed=seed)
-    write_pairs(store, OfPairs("clip"), 128, seed=2, images=16384)
+                write_pairs(store, pairs_objective("clip"), P, seed=seed)
+    write_pairs(store, pairs_objective("clip"), 128, seed=2, images=16384)
     return open_results(store.root)
 
 
