@@ -12,20 +12,20 @@ import importlib
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:  # as type checkers read it, without the cost of `typing`
-    from analysis.laws.joint_law import fit_joint
-    from analysis.laws.peak import find_peak
-    from analysis.laws.power_law_fit import fit_power_law
-    from analysis.reading.results import open_results
+    from analysis.estimates.peak import find_peak
+    from analysis.fitting.multivariate_fit import fit_joint
+    from analysis.fitting.power_law_fit import fit_power_law
+    from analysis.results.results import open_results
     from analysis.sweep_analysis import SweepAnalysis
 
 __all__ = ["SweepAnalysis", "find_peak", "fit_joint", "fit_power_law", "open_results"]
 
 _HOMES = {
     "SweepAnalysis": "analysis.sweep_analysis",
-    "find_peak": "analysis.laws.peak",
-    "fit_joint": "analysis.laws.joint_law",
-    "fit_power_law": "analysis.laws.power_law_fit",
-    "open_results": "analysis.reading.results",
+    "find_peak": "analysis.estimates.peak",
+    "fit_joint": "analysis.fitting.multivariate_fit",
+    "fit_power_law": "analysis.fitting.power_law_fit",
+    "open_results": "analysis.results.results",
 }
 
 

@@ -13,18 +13,18 @@ from typing import Annotated
 
 import typer
 
-from analysis.pages.command_options import open_each
-from analysis.pages.output_files import shown
-from analysis.pages.progress import track
-from analysis.pages.terminal_table import print_table
-from analysis.reading.errors import ResultsError
-from analysis.reading.results import Results
+from analysis.cli.command_options import open_each
+from analysis.cli.output_files import shown
+from analysis.cli.progress import track
+from analysis.cli.terminal_table import print_table
+from analysis.results.errors import ResultsError
+from analysis.results.results import Results
 from analysis.sweep_analysis import SweepAnalysis
 from analysis.verdicts.registry import judgements
 from analysis.verdicts.rendering import as_json, markdown, terminal
-from sweeps.storage.door import guarded, new_app
-from sweeps.storage.marked_page import between_markers, read_marked, write_marked
-from sweeps.storage.terminal import say
+from sweeps.cli.app import guarded, new_app
+from sweeps.cli.console import say
+from sweeps.cli.generated_block import between_markers, read_marked, write_marked
 
 EXAMPLE = "Example: python analysis/claims.py results/quickstart"
 BEGIN, END = "<!-- claims: written by analysis/claims.py -->", "<!-- end of claims -->"

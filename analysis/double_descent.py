@@ -6,6 +6,6 @@ peak = find_peak(points, 64, error)                              # points: P of 
 print(peak.location, peak.interval, peak.found, peak.reason)     # location in log2(P / D)
 """
 
-from analysis.laws.peak import Peak, find_peak, find_peaks, peak_table
+from analysis.estimates.peak import Peak, find_peak, find_peaks, peak_table
 
 __all__ = ["Peak", "find_peak", "find_peaks", "peak_table"]

@@ -7,11 +7,11 @@ trained on (dataset.limit), also figures/levels.{png,pdf} (error and uniformity 
 
 from __future__ import annotations
 
-from analysis.pages.command_options import BEST_OVER, FIGURES, RESULTS, analyze
-from analysis.pages.descent_figures import figures, summary
-from analysis.pages.output_files import shown
-from analysis.pages.terminal_table import print_table
-from sweeps.storage.door import guarded, new_app
+from analysis.cli.command_options import BEST_OVER, FIGURES, RESULTS, analyze
+from analysis.cli.output_files import shown
+from analysis.cli.terminal_table import print_table
+from analysis.figures.double_descent_figures import figures, summary
+from sweeps.cli.app import guarded, new_app
 
 EXAMPLE = "Example: python analysis/plot_double_descent.py results/quickstart"
 app = new_app()

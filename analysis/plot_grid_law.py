@@ -6,13 +6,13 @@ against P at fixed compute) and grid_law.parquet.
 
 from __future__ import annotations
 
-from analysis.laws.exponents_in_words import in_words
-from analysis.pages import grid_law_figures, isoflop_figure
-from analysis.pages.command_options import BEST_OVER, FIGURES, RESULTS, analyze
-from analysis.pages.output_files import shown
-from analysis.pages.terminal_table import print_table
-from sweeps.storage.door import guarded, new_app
-from sweeps.storage.terminal import say
+from analysis.cli.command_options import BEST_OVER, FIGURES, RESULTS, analyze
+from analysis.cli.output_files import shown
+from analysis.cli.terminal_table import print_table
+from analysis.estimates.exponent_summary import in_words
+from analysis.figures import isoflop_figure, joint_law_figures
+from sweeps.cli.app import guarded, new_app
+from sweeps.cli.console import say
 
 EXAMPLE = "Example: python analysis/plot_grid_law.py results/quickstart"
 SHOWN = ["variant", "floor", "offset", "aspect", "by_formula", "bic", "test_error", "test_coverage", "tested"]
@@ -32,7 +32,7 @@ def main(results: RESULTS, output: FIGURES = None, best_over: BEST_OVER = None) 
     for variant, kinds in laws.items():
         say("\n".join([*([f"{variant}:"] * (len(laws) > 1)), *in_words(kinds[0])]))
     folder = output or analysis.results.root / "figures"
-    for path in grid_law_figures.figures(laws, folder) + isoflop_figure.figures(
+    for path in joint_law_figures.figures(laws, folder) + isoflop_figure.figures(
         laws, analysis.cells, analysis.finished, folder
     ):
         print(shown(path))

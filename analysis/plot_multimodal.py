@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import sys
 
-from analysis.laws import multimodal
-from analysis.laws.multimodal_crossings import crossings, in_words
-from analysis.pages.command_options import BEST_OVER, FIGURES, RESULTS, open_best
-from analysis.pages.multimodal_figure import figures
-from analysis.pages.output_files import shown, write_csv
-from sweeps.storage.door import guarded, new_app
-from sweeps.storage.terminal import say
+from analysis.cli.command_options import BEST_OVER, FIGURES, RESULTS, open_best
+from analysis.cli.output_files import shown, write_csv
+from analysis.comparisons import multimodal
+from analysis.comparisons.multimodal_crossings import crossings, in_words
+from analysis.figures.multimodal_figure import figures
+from sweeps.cli.app import guarded, new_app
+from sweeps.cli.console import say
 
 EXAMPLE = "Example: python analysis/plot_multimodal.py results/multimodal-glyphs"
 app = new_app()

@@ -7,14 +7,14 @@ on mutual information and the like were measured.
 
 from __future__ import annotations
 
-from analysis.laws.gains import gains
-from analysis.laws.objective_differences import in_words
-from analysis.pages import measure_figures, objective_figures
-from analysis.pages.command_options import BEST_OVER, FIGURES, RESULTS, analyze
-from analysis.pages.output_files import shown, write_csv
-from analysis.pages.terminal_table import print_table
-from sweeps.storage.door import guarded, new_app
-from sweeps.storage.terminal import say
+from analysis.cli.command_options import BEST_OVER, FIGURES, RESULTS, analyze
+from analysis.cli.output_files import shown, write_csv
+from analysis.cli.terminal_table import print_table
+from analysis.comparisons.gain_over_untrained import gains
+from analysis.comparisons.objective_differences import in_words
+from analysis.figures import metric_figures, objective_figures
+from sweeps.cli.app import guarded, new_app
+from sweeps.cli.console import say
 
 EXAMPLE = "Example: python analysis/plot_objectives.py results/objectives-digits"
 app = new_app()
@@ -28,7 +28,7 @@ def main(results: RESULTS, output: FIGURES = None, best_over: BEST_OVER = None) 
     opened = analysis.results
     folder = output or opened.root / "figures"
     compared = analysis.objective_differences
-    pictures = objective_figures.figures(opened, folder) + measure_figures.figures(opened, folder)
+    pictures = objective_figures.figures(opened, folder) + metric_figures.figures(opened, folder)
     write_csv(compared, folder / "objectives.csv")
     for line in in_words(compared):
         say(line)

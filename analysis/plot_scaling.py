@@ -14,11 +14,11 @@ from typing import Annotated
 
 import typer
 
-from analysis.laws.cell_law import form_name
-from analysis.pages.command_options import BEST_OVER, FIGURES, RESULTS, analyze
-from analysis.pages.output_files import shown
-from analysis.pages.scaling_figures import figures
-from sweeps.storage.door import guarded, new_app
+from analysis.cli.command_options import BEST_OVER, FIGURES, RESULTS, analyze
+from analysis.cli.output_files import shown
+from analysis.estimates.per_cell_fit import form_name
+from analysis.figures.scaling_figures import figures
+from sweeps.cli.app import guarded, new_app
 
 EXAMPLE = "Example: python analysis/plot_scaling.py results/quickstart --floor theory --axis steps"
 app = new_app()

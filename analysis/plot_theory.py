@@ -13,11 +13,11 @@ from typing import Annotated
 import numpy as np
 import typer
 
-from analysis.pages.output_files import shown, write_csv
-from analysis.pages.style import save
-from analysis.pages.theory_figures import draw, draw_labellings, simulate, simulate_labellings
-from analysis.reading.errors import ResultsError
-from sweeps.storage.door import guarded, new_app
+from analysis.cli.output_files import shown, write_csv
+from analysis.figures.style import save
+from analysis.figures.theory_figures import draw, draw_labellings, simulate, simulate_labellings
+from analysis.results.errors import ResultsError
+from sweeps.cli.app import guarded, new_app
 
 EXAMPLE = "Example: python analysis/plot_theory.py -o results/theory --largest 10000"
 app = new_app()

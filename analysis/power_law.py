@@ -6,7 +6,7 @@ fit = fit_power_law(flops, error, floor="free", holdout=0.25)    # error = E + A
 print(fit.alpha, fit.interval("alpha"), fit.valid, fit.failed_checks, fit.reason)
 """
 
-from analysis.laws.joint_law import JointFit, fit_joint
-from analysis.laws.power_law_fit import PowerLawFit, difference, fit_power_law
+from analysis.fitting.multivariate_fit import JointFit, fit_joint
+from analysis.fitting.power_law_fit import PowerLawFit, difference, fit_power_law
 
 __all__ = ["JointFit", "PowerLawFit", "difference", "fit_joint", "fit_power_law"]

@@ -15,12 +15,12 @@ from typing import Annotated
 
 import typer
 
-from analysis.pages.output_files import shown, write_csv, write_table
-from analysis.pages.query_examples import EXAMPLES
-from analysis.pages.terminal_table import print_table
-from analysis.reading.errors import ResultsError
-from analysis.reading.results import open_results
-from sweeps.storage.door import HELP, guarded, new_app
+from analysis.cli.output_files import shown, write_csv, write_table
+from analysis.cli.query_examples import EXAMPLES
+from analysis.cli.terminal_table import print_table
+from analysis.results.errors import ResultsError
+from analysis.results.results import open_results
+from sweeps.cli.app import HELP, guarded, new_app
 
 EXAMPLE = (
     'Example: python analysis/query.py results/quickstart "SELECT P, D, percent_error FROM runs ORDER BY D, P". '

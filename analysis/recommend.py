@@ -15,16 +15,16 @@ from typing import Annotated
 import numpy as np
 import typer
 
-from analysis.laws.recommendation import Budget, priced_cells, recommend
-from analysis.pages.command_options import BEST_OVER, FIGURES, RESULTS, analyze
-from analysis.pages.frontier_figure import draw
-from analysis.pages.output_files import shown
-from analysis.pages.recommendation_text import FLOORS, readable, warnings
-from analysis.pages.style import save
-from analysis.pages.terminal_table import print_table
-from analysis.reading.errors import ResultsError
-from sweeps.storage.door import guarded, new_app
-from sweeps.storage.terminal import say
+from analysis.cli.command_options import BEST_OVER, FIGURES, RESULTS, analyze
+from analysis.cli.output_files import shown
+from analysis.cli.recommendation_text import FLOORS, readable, warnings
+from analysis.cli.terminal_table import print_table
+from analysis.estimates.recommendation import Budget, priced_cells, recommend
+from analysis.figures.compute_frontier_figure import draw
+from analysis.figures.style import save
+from analysis.results.errors import ResultsError
+from sweeps.cli.app import guarded, new_app
+from sweeps.cli.console import say
 
 EXAMPLE = "Example: python analysis/recommend.py results/quickstart --flops 1e14 --rank gap"
 app = new_app()

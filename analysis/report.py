@@ -11,12 +11,12 @@ from typing import Annotated
 
 import typer
 
-from analysis.pages import comparison_page, report_page
-from analysis.pages.command_options import BEST_OVER, open_each
-from analysis.pages.output_files import shown, write_page
-from analysis.pages.progress import track
+from analysis.cli.command_options import BEST_OVER, open_each
+from analysis.cli.output_files import shown, write_page
+from analysis.cli.progress import track
+from analysis.pages import report_page, sweep_comparison
 from analysis.sweep_analysis import SweepAnalysis
-from sweeps.storage.door import guarded, new_app
+from sweeps.cli.app import guarded, new_app
 
 EXAMPLE = "Example: python analysis/report.py results/quickstart"
 app = new_app()
@@ -34,7 +34,7 @@ def main(
     """Write the report of a sweep, or of how sweeps compare (comparison.html in the first one's folder)."""
     sweeps = [SweepAnalysis(opened, track) for opened in open_each(results, best_over)]
     name = "report.html" if len(sweeps) == 1 else "comparison.html"
-    text = report_page.render(sweeps[0]) if len(sweeps) == 1 else comparison_page.render(sweeps)
+    text = report_page.render(sweeps[0]) if len(sweeps) == 1 else sweep_comparison.render(sweeps)
     target = output or sweeps[0].results.root / name
     write_page(text, target)
     print(f"Open {shown(target)} in a browser.")

@@ -16,21 +16,21 @@ from typing import Any, TypeVar
 
 import pandas as pd
 
-from analysis.laws import multimodal, objective_differences
-from analysis.laws.cell_law import PURE, Fits, Form, chosen_form, fit_cell, fit_table, laws_by_seed
-from analysis.laws.factor_changes import factor_changes
-from analysis.laws.fitted_law import PowerLawFit
-from analysis.laws.forecast import EndTest, Forecaster, end_test, forecaster
-from analysis.laws.grid_law import GridForm, GridLaw, grid_laws, grid_points, law_table
-from analysis.laws.joint_law import JointFit
-from analysis.laws.measured_cells import Cell, Key, measured_cells, tail_errors
-from analysis.laws.peak import finished_runs, peak_table
-from analysis.laws.reference_level import Level
-from analysis.laws.trust import FailedCheck
-from analysis.reading.errors import ResultsError
-from analysis.reading.kept_files import KeptFiles, content_digest, to_table
-from analysis.reading.plain_values import pack, unpack
-from analysis.reading.results import Results
+from analysis.comparisons import multimodal, objective_differences
+from analysis.estimates.error_component_changes import factor_changes
+from analysis.estimates.fit_data import Cell, Key, measured_cells, tail_errors
+from analysis.estimates.forecast import EndTest, Forecaster, end_test, forecaster
+from analysis.estimates.joint_scaling_law import GridForm, GridLaw, grid_laws, grid_points, law_table
+from analysis.estimates.peak import finished_runs, peak_table
+from analysis.estimates.per_cell_fit import PURE, Fits, Form, chosen_form, fit_cell, fit_table, laws_by_seed
+from analysis.estimates.uniform_baseline import Level
+from analysis.fitting.diagnostics import FailedCheck
+from analysis.fitting.multivariate_fit import JointFit
+from analysis.fitting.power_law import PowerLawFit
+from analysis.results.analysis_cache import KeptFiles, content_digest, to_table
+from analysis.results.errors import ResultsError
+from analysis.results.plain_values import pack, unpack
+from analysis.results.results import Results
 
 CLASSES = (PowerLawFit, JointFit, GridForm, GridLaw, Level, Cell, Forecaster, FailedCheck)  # that kept files hold
 JointLaws = dict[str, list[GridLaw]]

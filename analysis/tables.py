@@ -9,7 +9,7 @@ best = results.sql("SELECT P, D, min(percent_error) FROM runs GROUP BY ALL")
 both = open_results("results/A", "results/B").runs()             # told apart by the column `sweep`
 """
 
-from analysis.reading.errors import ResultsError
-from analysis.reading.results import Results, open_results
+from analysis.results.errors import ResultsError
+from analysis.results.results import Results, open_results
 
 __all__ = ["Results", "ResultsError", "open_results"]

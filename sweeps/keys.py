@@ -9,10 +9,10 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from sweeps.storage.door import guarded, new_app
-from sweeps.storage.errors import UserError
-from sweeps.storage.marked_page import between_markers, read_marked, write_marked
-from sweeps.storage.terminal import columns
+from sweeps.cli.app import guarded, new_app
+from sweeps.cli.console import columns
+from sweeps.cli.errors import UserError
+from sweeps.cli.generated_block import between_markers, read_marked, write_marked
 
 EXAMPLE = "Example: python sweeps/keys.py optimizer"
 WIDTH = 100  # of a line, at most
@@ -28,8 +28,8 @@ def keys(
     schema: Annotated[Path | None, typer.Option(help="Write the JSON schema of grid files, for editors.")] = None,
 ) -> None:
     """Print every key of a grid file: what it may be, what it is where it is left out, what it means."""
-    from sweeps.grid.reference import BEGIN, END, below, key_rows, lines, markdown
-    from sweeps.grid.schema import schema_text
+    from sweeps.config.reference import BEGIN, END, below, key_rows, lines, markdown
+    from sweeps.config.schema import schema_text
 
     if schema:
         schema.write_text(schema_text(), encoding="utf-8")

@@ -13,9 +13,9 @@ from typing import Annotated
 
 import typer
 
-from sweeps.storage.door import guarded, new_app
-from sweeps.storage.errors import UserError
-from sweeps.storage.terminal import say
+from sweeps.cli.app import guarded, new_app
+from sweeps.cli.console import say
+from sweeps.cli.errors import UserError
 
 EXAMPLE = "Example: python sweeps/launch.py sweeps/grids/quickstart.yaml --only 'P=64,D=64'"
 app = new_app()
@@ -45,26 +45,28 @@ def launch(
     as_json: Annotated[bool, typer.Option("--json", help="Print the plan or the outcome as JSON.")] = False,
 ) -> None:
     """Run every cell of a grid, or what is missing of it."""
-    from sweeps.running import one_cell, plan_preview, summary
-    from sweeps.running.limits import Limits
-    from sweeps.running.sweep import open_sweep
+    from sweeps.execution import local
+    from sweeps.monitoring import summary
+    from sweeps.planning import preview
+    from sweeps.planning.limits import Limits
+    from sweeps.planning.sweep import open_sweep
 
     if cell is not None and (only or address or plan or calibrate or max_concurrent):
         raise UserError("--cell: trains one cell without Ray; leave --only, --plan, --address and the like out")
     sweep = open_sweep(grid, results, only)
     limits = Limits.of(max_concurrent, time_limit, tensorboard, wait)
     if cell is not None:
-        code = summary.show(*one_cell.train_one(sweep, cell, limits), as_json)
+        code = summary.show(*local.train_one(sweep, cell, limits), as_json)
     elif plan and not calibrate:
         if address:
             say(f"note: the times are of this machine; add --calibrate to measure on the cluster {address}", sys.stderr)
-        code = plan_preview.show(sweep, max_concurrent, as_json)
+        code = preview.show(sweep, max_concurrent, as_json)
     else:
-        from sweeps.running import launching  # brings Ray with it
+        from sweeps.execution import launching  # brings Ray with it
 
         if plan:
             launching.calibrate(sweep, address, limits)
-            code = plan_preview.show(sweep, max_concurrent, as_json)
+            code = preview.show(sweep, max_concurrent, as_json)
         else:
             code = summary.show(sweep, launching.train(sweep, address, limits, calibrate), as_json)
     raise typer.Exit(code)

@@ -10,10 +10,10 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from mmcr_core.pairs.shard_table import TableError, captioned
-from mmcr_core.pairs.shard_writer import write_shards
-from sweeps.storage.door import guarded, new_app
-from sweeps.storage.errors import UserError
+from mmcr_core.data.shards.caption_table import TableError, captioned
+from mmcr_core.data.shards.writer import write_shards
+from sweeps.cli.app import guarded, new_app
+from sweeps.cli.errors import UserError
 
 NAMED = 20  # rows left out that are named one by one
 EXAMPLE = "Example: python sweeps/make_shards.py photos captions.csv -o shards --image-column file"

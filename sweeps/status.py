@@ -15,13 +15,13 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from sweeps.grid.axes import PAPER, column, text_of, varying_keys
-from sweeps.running.outcome import latest
-from sweeps.running.survey import CellStatus, survey
-from sweeps.storage.door import guarded, new_app
+from sweeps.cli.app import guarded, new_app
+from sweeps.cli.console import columns, fitting, say
+from sweeps.config.axes import PAPER, column, text_of, varying_keys
+from sweeps.monitoring.outcome import latest
+from sweeps.monitoring.sweep_status import CellStatus, survey
 from sweeps.storage.run_status import RunStatus
 from sweeps.storage.sweep_store import Store
-from sweeps.storage.terminal import columns, fitting, say
 
 REFRESH_SECONDS = 5.0
 MANY = 40  # cells, from which on those that wait or have finished are counted and not listed

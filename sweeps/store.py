@@ -9,11 +9,11 @@ import typer
 from rich.console import Console
 from rich.progress import track
 
-from sweeps.storage.check import examine
-from sweeps.storage.compact import compact_run
-from sweeps.storage.door import guarded, new_app
-from sweeps.storage.errors import UserError
-from sweeps.storage.files_and_urls import at
+from sweeps.cli.app import guarded, new_app
+from sweeps.cli.errors import UserError
+from sweeps.storage.compaction import compact_run
+from sweeps.storage.filesystems import at
+from sweeps.storage.fsck import examine
 from sweeps.storage.run_status import RunStatus
 from sweeps.storage.sweep_store import Store
 

@@ -22,10 +22,10 @@ import torch
 from hypothesis import settings
 from typer.testing import CliRunner
 
-from mmcr_core.capacity import Capacity
-from mmcr_core.defaults import run_spec
-from mmcr_core.images import embedding_measures
-from mmcr_core.spec import BudgetSpec, DatasetSpec, EvaluateSpec, ProjectorSpec, RunSpec
+from mmcr_core.config.defaults import run_spec
+from mmcr_core.config.run import BudgetSpec, DatasetSpec, EvaluateSpec, ProjectorSpec, RunSpec
+from mmcr_core.evaluation import embedding_metrics
+from mmcr_core.manifold_capacity import Capacity
 
 settings.register_profile("same everywhere", deadline=None, derandomize=True)  # no test depends on a machine's speed
 settings.load_profile("same everywhere")
@@ -95,7 +95,7 @@ def capacity_stand_in(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, ...]]:
         shapes.append(points.shape)
         return Capacity(0.1, 1.0, float(points.shape[2]), (0.05, 0.2), (0.9, 1.1), (7.0, 9.0))
 
-    monkeypatch.setattr(embedding_measures, "manifold_capacity", answer)
+    monkeypatch.setattr(embedding_metrics, "manifold_capacity", answer)
     return shapes
 
 

@@ -17,10 +17,10 @@ from typing import Any
 import numpy as np
 from scipy.signal import lfilter
 
-from mmcr_core.defaults import run_spec
-from mmcr_core.identity import canonical_json, run_id
+from mmcr_core.config.defaults import run_spec
+from mmcr_core.config.run import BudgetSpec, DatasetSpec, ObjectiveSpec, OptimizerSpec, RunSpec
+from mmcr_core.config.run_id import canonical_json, run_id
 from mmcr_core.objectives import objective_spec
-from mmcr_core.spec import BudgetSpec, DatasetSpec, ObjectiveSpec, OptimizerSpec, RunSpec
 from sweeps.storage.sweep_store import Store
 
 PAPER = (64, 128, 256, 512, 1024)

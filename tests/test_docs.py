@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from sweeps.grid.grid_file import load_grid
+from sweeps.config.grid_file import load_grid
 from tests.conftest import REPOSITORY
 from tests.pages import PAGES, anchors, prose
 

@@ -7,9 +7,9 @@ import json
 
 import pytest
 
-from mmcr_core.identity import canonical_json, run_id, spec_to_json
-from sweeps.grid.stored_spec import spec_from_json
-from sweeps.storage.files_and_urls import read_table
+from mmcr_core.config.run_id import canonical_json, run_id, spec_to_json
+from sweeps.config.spec_serialization import spec_from_json
+from sweeps.storage.filesystems import read_table
 from tests.conftest import REPOSITORY
 
 GOLDEN = REPOSITORY / "tests/golden_run_ids.jsonl.gz"

@@ -15,8 +15,8 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from mmcr_core.identity import run_id
-from sweeps.grid.grid_file import load_grid
+from mmcr_core.config.run_id import run_id
+from sweeps.config.grid_file import load_grid
 from sweeps.storage.sweep_store import Store
 from tests.benchmarks.gpu import results, rows, speed
 from tests.benchmarks.gpu.archive import write_archive

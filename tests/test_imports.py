@@ -56,7 +56,7 @@ sys.meta_path.insert(0, Watch())
 """
 
 
-@pytest.mark.parametrize("first", ["mmcr_core.training", "sweeps.running.worker", "sweeps.running.plan_preview"])
+@pytest.mark.parametrize("first", ["mmcr_core.training", "sweeps.execution.ray.trainable", "sweeps.planning.preview"])
 def test_threads_are_told_to_spin_briefly_before_torch_is_loaded(first):
     clean = {name: value for name, value in os.environ.items() if name not in ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT")}
     code = f"{AT_TORCH}import {first}"
@@ -112,7 +112,7 @@ def test_rooms_of_analysis_stand_on_each_other_in_one_order():
         ("import mmcr_core.training", ["ray", "pyarrow", "pydantic", "pandas"]),
         ("import analysis.report, analysis.query, analysis.tables", ["torch", "ray"]),
         ("import sweeps.storage.sweep_store", ["torch", "ray"]),
-        ("import sweeps.grid.grid_file", ["ray"]),
+        ("import sweeps.config.grid_file", ["ray"]),
         ("import sweeps.__main__", ["torch", "ray", "pandas", "numpy", "typer"]),
     ],
 )

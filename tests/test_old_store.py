@@ -16,7 +16,7 @@ import pytest
 import torch
 
 from analysis.tables import open_results
-from sweeps.networks import load_network
+from sweeps.execution.encoder_loading import load_network
 from tests.conftest import REPOSITORY, invoke, run_script
 from tests.recorded_machine import differences
 

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from mmcr_core.training import Pretraining
-from sweeps.grid.stored_spec import spec_from_json
+from sweeps.config.spec_serialization import spec_from_json
 from tests.conftest import REPOSITORY
 from tests.recorded_machine import differences
 

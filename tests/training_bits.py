@@ -19,10 +19,10 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 import numpy as np
 import torch
 
-from mmcr_core.identity import run_id
+from mmcr_core.config.run_id import run_id
 from mmcr_core.training import Pretraining
-from sweeps.grid.grid_file import load_grid
-from sweeps.running.run_row import device_name
+from sweeps.config.grid_file import load_grid
+from sweeps.execution.run_metadata import device_name
 
 DIGITS = "dataset: digits, P: 32, D: 16, projector: {hidden: [32]}, budget: {steps: 200}"
 GLYPHS = "dataset: glyphs, P: 16, D: 32, encoder: {name: towers, config: tiny}, budget: {steps: 20}"

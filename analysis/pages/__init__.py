@@ -1,1 +1,1 @@
-"""What a person reads: figures, tables, HTML, the options that commands share."""
+"""HTML pages: the report of a sweep, the comparison of several."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import NamedTuple
 
-from analysis.laws import multimodal, multimodal_crossings
-from analysis.pages import multimodal_figure
+from analysis.comparisons import multimodal, multimodal_crossings
+from analysis.figures import multimodal_figure
 from analysis.pages.html_page import images, paragraph, section, table
 from analysis.sweep_analysis import SweepAnalysis
 

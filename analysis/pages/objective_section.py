@@ -5,10 +5,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from analysis.laws import objective_differences
-from analysis.laws.gains import gains
-from analysis.laws.measure_tracking import beside_the_error, tracking
-from analysis.pages import measure_figures, objective_figures
+from analysis.comparisons import objective_differences
+from analysis.comparisons.gain_over_untrained import gains
+from analysis.estimates.metric_correlation import beside_the_error, tracking
+from analysis.figures import metric_figures, objective_figures
 from analysis.pages.html_page import images, paragraph, section, table
 from analysis.sweep_analysis import SweepAnalysis
 
@@ -38,6 +38,6 @@ def objective_sections(analysis: SweepAnalysis, folder: Path) -> list[str]:
         parts.append(section("What training gained", paragraph(GAINS) + table(gained)))
     ranked = tracking(beside_the_error(results))
     if not ranked.empty:
-        drawn = images(measure_figures.figures(results, folder))
+        drawn = images(metric_figures.figures(results, folder))
         parts.append(section("Measures and the percent error", drawn + paragraph(RANKS) + table(ranked)))
     return parts

@@ -8,18 +8,18 @@ from pathlib import Path
 
 import pandas as pd
 
-from analysis.laws.cell_law import form_contest
-from analysis.laws.exponents_in_words import in_words
-from analysis.pages import descent_figures, grid_law_figures, isoflop_figure, scaling_figures
+from analysis.estimates.exponent_summary import in_words
+from analysis.estimates.per_cell_fit import form_contest
+from analysis.figures import double_descent_figures, isoflop_figure, joint_law_figures, scaling_figures
+from analysis.figures.style import png_alone
 from analysis.pages.claims_section import claims_section
-from analysis.pages.collapsed_runs import collapsed_runs
 from analysis.pages.html_page import images, page, paragraph, section, table
-from analysis.pages.kept_pictures import KeptPictures
 from analysis.pages.multimodal_section import images_and_text
 from analysis.pages.objective_section import objective_sections
+from analysis.pages.picture_cache import KeptPictures
 from analysis.pages.provenance import provenance
-from analysis.pages.style import png_alone
-from analysis.reading.results import Results
+from analysis.pages.representation_collapse import collapsed_runs
+from analysis.results.results import Results
 from analysis.sweep_analysis import SweepAnalysis
 
 RUN_COLUMNS = ["variant", "P", "D", "K", "seed", "steps", "flops", "percent_error", "heldout_percent_error"]
@@ -55,7 +55,7 @@ def _analysis(analysis: SweepAnalysis, folder: Path) -> list[str]:
     peaks = analysis.peaks
     fits, laws = analysis.fits, analysis.joint_laws
     drawn = KeptPictures(analysis, folder)
-    descent = drawn.of("double descent", lambda folder: descent_figures.figures(analysis, folder))
+    descent = drawn.of("double descent", lambda folder: double_descent_figures.figures(analysis, folder))
     scaling = drawn.of("scaling", lambda folder: scaling_figures.figures(analysis, folder))
     forecast = drawn.of("joint law", lambda folder: _of_joint_laws(analysis, folder)) if laws else []
     drawn.keep()
@@ -69,7 +69,7 @@ def _analysis(analysis: SweepAnalysis, folder: Path) -> list[str]:
     return [
         claims_section(analysis, pictures),
         *pairs.sections,
-        section("Double descent", images(descent) + table(descent_figures.summary(peaks))),
+        section("Double descent", images(descent) + table(double_descent_figures.summary(peaks))),
         section("Scaling with compute", images(scaling)),
         section("Which law", paragraph(CONTEST) + table(form_contest(fits))),
         section("One law of steps, P, D and K", grid),
@@ -83,7 +83,7 @@ def _analysis(analysis: SweepAnalysis, folder: Path) -> list[str]:
 def _of_joint_laws(analysis: SweepAnalysis, folder: Path) -> list[Path]:
     laws = analysis.joint_laws
     isoflop = isoflop_figure.figures(laws, analysis.cells, analysis.finished, folder)
-    return grid_law_figures.figures(laws, folder) + isoflop
+    return joint_law_figures.figures(laws, folder) + isoflop
 
 
 def overview(runs: pd.DataFrame) -> str:

@@ -7,10 +7,10 @@ from functools import cached_property
 
 import pandas as pd
 
-from analysis.laws.cell_law import Form, chosen_form
-from analysis.laws.grid_law import GridLaw
-from analysis.laws.reference_level import level_table
-from analysis.laws.small_batches import plain
+from analysis.comparisons.mmcr_vs_clip import plain
+from analysis.estimates.joint_scaling_law import GridLaw
+from analysis.estimates.per_cell_fit import Form, chosen_form
+from analysis.estimates.uniform_baseline import level_table
 from analysis.sweep_analysis import SweepAnalysis
 
 

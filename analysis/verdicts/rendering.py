@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.reading.results import Results
+from analysis.results.results import Results
 from analysis.verdicts.claim import Claim, Source
 from analysis.verdicts.registry import Judgement, all_claims
 from analysis.verdicts.verdict import Count, Effect, Verdict

@@ -10,7 +10,7 @@ from enum import StrEnum
 
 import numpy as np
 
-from analysis.laws.diagonal_contrasts import Contrast
+from analysis.estimates.peak_effects import Contrast
 
 
 class Decision(StrEnum):

@@ -1,7 +1,7 @@
 """Self-supervised objectives by name: `make_objective(name, dims=D, **options).loss(z)`, z of shape (P, K, D).
 
 One file an objective: its frozen options, with published defaults, and the loss. To add one, write the file, name its
-class in `OBJECTIVES` and its options in `mmcr_core.identity`; it is imported when it is named. One's own stays outside:
+class in `OBJECTIVES` and its options in `mmcr_core.config.run_id`; it is imported when it is named. One's own stays outside:
 `my_module:MyObjective`, a class made as those here are, a subclass of `mmcr_core.objectives.base.Objective` with a
 frozen `Options(ObjectiveSpec)`.
 """
@@ -12,8 +12,8 @@ from dataclasses import asdict, is_dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from mmcr_core import own_code
-from mmcr_core.spec import ObjectiveSpec, OwnObjectiveSpec, SpecError, is_own
+from mmcr_core import custom_imports
+from mmcr_core.config.run import ObjectiveSpec, OwnObjectiveSpec, SpecError, is_own
 
 if TYPE_CHECKING:
     from mmcr_core.objectives.base import Objective
@@ -55,7 +55,7 @@ def objective_spec(name: str, **options: Any) -> ObjectiveSpec:
 def own_spec(name: str, options: ObjectiveSpec) -> OwnObjectiveSpec:
     """What a run keeps of the options of a user's own objective: plain values, and the digest of its source."""
     values = {key: value for key, value in asdict(options).items() if key != "name"}
-    return OwnObjectiveSpec(name, values, own_code.source_digest(name), least_views=options.least_views)
+    return OwnObjectiveSpec(name, values, custom_imports.source_digest(name), least_views=options.least_views)
 
 
 def build_objective(spec: ObjectiveSpec, dims: int, captions: int | None = None) -> Objective:
@@ -63,7 +63,7 @@ def build_objective(spec: ObjectiveSpec, dims: int, captions: int | None = None)
     `captions` (1) are of captions where it compares these. Raises SpecError where a user's own is not the one that was
     planned."""
     if isinstance(spec, OwnObjectiveSpec):
-        own_code.load(spec.name, spec.source)
+        custom_imports.load(spec.name, spec.source)
         found = objective_class(spec.name)
         made = found(dims, found.Options(name=spec.name, **(spec.options or {})))
     else:
@@ -81,14 +81,14 @@ def _own_class(name: str) -> type[Objective]:
     """A user's own class. Raises SpecError where it is not made as an objective must be."""
     from mmcr_core.objectives.base import Objective
 
-    found = own_code.load(name)
+    found = custom_imports.load(name)
     if not (isinstance(found, type) and issubclass(found, Objective)):
         base = "a subclass of mmcr_core.objectives.base.Objective"
         raise SpecError("name", f"'{name}' is {found!r}; an objective of your own is {base}")
     options: Any = getattr(found, "Options", None)
     made = isinstance(options, type) and issubclass(options, ObjectiveSpec) and is_dataclass(options)
     if not made or not options.__dataclass_params__.frozen:
-        problem = "must be a frozen dataclass, a subclass of mmcr_core.spec.ObjectiveSpec"
+        problem = "must be a frozen dataclass, a subclass of mmcr_core.config.run.ObjectiveSpec"
         raise SpecError("name", f"'{name}': its Options {problem}")
     return found
 

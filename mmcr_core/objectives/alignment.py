@@ -11,8 +11,8 @@ from typing import ClassVar
 
 from torch import Tensor
 
+from mmcr_core.config.run import ObjectiveSpec
 from mmcr_core.objectives.base import Objective
-from mmcr_core.spec import ObjectiveSpec
 
 
 @dataclass(frozen=True)

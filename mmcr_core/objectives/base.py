@@ -7,8 +7,8 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
+from mmcr_core.config.run import ObjectiveSpec
 from mmcr_core.nuclear_norm import nuclear_norm
-from mmcr_core.spec import ObjectiveSpec
 
 METRICS = ("percent_error", "nuclear_norm", "reconstruction", "uniformity")
 

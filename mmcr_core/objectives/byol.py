@@ -13,8 +13,8 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
+from mmcr_core.config.run import ObjectiveSpec, require
 from mmcr_core.objectives.base import Objective, at_least_float32, mean_over_pairs, normalised
-from mmcr_core.spec import ObjectiveSpec, require
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,8 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
+from mmcr_core.config.run import ObjectiveSpec, require
 from mmcr_core.objectives.base import Objective
-from mmcr_core.spec import ObjectiveSpec, require
 
 LARGEST_SCALE = 100.0  # of the cosines: section 2.5
 

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from mmcr_core.config.run import ObjectiveSpec, require
 from mmcr_core.nuclear_norm import nuclear_norm
 from mmcr_core.objectives.base import Objective, centroids, normalised
 from mmcr_core.objectives.clip import CLIP, CLIPOptions, image_text_cosines
-from mmcr_core.spec import ObjectiveSpec, require
 
 
 @dataclass(frozen=True)

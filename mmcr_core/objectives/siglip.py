@@ -13,9 +13,9 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
+from mmcr_core.config.run import ObjectiveSpec, require
 from mmcr_core.objectives.base import Objective
 from mmcr_core.objectives.clip import image_text_cosines
-from mmcr_core.spec import ObjectiveSpec, require
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,8 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from mmcr_core.config.run import ObjectiveSpec, require
 from mmcr_core.objectives.base import Objective, mean_over_pairs
-from mmcr_core.spec import ObjectiveSpec, require
 
 
 @dataclass(frozen=True)

@@ -11,10 +11,10 @@ from collections.abc import Callable, Hashable
 import torch
 from torch import Tensor, nn
 
-from mmcr_core import mixed_precision
-from mmcr_core.images.compiled import attempt, compiled
-from mmcr_core.mixed_precision import embed
-from mmcr_core.spec import RunSpec
+from mmcr_core.augmentation.compiled_augmentations import attempt, compiled
+from mmcr_core.config.run import RunSpec
+from mmcr_core.models import mixed_precision
+from mmcr_core.models.mixed_precision import embed
 
 Forward = Callable[[dict[str, Tensor], tuple[Tensor, ...]], Tensor]
 _KEPT: dict[Hashable, Forward] = {}

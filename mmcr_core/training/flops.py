@@ -16,13 +16,13 @@ import torch
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
-from mmcr_core.no_chance import NoChance
+from mmcr_core.config.run import EncoderSpec, ObjectiveSpec, ProjectorSpec, RunSpec
+from mmcr_core.forbid_rng import NoChance
+from mmcr_core.models.dual_encoder import PairNetwork
+from mmcr_core.models.networks import example_inputs, network_for_one
 from mmcr_core.objectives import build_objective, objective_class
 from mmcr_core.objectives.clip import CLIPOptions
 from mmcr_core.objectives.mmcr import MMCROptions
-from mmcr_core.pairs.towers import PairNetwork
-from mmcr_core.spec import EncoderSpec, ObjectiveSpec, ProjectorSpec, RunSpec
-from mmcr_core.training.networks import example_inputs, network_for_one
 
 
 def flops_per_step(spec: RunSpec) -> int:

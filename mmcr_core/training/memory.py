@@ -9,12 +9,12 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from mmcr_core.config.run import EncoderSpec, ObjectiveSpec, ProjectorSpec, RunSpec
+from mmcr_core.data.registry import dataset
+from mmcr_core.models.dual_encoder import PairNetwork
+from mmcr_core.models.networks import example_inputs, network_for_one
 from mmcr_core.objectives import build_objective, objective_class
-from mmcr_core.pairs.towers import PairNetwork
-from mmcr_core.spec import EncoderSpec, ObjectiveSpec, ProjectorSpec, RunSpec
-from mmcr_core.training.data import dataset
-from mmcr_core.training.networks import example_inputs, network_for_one
-from mmcr_core.training.optimisers import parameter_copies
+from mmcr_core.training.optimizers import parameter_copies
 
 
 class Kept(NamedTuple):

@@ -16,22 +16,22 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from mmcr_core.images.image_set import DatasetError, Images
-from mmcr_core.images.views import Order
-from mmcr_core.mixed_precision import embed
+from mmcr_core.augmentation.augmentations import Order
+from mmcr_core.config.run import RunSpec
+from mmcr_core.data import registry
+from mmcr_core.data.image_set import DatasetError, Images
+from mmcr_core.device_buffers import Staging
+from mmcr_core.evaluation.evaluate import Measure, evaluate
+from mmcr_core.models.ema_teacher import follow, momentum_copy
+from mmcr_core.models.mixed_precision import embed
+from mmcr_core.models.networks import build_network
 from mmcr_core.objectives import build_objective
 from mmcr_core.objectives.base import METRICS, Objective, centroids, measure, normalised
-from mmcr_core.randomness import generator
-from mmcr_core.spec import RunSpec
-from mmcr_core.staging import Staging
-from mmcr_core.training import data
+from mmcr_core.rng import generator
 from mmcr_core.training.compiled_network import Forward, compiled_network
 from mmcr_core.training.cuda_graphs import Graphs
-from mmcr_core.training.evaluation import Measure, evaluate
 from mmcr_core.training.flops import flops_per_step
-from mmcr_core.training.momentum_copy import follow, momentum_copy
-from mmcr_core.training.networks import build_network
-from mmcr_core.training.optimisers import build_optimizer, load_optimizer_state, optimizer_state, set_rate
+from mmcr_core.training.optimizers import build_optimizer, load_optimizer_state, optimizer_state, set_rate
 from mmcr_core.training.schedule import learning_rate
 
 CHUNK_STEPS = 500
@@ -77,11 +77,11 @@ class Pretraining:
         network_compiled: bool = False,
     ) -> None:
         self.spec, self.device = spec, prepared(torch.device(device))
-        self.images = images.to(self.device) if images else data.load(spec.dataset, self.device, spec.views.size)
+        self.images = images.to(self.device) if images else registry.load(spec.dataset, self.device, spec.views.size)
         staging = Staging(self.device)
         self._control = staging.add((2,), torch.float32)  # learning rate, progress
         self._row = staging.add((1,), torch.int64)
-        self.source = data.source_of(spec, self.images, staging)
+        self.source = registry.source_of(spec, self.images, staging)
         if self.source.available < spec.P:
             raise DatasetError(f"P = {spec.P} exceeds the {self.source.available} readable training images")
         self.steps = spec.budget.total_steps(spec.P, self.source.available)

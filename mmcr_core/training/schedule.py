@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from mmcr_core.spec import OptimizerSpec
+from mmcr_core.config.run import OptimizerSpec
 
 
 def learning_rate(spec: OptimizerSpec, step: int, steps: int) -> float:

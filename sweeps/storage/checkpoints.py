@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from sweeps.storage.files_and_urls import write_atomically
+from sweeps.storage.filesystems import write_atomically
 
 KEPT_CHECKPOINTS = 2
 

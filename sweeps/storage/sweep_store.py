@@ -24,12 +24,12 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 
+from sweeps.cli.errors import UserError
 from sweeps.storage import checkpoints
-from sweeps.storage.cell_claims import Claim
 from sweeps.storage.chunks import chunk_files, chunk_name, chunk_steps, visible_chunks
-from sweeps.storage.errors import UserError
-from sweeps.storage.files_and_urls import at, move, read_table, remove_tree, write_atomically
-from sweeps.storage.schema import (
+from sweeps.storage.filesystems import at, move, read_table, remove_tree, write_atomically
+from sweeps.storage.leases import Claim
+from sweeps.storage.schemas import (
     CELL_SCHEMA,
     MEASURE_SCHEMA,
     RUN_SCHEMA,

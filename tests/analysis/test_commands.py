@@ -13,10 +13,10 @@ import pytest
 from PIL import Image
 from scipy import stats
 
-from analysis.laws.cell_law import fit_table
-from analysis.laws.measured_cells import measured_cells
-from analysis.pages.theory_figures import simulate, simulate_labellings
-from analysis.reading.results import open_results
+from analysis.estimates.fit_data import measured_cells
+from analysis.estimates.per_cell_fit import fit_table
+from analysis.figures.theory_figures import simulate, simulate_labellings
+from analysis.results.results import open_results
 from mmcr_core.theory import expected_percent_error
 from sweeps.storage.sweep_store import Store
 from tests.conftest import REPOSITORY, invoke, run_script

@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.laws.cell_law import fit_table
-from analysis.laws.grid_law import GridForm, law_table
-from analysis.laws.measured_cells import Cell
-from analysis.laws.peak import peak_table
+from analysis.estimates.fit_data import Cell
+from analysis.estimates.joint_scaling_law import GridForm, law_table
+from analysis.estimates.peak import peak_table
+from analysis.estimates.per_cell_fit import fit_table
 from tests.conftest import REPOSITORY
 from tests.pages import names, rows_below
 

@@ -46,7 +46,7 @@ def test_a_figure_tables_and_crossings_are_made(sweep, tmp_path):
 
 
 def test_many_sizes_take_pages_and_other_budgets_are_named(tmp_path, monkeypatch):
-    monkeypatch.setattr("analysis.pages.multimodal_figure.ROWS_A_PAGE", 1)
+    monkeypatch.setattr("analysis.figures.multimodal_figure.ROWS_A_PAGE", 1)
     store = Store(tmp_path / "budgets")
     for D in (32, 64):
         for P in (32, 64):

@@ -36,7 +36,7 @@ def sweep(tmp_path_factory):
 
 
 def test_figures_table_and_words_are_made(sweep, tmp_path, monkeypatch):
-    monkeypatch.setattr("analysis.pages.objective_figures.ROWS_A_PAGE", 1)
+    monkeypatch.setattr("analysis.figures.objective_figures.ROWS_A_PAGE", 1)
     ran = invoke("plot_objectives", sweep, "-o", tmp_path)
     assert ran.returncode == 0, ran.stderr
     numbered = {f"{name}_{page}.png" for name in ("objectives", "plane") for page in (0, 1)}

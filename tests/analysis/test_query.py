@@ -7,12 +7,12 @@ import sys
 import pandas as pd
 import pytest
 
-from analysis.laws.cell_law import fit_table
-from analysis.laws.measured_cells import measured_cells
-from analysis.laws.peak import peak_table
-from analysis.pages.output_files import write_table
-from analysis.pages.query_examples import EXAMPLES
-from analysis.reading.results import open_results
+from analysis.cli.output_files import write_table
+from analysis.cli.query_examples import EXAMPLES
+from analysis.estimates.fit_data import measured_cells
+from analysis.estimates.peak import peak_table
+from analysis.estimates.per_cell_fit import fit_table
+from analysis.results.results import open_results
 from tests.conftest import REPOSITORY, invoke
 from tests.synthetic import write_sweep
 

@@ -5,14 +5,14 @@ import re
 import numpy as np
 import pytest
 
-from analysis.laws.cell_law import PURE, laws_by_seed
-from analysis.laws.gains import gains
-from analysis.laws.measure_tracking import beside_the_error, tracking
-from analysis.laws.measured_cells import measured_cells, tail_errors
-from analysis.laws.objective_differences import at_the_end, differences
-from analysis.laws.peak import find_peak, find_peaks, peak_table
-from analysis.laws.reference_level import level_table
-from analysis.reading.results import open_results
+from analysis.comparisons.gain_over_untrained import gains
+from analysis.comparisons.objective_differences import at_the_end, differences
+from analysis.estimates.fit_data import measured_cells, tail_errors
+from analysis.estimates.metric_correlation import beside_the_error, tracking
+from analysis.estimates.peak import find_peak, find_peaks, peak_table
+from analysis.estimates.per_cell_fit import PURE, laws_by_seed
+from analysis.estimates.uniform_baseline import level_table
+from analysis.results.results import open_results
 from mmcr_core.theory import collapse
 from tests.conftest import REPOSITORY
 

@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 
 from analysis.claims import BEGIN, END
-from analysis.laws.cell_law import fit_table
-from analysis.laws.measured_cells import measured_cells
-from analysis.laws.peak import find_peaks
-from analysis.reading.results import open_results
+from analysis.estimates.fit_data import measured_cells
+from analysis.estimates.peak import find_peaks
+from analysis.estimates.per_cell_fit import fit_table
+from analysis.results.results import open_results
 from analysis.sweep_analysis import SweepAnalysis
 from analysis.verdicts.registry import judgements
 from analysis.verdicts.rendering import markdown

@@ -9,13 +9,13 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
-from analysis.laws import cell_law, diagonal_contrasts, forecast, grid_law, peak
-from analysis.laws.cell_law import PURE, chosen_form, fit_table
-from analysis.reading import kept_files
-from analysis.reading.kept_files import content_digest
-from analysis.reading.results import open_results
+from analysis.estimates import forecast, joint_scaling_law, peak, peak_effects, per_cell_fit
+from analysis.estimates.per_cell_fit import PURE, chosen_form, fit_table
+from analysis.results import analysis_cache
+from analysis.results.analysis_cache import content_digest
+from analysis.results.results import open_results
 from analysis.sweep_analysis import SweepAnalysis
-from sweeps.storage.compact import compact_run
+from sweeps.storage.compaction import compact_run
 from sweeps.storage.sweep_store import Store
 from tests.conftest import invoke
 from tests.synthetic import law, spec, write_run, write_sweep
@@ -51,9 +51,9 @@ def count_fits(monkeypatch):
 
         monkeypatch.setattr(place, name, call)
 
-    for place, name in ((cell_law, "fit_power_law"), (forecast, "fit_power_law"), (grid_law, "fit_joint")):
+    for place, name in ((per_cell_fit, "fit_power_law"), (forecast, "fit_power_law"), (joint_scaling_law, "fit_joint")):
         counted(place, name)
-    assert diagonal_contrasts.find_peak is peak.find_peak  # for peaks of single seeds, which are no part of a table
+    assert peak_effects.find_peak is peak.find_peak  # for peaks of single seeds, which are no part of a table
     counted(peak, "find_peak")
     return made
 
@@ -159,7 +159,7 @@ def test_another_measure_status_or_version_is_another_digest(store, monkeypatch)
     at = table.schema.get_field_index("status")
     pq.write_table(table.set_column(at, table.schema.field(at), [["diverged"]]), row)
     found.append(digest(store))
-    monkeypatch.setattr(kept_files, "VERSION", kept_files.VERSION + 1)
+    monkeypatch.setattr(analysis_cache, "VERSION", analysis_cache.VERSION + 1)
     found.append(digest(store))
     assert len(set(found)) == 4
 
@@ -200,7 +200,7 @@ def test_a_store_that_cannot_be_written_to_is_analyzed_in_memory(store, tmp_path
     def refused(path, content):
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(kept_files, "write_atomically", refused)
+    monkeypatch.setattr(analysis_cache, "write_atomically", refused)
     before = sorted(store.rglob("*"))
     ran = invoke("plot_scaling", store, "-o", tmp_path / "figures")
     assert ran.returncode == 0 and (tmp_path / "figures/scaling.png").exists()

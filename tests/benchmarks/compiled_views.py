@@ -9,7 +9,7 @@ import os
 import tempfile
 import time
 
-from mmcr_core.images.source import ImageSource
+from mmcr_core.data.image_loader import ImageSource
 from tests.benchmarks.measure import DEVICE, report, seconds_in_turn, stl10_cell, stl10_images
 
 

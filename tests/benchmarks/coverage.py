@@ -15,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import block_diag
 
-from analysis.laws.cell_law import POOR, Form, form_name
-from analysis.laws.log_bins import Bins, log_bins
-from analysis.laws.power_law_fit import PowerLawFit, difference, fit_power_law
+from analysis.estimates.per_cell_fit import POOR, Form, form_name
+from analysis.fitting.log_bins import Bins, log_bins
+from analysis.fitting.power_law_fit import PowerLawFit, difference, fit_power_law
 from tests.benchmarks.measure import report
 from tests.synthetic import noise
 

@@ -12,12 +12,12 @@ from typing import TypeVar
 import numpy as np
 from scipy.optimize import least_squares
 
-from analysis.laws.cell_law import FORMS, fit_table
-from analysis.laws.grid_law import grid_laws, measured_points
-from analysis.laws.huber import HUBER
-from analysis.laws.measured_cells import Cell, measured_cells
+from analysis.estimates.fit_data import Cell, measured_cells
+from analysis.estimates.joint_scaling_law import grid_laws, measured_points
+from analysis.estimates.per_cell_fit import FORMS, fit_table
+from analysis.fitting.huber_regression import HUBER
 from analysis.pages import report_page
-from analysis.reading.results import open_results
+from analysis.results.results import open_results
 from analysis.sweep_analysis import SweepAnalysis
 from mmcr_core.theory import expected_percent_error
 from tests.benchmarks.measure import report
@@ -36,7 +36,7 @@ def main() -> None:
         grid, _ = timed(lambda: grid_laws(measured_points(results)))
         page, _ = timed(lambda: report_page.render(SweepAnalysis(results)))
     some = list(cells.items())[:CELLS]
-    usual, _ = timed(lambda: [usual_way(cell, *form, P, D) for (_, P, D, _), cell in some for form in FORMS])
+    usual, _ = timed(lambda: [dataloader_baseline(cell, *form, P, D) for (_, P, D, _), cell in some for form in FORMS])
     usual *= len(cells) / len(some)
     row = {
         "cells": len(cells),
@@ -59,7 +59,7 @@ def timed(call: Callable[[], T]) -> tuple[float, T]:
     return time.perf_counter() - began, found
 
 
-def usual_way(cell: Cell, floor: str, offset: str, P: int, D: int) -> None:
+def dataloader_baseline(cell: Cell, floor: str, offset: str, P: int, D: int) -> None:
     """One start for each replicate; residuals resampled."""
     first, log_y = cell.x.min(), np.log(cell.error)
     fixed = {"none": 0.0, "theory": float(expected_percent_error(P, D)), "free": None}[floor]

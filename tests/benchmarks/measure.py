@@ -15,12 +15,12 @@ from typing import Any
 import pandas as pd
 import torch
 
-from mmcr_core.defaults import run_spec
-from mmcr_core.images.image_set import Images
+from mmcr_core.config.defaults import run_spec
+from mmcr_core.config.run import BudgetSpec, DatasetSpec, RunSpec
+from mmcr_core.data.image_set import Images
 from mmcr_core.objectives import objective_spec
-from mmcr_core.spec import BudgetSpec, DatasetSpec, RunSpec
 from mmcr_core.training.device_timing import event_seconds
-from sweeps.running.run_row import device_name, git_commit, installed_versions
+from sweeps.execution.run_metadata import device_name, git_commit, installed_versions
 
 FOLDER = Path(__file__).parents[2] / "results" / "benchmarks"
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"

@@ -16,10 +16,10 @@ from typing import Any
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from mmcr_core.images import compiled
-from mmcr_core.images.image_set import Images
-from mmcr_core.mixed_precision import call
-from mmcr_core.spec import RunSpec
+from mmcr_core.augmentation import compiled_augmentations
+from mmcr_core.config.run import RunSpec
+from mmcr_core.data.image_set import Images
+from mmcr_core.models.mixed_precision import call
 from mmcr_core.training import Pretraining, compiled_network
 from tests.benchmarks.measure import report, stl10_cell, stl10_images
 
@@ -89,7 +89,7 @@ def compiled_kernels(spec: RunSpec) -> tuple[int, int]:
     """Kernels of the views, all jitters once, and of the network, forward and backward. Compiles both anew."""
     from torch._inductor.utils import run_and_get_code
 
-    compiled._KEPT.clear()
+    compiled_augmentations._KEPT.clear()
     compiled_network._KEPT.clear()
     images = stl10_images(256)
     _, of_views = run_and_get_code(lambda: Pretraining(spec, "cpu", images, compiled=True))

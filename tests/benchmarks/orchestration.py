@@ -14,15 +14,15 @@ from pathlib import Path
 import psutil
 from rich.console import Console
 
-from mmcr_core.defaults import run_spec
-from mmcr_core.spec import BudgetSpec, DatasetSpec, EvaluateSpec, ProjectorSpec
+from mmcr_core.config.defaults import run_spec
+from mmcr_core.config.run import BudgetSpec, DatasetSpec, EvaluateSpec, ProjectorSpec
 from mmcr_core.training import Pretraining
-from sweeps.grid.settings import GridSettings, ResourceSettings
-from sweeps.running.cluster import cluster
-from sweeps.running.driver import Launch
-from sweeps.running.limits import Limits
-from sweeps.running.live_table import LiveTable
-from sweeps.running.plan import plan, this_machine
+from sweeps.config.settings import GridSettings, ResourceSettings
+from sweeps.execution.ray.cluster import cluster
+from sweeps.execution.ray.ray_tune import Launch
+from sweeps.monitoring.live_table import LiveTable
+from sweeps.planning.limits import Limits
+from sweeps.planning.plan import plan, this_machine
 from sweeps.storage.sweep_store import Store
 from tests.benchmarks.measure import report
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
-from analysis.laws.cell_law import fit_table
-from analysis.laws.measured_cells import measured_cells, tail_errors
-from analysis.laws.peak import peak_table
-from analysis.reading.results import open_results
+from analysis.estimates.fit_data import measured_cells, tail_errors
+from analysis.estimates.peak import peak_table
+from analysis.estimates.per_cell_fit import fit_table
+from analysis.results.results import open_results
 from tests.benchmarks.measure import report
 from tests.synthetic import PAPER, exponent, write_sweep
 

@@ -21,11 +21,11 @@ import torch
 import webdataset
 from PIL import Image
 
-from mmcr_core.pairs.shard_reader import ShardReader
-from mmcr_core.pairs.shard_set import open_shards
-from mmcr_core.spec import DatasetSpec
+from mmcr_core.config.run import DatasetSpec
+from mmcr_core.data.shards.loader import ShardReader
+from mmcr_core.data.shards.shard_set import open_shards
 from tests.benchmarks.measure import report
-from tests.mmcr_core.pairs.shard_tokens import encode
+from tests.mmcr_core.data.shards.shard_tokens import encode
 
 P, PROCESSES, ROUNDS = 64, 2, 5
 SHARDS = 8

@@ -13,8 +13,8 @@ import pandas as pd
 import psutil
 import pytest
 
-from sweeps.grid.grid_file import load_grid
-from sweeps.running.resumable_trial import Trial
+from sweeps.config.grid_file import load_grid
+from sweeps.execution.run_executor import Trial
 from sweeps.storage.sweep_store import Store
 from tests.conftest import REPOSITORY
 

@@ -7,8 +7,8 @@ import pytest
 from typer.testing import CliRunner
 
 from sweeps import keys
-from sweeps.grid.grid_file import GridError, load_grid
-from sweeps.grid.reference import BEGIN, END
+from sweeps.config.grid_file import GridError, load_grid
+from sweeps.config.reference import BEGIN, END
 from tests.conftest import REPOSITORY
 
 PAGE = REPOSITORY / "docs" / "grids.md"

@@ -14,15 +14,15 @@ import pandas as pd
 import psutil
 import pytest
 
-from sweeps.grid.grid_file import load_grid
-from sweeps.grid.settings import ResourceSettings
-from sweeps.running.cluster import ClusterError, check_resources
-from sweeps.running.plan import Machine, plan
-from sweeps.running.resumable_trial import Trial
-from sweeps.running.survey import survey
+from sweeps.config.grid_file import load_grid
+from sweeps.config.settings import ResourceSettings
+from sweeps.execution.ray.cluster import ClusterError, check_resources
+from sweeps.execution.run_executor import Trial
+from sweeps.monitoring.sweep_status import survey
+from sweeps.planning.plan import Machine, plan
 from sweeps.storage.sweep_store import Store
 from tests.conftest import REPOSITORY, run_script
-from tests.own_parts import write_own
+from tests.custom_components import write_own
 
 
 def launch(grid, results, *options, timeout=400):

@@ -11,9 +11,9 @@ import pytest
 import webdataset
 from typer.testing import CliRunner
 
-from mmcr_core.pairs.shard_reader import heldout
+from mmcr_core.data.shards.loader import heldout
 from sweeps.make_shards import app
-from tests.mmcr_core.pairs.shard_data import grey, opened
+from tests.mmcr_core.data.shards.shard_data import grey, opened
 
 ROWS = [("a.png", "first"), ("b/c.jpg", "second, with a comma"), ("a.png", "first again"), ("d.webp", "größe")]
 

@@ -9,9 +9,9 @@ import time
 import pandas as pd
 import pytest
 
-from mmcr_core.identity import run_id
-from sweeps.grid.grid_file import load_grid
-from sweeps.running.resumable_trial import Trial
+from mmcr_core.config.run_id import run_id
+from sweeps.config.grid_file import load_grid
+from sweeps.execution.run_executor import Trial
 from sweeps.storage.sweep_store import Store
 from tests.conftest import REPOSITORY, run_script
 from tests.sweeps.slurm_daemons import installed, slurm_of_two_nodes

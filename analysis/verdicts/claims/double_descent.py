@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from analysis.laws.diagonal_contrasts import peak_locations, rise_at_diagonal
+from analysis.estimates.peak_effects import peak_locations, rise_at_diagonal
 from analysis.verdicts.claim import Claim, Source
 from analysis.verdicts.evidence import Evidence
 from analysis.verdicts.verdict import Count, Decision, Effect, Verdict, above, effect_of

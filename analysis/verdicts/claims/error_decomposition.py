@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from analysis.laws.diagonal_contrasts import Contrast, contrast
-from analysis.laws.factor_changes import FACTORS
+from analysis.estimates.error_component_changes import FACTORS
+from analysis.estimates.peak_effects import Contrast, contrast
 from analysis.verdicts.claim import Claim, Source
 from analysis.verdicts.evidence import Evidence
 from analysis.verdicts.verdict import Count, Decision, Verdict, above, effect_of

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from analysis.laws.cell_law import PURE, form_name
-from analysis.laws.diagonal_contrasts import Contrast, of_form, slope_at_diagonal, survival
+from analysis.estimates.peak_effects import Contrast, of_form, slope_at_diagonal, survival
+from analysis.estimates.per_cell_fit import PURE, form_name
 from analysis.verdicts.claim import Claim, Source
 from analysis.verdicts.evidence import Evidence, above_baseline
 from analysis.verdicts.verdict import Count, Decision, Effect, Verdict, below, effect_of, within

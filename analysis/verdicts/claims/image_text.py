@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from analysis.laws.small_batches import BELOW, differences, judged_by
+from analysis.comparisons.mmcr_vs_clip import BELOW, differences, judged_by
 from analysis.verdicts.claim import Claim, Scope, Source
 from analysis.verdicts.evidence import Evidence
 from analysis.verdicts.verdict import Count, Decision, Effect, Verdict

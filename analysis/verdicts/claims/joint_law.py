@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from analysis.laws.exponents_in_words import in_words
+from analysis.estimates.exponent_summary import in_words
 from analysis.verdicts.claim import Claim, Scope, Source
 from analysis.verdicts.evidence import Evidence
 from analysis.verdicts.verdict import Count, Decision, Effect, Verdict

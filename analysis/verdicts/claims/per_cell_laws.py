@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pandas as pd
 
-from analysis.laws.cell_law import PURE, chosen_form, form_name
-from analysis.laws.diagonal_contrasts import of_form
-from analysis.laws.trust import FailedCheck, check_sets, speaks_against
+from analysis.estimates.peak_effects import of_form
+from analysis.estimates.per_cell_fit import PURE, chosen_form, form_name
+from analysis.fitting.diagnostics import FailedCheck, check_sets, speaks_against
 from analysis.verdicts.claim import Claim, Source
 from analysis.verdicts.evidence import Evidence
 from analysis.verdicts.verdict import Count, Decision, Effect, Verdict

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from analysis.laws.diagonal_contrasts import contrast
+from analysis.estimates.peak_effects import contrast
 from analysis.verdicts.claim import Claim, Scope, Source
 from analysis.verdicts.evidence import Evidence
 from analysis.verdicts.verdict import Count, Decision, Verdict, above, effect_of

@@ -5,15 +5,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.laws.grid_law import GridForm, fit_grid_law
-from analysis.laws.measured_cells import Cell
-from analysis.laws.reference_level import level_table
-from analysis.pages import isoflop_figure
-from analysis.pages.collapse_figure import draw_collapse
-from analysis.pages.level_figure import draw_levels
+from analysis.estimates.fit_data import Cell
+from analysis.estimates.joint_scaling_law import GridForm, fit_grid_law
+from analysis.estimates.uniform_baseline import level_table
+from analysis.figures import isoflop_figure
+from analysis.figures.data_collapse_figure import draw_collapse
+from analysis.figures.uniform_baseline_figure import draw_levels
 from mmcr_core.theory import expected_percent_error
-from tests.analysis.laws.known_grid import SIZES, STEPS, points
-from tests.analysis.laws.known_grid import law as known
+from tests.analysis.estimates.synthetic_grid import SIZES, STEPS, points
+from tests.analysis.estimates.synthetic_grid import law as known
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from analysis.pages.provenance import provenance
-from analysis.reading.results import open_results
+from analysis.results.results import open_results
 from sweeps.storage.sweep_store import Store
 from tests.conftest import invoke
 from tests.synthetic import law, spec, write_run, write_sweep

@@ -11,7 +11,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 import torch
 
-from sweeps.running.run_row import device_name
+from sweeps.execution.run_metadata import device_name
 from tests.benchmarks.gpu.rows import Row
 from tests.benchmarks.gpu.stage import Setting, Tasks
 

@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterator
 
 import torch
 
-from mmcr_core.images.compiled import CompilationFailed
+from mmcr_core.augmentation.compiled_augmentations import CompilationFailed
+from mmcr_core.config.run import BudgetSpec, OptimizerSpec, RunSpec
 from mmcr_core.objectives import make_objective, objective_spec
-from mmcr_core.spec import BudgetSpec, OptimizerSpec, RunSpec
 from mmcr_core.training import CaptureFailed, CaptureOutOfMemory, Pretraining
 from mmcr_core.training.cuda_graphs import Graphs
 from tests.benchmarks.gpu.rows import Row

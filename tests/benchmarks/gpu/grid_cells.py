@@ -15,10 +15,8 @@ from typing import Any
 
 import yaml
 
-from mmcr_core.defaults import VIEW_RECIPES, run_spec
-from mmcr_core.identity import canonical_json, run_id
-from mmcr_core.objectives import objective_spec
-from mmcr_core.spec import (
+from mmcr_core.config.defaults import VIEW_RECIPES, run_spec
+from mmcr_core.config.run import (
     BudgetSpec,
     DatasetSpec,
     EncoderSpec,
@@ -28,11 +26,13 @@ from mmcr_core.spec import (
     RunSpec,
     ViewSpec,
 )
-from mmcr_core.training import data
-from mmcr_core.training.data import steps_of
-from sweeps.running import run_row
-from sweeps.running.resumable_trial import NO_GRAPHS, Trial
-from sweeps.running.retries import RESTARTS
+from mmcr_core.config.run_id import canonical_json, run_id
+from mmcr_core.data import registry
+from mmcr_core.data.registry import steps_of
+from mmcr_core.objectives import objective_spec
+from sweeps.execution import run_metadata
+from sweeps.execution.retries import RESTARTS
+from sweeps.execution.run_executor import NO_GRAPHS, Trial
 from sweeps.storage.run_status import RunStatus
 from sweeps.storage.sweep_store import Store
 from tests.benchmarks.gpu import rows
@@ -54,7 +54,7 @@ def tasks(setting: Setting) -> Tasks:
     if setting.real and setting.images is None:
         return {"images": lambda: [{"left_out": "no parquet file of images; give --images FILE"}]}
     if setting.commit:
-        run_row.git_commit = lambda: setting.commit or "unknown"  # type: ignore[assignment]
+        run_metadata.git_commit = lambda: setting.commit or "unknown"  # type: ignore[assignment]
     cells = cells_of(grid, put_in_place(setting, grid))
     store = Store(Path(setting.work) / "store" / name_of(grid))
     if not store.read_cells():
@@ -82,10 +82,10 @@ def put_in_place(setting: Setting, grid: Path) -> str:
 
 
 def cells_of(grid: Path, images: str) -> list[RunSpec]:
-    """The cells of a grid file of P, D and K alone, as sweeps.grid.grid_file reads them, without pydantic."""
+    """The cells of a grid file of P, D and K alone, as sweeps.config.grid_file reads them, without pydantic."""
     keys: dict[str, Any] = yaml.safe_load(grid.read_text())
     dataset = DatasetSpec(**keys["dataset"] | {"path": images})
-    dataset = replace(dataset, digest=data.content_digest(dataset))
+    dataset = replace(dataset, digest=registry.content_digest(dataset))
     parts = {
         "objective": objective_spec(keys["objective"]),
         "encoder": EncoderSpec(**keys["encoder"]),
@@ -123,7 +123,7 @@ def title(spec: RunSpec) -> str:
 
 def load_images(setting: Setting, spec: RunSpec) -> Row:
     began = time.perf_counter()
-    images = data.load(spec.dataset, setting.device)
+    images = registry.load(spec.dataset, setting.device)
     counts = {"images": len(images.train), "heldout": len(images.heldout), "skipped": len(images.skipped)}
     return {"s": time.perf_counter() - began, "side": images.train.shape[1], "path": spec.dataset.path, **counts}
 

@@ -16,10 +16,10 @@ from pathlib import Path
 
 import torch
 
-from mmcr_core.defaults import run_spec
-from mmcr_core.spec import BudgetSpec, DatasetSpec, EvaluateSpec, RunSpec
-from mmcr_core.training import data
-from sweeps.running.resumable_trial import Trial
+from mmcr_core.config.defaults import run_spec
+from mmcr_core.config.run import BudgetSpec, DatasetSpec, EvaluateSpec, RunSpec
+from mmcr_core.data import registry
+from sweeps.execution.run_executor import Trial
 from sweeps.storage.run_status import RunStatus
 from sweeps.storage.sweep_store import Store
 from tests.benchmarks.gpu.rows import Row
@@ -41,7 +41,7 @@ def tasks(setting: Setting) -> Tasks:
 def run_of(setting: Setting, **changes: object) -> RunSpec:
     """ResNet-18 on 64-pixel images in bf16; the convnet in a rehearsal."""
     dataset = DatasetSpec("parquet", path=str(image_file(setting)))
-    dataset = replace(dataset, digest=data.content_digest(dataset))
+    dataset = replace(dataset, digest=registry.content_digest(dataset))
     P, small = (64, {}) if setting.real else (8, SMALL)
     base = {"P": P, "D": P, "K": 2, "budget": BudgetSpec(steps=STEPS), "precision": "bf16"}
     return run_spec(dataset, **(base | small | {"evaluate": EvaluateSpec(2, "knn")} | changes))  # type: ignore[arg-type]
@@ -79,7 +79,7 @@ def killed_and_resumed(setting: Setting) -> Row:
 def memory_left(setting: Setting) -> Iterator[Row]:
     """Two different cells one after another in this process; what is left of each beside the images."""
     first = run_of(setting)
-    data.load(first.dataset, setting.device)
+    registry.load(first.dataset, setting.device)
     before = allocated(setting)
     for spec in (first, run_of(setting, P=first.P * 2, D=16, K=4)):
         finish(trial(setting, spec, "memory"))

@@ -10,11 +10,19 @@ from typing import Any
 
 import torch
 
-from mmcr_core.defaults import VIEW_RECIPES, run_spec
-from mmcr_core.images.image_set import Images
-from mmcr_core.spec import BudgetSpec, DatasetSpec, EncoderSpec, EvaluateSpec, OptimizerSpec, ProjectorSpec, RunSpec
+from mmcr_core.config.defaults import VIEW_RECIPES, run_spec
+from mmcr_core.config.run import (
+    BudgetSpec,
+    DatasetSpec,
+    EncoderSpec,
+    EvaluateSpec,
+    OptimizerSpec,
+    ProjectorSpec,
+    RunSpec,
+)
+from mmcr_core.data.image_set import Images
 from mmcr_core.training import Pretraining
-from sweeps.running.trial_settings import TrialSettings
+from sweeps.execution.executor_settings import TrialSettings
 from tests.benchmarks import measure
 from tests.benchmarks.gpu.stage import Setting
 

@@ -7,10 +7,10 @@ from itertools import permutations
 import pytest
 import torch
 
+from mmcr_core.config.run import BudgetSpec
+from mmcr_core.models.ema_teacher import follow, momentum_copy
 from mmcr_core.objectives import make_objective, objective_spec
-from mmcr_core.spec import BudgetSpec
 from mmcr_core.training import Pretraining
-from mmcr_core.training.momentum_copy import follow, momentum_copy
 from tests.mmcr_core.objectives.published import unit
 from tests.mmcr_core.objectives.test_published import embeddings, value_and_gradient
 
@@ -45,7 +45,7 @@ def test_value_and_gradients_are_those_of_the_published_formula(shape):
 
 
 def test_it_agrees_with_lightly():
-    import_module("mmcr_core.images._torchvision")  # lightly imports torchvision
+    import_module("mmcr_core.data._torchvision")  # lightly imports torchvision
     theirs = pytest.importorskip("lightly.loss").NegativeCosineSimilarity()
     objective = make_objective("byol", dims=5, predictor_hidden=8)
     z, teacher = embeddings(9, 2, 5), embeddings(9, 2, 5, seed=1)

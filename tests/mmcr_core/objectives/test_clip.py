@@ -5,9 +5,9 @@ import math
 import pytest
 import torch
 
+from mmcr_core.models.dual_encoder import open_clip
 from mmcr_core.nuclear_norm import nuclear_norm
 from mmcr_core.objectives import build_objective, make_objective, objective_spec
-from mmcr_core.pairs.towers import open_clip
 
 
 def pairs(P=12, K=2, D=8):

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import torch
 
+from mmcr_core.config.run import SpecError
 from mmcr_core.nuclear_norm import nuclear_norm
 from mmcr_core.objectives import make_objective
 from mmcr_core.objectives.base import METRICS, centroids, measure, normalised
-from mmcr_core.spec import SpecError
 from mmcr_core.theory import decompose, percent_error
 
 

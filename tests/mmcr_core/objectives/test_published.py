@@ -9,9 +9,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mmcr_core.defaults import run_spec
+from mmcr_core.config.defaults import run_spec
+from mmcr_core.config.run import BudgetSpec, DatasetSpec, SpecError
 from mmcr_core.objectives import OBJECTIVES, make_objective, objective_spec
-from mmcr_core.spec import BudgetSpec, DatasetSpec, SpecError
 from tests.mmcr_core.objectives import published
 
 EVERY = sorted(set(OBJECTIVES) - {"mmcr"})
@@ -213,7 +213,7 @@ LIGHTLY = {
 @pytest.mark.parametrize("name", LIGHTLY)
 @pytest.mark.parametrize("P_D", [(64, 16), (16, 64)], ids=str)
 def test_two_views_agree_with_lightly(name, P_D):
-    import_module("mmcr_core.images._torchvision")  # lightly imports torchvision
+    import_module("mmcr_core.data._torchvision")  # lightly imports torchvision
     theirs = LIGHTLY[name](pytest.importorskip("lightly.loss"))
     z = embeddings(P_D[0], 2, P_D[1])
     (expected, slope), (value, own_slope) = (value_and_gradient(f, z) for f in (theirs, lambda z: loss_of(name, z)))

@@ -8,9 +8,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mmcr_core.config.run import BudgetSpec
 from mmcr_core.objectives import make_objective, objective_spec
 from mmcr_core.objectives.swav import sinkhorn
-from mmcr_core.spec import BudgetSpec
 from mmcr_core.training import Pretraining
 from tests.mmcr_core.objectives.published import unit
 from tests.mmcr_core.objectives.test_published import embeddings, value_and_gradient
@@ -65,7 +65,7 @@ def test_value_and_gradients_are_those_of_the_published_formula(shape, length, o
 
 
 def test_codes_and_loss_agree_with_lightly():
-    import_module("mmcr_core.images._torchvision")  # lightly imports torchvision
+    import_module("mmcr_core.data._torchvision")  # lightly imports torchvision
     theirs = pytest.importorskip("lightly.loss.swav_loss")
     objective = make_objective("swav", dims=8, prototypes=12)
     z = embeddings(16, 3, 8)

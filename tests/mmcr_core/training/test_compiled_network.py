@@ -6,10 +6,10 @@ import pytest
 import torch
 from torch._dynamo.utils import counters
 
-from mmcr_core.images.compiled import CompilationFailed
+from mmcr_core.augmentation.compiled_augmentations import CompilationFailed
 from mmcr_core.objectives import objective_spec
 from mmcr_core.training import Pretraining, compiled_network
-from tests.mmcr_core.training.whole_runs import columns
+from tests.mmcr_core.training.run_helpers import columns
 
 
 @pytest.fixture(autouse=True)

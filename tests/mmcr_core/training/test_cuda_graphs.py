@@ -10,7 +10,7 @@ import torch
 from mmcr_core.training import pretraining
 from mmcr_core.training.cuda_graphs import Graphs
 from mmcr_core.training.device_failures import CaptureFailed, CaptureOutOfMemory
-from tests.mmcr_core.training.stand_ins import POOL, play_gpu
+from tests.mmcr_core.training.fake_cuda import POOL, play_gpu
 
 DEVICE = torch.device("cuda:1")
 
@@ -181,7 +181,7 @@ def test_graphs_keep_nothing_of_the_work(gpu):
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 def test_replayed_steps_are_the_eager_steps_on_a_gpu(digits_spec, precision):
-    from mmcr_core.spec import BudgetSpec
+    from mmcr_core.config.run import BudgetSpec
 
     spec = digits_spec(precision=precision, budget=BudgetSpec(steps=40))
     (replayed,) = pretraining.Pretraining(spec, "cuda").run()

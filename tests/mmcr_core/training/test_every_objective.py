@@ -4,11 +4,11 @@ import pytest
 import torch
 
 from mmcr_core import objectives
+from mmcr_core.config.run import BudgetSpec
 from mmcr_core.objectives.base import Objective
 from mmcr_core.objectives.mmcr import MMCROptions
-from mmcr_core.spec import BudgetSpec
 from mmcr_core.training import Pretraining
-from tests.mmcr_core.training.whole_runs import columns, same, through_bytes
+from tests.mmcr_core.training.run_helpers import columns, same, through_bytes
 
 EVERY_OBJECTIVE = [spec for spec in map(objectives.objective_spec, objectives.OBJECTIVES) if not spec.needs_captions]
 

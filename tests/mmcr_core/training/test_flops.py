@@ -6,9 +6,9 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from mmcr_core.images.encoders import ImageNetwork
+from mmcr_core.config.run import EncoderSpec, ProjectorSpec
+from mmcr_core.models.encoders import ImageNetwork
 from mmcr_core.objectives import objective_spec
-from mmcr_core.spec import EncoderSpec, ProjectorSpec
 from mmcr_core.training.flops import flops_per_step, loss_flops, network_flops, objective_flops
 
 

@@ -6,10 +6,10 @@ import pytest
 import torch
 from torch import nn
 
-from mmcr_core.defaults import VIEW_RECIPES
-from mmcr_core.images.encoders import build_network
+from mmcr_core.config.defaults import VIEW_RECIPES
+from mmcr_core.config.run import DatasetSpec, EncoderSpec, OptimizerSpec
+from mmcr_core.models.encoders import build_network
 from mmcr_core.objectives import objective_spec
-from mmcr_core.spec import DatasetSpec, EncoderSpec, OptimizerSpec
 from mmcr_core.training import Pretraining
 from mmcr_core.training.memory import count, kept_by, memory_bytes, network_memory, objective_memory
 

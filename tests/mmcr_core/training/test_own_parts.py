@@ -5,20 +5,20 @@ import sys
 
 import pytest
 
-from mmcr_core import own_code
-from mmcr_core.identity import identity, run_id
-from mmcr_core.images.own_encoders import with_defaults
+from mmcr_core import custom_imports
+from mmcr_core.config.run import EncoderSpec, SpecError
+from mmcr_core.config.run_id import identity, run_id
+from mmcr_core.models.custom_encoders import with_defaults
 from mmcr_core.objectives import objective_spec
-from mmcr_core.spec import EncoderSpec, SpecError
 from mmcr_core.training import Pretraining
-from tests.mmcr_core.training.whole_runs import columns, same, through_bytes
-from tests.own_parts import write_own
+from tests.custom_components import write_own
+from tests.mmcr_core.training.run_helpers import columns, same, through_bytes
 
 
 @pytest.fixture
 def spec(tmp_path, monkeypatch, digits_spec):
     monkeypatch.setattr(sys, "path", [*sys.path, str(tmp_path)])
-    monkeypatch.setattr(own_code, "_FOLDERS", [])
+    monkeypatch.setattr(custom_imports, "_FOLDERS", [])
     name = write_own(tmp_path)
     return digits_spec(encoder=with_defaults(EncoderSpec(f"{name}:net")), objective=objective_spec(f"{name}:Pull"))
 

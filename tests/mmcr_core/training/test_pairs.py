@@ -5,12 +5,12 @@ import dataclasses
 import pytest
 import torch
 
+from mmcr_core.config.run import OF_PAIRS, BudgetSpec, DatasetSpec, EvaluateSpec
+from mmcr_core.evaluation.evaluate import asked_for
 from mmcr_core.objectives import objective_spec
-from mmcr_core.spec import OF_PAIRS, BudgetSpec, DatasetSpec, EvaluateSpec
 from mmcr_core.training import Pretraining
-from mmcr_core.training.evaluation import asked_for
 from mmcr_core.training.flops import flops_per_step
-from tests.mmcr_core.training.whole_runs import columns, same, through_bytes
+from tests.mmcr_core.training.run_helpers import columns, same, through_bytes
 
 OBJECTIVES = [
     objective_spec("mmcr"),
@@ -80,7 +80,7 @@ def test_a_limit_trains_on_so_many_pairs(pairs_spec):
 
 def test_images_and_their_names_stand_in_the_same_rows(pairs_spec):
     """With views that change nothing, the batch is the glyph that its tokens name."""
-    from mmcr_core.pairs.towers import tokens_of
+    from mmcr_core.models.dual_encoder import tokens_of
 
     spec = pairs_spec()
     plain = dataclasses.replace(spec.views, crop_scale=(1.0, 1.0), crop_ratio=(1.0, 1.0), mean=(0.0,), std=(1.0,))

@@ -9,13 +9,13 @@ import pytest
 import torch
 
 from mmcr_core import objectives
-from mmcr_core.defaults import VIEW_RECIPES
-from mmcr_core.images.image_set import DatasetError, Images
-from mmcr_core.spec import BudgetSpec, DatasetSpec, EncoderSpec, EvaluateSpec, OptimizerSpec
+from mmcr_core.config.defaults import VIEW_RECIPES
+from mmcr_core.config.run import BudgetSpec, DatasetSpec, EncoderSpec, EvaluateSpec, OptimizerSpec
+from mmcr_core.data.image_set import DatasetError, Images
 from mmcr_core.training import Diverged, Pretraining
 from mmcr_core.training.cuda_graphs import Graphs
-from tests.mmcr_core.training.stand_ins import play_gpu
-from tests.mmcr_core.training.whole_runs import columns, same, through_bytes
+from tests.mmcr_core.training.fake_cuda import play_gpu
+from tests.mmcr_core.training.run_helpers import columns, same, through_bytes
 
 EVERY_OBJECTIVE = [spec for spec in map(objectives.objective_spec, objectives.OBJECTIVES) if not spec.needs_captions]
 

@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import pytest
 
-from mmcr_core.spec import OptimizerSpec, SpecError
+from mmcr_core.config.run import OptimizerSpec, SpecError
 from mmcr_core.training.schedule import learning_rate
 
 

@@ -15,11 +15,11 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from mmcr_core.identity import run_id
-from sweeps.networks import load_network
-from sweeps.running.resumable_trial import Trial
-from sweeps.running.sweep import open_sweep, record_launch
-from sweeps.running.trial_settings import TrialSettings
+from mmcr_core.config.run_id import run_id
+from sweeps.execution.encoder_loading import load_network
+from sweeps.execution.executor_settings import TrialSettings
+from sweeps.execution.run_executor import Trial
+from sweeps.planning.sweep import open_sweep, record_launch
 from sweeps.storage.sweep_store import Store
 from tests.conftest import invoke
 

@@ -4,9 +4,9 @@ import re
 
 import pytest
 
-from sweeps.storage.cell_claims import CLAIM_SECONDS, TOUCH_SECONDS
 from sweeps.storage.chunks import chunk_name
-from sweeps.storage.schema import CELL_SCHEMA, MEASURE_SCHEMA, RUN_SCHEMA, SCHEMA_VERSION, TRAJECTORY_SCHEMA
+from sweeps.storage.leases import CLAIM_SECONDS, TOUCH_SECONDS
+from sweeps.storage.schemas import CELL_SCHEMA, MEASURE_SCHEMA, RUN_SCHEMA, SCHEMA_VERSION, TRAJECTORY_SCHEMA
 from sweeps.storage.sweep_store import Store
 from tests.conftest import REPOSITORY
 from tests.pages import names, rows_below

@@ -4,7 +4,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from sweeps.storage.files_and_urls import write_atomically
+from sweeps.storage.filesystems import write_atomically
 from sweeps.storage.sweep_store import RUN_SCHEMA, TRAJECTORY_SCHEMA, Store
 
 ROW = {

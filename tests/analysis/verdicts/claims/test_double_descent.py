@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from analysis.laws.peak import peak_table
+from analysis.estimates.peak import peak_table
 from analysis.verdicts.claims.double_descent import judge_peak
 from mmcr_core.theory import expected_percent_error
 from tests.analysis.known_diagonal import runs

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pandas as pd
 import pytest
 
-from analysis.laws.diagonal_contrasts import survival
+from analysis.estimates.peak_effects import survival
 from analysis.verdicts.claims.exponents import judge_above_baseline, judge_pure, judge_same
 from tests.analysis.known_diagonal import exponents
 

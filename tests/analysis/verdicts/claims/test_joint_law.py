@@ -4,9 +4,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from analysis.laws.grid_law import fit_grid_laws
+from analysis.estimates.joint_scaling_law import fit_grid_laws
 from analysis.verdicts.claims.joint_law import judge_aspect, judge_prediction
-from tests.analysis.laws.known_grid import law, points
+from tests.analysis.estimates.synthetic_grid import law, points
 
 
 def test_no_joint_law_is_undecided():

@@ -5,12 +5,12 @@ from types import SimpleNamespace
 import pandas as pd
 import pytest
 
-from analysis.laws import trust
-from analysis.laws.cell_law import fit_table
-from analysis.laws.trust import FailedCheck
+from analysis.estimates.per_cell_fit import fit_table
+from analysis.fitting import diagnostics
+from analysis.fitting.diagnostics import FailedCheck
 from analysis.verdicts.claims.per_cell_laws import judge_one_form, judge_pure
 from analysis.verdicts.rendering import number
-from tests.analysis.laws.test_cell_law import grid_of
+from tests.analysis.estimates.test_per_cell_fit import grid_of
 
 
 def laws(*failed, floor="none", offset="none"):
@@ -68,6 +68,6 @@ def test_other_messages_of_all_checks_give_the_same_verdict(monkeypatch, text):
     noise = grid_of(lambda P, D, x: 0.3 + 0 * x, sizes=(32, 64))
     before = [judge_pure(SimpleNamespace(fits=fit_table(cells, "flops")[0])) for cells in (straight, bent, noise)]
     assert [verdict.decision for verdict in before] == ["confirmed", "refuted", "refuted"]
-    monkeypatch.setattr(trust, "MESSAGES", dict.fromkeys(FailedCheck, text))
+    monkeypatch.setattr(diagnostics, "MESSAGES", dict.fromkeys(FailedCheck, text))
     after = [judge_pure(SimpleNamespace(fits=fit_table(cells, "flops")[0])) for cells in (straight, bent, noise)]
     assert after == before

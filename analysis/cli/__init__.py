@@ -1,0 +1,1 @@
+"""What analysis commands share: options, output files, tables in the terminal."""

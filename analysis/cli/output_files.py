@@ -1,0 +1,43 @@
+"""Tables and pages as files, written whole or not at all."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import pandas as pd
+
+from analysis.results.errors import ResultsError
+from sweeps.storage.filesystems import write_atomically
+
+
+def write(content: bytes, path: Path) -> None:
+    """Write a file. Raises ResultsError where that cannot be."""
+    if path.is_dir():
+        raise ResultsError(f"{path} is a folder; give the name of a file")
+    try:
+        write_atomically(path, content)
+    except OSError as error:
+        raise ResultsError(f"{path} cannot be written: {error.strerror or error}") from error
+
+
+def shown(path: Path) -> str:
+    """A path as text that can be printed, also where it is not UTF-8."""
+    return str(path).encode(errors="surrogateescape").decode(errors="replace")
+
+
+def write_table(frame: pd.DataFrame, path: Path) -> None:
+    """Write a parquet file."""
+    stream = io.BytesIO()
+    frame.to_parquet(stream, index=False)
+    write(stream.getvalue(), path)
+
+
+def write_csv(frame: pd.DataFrame, path: Path) -> None:
+    """Write a CSV file."""
+    write(frame.to_csv(index=False).encode(), path)
+
+
+def write_page(html: str, path: Path) -> None:
+    """Write an HTML page."""
+    write(html.encode(), path)

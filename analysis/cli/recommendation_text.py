@@ -1,0 +1,71 @@
+"""What people are told of a recommendation: its table in round numbers, and what not to trust it for."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from analysis.estimates.fit_data import CELL
+from analysis.estimates.forecast import EndTest, Forecaster
+from analysis.estimates.recommendation import Budget
+
+FLOORS = (
+    "Percent errors of different P / D have different floors: uniform embeddings have e_inf(P, D), 0.151 at P = D and "
+    "about min(P, D) / (8 max(P, D)) far from it. A small error far from P = D need not be a better encoder: compare "
+    "`gap`, the error above e_inf (--rank gap), or accuracies (--rank probe)."
+)
+TOLERATED = 0.2  # relative error of the test forecast beyond which a warning says so
+
+
+def readable(table: pd.DataFrame) -> pd.DataFrame:
+    """The table for people: rounded, the 95 % forecast of the error in brackets (less e_inf, it is that of the gap)."""
+    forecasts = zip(table["error"], table["low"], table["high"], strict=True)
+    return table[[*CELL, "steps"]].assign(
+        **{
+            "x trained": table["times"].map("{:.2g}".format),
+            "percent error (95 %)": [f"{value:.4f} ({low:.4f} to {high:.4f})" for value, low, high in forecasts],
+            "e_inf": table["e_inf"].round(4),
+            "gap": table["gap"].round(4),
+            "probe accuracy (± s.e.)": [
+                f"{value:.4f}" + (f" ± {spread:.4f}" if np.isfinite(spread) else "") if np.isfinite(value) else ""
+                for value, spread in zip(table["probe_accuracy"], table["probe_error"], strict=True)
+            ],
+        }
+    )
+
+
+def warnings(
+    shown: pd.DataFrame, laws: dict[str, Forecaster], tests: dict[str, EndTest], budget: Budget, rank: str
+) -> list[str]:
+    """Sentences on what the ranking should not be trusted for; `tests`: of `end_test`, by variant."""
+    found = []
+    if (beyond := shown[shown["times"] > 1.01])["times"].size:
+        ends = dict.fromkeys(f"{end:.2g}" for end in (beyond["times"].min(), beyond["times"].max()))
+        found.append(
+            f"{len(beyond)} of the {len(shown)} cells shown extrapolate: {budget} is {' to '.join(ends)} times as long "
+            "as they were trained."
+        )
+    if (short := int((shown["steps"] < 10).sum())) > 0:
+        found.append(f"{short} of the cells shown would make fewer than 10 steps; the law says nothing of warm-up.")
+    best = shown.iloc[0]
+    column = {"error": ("low", "high", "error"), "gap": ("gap_low", "gap_high", "gap")}.get(rank)
+    if column and (ties := int((shown[column[0]] <= best[column[1]]).sum()) - 1) > 0:
+        found.append(f"forecasts of {ties} more of the cells shown overlap the first one's: the order is not certain.")
+    if rank == "probe":
+        found.append("accuracies are those measured at the end of each run, not at the compute asked for.")
+    for variant in shown["variant"].unique():
+        if laws[variant].points["decays"].any():
+            found.append(
+                f"the learning rate of {variant} decays, so errors along its runs are not those of shorter runs, nor "
+                "do they lead on to longer ones: sweep the budget, and compare final errors."
+            )
+        error, coverage, runs = tests[variant]
+        if runs == 0:
+            found.append(f"the runs of {variant} are too short to test the forecast on their own ends.")
+        elif error > TOLERATED or coverage < 0.8:
+            found.append(
+                f"from the first quarter of the runs of {variant} their ends are foretold with "
+                f"{100 * error:.0f} % error, {100 * coverage:.0f} % inside the 95 % forecast: trust the ranking no "
+                "further than that."
+            )
+    return found

@@ -1,0 +1,1 @@
+"""What differs between objectives, sweeps and image-text runs, with intervals."""

@@ -1,0 +1,1 @@
+"""Fits applied to a sweep: peaks, per-cell and joint scaling laws, forecasts, recommendations."""

@@ -1,0 +1,153 @@
+"""The finished runs of a sweep's cells as points to fit laws to: percent error against compute, with its noise.
+
+Two kinds of points are told apart. `trajectory`: the error along each run, in bins even in log compute, from the
+end of warm-up on. `budget`: the final error of runs of several budgets, each a run that ended, learning-rate decay
+included.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy.linalg import block_diag
+
+from analysis.estimates.uniform_baseline import ENDLESS, Level, level_of
+from analysis.fitting.log_bins import Array, Bins, batch_means_error, decays, log_bins, settled
+from analysis.results.results import Results
+from analysis.results.variants import variants
+
+CELL = ["variant", "P", "D", "K"]
+LAWS = ("trajectory", "budget")
+TOGETHER = 25  # runs whose trajectories are read at once
+AXES = {
+    "flops": "compute (FLOPs)",
+    "seconds": "device-seconds, at the run's mean speed",
+    "images": "images shown",
+    "steps": "optimiser steps",
+}
+Key = tuple[str, int, int, int]  # variant, P, D, K
+
+
+@dataclass(frozen=True)
+class Cell:
+    """Percent errors of one cell at compute x: their standard errors, the covariance of their logarithms, the
+    seed of the run that each comes from, whether the learning rate decays along a trajectory, the level of uniform
+    embeddings there, and how many steps have no positive error (laws are fitted in logs) and are left out."""
+
+    x: Array
+    error: Array
+    error_se: Array
+    covariance: Array
+    seeds: list[int]
+    decays: bool
+    level: Level = ENDLESS
+    left_out: int = 0
+
+    def run(self, seed: int) -> Cell:
+        """The points of one seed's run."""
+        mine = np.flatnonzero(np.asarray(self.seeds) == seed)
+        own = self.covariance[np.ix_(mine, mine)]
+        return replace(
+            self, x=self.x[mine], error=self.error[mine], error_se=self.error_se[mine], covariance=own,
+            seeds=[seed] * len(mine),
+        )  # fmt: skip
+
+
+def measured_cells(results: Results, law: str = "trajectory", axis: str = "flops") -> dict[Key, Cell]:
+    """The finished runs of each cell, as points of one of LAWS over one of AXES (each cumulative)."""
+    return {"trajectory": binned_cells, "budget": budget_cells}[law](results, axis)
+
+
+def binned_cells(results: Results, axis: str = "flops") -> dict[Key, Cell]:
+    """Points along the trajectories of each cell."""
+    cells: dict[Key, list[tuple[int, Bins, bool]]] = {}
+    left_out: dict[Key, int] = {}
+    runs = _finished(results)
+    levels = {key: level_of(group) for key, group in runs.groupby(CELL)}
+    for run, trajectory in _trajectories(results, runs):
+        settled_steps, key = settled(trajectory), (run.variant, run.P, run.D, run.K)
+        steps = settled_steps[settled_steps["percent_error"] > 0]
+        left_out[key] = left_out.get(key, 0) + len(settled_steps) - len(steps)
+        if steps.empty:
+            continue
+        bins = log_bins(_cumulative(steps, run, axis), steps["percent_error"].to_numpy(float))
+        cells.setdefault(key, []).append((run.seed, bins, decays(trajectory)))
+    return {
+        key: Cell(
+            x=np.concatenate([bins.x for _, bins, _ in runs]),
+            error=np.concatenate([bins.y for _, bins, _ in runs]),
+            error_se=np.concatenate([bins.error for _, bins, _ in runs]),
+            covariance=block_diag(*(bins.covariance for _, bins, _ in runs)),
+            seeds=[seed for seed, bins, _ in runs for _ in bins.x],
+            decays=any(decaying for _, _, decaying in runs),
+            level=levels[key],
+            left_out=left_out[key],
+        )
+        for key, runs in cells.items()
+    }
+
+
+def budget_cells(results: Results, axis: str = "flops") -> dict[Key, Cell]:
+    """Final errors of runs that differ in their budget only; seeds are replicates across budgets."""
+    runs = _finished(results)
+    specs = [json.loads(spec) for spec in runs["spec"]]
+    runs["variant"] = variants([{key: value for key, value in spec.items() if key != "budget"} for spec in specs],
+                               beside=results.passed_over)  # fmt: skip
+    runs["noise"] = tail_errors(results).reindex(runs["run_id"]).to_numpy()
+    cells = {}
+    for key, group in runs.groupby(CELL):
+        part = group.sort_values(axis if axis != "seconds" else "wall_seconds")
+        error = part["percent_error"].to_numpy(float)
+        spread = part["noise"].fillna(0).to_numpy(float)
+        cells[key] = Cell(
+            x=part["wall_seconds" if axis == "seconds" else axis].to_numpy(float),
+            error=error,
+            error_se=spread,
+            covariance=np.diag((spread / error) ** 2),
+            seeds=part["seed"].tolist(),
+            decays=False,
+            level=level_of(group),
+        )
+    return cells
+
+
+def tail_errors(results: Results) -> pd.Series:
+    """Standard error of each finished run's percent_error (mean over the last 5 % of its steps), by run_id."""
+    trajectories = results.alone().sql(
+        "SELECT t.run_id, t.step, t.percent_error FROM trajectories t JOIN runs r USING (run_id) "
+        "WHERE r.status = 'finished' AND t.step >= r.steps - greatest(1, round(0.05 * r.steps)) "
+        "ORDER BY t.run_id, t.step"
+    )
+    grouped = trajectories.groupby("run_id")["percent_error"]
+    return grouped.agg(lambda values: batch_means_error(np.asarray(values, float)))
+
+
+def _finished(results: Results) -> pd.DataFrame:
+    runs = results.alone().runs()
+    return runs[runs["status"] == "finished"].copy()
+
+
+def _trajectories(results: Results, runs: pd.DataFrame) -> Iterator[tuple[Any, pd.DataFrame]]:
+    """Each run that has a trajectory, with it; read some runs at a time, to be quick and small."""
+    for first in range(0, len(runs), TOGETHER):
+        part = runs.iloc[first : first + TOGETHER]
+        names = ", ".join(f"'{run_id}'" for run_id in part["run_id"])
+        steps = results.sql(
+            "SELECT run_id, step, images, flops, percent_error, learning_rate FROM trajectories "
+            f"WHERE run_id IN ({names}) ORDER BY run_id, step"
+        )
+        by_run = dict(iter(steps.groupby("run_id")))
+        yield from ((run, by_run[run.run_id]) for run in part.itertuples() if run.run_id in by_run)
+
+
+def _cumulative(steps: pd.DataFrame, run: Any, axis: str) -> Array:
+    """Steps, or seconds at the run's mean speed, or a column of the trajectory, up to and with each step."""
+    done: Array = (steps["step"] + 1).to_numpy(float)
+    seconds: Array = done * float(run.wall_seconds) / float(run.steps)
+    column: Array = steps[axis].to_numpy(float) if axis in steps else done
+    return seconds if axis == "seconds" else column

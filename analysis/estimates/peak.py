@@ -1,0 +1,176 @@
+"""Where the percent error peaks as P or D varies, and whether that peak is there at all."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+
+from analysis.estimates.fit_data import tail_errors
+from analysis.results.errors import ResultsError
+from analysis.results.results import Results
+
+Array = NDArray[np.float64]
+LEVEL = 0.95
+CHANCE = 0.001  # a flat line with the same noise may look as peaked so often: a grid has dozens of lines
+BATCHES_FREEDOM = 7  # degrees of freedom of a standard error by batch means
+FLAT = 20_000  # simulated flat lines behind `chance`
+
+
+@dataclass(frozen=True)
+class Peak:
+    """A maximum of the percent error along log2(P / D).
+
+    `largest_at`: log2(P / D) of the largest measured error; `location`: the peak by a parabola through it and
+    its neighbours, with `interval`; `height`: the largest error; `prominence`: its height above the higher of
+    the lowest errors on its two sides; `chance`: how often a flat line with the same noise has a peak of such
+    prominence. `found` is False, with the `reason`, where there is no peak between the ends of what was
+    measured, or noise explains it; location, interval, prominence and chance are then NaN.
+    """
+
+    largest_at: float
+    location: float
+    interval: tuple[float, float]
+    height: float
+    prominence: float
+    chance: float
+    found: bool
+    reason: str
+
+
+def find_peak(
+    points: ArrayLike,
+    dims: ArrayLike,
+    error: ArrayLike,
+    *,
+    error_std: ArrayLike | None = None,
+    bootstrap: int = 400,
+    seed: int = 0,
+) -> Peak:
+    """The peak of the percent error over log2(P / D), along a row or a column of the grid.
+
+    Args:
+        points, dims, error: (n,) P, D and percent error of each run (one value for a P or D that all share);
+            runs of one P / D are replicates.
+        error_std: (n,) standard error of each value; where there are replicates, their pooled spread is used.
+        bootstrap: draws behind the interval: each mean moved by its standard error.
+        seed: of the bootstrap.
+
+    Raises: ValueError for lengths that differ or errors that are not finite.
+    """
+    P, D, e = (np.atleast_1d(np.asarray(values, float)) for values in (points, dims, error))
+    if any(values.shape not in (e.shape, (1,)) for values in (P, D)):
+        raise ValueError("points, dims and error must be lists of one length (or one value for points or dims)")
+    if not np.all(np.isfinite(e)):
+        raise ValueError("error must be finite; leave out runs that failed")
+    spread = np.full(len(e), np.nan) if error_std is None else np.asarray(error_std, float)
+    frame = pd.DataFrame({"position": np.log2(P / D) + 0 * e, "error": e, "spread": spread}).groupby("position")
+    means = frame["error"].mean()
+    position, height = means.index.to_numpy(float), means.to_numpy(float)
+    noise, freedom = _standard_errors(frame)
+    top = int(height.argmax())
+    none = (float("nan"), float("nan"))
+
+    def absent(reason: str) -> Peak:
+        nan = float("nan")
+        return Peak(float(position[top]), nan, none, float(height[top]), nan, nan, False, reason)
+
+    if len(position) < 3:
+        return absent(f"{len(position)} values of P / D were measured; at least 3 are needed")
+    prominence = float(_prominence(height[None])[0])
+    if np.isnan(prominence):
+        return absent("largest at an end of the range; a peak needs both sides")
+    rng = np.random.default_rng(seed)
+    flat = _prominence(noise * rng.standard_t(freedom, (FLAT, len(noise))))
+    chance = float((1 + np.sum(flat >= prominence)) / (1 + FLAT)) if prominence > 0 else 1.0
+    if chance > CHANCE:
+        return absent(f"the rise of {prominence:.4f} is within the noise (flat lines show it with p = {chance:.2g})")
+    draws = height + noise * rng.standard_t(freedom, (bootstrap, len(height)))
+    low, high = np.quantile([_vertex(position, draw) for draw in draws], [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    location, tallest = _vertex(position, height), float(height[top])
+    return Peak(float(position[top]), location, (float(low), float(high)), tallest, prominence, chance, True, "")
+
+
+def _prominence(heights: Array) -> Array:
+    """Of the largest of each row (B, n), above the higher of the lowest on its two sides; NaN at an end."""
+    rows, n = np.arange(len(heights)), heights.shape[1]
+    top = heights.argmax(axis=1)
+    lowest_left = np.minimum.accumulate(heights, axis=1)
+    lowest_right = np.minimum.accumulate(heights[:, ::-1], axis=1)[:, ::-1]
+    inside = (top > 0) & (top < n - 1)
+    left, right = lowest_left[rows, np.maximum(top - 1, 0)], lowest_right[rows, np.minimum(top + 1, n - 1)]
+    prominence: Array = np.where(inside, heights[rows, top] - np.maximum(left, right), np.nan)
+    return prominence
+
+
+def _standard_errors(frame: pd.api.typing.DataFrameGroupBy) -> tuple[Array, float]:
+    """Of each mean, and their degrees of freedom: pooled over all replicates where there are any, else the given
+    ones; 0 where neither is known."""
+    count = frame.size().to_numpy()
+    freedom = int((count - 1).sum())
+    if freedom > 0:
+        within = float((frame["error"].var(ddof=0).to_numpy() * count).sum()) / freedom
+        pooled: Array = np.sqrt(within / count)
+        return pooled, freedom
+    given: Array = np.sqrt((frame["spread"].agg(lambda s: float((s**2).sum()))).to_numpy()) / count
+    return np.nan_to_num(given), BATCHES_FREEDOM
+
+
+def _vertex(position: Array, height: Array) -> float:
+    """Vertex of the parabola through the largest value and its neighbours; an end stays where it is."""
+    top = int(height.argmax())
+    if top in (0, len(height) - 1):
+        return float(position[top])
+    a, b, _ = np.polyfit(position[top - 1 : top + 2] - position[top], height[top - 1 : top + 2], 2)
+    return float(position[top] - b / (2 * a))
+
+
+def peak_table(runs: pd.DataFrame, spread: pd.Series | None = None) -> pd.DataFrame:
+    """A Peak for each column (over P, at each D) and each row (over D, at each P) of each variant and K.
+
+    Args: runs: finished runs as `Results.runs()` gives them; spread: standard error of each run's
+        percent_error, indexed by run_id.
+    Returns: variant, K, along (`P` or `D`), at (the value of the other), runs, largest_at, location,
+        location_low, location_high, height, prominence, chance, found, reason. Positions are in log2(P / D).
+    """
+    rows = []
+    for along, other in (("P", "D"), ("D", "P")):
+        for (variant, K, at), group in runs.groupby(["variant", "K", other]):
+            stds = spread.reindex(group["run_id"]).to_numpy() if spread is not None else None
+            peak = find_peak(group["P"], group["D"], group["percent_error"], error_std=stds)
+            rows.append(
+                {
+                    "variant": variant,
+                    "K": K,
+                    "along": along,
+                    "at": at,
+                    "runs": len(group),
+                    "largest_at": peak.largest_at,
+                    "location": peak.location,
+                    "location_low": peak.interval[0],
+                    "location_high": peak.interval[1],
+                    "height": peak.height,
+                    "prominence": peak.prominence,
+                    "chance": peak.chance,
+                    "found": peak.found,
+                    "reason": peak.reason,
+                }
+            )
+    return pd.DataFrame(rows)
+
+
+def find_peaks(results: Results) -> pd.DataFrame:
+    """The peaks of all finished runs. Raises ResultsError where there are none."""
+    return peak_table(finished_runs(results), tail_errors(results))
+
+
+def finished_runs(results: Results) -> pd.DataFrame:
+    """The runs that finished. Raises ResultsError where there are none."""
+    runs = results.runs()
+    runs = runs[runs["status"] == "finished"]
+    if runs.empty:
+        raise ResultsError(f"{results.root} holds no finished run; see: python analysis/query.py {results.root} "
+                           '"SELECT run_id, status, error FROM runs"')  # fmt: skip
+    return runs

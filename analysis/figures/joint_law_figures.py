@@ -1,0 +1,70 @@
+"""The law of the grid drawn: what it foretells beside what was measured, and all cells on one curve."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from matplotlib import pyplot as plt
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from analysis.estimates.joint_scaling_law import GridLaw
+from analysis.figures.data_collapse_figure import draw_collapse
+from analysis.figures.style import THEORY, colours, entitle, plain_ticks, save
+
+FLOORS = {"none": "no floor", "free": "free floor", "theory": "floor $e_\\infty$"}
+
+
+def figures(laws: dict[str, list[GridLaw]], folder: Path) -> list[Path]:
+    """Draw and save, for each variant, the collapse of its best law, and the forecasts of the best law with each kind
+    of floor, where they were tested; the paths of the PNGs."""
+    paths = []
+    for i, (variant, kinds) in enumerate(laws.items()):
+        tested = [law for law in kinds if law.test is not None and np.isfinite(law.coverage)]
+        best = [next(law for law in tested if law.form.floor == floor) for floor in _floors(tested)]
+        drawings: dict[str, Callable[[], Figure]] = {"collapse": lambda kinds=kinds: draw_collapse(kinds[0])}  # type: ignore[misc]
+        if best:
+            drawings["forecast"] = lambda best=best: draw(best)  # type: ignore[misc]
+        for name, drawn in drawings.items():
+            figure = drawn()
+            if len(laws) > 1:
+                entitle(figure, variant)
+            paths.append(save(figure, folder, name if len(laws) == 1 else f"{name}_{i}"))
+    return paths
+
+
+def _floors(laws: list[GridLaw]) -> list[str]:
+    return list(dict.fromkeys(law.form.floor for law in laws))
+
+
+def draw(laws: list[GridLaw]) -> Figure:
+    """A panel for each law: foretold against measured final errors; held-out cells filled, with forecasts."""
+    tables = [law.test for law in laws if law.test is not None]
+    figure, axes = plt.subplots(1, len(laws), figsize=(2.3 * len(laws), 2.8), sharex=True, sharey=True,
+                                squeeze=False, layout="constrained")  # fmt: skip
+    colour = colours(sorted(tables[0]["K"].unique()))
+    for ax, law, table in zip(axes[0], laws, tables, strict=True):
+        for part, held in ((table[~table["held_out"]], False), (table[table["held_out"]], True)):
+            for K, cells in part.groupby("K"):
+                ax.plot(
+                    cells["error"], cells["foretold"], "o", ms=3.5, color=colour[K], mfc=colour[K] if held else "none"
+                )
+                if held:
+                    spread = np.abs(cells[["low", "high"]].to_numpy().T - cells["foretold"].to_numpy())
+                    ax.errorbar(cells["error"], cells["foretold"], yerr=spread, fmt="none", color=colour[K], lw=0.7)
+        ends = [table[["error", "foretold"]].min().min() * 0.9, table[["error", "foretold"]].max().max() * 1.1]
+        ax.plot(ends, ends, color=THEORY, lw=0.6, zorder=0)
+        ax.set(xscale="log", yscale="log", xlabel="measured percent error")
+        parts = [FLOORS[law.form.floor], *["offset"] * (law.form.offset == "free"), *["aspect"] * law.form.aspect]
+        ax.set_title(f"{', '.join(parts)}:\n{100 * law.error:.1f} % r.m.s.")
+        plain_ticks([ax], "x", *ends)
+        forecast = table.loc[table["held_out"], ["low", "high"]]
+        plain_ticks([ax], "y", min(ends[0], forecast["low"].min() * 0.9), max(ends[1], forecast["high"].max() * 1.1))
+    axes[0, 0].set_ylabel("foretold percent error")
+    handles = [Line2D([], [], color=c, marker="o", ms=3, ls="none", label=f"K = {K}") for K, c in colour.items()]
+    handles.append(Line2D([], [], color="0.3", marker="o", mfc="none", ms=3, ls="none", label="cells fitted"))
+    handles.append(Line2D([], [], color="0.3", marker="o", ms=3, lw=0.7, label="not seen, 95 % forecast"))
+    figure.legend(handles=handles, loc="outside upper center", ncols=len(handles))
+    return figure

@@ -1,0 +1,1 @@
+"""Power-law fits, resampling, diagnostics: statistics that know no sweep."""

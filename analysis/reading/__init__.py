@@ -1,1 +1,0 @@
-"""The store as frames and as SQL in a cage."""

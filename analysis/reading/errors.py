@@ -1,7 +1,0 @@
-"""What users are told when results cannot be read."""
-
-from sweeps.storage.errors import UserError
-
-
-class ResultsError(UserError):
-    """Results that cannot be read, or a query that cannot be answered; one sentence."""

@@ -1,0 +1,1 @@
+"""The store as data frames and as sandboxed SQL."""

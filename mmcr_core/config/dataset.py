@@ -1,0 +1,187 @@
+"""Which images, or image-text pairs, as one frozen value; the options of each kind of data set are a small class here.
+
+To add a data set, name its options in `DATASETS` and its sizes in the tables below.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar, Literal, get_args, get_type_hints
+
+from mmcr_core.config.validation import FILLED_IN, STRICT, options_of, require, settle_options
+
+NAMED_IMAGES = {  # (data set, split) -> training images
+    ("digits", "train"): 1437,
+    ("cifar10", "train"): 50_000,
+    ("cifar100", "train"): 50_000,
+    ("stl10", "train"): 5_000,
+    ("stl10", "unlabeled"): 100_000,
+    ("stl10", "train+unlabeled"): 105_000,
+    ("glyphs", "train"): 4905,
+}
+ONE_CHANNEL = ("digits", "glyphs")
+NAMED_CLASSES = {"digits": 10, "cifar10": 10, "cifar100": 100, "stl10": 10, "glyphs": 26}
+NAMED_HELDOUT = {"digits": 360, "cifar10": 10_000, "cifar100": 10_000, "stl10": 8_000, "glyphs": 446}
+
+
+@dataclass(frozen=True, kw_only=True)
+class DatasetOptions:
+    """What every data set has; one that is known by its name has no more."""
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
+    split: Literal["train"] = "train"
+    """Which part of the data set is trained on."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class STL10Options:
+    """Coates et al. 2011; the paper trains on train and unlabeled images."""
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
+    split: Literal["train", "unlabeled", "train+unlabeled"] = "train"
+    """Which part of the data set is trained on."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class GlyphsOptions(DatasetOptions):
+    """The glyphs of a font and their Unicode names."""
+
+    captions: int = 1
+    """How many of the K views are captions of the image, drawn anew each time where it has more."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class FolderOptions(DatasetOptions):
+    """A user's own files, known by their content."""
+
+    path: str = field(metadata={"remedy": "give a folder, a parquet file, or shards as DIR/{00000..00127}.tar"})
+    """Where a user's own files lie: a folder, a parquet file, or shards as `DIR/{00000..00127}.tar`, local or at URLs.
+    A run knows them by their content."""
+    size: int | None = None
+    """The side in pixels at which images are kept (null: of a folder or a parquet file the first images' median shorter
+    side, 256 at most; of shards the size of the views)."""
+    heldout: float = 0.1
+    """The share of a user's own files that is kept for evaluation."""
+    digest: str | None = field(default=None, metadata=FILLED_IN)
+    """The SHA-256 of their content, of shards that of their names, sizes and checksums."""
+
+    def __post_init__(self) -> None:
+        require(0 < self.heldout < 1, "heldout", "must lie between 0 and 1, such as 0.1")
+        require(self.size is None or 1 <= self.size <= 1024, "size", "must lie in 1..1024 pixels")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ParquetOptions(FolderOptions):
+    """A parquet file with a column `image`."""
+
+    pairs: bool = False
+    """Whether the file's rows are image-text pairs, with a column `caption`."""
+    captions: int | None = None
+    """Of image-text pairs, how many of the K views are captions of the image, drawn anew each time where it has more
+    (null: 1 with `pairs: true`, else none)."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        unfit = "applies to image-text pairs; give pairs: true too, or leave it out"
+        require(self.pairs or self.captions is None, "captions", unfit)
+        if self.pairs and self.captions is None:
+            object.__setattr__(self, "captions", 1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShardsOptions(FolderOptions):
+    """Tar files of image-text pairs."""
+
+    captions: int = 1
+    """How many of the K views are captions of the image, drawn anew each time where it has more."""
+    sampling: Literal["epochs", "replacement"] = "epochs"
+    """How samples are drawn: by `epochs`, each once in each, or with `replacement`."""
+    processes: int = 2
+    """How many processes decode samples; it changes no number."""
+    samples: int | None = None
+    """How many samples there are, for a plan where the shards are not at hand (null: counted)."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require(1 <= self.processes <= 256, "processes", "must lie in 1..256")
+        require(self.samples is None or self.samples >= 2, "samples", "must be 2 or more")
+
+
+DatasetName = Literal["digits", "cifar10", "cifar100", "stl10", "folder", "parquet", "glyphs", "shards"]
+DATASETS: dict[str, type] = {
+    **dict.fromkeys(("digits", "cifar10", "cifar100"), DatasetOptions),
+    "stl10": STL10Options,
+    "folder": FolderOptions,
+    "parquet": ParquetOptions,
+    "glyphs": GlyphsOptions,
+    "shards": ShardsOptions,
+}
+PAIRS = ("glyphs", "shards")  # and parquet with pairs: true
+
+
+def _absolute(path: str) -> str:
+    return path if "://" in path else os.path.abspath(path)
+
+
+@functools.cache
+def _splits(kind: type) -> tuple[str, ...]:
+    return get_args(get_type_hints(kind)["split"])
+
+
+@dataclass(frozen=True)
+class DatasetSpec:
+    """Which images, or image-text pairs, with the options of all data sets; None where an option is another's."""
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
+    name: DatasetName
+    """Which data set; a text in place of the mapping is its name."""
+    split: str = "train"
+    root: str = "./data"
+    """The folder in which a named data set lies, from the current folder."""
+    path: str | None = None
+    download: bool = False
+    """Whether to fetch `cifar10`, `cifar100` or `stl10` where it is absent."""
+    size: int | None = None
+    heldout: float = 0.1
+    digest: str | None = None
+    limit: int | None = None
+    """How many training images are used (null: all). They are drawn once for all seeds, those of a smaller limit among
+    those of a larger one; held-out images and a probe's labels are not limited, and shards cannot be."""
+    pairs: bool = False
+    captions: int | None = None
+    sampling: Literal["epochs", "replacement"] | None = None
+    processes: int | None = None
+    samples: int | None = None
+
+    def __post_init__(self) -> None:
+        require(self.limit is None or self.limit >= 2, "limit", "must be 2 or more images")
+        whole = "applies to data that is read as a whole, not to shards; name fewer of them in path"
+        require(self.name != "shards" or self.limit is None, "limit", whole)
+        alone = f"applies to image-text pairs, and dataset '{self.name}' has images alone; leave it out"
+        kind = DATASETS[self.name]
+        require(self.captions is None or "captions" in options_of(kind), "captions", alone)
+        splits = _splits(kind)
+        unknown = f"is not a split of dataset '{self.name}'; use one of {', '.join(splits)}"
+        require(self.split in splits, "split", unknown)
+        settle_options(self, DATASETS, self.name, f"dataset '{self.name}'")
+        require(self.captions is None or self.captions >= 1, "captions", "must be 1 or more of the K views")
+
+    def at_absolute_paths(self) -> DatasetSpec:
+        """The same, its paths absolute; URLs stay as they are."""
+        return replace(self, root=_absolute(self.root), path=self.path and _absolute(self.path))
+
+    def kept(self, available: int) -> int:
+        """How many of `available` training images are trained on."""
+        return available if self.limit is None else min(self.limit, available)
+
+    @property
+    def by_content(self) -> bool:
+        """Whether the images are a user's own files, known only by their content."""
+        return issubclass(DATASETS[self.name], FolderOptions)
+
+    @property
+    def has_captions(self) -> bool:
+        """Whether these are image-text pairs."""
+        return self.pairs or self.name in PAIRS

@@ -1,0 +1,102 @@
+"""What is measured of a run, as one frozen value; it is no part of the run's identity."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, Literal, get_args
+
+from mmcr_core.config.dataset import DatasetSpec
+from mmcr_core.config.validation import STRICT, require
+
+MeasureName = Literal[
+    "knn",
+    "linear",
+    "mutual_information",
+    "effective_rank",
+    "alignment",
+    "capacity",
+    "zero_shot",
+    "retrieval",
+    "modality_gap",
+]
+MEASURES: tuple[MeasureName, ...] = get_args(MeasureName)
+OF_PAIRS: tuple[MeasureName, ...] = ("zero_shot", "retrieval", "modality_gap")
+OF_IMAGES = tuple(name for name in MEASURES if name not in OF_PAIRS)
+
+
+@dataclass(frozen=True)
+class ZeroShotSpec:
+    """Held-out images of a labelled data set, sorted into classes by what texts say of these."""
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
+    dataset: DatasetSpec
+    """The labelled images that are looked at, with the keys of `dataset`; shards have no labels."""
+    classes: str | None = None
+    """`imagenet`, or a file with the name of a class a line, in the order of the labels (null: the data set's own
+    words, of glyphs alone)."""
+    templates: str | None = None
+    """`imagenet`, or a file with a text a line, `{}` where the name of a class goes (null: the name alone)."""
+
+    def __post_init__(self) -> None:
+        own = self.dataset.name == "glyphs"
+        needed = f"is missing; name a file with the classes of dataset '{self.dataset.name}', a name a line"
+        require(own or self.classes is not None, "classes", needed)
+        require(self.dataset.name != "shards", "dataset", "must be labelled images; shards have no labels")
+
+    def at_absolute_paths(self) -> ZeroShotSpec:
+        """The same, its paths absolute."""
+        files = (self.classes, self.templates)
+        classes, templates = (os.path.abspath(file) if file and file != "imagenet" else file for file in files)
+        return replace(self, dataset=self.dataset.at_absolute_paths(), classes=classes, templates=templates)
+
+
+@dataclass(frozen=True)
+class EvaluateSpec:
+    """What is measured of a run, and when. It takes no part in training."""
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
+    heldout_batches: int = 20
+    """Over how many batches of P held-out images the held-out percent error is a mean (0: it is not measured)."""
+    probe: Literal["none", "knn", "linear"] = "knn"
+    """The probe of frozen features whose accuracy is the column `probe_accuracy` of the runs."""
+    measures: tuple[MeasureName, ...] = ()
+    """What else is measured (docs/measures.md); `knn` and `linear` here are that probe's accuracy with what it has
+    gained over the untrained network."""
+    at: tuple[float, ...] = (1.0,)
+    """The fractions of a run at which all of this is measured: 0 is the untrained network, 1 the end."""
+    labels_per_class: int | None = None
+    """Each probe also with so many labels of a class, drawn by the run's seed (null: with all labels alone)."""
+    zero_shot: ZeroShotSpec | None = None
+    """What the measure `zero_shot` looks at (null: the run's own pairs, where they have classes)."""
+
+    def __post_init__(self) -> None:
+        require(self.heldout_batches >= 0, "heldout_batches", "must be 0 or more")
+        require(len(set(self.measures)) == len(self.measures), "measures", "names a measure twice; keep one")
+        require(len(self.at) > 0, "at", "must name a fraction of the run, such as 1 for its end")
+        require(len(set(self.at)) == len(self.at), "at", "names a fraction twice; keep one")
+        require(all(0 <= part <= 1 for part in self.at), "at", "must be fractions of the run in [0, 1], 1 for its end")
+        require(self.labels_per_class is None or self.labels_per_class >= 1, "labels_per_class", "must be 1 or more")
+        require(
+            self.labels_per_class is None or bool(self.probes),
+            "labels_per_class",
+            "needs a probe: give probe: knn or linear, or name one in measures",
+        )
+        asked = "zero_shot" in self.measures
+        require(
+            asked or self.zero_shot is None, "zero_shot", "is looked at by the measure zero_shot; name it in measures"
+        )
+
+    def at_absolute_paths(self) -> EvaluateSpec:
+        """The same, its paths absolute."""
+        return replace(self, zero_shot=self.zero_shot and self.zero_shot.at_absolute_paths())
+
+    @property
+    def probes(self) -> list[str]:
+        """The probes that are asked for, `probe` first."""
+        named = [name for name in (self.probe, *self.measures) if name in ("knn", "linear")]
+        return list(dict.fromkeys(named))
+
+    def steps(self, total: int) -> list[int]:
+        """Numbers of optimiser steps, of `total`, after which is measured."""
+        return sorted({round(part * total) for part in self.at})

@@ -1,0 +1,115 @@
+"""What makes two runs the same: a hash of everything that determines their trajectory, and of nothing else.
+
+`PARTS` and `OPTIONS` spell out what counts, key by key, so that no run id depends on how the classes of a spec look.
+Not in it: names, paths, resources, checkpoints, compilation, and what is measured: asking for one more measure must
+not train again. A key that is added later is left out of the hash while it has a value that means what was done before
+it existed (`NEUTRAL`). `ALGORITHM` has a number for each part of the code that makes numbers, by name (1 where it lists
+none), raised whenever the same spec would give other numbers there; so mending one objective orphans no other's runs.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict
+from typing import Any
+
+from mmcr_core.config.run import RunSpec, is_own
+
+ALGORITHM: dict[str, dict[str, int]] = {
+    "source": {"images": 1, "pairs": 1},
+    "network": {"resnet18": 1, "convnet": 1},
+    "objective": {"mmcr": 1},
+    "optimizer": {"adam": 1},
+}
+NUMBERS = "P D K seed precision"
+PARTS = {
+    "dataset": "name split size heldout digest limit pairs captions sampling",
+    "encoder": "name stem width model options source architecture",
+    "projector": "hidden",
+    "budget": "epochs steps images",
+    "optimizer": "name learning_rate weight_decay schedule warmup "
+    "momentum nesterov trust_coefficient eps exclude_bias_and_norm",
+    "views": "size crop_scale crop_ratio flip jitter brightness contrast saturation hue greyscale blur blur_sigma "
+    "solarise mean std",
+}
+OWN = "your own"
+OPTIONS = {  # of objectives, beside the name
+    "alignment": "",
+    "barlow_twins": "off_diagonal_weight scale",
+    "byol": "momentum predictor_hidden",
+    "clip": "temperature",
+    "frossl": "invariance_weight",
+    "mcr2": "eps expansion_scale expansion_weight",
+    "mmcr": "local_weight clip_weight",
+    "siglip": "temperature bias",
+    "simclr": "temperature",
+    "swav": "prototypes temperature epsilon iterations queue queue_start frozen",
+    "vicreg": "invariance_weight variance_weight covariance_weight target_std epsilon",
+    OWN: "options source least_views",
+}
+NEUTRAL: dict[str, tuple[Any, ...]] = {
+    "dataset.limit": (None,),
+    "dataset.pairs": (False,),
+    "dataset.captions": (None,),
+    "dataset.sampling": (None,),
+    "objective.clip_weight": (0.0,),
+    "encoder.width": (None, 64),
+    "encoder.model": (None,),
+    "encoder.options": (None,),
+    "encoder.source": (None,),
+    "encoder.architecture": (None,),
+    "optimizer.momentum": (None,),
+    "optimizer.nesterov": (None,),
+    "optimizer.trust_coefficient": (None,),
+    "optimizer.eps": (None, 1e-8),
+    "optimizer.exclude_bias_and_norm": (None,),
+}
+NOT_IDENTITY = (
+    "evaluate",
+    "dataset.root",
+    "dataset.path",
+    "dataset.download",
+    "dataset.processes",
+    "dataset.samples",
+    "encoder.config",
+)
+
+
+def identity(spec: RunSpec) -> dict[str, Any]:
+    """What determines the trajectory of a run, as JSON would hold it."""
+    objective = spec.objective.name
+    keys = PARTS | {"objective": f"name {OPTIONS[OWN if is_own(objective) else objective]}"}
+    source = "pairs" if spec.dataset.has_captions else "images"
+    names = {"source": source, "network": spec.encoder.name, "objective": objective, "optimizer": spec.optimizer.name}
+    return {
+        **{key: getattr(spec, key) for key in NUMBERS.split()},
+        **{part: _values(part, getattr(spec, part), named.split()) for part, named in keys.items()},
+        "algorithm": {part: ALGORITHM[part].get(name, 1) for part, name in names.items()},
+    }
+
+
+def _values(part: str, fields: object, keys: list[str]) -> dict[str, Any]:
+    """Those of `keys` whose value is not neutral."""
+    values = {key: getattr(fields, key) for key in keys}
+    return {key: value for key, value in values.items() if value not in NEUTRAL.get(f"{part}.{key}", ())}
+
+
+def canonical_json(value: Any) -> str:
+    """JSON with sorted keys and no spaces; equal values give equal text."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+
+def spec_to_json(spec: RunSpec) -> str:
+    """A spec as a run's row keeps it, with every default filled in; `sweeps.config.spec_serialization` reads it back."""
+    return canonical_json(asdict(spec))
+
+
+def digest(value: Any) -> str:
+    """First 16 hex digits of the SHA-256 of the canonical JSON of a value."""
+    return hashlib.sha256(canonical_json(value).encode()).hexdigest()[:16]
+
+
+def run_id(spec: RunSpec) -> str:
+    """The digest of `identity(spec)`: what a run is called in the store."""
+    return digest(identity(spec))

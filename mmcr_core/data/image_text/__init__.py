@@ -1,0 +1,1 @@
+"""Image-text pairs: glyphs, parquet files and shards, their captions, their batches."""

@@ -1,0 +1,66 @@
+"""Tar shards as a data set: held-out pairs are loaded, those of training are read as they are needed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import torch
+
+from mmcr_core.config.run import RunSpec
+from mmcr_core.data.dataset import Dataset
+from mmcr_core.data.image_set import DatasetError, Images
+from mmcr_core.data.image_text.pair_loader import PairSource
+from mmcr_core.data.image_text.pair_set import Pairs
+from mmcr_core.data.image_text.pair_stores import ShardStock
+from mmcr_core.data.shards import loader
+from mmcr_core.data.shards.shard_set import ShardSet, divided, open_shards
+from mmcr_core.device_buffers import Staging
+
+
+class ShardPairs(Dataset):
+    """Shards that are not at hand can be planned with where `samples` says how many pairs there would be."""
+
+    streamed = True
+
+    def count(self) -> tuple[int, int]:
+        if (shards := self._at_hand()) is None:
+            assert self.spec.samples is not None
+            return divided(self.spec.samples, self.spec.heldout)
+        return shards.train, shards.heldout
+
+    def require_present(self) -> None:
+        ShardPairs(replace(self.spec, samples=None)).count()
+
+    def digest(self) -> str | None:
+        """None of shards that are only planned with."""
+        shards = self._at_hand()
+        return shards.digest if shards else None
+
+    def remarks(self) -> tuple[str, ...]:
+        """A shard that is cut off, keys that come twice."""
+        shards = self._at_hand()
+        return shards.remarks if shards else ()
+
+    def load(self) -> Pairs:
+        size, shards = self.spec.size, open_shards(self.spec)
+        assert size is not None
+        pixels, captions, skipped = loader.heldout(shards, size)
+        nothing, unlabelled = torch.empty(0, size, 3, size, dtype=torch.uint8), torch.full((len(pixels),), -1)
+        images = (nothing, torch.empty(0, dtype=torch.int64), torch.from_numpy(pixels), unlabelled)
+        return Pairs(*images, (*shards.remarks, *skipped), heldout_captions=tuple(captions), shards=shards)
+
+    def source(self, spec: RunSpec, data: Images, staging: Staging | None) -> PairSource:
+        assert isinstance(data, Pairs)
+        return PairSource(spec, data, staging, ShardStock)
+
+    def resident(self, images: int, points: int) -> int:
+        return min(images, loader.MOST_HELDOUT) + points
+
+    def _at_hand(self) -> ShardSet | None:
+        """The shards, counted; None where they are absent and `samples` says how many there would be."""
+        try:
+            return open_shards(replace(self.spec, digest=None))
+        except DatasetError:
+            if self.spec.samples is None:
+                raise
+            return None

@@ -1,0 +1,110 @@
+"""The data of a run, images or image-text pairs, found by its name."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from dataclasses import replace
+
+import torch
+
+from mmcr_core.config.run import DatasetSpec, RunSpec
+from mmcr_core.data.dataset import Dataset, Source
+from mmcr_core.data.digits import Digits
+from mmcr_core.data.image_folder import ImageFolder
+from mmcr_core.data.image_set import DatasetError, Images
+from mmcr_core.data.image_text.glyphs import GlyphPairs
+from mmcr_core.data.image_text.parquet_pairs import ParquetPairs
+from mmcr_core.data.image_text.shard_pairs import ShardPairs
+from mmcr_core.data.parquet_file import ParquetFile
+from mmcr_core.data.torchvision_datasets import TorchvisionSet
+from mmcr_core.device_buffers import Staging
+
+__all__ = [
+    "DatasetError",
+    "Source",
+    "content_digest",
+    "count",
+    "dataset",
+    "forget",
+    "load",
+    "remarks",
+    "require_present",
+    "source_of",
+    "steps_of",
+]
+
+Registry = dict[str, Callable[[DatasetSpec], Dataset]]
+IMAGES: Registry = {
+    "digits": Digits,
+    "cifar10": TorchvisionSet,
+    "cifar100": TorchvisionSet,
+    "stl10": TorchvisionSet,
+    "folder": ImageFolder,
+    "parquet": ParquetFile,
+}
+PAIRS: Registry = {
+    "glyphs": GlyphPairs,
+    "parquet": ParquetPairs,
+    "shards": ShardPairs,
+}
+
+
+def dataset(spec: DatasetSpec) -> Dataset:
+    """The data that a spec names, nothing of it read."""
+    return (PAIRS if spec.has_captions else IMAGES)[spec.name](spec)
+
+
+class _Kept:
+    """The set that was loaded last, and one copy of it on a device: runs of a process share them."""
+
+    def __init__(self) -> None:
+        self.host = functools.lru_cache(maxsize=1)(lambda spec: dataset(spec).load())
+        self.on_device = functools.lru_cache(maxsize=1)(lambda spec, device: self.host(spec).to(device))
+
+
+_KEPT = {False: _Kept(), True: _Kept()}  # images, and pairs: zero-shot looks at images while pairs are trained on
+
+
+def load(spec: DatasetSpec, device: torch.device | str = "cpu", view_size: int | None = None) -> Images:
+    """The data of `spec` on `device`, kept for the next run in this process; `view_size`: pixels at which data is read
+    that is streamed. Raises as `Dataset.load`."""
+    size = spec.size or (view_size if dataset(spec).streamed else None)
+    return _KEPT[spec.has_captions].on_device(replace(spec, limit=None, size=size), torch.device(device))
+
+
+def forget() -> None:
+    """Let go of what `load` keeps: its memory, and what it knew of files that have changed since."""
+    for kept in _KEPT.values():
+        kept.on_device.cache_clear()
+        kept.host.cache_clear()
+
+
+def source_of(spec: RunSpec, data: Images, staging: Staging | None = None) -> Source:
+    """What gives the batches of a run, and sends what lies in `staging` with each."""
+    return dataset(spec.dataset).source(spec, data, staging)
+
+
+def steps_of(spec: RunSpec) -> int:
+    """Optimiser steps of a run, from the number of its training images, none of them decoded. Raises as `count`."""
+    return spec.budget.total_steps(spec.P, spec.dataset.kept(count(spec.dataset)[0]))
+
+
+def count(spec: DatasetSpec) -> tuple[int, int]:
+    """As `Dataset.count`."""
+    return dataset(spec).count()
+
+
+def require_present(spec: DatasetSpec) -> None:
+    """As `Dataset.require_present`."""
+    dataset(spec).require_present()
+
+
+def remarks(spec: DatasetSpec) -> tuple[str, ...]:
+    """As `Dataset.remarks`."""
+    return dataset(spec).remarks()
+
+
+def content_digest(spec: DatasetSpec) -> str | None:
+    """As `Dataset.digest`."""
+    return dataset(spec).digest()

@@ -1,0 +1,86 @@
+"""Zero-shot classification: an image belongs to the class whose texts lie nearest to it (Radford et al. 2021, arXiv
+2103.00020, section 3.1)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from mmcr_core.config.run import NAMED_CLASSES, EvaluateSpec, ZeroShotSpec
+from mmcr_core.config.validation import SpecError
+from mmcr_core.evaluation.confidence_intervals import Measure, share_of
+from mmcr_core.models.dual_encoder import open_clip
+
+NAMES = ("zero_shot_top1", "zero_shot_top5")
+
+
+def zero_shot(images: Tensor, labels: Tensor, classes: Tensor, subject: str) -> list[Measure]:
+    """Top-1 and top-5 accuracy with Wilson's intervals; of classes that are equally near the first is taken.
+
+    Args: images: (N, D) unit embeddings; labels: (N,) places among the classes; classes: (C, D) unit embeddings.
+    """
+    cosines = images @ classes.T
+    own = cosines.gather(1, labels[:, None])
+    before = torch.arange(len(classes), device=labels.device) < labels[:, None]
+    rank = ((cosines > own) | ((cosines == own) & before)).sum(dim=1).cpu().numpy()
+    return [share_of(name, rank < k, subject) for name, k in zip(NAMES, (1, 5), strict=True)]
+
+
+def class_embeddings(
+    classes: Sequence[str], templates: Sequence[str], embed: Callable[[Sequence[str]], Tensor]
+) -> Tensor:
+    """(C, D) unit embeddings: of each class the mean over `templates`, normalised, of what `embed` makes of its texts
+    (n texts -> (n, D) unit embeddings)."""
+    means = [embed([template.replace("{}", name) for template in templates]).mean(dim=0) for name in classes]
+    return torch.nn.functional.normalize(torch.stack(means), dim=1)
+
+
+def texts(spec: ZeroShotSpec | None, own_classes: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Names of classes, and templates. Raises: SpecError where a file of either cannot be read or is of no use."""
+    classes, templates = list(own_classes), ["{}"]
+    if spec and spec.classes:
+        classes = (
+            list(open_clip().IMAGENET_CLASSNAMES) if spec.classes == "imagenet" else _lines("classes", spec.classes)
+        )
+    if spec and spec.templates == "imagenet":
+        templates = [template("{}") for template in open_clip().OPENAI_IMAGENET_TEMPLATES]
+    elif spec and spec.templates:
+        templates = _lines("templates", spec.templates)
+        if lacking := [line for line in templates if "{}" not in line]:
+            problem = f"file {spec.templates} has a line without {{}}, where the name goes: {lacking[0]}"
+            raise SpecError("evaluate.zero_shot.templates", problem)
+    if spec and spec.classes not in (None, "imagenet") and len(set(classes)) < len(classes):
+        twice = next(name for place, name in enumerate(classes) if name in classes[:place])
+        problem = f"names '{twice}' twice, so that neither could ever be found; tell them apart"
+        raise SpecError("evaluate.zero_shot.classes", problem)
+    if len(classes) < 2:
+        raise SpecError("evaluate.zero_shot.classes", f"names {len(classes)} classes; at least 2 are needed")
+    return classes, templates
+
+
+def require_texts(evaluate: EvaluateSpec) -> None:
+    """Raises SpecError where the files that a spec names are of no use."""
+    given = evaluate.zero_shot
+    if given is None:
+        return
+    classes, _ = texts(given, ("one", "other"))
+    labels = NAMED_CLASSES.get(given.dataset.name)
+    if given.classes and labels is not None and len(classes) != labels:
+        problem = f"names {len(classes)} classes, and dataset '{given.dataset.name}' has {labels} labels"
+        raise SpecError("evaluate.zero_shot.classes", f"{problem}; name one class for each, in their order")
+
+
+def _lines(key: str, path: str) -> list[str]:
+    try:
+        lines = Path(path).read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        problem = f"file {path} cannot be read ({reason}); write one line for each"
+        raise SpecError(f"evaluate.zero_shot.{key}", problem) from error
+    found = [line.strip() for line in lines if line.strip()]
+    if not found:
+        raise SpecError(f"evaluate.zero_shot.{key}", f"file {path} has no line; write one for each")
+    return found

@@ -1,1 +1,0 @@
-"""Source of K views of P images: data sets, views on the device, encoders, probes."""

@@ -1,0 +1,1 @@
+"""Encoders, projectors, dual encoders, the EMA teacher, mixed precision."""

@@ -1,0 +1,113 @@
+"""Encoders that this project does not know: timm's by name, and a user's own factory."""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from torch import nn
+
+from mmcr_core import custom_imports
+from mmcr_core.config.run import EncoderSpec, SpecError, near
+
+RESERVED = ("pretrained", "in_chans", "num_classes", "img_size")  # of timm's options: they follow from the run
+
+
+def own_encoder(spec: EncoderSpec, channels: int, size: int) -> nn.Module:
+    """What `my_module:factory` makes by factory(channels, size, **options). Raises SpecError."""
+    factory = custom_imports.load(spec.name, spec.source)
+    options = spec.options or {}
+    _require_options(factory, spec.name, options)
+    made = _made(lambda: factory(channels, size, **options), spec.name)
+    if not isinstance(made, nn.Module):
+        raise SpecError("name", f"'{spec.name}' returns {type(made).__name__}; it must return a torch.nn.Module")
+    return _without_chance(made, spec.name)
+
+
+def with_defaults(spec: EncoderSpec) -> EncoderSpec:
+    """A user's own encoder with the options that it was not given at the factory's own defaults, where those are plain
+    values, and with the digest of its source. Raises SpecError."""
+    factory, source = custom_imports.load(spec.name), custom_imports.source_digest(spec.name)
+    parameters = list(_parameters(factory))[2:]
+    plain = {p.name: p.default for p in parameters if isinstance(p.default, str | int | float | bool | None)}
+    return replace(spec, options=plain | (spec.options or {}), source=source)
+
+
+def timm_encoder(spec: EncoderSpec, channels: int, size: int) -> nn.Module:
+    """timm's architecture `spec.model`, untrained, without its classifier; the images' size goes to those that ask for
+    it. Raises SpecError where timm is absent, or has no such model or option."""
+    from mmcr_core.data import _torchvision  # noqa: F401  # timm imports torchvision, which this makes importable
+
+    try:
+        import timm
+    except ImportError as error:
+        raise SpecError("name", "needs timm; install it: pip install 'mmcr-sweeps[timm]'") from error
+    if spec.model not in (known := timm.list_models()):
+        alike = difflib.get_close_matches(str(spec.model), known, 3)
+        remedy = f"did you mean {' or '.join(alike)}?" if alike else "see timm.list_models()"
+        raise SpecError("model", f"'{spec.model}' is not an architecture of timm {timm.__version__}; {remedy}")
+    options = spec.options or {}
+    for name in RESERVED:
+        if name in options:
+            raise SpecError(f"options.{name}", "follows from the run; leave it out")
+    fixed = {"pretrained": False, "in_chans": channels, "num_classes": 0}
+
+    def make(**sized: int) -> Any:
+        return timm.create_model(spec.model, **fixed, **sized, **options)
+
+    what = f"timm's {spec.model}"
+    try:
+        made = make(img_size=size)
+    except TypeError as error:
+        if "img_size" not in str(error):
+            raise _failed(what, error) from error
+        made = _made(make, what)
+    except Exception as error:  # such as a size that its patches don't divide
+        raise _failed(what, error) from error
+    return _without_chance(made, what)
+
+
+def _require_options(factory: Callable[..., Any], name: str, options: dict[str, Any]) -> None:
+    """Raises SpecError for an option that the factory does not take, or lacks."""
+    parameters = _parameters(factory)
+    any_option = any(p.kind == p.VAR_KEYWORD for p in parameters)
+    taken = [p.name for p in parameters[2:]]
+    unknown = [option for option in options if option not in taken]
+    if unknown and not any_option:
+        raise SpecError(f"options.{unknown[0]}", f"is no option of '{name}'; {near(unknown[0], taken)}")
+    try:
+        inspect.Signature(parameters).bind(None, None, **options)
+    except TypeError as error:
+        raise SpecError("name", f"'{name}' is called as factory(channels, size, **options), and {error}") from error
+
+
+def _parameters(factory: Any) -> list[inspect.Parameter]:
+    try:
+        return list(inspect.signature(factory).parameters.values())
+    except (TypeError, ValueError) as error:  # no function, or one written in C
+        raise SpecError("name", f"{factory!r} is no function factory(channels, size, ...)") from error
+
+
+def _made(make: Callable[[], Any], what: str) -> Any:
+    try:
+        return make()
+    except Exception as error:  # whatever code that is not ours raises is told as that
+        raise _failed(what, error) from error
+
+
+def _failed(what: str, error: Exception) -> SpecError:
+    return SpecError("name", f"{what} cannot be made: {' '.join(f'{type(error).__name__}: {error}'.split())}")
+
+
+def _without_chance(encoder: nn.Module, what: str) -> nn.Module:
+    """The encoder itself. Raises SpecError where its forward draws random numbers: they would come from a generator
+    that no checkpoint holds, and a resumed run would differ."""
+    for name, module in encoder.named_modules():
+        drops = module.p if isinstance(module, nn.modules.dropout._DropoutNd) else getattr(module, "drop_prob", 0)
+        if isinstance(drops, int | float) and drops > 0:
+            problem = f"{what} draws random numbers in {name or 'itself'} ({type(module).__name__}, {drops:.3g})"
+            raise SpecError("name", f"{problem}, which no resumed run could repeat; set its rate to 0")
+    return encoder

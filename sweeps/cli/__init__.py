@@ -1,0 +1,1 @@
+"""What all commands share: the typer app, the console, formatting, the errors that a user sees."""

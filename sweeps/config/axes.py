@@ -1,0 +1,72 @@
+"""The keys of a run as a grid spells them, and which of them a sweep varies."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import asdict
+from typing import Any
+
+from mmcr_core.config.run import RunSpec
+from mmcr_core.config.run_id import run_id
+
+Keys = dict[str, Any]
+PAPER = ("P", "D", "K", "seed")  # shown for every sweep
+HIDDEN = (*PAPER, "encoder.architecture")  # follows from encoder.config
+
+
+def keys_of(spec: RunSpec) -> Keys:
+    """Dotted key -> value of all that a run is made of, `run_id` too; `encoder` is short for `encoder.name`."""
+    fields = asdict(spec)
+    short = {key: part["name"] for key, part in fields.items() if isinstance(part, dict) and "name" in part}
+    return {"run_id": run_id(spec), **_flat(fields), **short}
+
+
+def stored_keys(spec: str) -> Keys:
+    """Dotted key -> value of a spec as a row keeps it."""
+    return _flat(json.loads(spec))
+
+
+def varying(specs: Iterable[RunSpec]) -> list[str]:
+    """Keys beside P, D, K and seed in which runs differ, in the grid's order."""
+    return varying_keys([_flat(asdict(spec)) for spec in specs])
+
+
+def varying_keys(runs: list[Keys]) -> list[str]:
+    """The same, of runs as flat keys. An option of a part, such as objective.temperature, varies where runs whose part
+    has the same name differ in it: that other objectives have other options goes without saying."""
+    keys = dict.fromkeys(key for run in runs for key in run if key not in HIDDEN and not key.startswith("evaluate."))
+    return [key for key in keys if _varies(key, runs)]
+
+
+def _varies(key: str, runs: list[Keys]) -> bool:
+    part, _, option = key.partition(".")
+    values: dict[Any, set[str]] = {}
+    for run in runs:
+        values.setdefault(None if option == "name" else run.get(f"{part}.name"), set()).add(json.dumps(run.get(key)))
+    return any(len(found) > 1 for found in values.values())
+
+
+def text_of(keys: Keys, key: str) -> str:
+    """A value as tables show it; a dash where the run has no such key."""
+    return str(keys[key]) if key in keys else "–"
+
+
+def described(spec: RunSpec, more: Iterable[str]) -> str:
+    """P=64 D=64 K=2 seed=0, and what else varies."""
+    keys = keys_of(spec)
+    return " ".join(f"{key}={keys[key]}" for key in (*PAPER, *more) if key in keys)
+
+
+def column(key: str, keys: Iterable[str]) -> str:
+    """What a table calls a key: its last part, unless another key ends alike."""
+    last = key.rsplit(".", 1)[-1]
+    alike = [other for other in keys if other.rsplit(".", 1)[-1] == last]
+    return key if last in PAPER or len(alike) > 1 or last in ("name", "run_id") else last
+
+
+def _flat(tree: Keys, prefix: str = "") -> Keys:
+    flat: Keys = {}
+    for key, value in tree.items():
+        flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: value}
+    return flat

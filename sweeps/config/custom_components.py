@@ -1,0 +1,60 @@
+"""What a run names and no model knows: custom code, timm's architectures, towers, what zero-shot measures look at."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from mmcr_core.config.run import TOWERS, EvaluateSpec, OwnObjectiveSpec, RunSpec, SpecError, is_own
+from mmcr_core.data.registry import require_present
+from mmcr_core.evaluation.zero_shot import require_texts
+from mmcr_core.forbid_rng import RandomNumbersDrawn
+from mmcr_core.models.custom_encoders import with_defaults
+from mmcr_core.models.dual_encoder import resolved
+from mmcr_core.models.encoders import feature_count
+from mmcr_core.training.flops import caption_flops, network_flops, objective_flops
+
+
+def require_zero_shot(evaluate: EvaluateSpec) -> None:
+    """Raises SpecError, DatasetError where what the zero-shot measures look at is absent or of no use."""
+    if evaluate.zero_shot is not None:
+        require_texts(evaluate)
+        require_present(evaluate.zero_shot.dataset)
+
+
+def with_sources(spec: RunSpec) -> RunSpec:
+    """An own encoder's defaults and the digest of its source filled in, once code that this project does not know has
+    run on meta tensors, as a step will on a device. Raises SpecError, its key as the grid spells it."""
+    encoder, objective = spec.encoder, spec.objective
+    channels, size = len(spec.views.mean), spec.views.size
+    try:
+        if is_own(encoder.name):
+            encoder = with_defaults(encoder)
+        if encoder.name == TOWERS:
+            encoder = replace(encoder, architecture=resolved(encoder.config or ""))
+            _tried(lambda: caption_flops(encoder, spec.projector, spec.D, channels, size), encoder.config or "")
+            _tried(lambda: network_flops(encoder, spec.projector, spec.D, channels, size), encoder.config or "")
+        if is_own(encoder.name) or encoder.name == "timm":
+            feature_count(encoder, channels, size)
+            _tried(lambda: network_flops(encoder, spec.projector, spec.D, channels, size), encoder.name)
+    except SpecError as error:
+        raise SpecError(f"encoder.{error.key.removeprefix('options.')}", str(error)) from error
+    if isinstance(objective, OwnObjectiveSpec):
+        try:
+            _tried(lambda: objective_flops(objective, spec.P, spec.K, spec.D), objective.name)
+        except SpecError as error:
+            raise SpecError("objective", str(error)) from error
+    return replace(spec, encoder=encoder)
+
+
+def _tried(step: Any, name: str) -> None:
+    try:
+        step()
+    except SpecError:
+        raise
+    except RandomNumbersDrawn as drawn:
+        raise SpecError("name", f"'{name}' {drawn}") from drawn
+    except Exception as error:  # whatever code that is not ours raises
+        reason = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+        rule = "forward and backward must run on meta tensors: nothing in a step may read a value back from the device"
+        raise SpecError("name", f"'{name}' fails without data ({reason}); {rule}") from error

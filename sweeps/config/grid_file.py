@@ -1,0 +1,200 @@
+"""A grid file becomes a frozen GridSpec: run specs, and how to run them.
+
+Each part of a run is read by its own model (`sweeps.config.parts`), checked by pydantic in its strict JSON mode (no
+conversions); each list in the file is an axis. Every mistake is one `GridError` that names file, line, key and remedy.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass, fields, is_dataclass, replace
+from pathlib import Path
+from typing import Any, get_origin, get_type_hints
+
+from pydantic import ValidationError
+
+from mmcr_core import custom_imports
+from mmcr_core.config.run import RunSpec, SpecError
+from mmcr_core.config.run_id import run_id
+from mmcr_core.data import registry
+from sweeps.cli.errors import UserError
+from sweeps.config.custom_components import require_zero_shot, with_sources
+from sweeps.config.parts import MODELS, read_part, read_run, spelled_out
+from sweeps.config.settings import GridSettings
+from sweeps.config.validation_errors import line_of, located, unknown_key
+from sweeps.config.yaml_lines import Lines, Marked, YamlError, expand, parse
+from sweeps.config.yaml_lines import Path as KeyPath
+from sweeps.storage.filesystems import at, is_local
+
+
+class GridError(UserError):
+    """One line: FILE:LINE: KEY: what is wrong; what would be right."""
+
+
+@dataclass(frozen=True)
+class GridSpec:
+    """A whole sweep: its settings, one RunSpec a cell, and the text it was read from."""
+
+    settings: GridSettings
+    cells: tuple[RunSpec, ...]
+    text: str
+
+
+_RUN_KEYS = tuple(field.name for field in fields(RunSpec))
+
+
+def load_grid(path: str | Path) -> GridSpec:
+    """Read, expand and check a grid file; hash the content of folder and parquet data sets and of a user's own code,
+    which may lie beside the grid or in the current folder.
+
+    Raises: GridError.
+    """
+    try:
+        text = at(path).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        raise GridError(f"{path}: cannot be read ({reason}); give the path of a grid file") from error
+    custom_imports.look_in(os.getcwd(), *([at(path).parent] if is_local(at(path)) else []))
+    try:
+        return _grid(parse(text), text)
+    except YamlError as error:
+        raise GridError(f"{path}:{error.line}: {error}") from error
+
+
+def _grid(document: Marked, text: str) -> GridSpec:
+    if not isinstance(document.value, dict):
+        raise YamlError(document.line, "a grid file is a mapping of keys; see sweeps/grids/quickstart.yaml")
+    top: dict[str, Marked] = document.value
+    known = (*GridSettings.model_fields, *_RUN_KEYS)
+    for key, marked in top.items():
+        if key not in known:
+            raise YamlError(marked.line, unknown_key(key, known))
+    _require_no_axis(top.get("evaluate"))
+    settings = _settings({key: top[key] for key in GridSettings.model_fields if key in top})
+    sweep = Marked({key: marked for key, marked in top.items() if key in _RUN_KEYS}, 1)
+    cells: dict[str, RunSpec] = {}
+    digests: dict[tuple[str, str | None], str | None] = {}
+    for mapping, lines in expand(sweep, (), _is_tuple):
+        spec = _with_sources(_identified(_run_spec(mapping, lines), lines, digests), lines)
+        _zero_shot_checked(spec, lines)
+        key = run_id(spec)
+        if key in cells:
+            problem = f"two cells are the same run (P={spec.P}, D={spec.D}, K={spec.K}, seed={spec.seed})"
+            reason = "a list holds one value in two spellings, or varies what is no part of a run, such as evaluate"
+            raise YamlError(1, f"{problem}; {reason}: keep one")
+        cells[key] = spec
+    return GridSpec(settings, tuple(cells.values()), text)
+
+
+def _require_no_axis(evaluate: Marked | None) -> None:
+    """What is measured is no part of a run, so that a list there would be the same run twice."""
+    one = "takes one value: what is measured is no part of a run, and so no axis"
+    if evaluate and isinstance(evaluate.value, list) and len(evaluate.value) > 1:
+        raise YamlError(evaluate.line, f"evaluate: {one}")
+    given: dict[str, Marked] = evaluate.value if evaluate and isinstance(evaluate.value, dict) else {}
+    for key, marked in given.items():
+        if isinstance(marked.value, list) and len(marked.value) > 1 and not _is_tuple(("evaluate", key)):
+            raise YamlError(marked.line, f"evaluate.{key}: {one}")
+
+
+def _settings(marked: dict[str, Marked]) -> GridSettings:
+    for mapping, lines in expand(Marked(marked, 1), (), lambda path: True):
+        try:
+            return GridSettings.model_validate_json(json.dumps(mapping, default=str))
+        except ValidationError as error:
+            raise located(error, mapping, lines, GridSettings) from error
+    raise AssertionError("expand yields at least one choice")
+
+
+def _run_spec(mapping: dict[str, Any], lines: Lines) -> RunSpec:
+    parts = {key: _part(key, value, lines) if key in MODELS else value for key, value in mapping.items()}
+    try:
+        return read_run(parts)
+    except ValidationError as error:
+        raise located(error, mapping, lines, RunSpec) from error
+    except SpecError as error:
+        given = mapping.get(error.key)
+        shown = f"{given} " if isinstance(given, int) else ""
+        raise YamlError(line_of(lines, tuple(error.key.split("."))), f"{error.key}: {shown}{error}") from error
+
+
+def _part(key: str, value: Any, lines: Lines) -> Any:
+    try:
+        model, keys = spelled_out(key, value)
+        return read_part(model, keys)
+    except SpecError as error:  # what no model says: an objective, a recipe or code that there isn't
+        raise YamlError(line_of(lines, (key, error.key)), f"{key}: {error}") from error
+    except ValidationError as error:
+        raise located(error, keys, lines, model, (key,)) from error
+
+
+def _identified(spec: RunSpec, lines: Lines, digests: dict[tuple[str, str | None], str | None]) -> RunSpec:
+    """Content digest filled in, and the data set large enough for P and the budget."""
+    dataset = spec.dataset
+    at = line_of(lines, ("dataset", "path") if dataset.by_content else ("dataset",))
+    try:
+        images, heldout = registry.count(dataset)
+        if dataset.by_content:
+            place = (dataset.name, dataset.path)
+            if place not in digests:
+                if dataset.samples is None:
+                    registry.require_present(dataset)
+                digests[place] = registry.content_digest(dataset)
+            spec = replace(spec, dataset=replace(dataset, digest=digests[place]))
+    except (registry.DatasetError, OSError) as error:
+        raise YamlError(at, f"dataset: {error}") from error
+    held = f" ({heldout} of {images + heldout} are held out)" if (dataset.name, "train") == ("digits", "train") else ""
+    held = held or (f" ({heldout} more are held out)" if dataset.by_content else "")
+    if dataset.limit is not None and dataset.limit > images:
+        problem = (
+            f"{dataset.limit} exceeds the {images} training images of dataset '{dataset.name}'{held}; leave it out"
+        )
+        raise YamlError(line_of(lines, ("dataset", "limit")), f"dataset.limit: {problem}")
+    if (few := spec.evaluate.labels_per_class) is not None and few > images:  # a probe's are not limited
+        problem = f"{few} exceeds the {images} training images of dataset '{dataset.name}'; use fewer"
+        raise YamlError(line_of(lines, ("evaluate", "labels_per_class")), f"evaluate.labels_per_class: {problem}")
+    images = dataset.kept(images)
+    held = f" that dataset.limit keeps{held}" if dataset.limit else held
+    if images < spec.P:
+        raise YamlError(
+            line_of(lines, ("P",)),
+            f"P: {spec.P} exceeds the {images} training images of dataset '{dataset.name}'{held}; "
+            f"use P <= {images} or a larger data set",
+        )
+    steps, warmup = spec.budget.total_steps(spec.P, images), spec.optimizer.warmup
+    if isinstance(warmup, int) and warmup >= steps > 0:
+        problem = f"{warmup} steps are not less than the {steps} steps of a run with P = {spec.P}; use fewer"
+        raise YamlError(line_of(lines, ("optimizer", "warmup")), f"optimizer.warmup: {problem}")
+    if steps < 1:
+        raise YamlError(line_of(lines, ("budget",)), f"budget: is less than one step of P = {spec.P} images; give more")
+    try:
+        spec.objective.require_run(spec.P, steps)
+    except SpecError as error:
+        raise YamlError(line_of(lines, ("objective", error.key)), f"objective.{error.key}: {error}") from error
+    return spec
+
+
+def _with_sources(spec: RunSpec, lines: Lines) -> RunSpec:
+    try:
+        return with_sources(spec)
+    except SpecError as error:
+        raise YamlError(line_of(lines, tuple(error.key.split("."))), f"{error.key}: {error}") from error
+
+
+def _zero_shot_checked(spec: RunSpec, lines: Lines) -> None:
+    try:
+        require_zero_shot(spec.evaluate)
+    except (SpecError, registry.DatasetError) as error:
+        key = error.key if isinstance(error, SpecError) else "evaluate.zero_shot.dataset"
+        raise YamlError(line_of(lines, tuple(key.split("."))), f"{key}: {error}") from error
+
+
+def _is_tuple(path: KeyPath) -> bool:
+    """Whether the field at `path` is a tuple, so that a plain list there is one value and not an axis."""
+    model: Any = RunSpec
+    for part in path:
+        if not is_dataclass(model):
+            return False
+        model = get_type_hints(model).get(str(part))
+    return get_origin(model) is tuple

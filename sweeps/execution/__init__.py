@@ -1,0 +1,1 @@
+"""Training cells: the run executor, its artifacts, retries, continuation and backfill."""

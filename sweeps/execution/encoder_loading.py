@@ -1,0 +1,86 @@
+"""Trained networks for notebooks.
+
+from sweeps.execution.encoder_loading import load_network
+features = load_network("results/quickstart", run_id).features(images)     # (N, C, H, W) uint8 -> (N, F)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from mmcr_core.augmentation.augmentations import plain_view
+from mmcr_core.config.run import RunSpec, SpecError, ViewSpec
+from mmcr_core.evaluation.image_text_evaluation import embed_texts
+from mmcr_core.models.dual_encoder import PairNetwork
+from mmcr_core.models.networks import build_network
+from sweeps.cli.errors import UserError
+from sweeps.config.spec_serialization import spec_from_json
+from sweeps.execution.artifacts import read_kept
+from sweeps.storage.sweep_store import Store
+
+
+class TrainedNetwork(nn.Module):
+    """A network whose training has ended, in eval mode: `encoder` (images to features), `projector` (features to the D
+    embedding dimensions), `views` (the recipe it was trained with), `spec` (the whole run), `step` (steps taken).
+    Of image-text pairs encoder and projector are those of images, and `texts` embeds captions."""
+
+    def __init__(self, spec: RunSpec, state: dict[str, Tensor], step: int) -> None:
+        super().__init__()
+        network = build_network(spec)
+        network.load_state_dict(state)
+        self._towers = network if isinstance(network, PairNetwork) else None
+        self.encoder, self.projector = network.encoder, network.projector
+        self.spec, self.step = spec, step
+        self.views: ViewSpec = spec.views
+        self.eval()
+
+    def prepare(self, images: Tensor) -> Tensor:
+        """(N, C, H, W) uint8 or [0, 1] float images -> (N, C, S, S): whole, resized to the views' size, normalised."""
+        return plain_view(torch.as_tensor(images).permute(0, 2, 1, 3).contiguous(), self.views)
+
+    @torch.no_grad()
+    def features(self, images: Tensor, batch: int = 512) -> Tensor:
+        """(N, C, H, W) uint8 or [0, 1] float images, a tensor or an array -> (N, F) float32 features of the encoder."""
+        parts = torch.split(torch.as_tensor(images), batch)
+        return torch.cat([self.encoder(self.prepare(part)).float() for part in parts])
+
+    @torch.no_grad()
+    def texts(self, captions: Sequence[str]) -> Tensor:
+        """n captions -> (n, D) unit embeddings, to be compared with those of images. Raises: UserError where the run
+        had no captions."""
+        if self._towers is None:
+            raise UserError(f"{self.spec.dataset.name} has images alone, so this network embeds no texts")
+        return embed_texts(self._towers, self.spec, captions)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """(N, C, H, W) uint8 or [0, 1] float images -> (N, D) unit embeddings."""
+        embeddings: Tensor = self.projector(self.encoder(self.prepare(images)))
+        return nn.functional.normalize(embeddings.float(), dim=-1)
+
+
+def load_network(results: str | Path, run_id: str, device: str = "cpu") -> TrainedNetwork:
+    """The network of a finished run in a sweep's folder or URL, ready to use.
+
+    Raises: UserError where there is no such run, or none of its weights, or
+        where its own encoder is not to be found (in the current folder or on PYTHONPATH).
+    """
+    store = Store(results)
+    state = read_kept(store, run_id, device)
+    if state is None:
+        known = store.status(run_id)
+        if known is None:
+            raise UserError(f"{results} has no run {run_id} that has ended; see the column run_id of its runs")
+        if store.has_weights(run_id):
+            raise UserError(f"{results}/weights/{run_id}.pt is damaged; see: python sweeps/store.py check {results}")
+        raise UserError(f"run {run_id} is {known} and kept no weights; train it with checkpoint: {{keep: weights}}")
+    spec = spec_from_json(state["spec"])
+    if spec is None:
+        raise UserError(f"{results}/weights/{run_id}.pt is of another version of this code; check out its git_commit")
+    try:
+        return TrainedNetwork(spec, state["network"], state["step"]).to(device)
+    except SpecError as error:  # its encoder is a user's own, and that is not here, or another one
+        raise UserError(f"run {run_id}: encoder: {error}") from error

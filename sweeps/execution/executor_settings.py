@@ -1,0 +1,94 @@
+"""What a trial is told, how it began, and what it says of itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from sweeps.monitoring.outcome import Ending
+from sweeps.storage.run_status import RunStatus
+
+if TYPE_CHECKING:  # pydantic's, which training does without
+    from sweeps.config.settings import GridSettings
+
+JUDGED_FROM = 0.1  # of a run on its embeddings may have collapsed: before, they have not spread yet
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a trial stands; `ending`: why it did not finish, where it has ended;
+    `process_ends`: nothing more can be trained in this process; `alarm`: what is wrong with its embeddings."""
+
+    status: RunStatus
+    step: int
+    steps: int
+    percent_error: float
+    images_per_second: float
+    ending: Ending | None = None
+    notes: tuple[str, ...] = ()
+    process_ends: bool = False
+    alarm: str = ""
+
+    @property
+    def error(self) -> str | None:
+        """What a person reads of its ending."""
+        return self.ending.text if self.ending else None
+
+
+@dataclass(frozen=True)
+class TrialSettings:
+    """How a run is run, none of which changes its result but for rounding.
+
+    A checkpoint is written every `checkpoint_seconds`, or less often where writing one takes more than
+    CHECKPOINT_SHARE of that time; `keep` says what stays of a finished run (none, weights, all); `compiled` and
+    `network_compiled`: whether the views are, and encoder and projector; `continues`: run_id of a finished, shorter run
+    that this one goes on from.
+    """
+
+    device: str = "cpu"
+    threads: int = 1
+    checkpoint_seconds: float = 60.0
+    keep: str = "weights"
+    compiled: bool = False
+    network_compiled: bool = False
+    continues: str | None = None
+    tensorboard: bool = False
+
+    @staticmethod
+    def of(
+        settings: GridSettings, device: str, threads: int, continues: str | None = None, tensorboard: bool = False
+    ) -> TrialSettings:
+        """Of a cell of a grid, whatever runs it."""
+        return TrialSettings(
+            device,
+            threads,
+            settings.checkpoint.every_seconds,
+            settings.checkpoint.keep,
+            compiles(settings.compile, device),
+            compiles_network(settings.compile),
+            continues,
+            tensorboard,
+        )
+
+
+def compiles(compile: str, device: str) -> bool:
+    """Whether the views are compiled on a device: `compile` is auto (on a GPU), on, off or all."""
+    return compile in ("on", "all") or (compile == "auto" and device.startswith("cuda"))
+
+
+def compiles_network(compile: str) -> bool:
+    """Whether encoder and projector are compiled too."""
+    return compile == "all"
+
+
+@dataclass
+class Begun:
+    """When and how a run began: what its floating-point sums depend on stays the same where it is resumed."""
+
+    started_at: str
+    device: str
+    threads: int
+    compiled: bool
+    trained_seconds: float = 0.0
+    network_compiled: bool = False
+    notes: list[str] = field(default_factory=list)  # for its row: what could not stay the same, what it goes on from

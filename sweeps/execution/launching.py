@@ -1,0 +1,62 @@
+"""A launch under Ray: what cells cost, and training those that the store does not have."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+
+from sweeps.cli.console import say
+from sweeps.cli.errors import UserError
+from sweeps.execution.ray.cluster import Cluster, check_resources, cluster
+from sweeps.execution.ray.ray_tune import Launch
+from sweeps.execution.signals import like_ctrl_c
+from sweeps.monitoring.live_table import LiveTable
+from sweeps.monitoring.outcome import Outcome
+from sweeps.planning.limits import Limits
+from sweeps.planning.plan import Cell, require_memory, this_machine
+from sweeps.planning.sweep import Sweep, record_launch, remarks, require_data, require_runnable, terminal, todo
+from sweeps.storage.filesystems import is_local
+
+
+def calibrate(sweep: Sweep, address: str | None, limits: Limits) -> None:
+    """Measure what was not measured before; nothing is written but the user's cache."""
+    require_data(sweep.cells)
+    with like_ctrl_c(), cluster(address) as ray:
+        _measure(sweep, sweep.planned(sweep.cells, this_machine(ray.gpus, ray.cpus)), ray, limits)
+
+
+def train(sweep: Sweep, address: str | None, limits: Limits, calibrate_first: bool = False) -> Outcome:
+    """Train the cells that have not finished, and say how each ended. Raises UserError before anything is written."""
+    if limits.tensorboard and not is_local(sweep.store.root):
+        raise UserError("--tensorboard: needs --results in a folder, not at a URL")
+    require_runnable(sweep)
+    left = todo(sweep)
+    if not left.cells:
+        say(left.note, sys.stderr)
+        return Outcome(finished_before=left.done, unfinished=dict(left.diverged))
+    require_data(left.cells)
+    with like_ctrl_c(), cluster(address) as ray:
+        machine = this_machine(ray.gpus, ray.cpus)
+        planned = sweep.planned(left.cells, machine)
+        check_resources(planned, ray.gpus, ray.cpus)
+        require_memory(planned, machine)
+        record_launch(sweep)
+        console = terminal(stderr=True)
+        for line in (left.note, *remarks(left.cells)):
+            say(line, sys.stderr)
+        if calibrate_first or (machine.gpu_memory_bytes and sweep.settings.resources.gpus == "auto"):
+            _measure(sweep, planned, ray, limits)
+            planned = sweep.planned(left.cells, machine)
+            require_memory(planned, machine)
+        planned = [replace(cell, continues=left.continues.get(cell.run_id)) for cell in planned]
+        with LiveTable(planned, console, sweep.varying) as table:
+            outcome = Launch(sweep.settings, sweep.store, table, ray.folder, limits).run(planned)
+    outcome.finished_before = left.done
+    outcome.unfinished = dict(left.diverged) | outcome.unfinished
+    return outcome
+
+
+def _measure(sweep: Sweep, planned: list[Cell], ray: Cluster, limits: Limits) -> None:
+    unmeasured = [cell for cell in planned if not cell.measured]
+    with LiveTable(unmeasured, terminal(stderr=True), sweep.varying) as table:
+        Launch(sweep.settings, sweep.store, table, ray.folder, limits).calibrate(planned)

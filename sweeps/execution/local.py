@@ -1,0 +1,128 @@
+"""One cell of a grid in this process, without Ray, as a task of a Slurm array: the store, claims, checkpoints and exit
+codes of a launch. Where the process can train nothing more, as after a failed capture, the cell goes on in a fresh one.
+"""
+
+from __future__ import annotations
+
+import math
+import signal
+import sys
+import time
+import traceback
+from dataclasses import replace
+from typing import Literal
+
+import torch
+
+from mmcr_core.config.run_id import run_id
+from mmcr_core.training import process_must_end
+from sweeps.cli.errors import UserError
+from sweeps.config.axes import described
+from sweeps.execution.executor_settings import Progress, TrialSettings
+from sweeps.execution.fresh_process import Carried, start_again
+from sweeps.execution.retries import RESTARTS, Retry, next_attempt
+from sweeps.execution.run_executor import Trial
+from sweeps.execution.run_metadata import describe_run
+from sweeps.execution.signals import STOPS, StopFlag
+from sweeps.monitoring.outcome import Ending, Outcome, StopReason
+from sweeps.planning.cpu_count import usable_cores
+from sweeps.planning.limits import Limits
+from sweeps.planning.sweep import Sweep, record_launch, remarks, require_data, require_runnable, todo
+from sweeps.storage.run_status import RunStatus
+
+SLICE_SECONDS = 1.0
+SHOWN_SECONDS = 30.0
+
+
+def train_one(sweep: Sweep, number: int, limits: Limits) -> tuple[Sweep, Outcome]:
+    """Train cell `number` of the grid, counted from 0 in its own order; the sweep with that cell alone, and how it
+    ended. Raises UserError for a number that the grid does not have, and for more cores than there are."""
+    cells = sweep.grid_cells
+    if not 0 <= number < len(cells):
+        raise UserError(f"--cell: {number} is not a cell of the grid; use 0..{len(cells) - 1}, as --plan numbers them")
+    sweep = replace(sweep, cells=(cells[number],), retry_diverged=True)
+    require_runnable(sweep)
+    cores = _cores(sweep.settings.resources.cpus)
+    left = todo(sweep)
+    said = f"cell {number}, {described(cells[number], sweep.varying)}: {left.note}"
+    print("\n".join([said, *remarks(left.cells)]), file=sys.stderr)
+    if not left.cells:
+        return sweep, Outcome(finished_before=left.done)
+    require_data(left.cells)
+    if not sweep.store.read_cells():  # the first task of an array says what the sweep is
+        record_launch(sweep)
+    return sweep, _train(sweep, left.continues, limits, cores)
+
+
+def _cores(asked: float | Literal["auto"]) -> int:
+    there = usable_cores()
+    if asked == "auto":
+        return there
+    if asked > there:
+        raise UserError(f"resources.cpus: {asked:g} exceeds the {there} cores there are; use less or auto")
+    return max(1, int(asked))
+
+
+def _train(sweep: Sweep, continues: dict[str, str], limits: Limits, cores: int) -> Outcome:
+    (spec,), settings, outcome = sweep.cells, sweep.settings, Outcome()
+    carried = Carried.here()
+    deadline = limits.deadline if carried.deadline is None else carried.deadline
+    carried = replace(carried, deadline=deadline)
+    key, device = run_id(spec), "cuda" if torch.cuda.is_available() else "cpu"
+    threads = 1 if device == "cuda" else cores
+    how = TrialSettings.of(settings, device, threads, continues.get(key), limits.tensorboard)
+    flag, said = StopFlag(), set[str]()
+    flag.catch(*STOPS, signal.SIGINT)
+    while True:
+        trial = Trial(spec, sweep.store, settings.name, how)
+        try:
+            progress = _advance(trial, flag, deadline, said)
+        except Exception as error:
+            if not process_must_end(error):
+                raise
+            if carried.restarts < RESTARTS:
+                print(f"{error}; the cell goes on in a fresh process", file=sys.stderr)
+                start_again(carried.restarted())
+            progress = _record_failure(sweep, error)
+        if progress.status is RunStatus.RUNNING:
+            outcome.interrupted, outcome.timed_out = True, not flag.stopped
+            return outcome
+        ending = progress.ending
+        if next_attempt(ending, carried.attempts + 1, settings.retries, alone=True) is Retry.NO:
+            outcome.add(key, ending)
+            return outcome
+        carried = carried.attempted()
+        if progress.process_ends:
+            start_again(carried)
+
+
+def _advance(trial: Trial, flag: StopFlag, deadline: float, said: set[str]) -> Progress:
+    """Train until the trial ends, which is said, or until it was stopped, when it is still running."""
+    shown = time.monotonic()
+    while True:
+        progress = trial.advance(SLICE_SECONDS, stop=flag)
+        for note in progress.notes:
+            if note not in said:
+                said.add(note)
+                print(note, file=sys.stderr)
+        if progress.status is not RunStatus.RUNNING:
+            return progress
+        now = time.monotonic()
+        if flag.stopped or now > deadline:
+            trial.stop()
+            return progress
+        if now - shown > SHOWN_SECONDS:
+            shown = now
+            error = f"percent error {progress.percent_error:.4f}, {progress.images_per_second:,.0f} images/s"
+            print(f"step {progress.step:,} of {progress.steps:,}, {error}", file=sys.stderr)
+
+
+def _record_failure(sweep: Sweep, error: Exception) -> Progress:
+    """The row of a cell that no process can train, and how it stands."""
+    (spec,), store = sweep.cells, sweep.store
+    ending = Ending(StopReason.WORKER_DIED, f"its process had to end {RESTARTS + 1} times; last: {error}")
+    if store.status(run_id(spec)) != RunStatus.FINISHED:  # what was to be measured later is missing, and no more
+        store.write_log(run_id(spec), "".join(traceback.format_exception(error)))
+        row = describe_run(spec, sweep.settings.name)
+        store.write_run({**row, "status": ending.status, "error": ending.text})
+    return Progress(ending.status, 0, 0, math.nan, 0.0, ending, process_ends=True)

@@ -1,0 +1,183 @@
+"""Ray Tune over the cells of a plan: one Tune trial a cell, actors reused, the most expensive cell first.
+
+Ray only schedules. What has happened is in the store: a cell that raises or diverges writes its own row; for
+a worker that died the driver writes it. Ray's experiment state goes to a temporary folder and is dropped.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import logging
+import math
+import time
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from ray import tune
+from ray.tune import FailureConfig
+
+from mmcr_core import custom_imports
+from sweeps.config.settings import GridSettings
+from sweeps.execution.ray.trainable import CellTrainable, Job, code_version
+from sweeps.execution.ray.tune_callback import Watcher, WorkerWatch
+from sweeps.execution.retries import RESTARTS, Retry, next_attempt
+from sweeps.monitoring.outcome import Ending, Outcome
+from sweeps.planning.limits import Limits
+from sweeps.planning.plan import Cell
+from sweeps.planning.profiling import shape_key
+from sweeps.storage.filesystems import resolved
+from sweeps.storage.run_status import RunStatus
+from sweeps.storage.sweep_store import Store
+
+POLL_SECONDS = 1.0  # between two looks at cells that another launch trains
+
+
+@dataclass(frozen=True)
+class Launch:
+    """One launch of a sweep in the Ray that is connected. `folder` is for Ray's own state."""
+
+    settings: GridSettings
+    store: Store
+    watcher: Watcher
+    folder: Path
+    limits: Limits
+    id: str = field(default_factory=lambda: uuid.uuid4().hex)
+
+    def run(self, cells: list[Cell]) -> Outcome:
+        """Train `cells` in their order and say how each ended.
+
+        Cells that failed are tried again as `next_attempt` says. Those that another launch trains are waited for, if
+        `limits.wait`, and trained here where it gives up.
+        """
+        outcome = self._run_rounds(cells)
+        while self.limits.wait and not outcome.interrupted and (ids := outcome.with_status(RunStatus.LEFT)):
+            others = [cell for cell in cells if cell.run_id in ids]
+            self.watcher.noted(f"waiting for {len(others)} cells that another launch trains (--no-wait leaves them)")
+            try:
+                abandoned = self._wait_for(others, outcome)
+            except KeyboardInterrupt:
+                outcome.interrupted = True
+                break
+            if abandoned:
+                outcome.replace([cell.run_id for cell in abandoned], self._run_rounds(abandoned))
+        outcome.timed_out = outcome.interrupted and time.monotonic() > self.limits.deadline
+        return outcome
+
+    def _run_rounds(self, cells: list[Cell]) -> Outcome:
+        outcome = self._run_once(cells, alone=False)
+        for attempts in itertools.count(1):
+            again, alone = self._to_retry(cells, outcome, attempts)
+            if not again or outcome.interrupted or time.monotonic() > self.limits.deadline:
+                break
+            outcome.replace([cell.run_id for cell in again], self._run_once(again, alone=alone))
+        return outcome
+
+    def _wait_for(self, others: list[Cell], outcome: Outcome) -> list[Cell]:
+        """Wait until each of `others` has ended. Those that nobody trains any more are returned as soon as there are
+        any."""
+        while others:
+            if time.monotonic() > self.limits.deadline:
+                outcome.interrupted = True
+                return []
+            idle = [cell for cell in others if not self.store.claim(cell.run_id, "").held()]
+            abandoned = []
+            for cell in idle:
+                status = self.store.status(cell.run_id)
+                if status == RunStatus.FINISHED:
+                    del outcome.unfinished[cell.run_id]
+                    outcome.add(cell.run_id, None)
+                elif status is None:
+                    abandoned.append(cell)
+                else:
+                    outcome.add(cell.run_id, Ending.of_row(self.store.read_run(cell.run_id)))
+            if abandoned:
+                return abandoned
+            others = [cell for cell in others if cell not in idle]
+            time.sleep(POLL_SECONDS if others else 0)
+        return []
+
+    def calibrate(self, cells: list[Cell]) -> None:
+        """Measure the shapes of `cells` that were not measured before, alone on their GPU or core, and keep
+        what they cost for plans. Writes nothing to the store."""
+        shapes = {}
+        for cell in cells:
+            if not cell.measured:
+                device = "cuda" if cell.gpus else "cpu"
+                shapes[shape_key(cell.spec, device, max(1, int(cell.cpus)), self.settings.compile)] = cell
+        if shapes:
+            self._run_once([_alone(cell) for cell in shapes.values()], calibrate=True)
+
+    def _to_retry(self, cells: list[Cell], outcome: Outcome, attempts: int) -> tuple[list[Cell], bool]:
+        """Cells for another attempt, and whether one at a time."""
+        endings = [outcome.unfinished.get(cell.run_id) for cell in cells]
+        how = [next_attempt(ending, attempts, self.settings.retries) for ending in endings]
+        again = [
+            _alone(cell) if retry is Retry.ALONE else cell
+            for cell, retry in zip(cells, how, strict=True)
+            if retry is not Retry.NO
+        ]
+        return again, Retry.ALONE in how
+
+    def _run_once(self, cells: list[Cell], *, calibrate: bool = False, alone: bool = False) -> Outcome:
+        by_id = {cell.run_id: cell for cell in cells}
+        reporter = WorkerWatch(by_id, self.settings, self.store, self.watcher)
+        job = Job(
+            by_id,
+            self.settings,
+            resolved(self.store.root),
+            self.id,
+            self.limits.tensorboard,
+            code_version(),
+            calibrate,
+            custom_imports.folders(),
+        )
+        trainable = tune.with_resources(
+            tune.with_parameters(CellTrainable, job=job),
+            lambda config: {"cpu": by_id[config["run_id"]].cpus, "gpu": by_id[config["run_id"]].gpus},
+        )
+        left = self.limits.deadline - time.monotonic()
+        tuner = tune.Tuner(
+            trainable,
+            param_space={"run_id": tune.grid_search([cell.run_id for cell in cells])},
+            tune_config=tune.TuneConfig(
+                reuse_actors=True,
+                max_concurrent_trials=1 if alone else self.limits.max_concurrent,
+                time_budget_s=max(1.0, left) if math.isfinite(left) else None,
+            ),
+            run_config=tune.RunConfig(
+                name=self.settings.name,
+                storage_path=str(self.folder),
+                verbose=0,
+                failure_config=FailureConfig(max_failures=RESTARTS),
+                checkpoint_config=tune.CheckpointConfig(checkpoint_frequency=0, checkpoint_at_end=False),
+                callbacks=[reporter],
+            ),
+        )
+        # Ctrl-C: the outcome says which cells have not ended.
+        with contextlib.suppress(KeyboardInterrupt), _quiet_tune():
+            tuner.fit()
+        ended = {*reporter.outcome.finished, *reporter.outcome.unfinished}
+        reporter.outcome.interrupted = ended != set(by_id)
+        return reporter.outcome
+
+
+def _alone(cell: Cell) -> Cell:
+    """With a whole GPU, where it has any."""
+    return replace(cell, gpus=float(math.ceil(cell.gpus)))
+
+
+@contextlib.contextmanager
+def _quiet_tune() -> Iterator[None]:
+    """Tune's own loggers say nothing below an error while the watcher speaks."""
+    loggers = [logging.getLogger(name) for name in ("ray.tune", "ray.train", "ray")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)

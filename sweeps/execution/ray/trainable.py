@@ -1,0 +1,125 @@
+"""What runs on a node: Tune's view of a `Trial`, and the check that the node has the driver's code."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import socket
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ray.tune import Trainable
+
+from mmcr_core import custom_imports
+from sweeps.config.settings import GridSettings
+from sweeps.execution.executor_settings import TrialSettings
+from sweeps.execution.run_executor import Trial
+from sweeps.execution.run_metadata import installed_versions
+from sweeps.execution.signals import STOPS, StopFlag
+from sweeps.planning.plan import Cell
+from sweeps.planning.profiling import Calibration
+from sweeps.storage.run_status import RunStatus
+from sweeps.storage.sweep_store import Store
+
+SLICE_SECONDS = 1.0  # of training between two reports of a trial
+
+
+@dataclass(frozen=True)
+class Job:
+    """What the driver tells every worker of a launch."""
+
+    cells: dict[str, Cell]
+    settings: GridSettings
+    root: str
+    launch: str
+    tensorboard: bool
+    code: dict[str, str]
+    calibrate: bool = False
+    folders: tuple[str, ...] = ()  # where a user's own objectives and encoders lie
+
+
+class OtherCode(RuntimeError):
+    """A node has other code than the driver: the sweep would mix results."""
+
+
+class CellTrainable(Trainable):  # type: ignore[misc]
+    """Tune's view of one `Trial`: each `step` trains for a slice of time and reports where it stands."""
+
+    def setup(self, config: dict[str, Any], job: Any = None) -> None:
+        self._other_code = other_code(job.code)
+        self._trial: Trial | Calibration | None = None
+        custom_imports.look_in(*job.folders)
+        self._job: Job = job
+        self._process_ends = False
+        self._stop, self._working = StopFlag(), threading.Lock()
+        self._begin(config["run_id"])
+        self._stop.catch(*STOPS)
+        self._stop.then(self._leave)
+
+    def reset_config(self, config: dict[str, Any]) -> bool:
+        if self._process_ends:
+            os._exit(1)  # Ray starts a fresh process for the next cell
+        self._begin(config["run_id"])
+        return True
+
+    def _begin(self, run_id: str) -> None:
+        job, cell = self._job, self._job.cells[run_id]
+        device, threads = "cuda" if cell.gpus > 0 else "cpu", max(1, int(cell.cpus))
+        if self._other_code:
+            return  # `step` says so
+        if job.calibrate:
+            self._trial = Calibration(cell.spec, device, threads, job.settings.compile)
+            return
+        settings = TrialSettings.of(job.settings, device, threads, cell.continues, job.tensorboard)
+        self._trial = Trial(cell.spec, Store(job.root), job.settings.name, settings, launch=job.launch)
+
+    def step(self) -> dict[str, Any]:
+        if self._trial is None:
+            raise OtherCode(self._other_code)
+        with self._working:
+            progress = self._trial.advance(SLICE_SECONDS, stop=self._stop)
+        self._process_ends = progress.process_ends
+        return {"progress": progress, "done": progress.status is not RunStatus.RUNNING}
+
+    def _leave(self) -> None:
+        """Preempted: the checkpoint is worth more than an orderly farewell."""
+        with self._working:  # a step that runs ends first
+            if self._trial:
+                self._trial.stop()
+            os._exit(1)
+
+    def cleanup(self) -> None:
+        with self._working:
+            if self._trial:
+                self._trial.stop()
+
+    def save_checkpoint(self, checkpoint_dir: str) -> None:
+        """Tune asks before it moves a trial; the store's own checkpoints are the ones that count."""
+        with self._working:
+            if isinstance(self._trial, Trial):
+                self._trial.save()
+
+    def load_checkpoint(self, checkpoint: Any) -> None:
+        """Nothing of Tune's to load: `Trial` starts from the store's newest checkpoint."""
+
+
+def code_version() -> dict[str, str]:
+    """What must be the same on every node: library versions, and a digest of this project's own code."""
+    root, digest = Path(__file__).parents[1], hashlib.sha256()
+    for package in ("mmcr_core", "sweeps"):
+        for file in sorted((root / package).rglob("*.py")):
+            digest.update(file.relative_to(root).as_posix().encode() + file.read_bytes())
+    return {**installed_versions(), "mmcr-sweeps code": digest.hexdigest()[:12]}
+
+
+def other_code(driver: dict[str, str]) -> str:
+    """What of this node's code is not the driver's, and the remedy; empty where all is the same."""
+    here = code_version()
+    differing = [
+        f"{name} {here.get(name)} (driver: {driver[name]})" for name in driver if here.get(name) != driver[name]
+    ]
+    if not differing:
+        return ""
+    return f"node {socket.gethostname()} has {', '.join(differing)}; install the same on every node"

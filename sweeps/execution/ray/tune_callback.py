@@ -1,0 +1,80 @@
+"""What Tune tells of its workers, passed on to whoever watches; a cell whose worker died gets its row from here."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+from pathlib import Path
+from typing import Any, Protocol
+
+from ray.tune import Callback
+
+from mmcr_core.config.run import RunSpec
+from sweeps.config.settings import GridSettings
+from sweeps.execution.executor_settings import Progress
+from sweeps.execution.ray.trainable import OtherCode
+from sweeps.execution.retries import RESTARTS
+from sweeps.execution.run_metadata import describe_run
+from sweeps.monitoring.outcome import Ending, Outcome, StopReason
+from sweeps.planning.plan import Cell
+from sweeps.storage.run_status import RunStatus
+from sweeps.storage.sweep_store import Store
+
+
+class Watcher(Protocol):
+    """Whoever shows the sweep to a person."""
+
+    def started(self, cell: Cell) -> None: ...
+    def progressed(self, cell: Cell, progress: Progress) -> None: ...
+    def ended(self, cell: Cell, progress: Progress) -> None: ...
+    def noted(self, note: str) -> None: ...
+
+
+class WorkerWatch(Callback):  # type: ignore[misc]
+    """Passes what Tune sees to the watcher, and records cells whose worker died."""
+
+    def __init__(self, cells: dict[str, Cell], settings: GridSettings, store: Store, watcher: Watcher) -> None:
+        self._cells, self._settings, self._store, self._watcher = cells, settings, store, watcher
+        self.outcome = Outcome()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Tune pickles callbacks with its state, which nobody restores; a terminal cannot be pickled."""
+        return {}
+
+    def on_trial_start(self, iteration: int, trials: Any, trial: Any, **info: Any) -> None:
+        self._watcher.started(self._cells[trial.config["run_id"]])
+
+    def on_trial_result(self, iteration: int, trials: Any, trial: Any, result: Any, **info: Any) -> None:
+        self._watcher.progressed(self._cells[trial.config["run_id"]], result["progress"])
+
+    def on_trial_complete(self, iteration: int, trials: Any, trial: Any, **info: Any) -> None:
+        cell, progress = self._cells[trial.config["run_id"]], trial.last_result["progress"]
+        self.outcome.add(cell.run_id, progress.ending)
+        self._watcher.ended(cell, progress)
+
+    def on_trial_error(self, iteration: int, trials: Any, trial: Any, **info: Any) -> None:
+        cell = self._cells[trial.config["run_id"]]
+        ending = _ending(trial)
+        self._record_failure(cell.spec, ending, trial.error_file)
+        self.outcome.add(cell.run_id, ending)
+        self._watcher.ended(cell, Progress(ending.status, 0, cell.steps, math.nan, 0.0, ending))
+
+    def _record_failure(self, spec: RunSpec, ending: Ending, error_file: str | None) -> None:
+        """A run that has finished stays so: its worker died while what it lacked was measured."""
+        row = describe_run(spec, self._settings.name)
+        with contextlib.suppress(OSError):  # a full disk: the reason is told all the same, and the cell is missing
+            if error_file and Path(error_file).exists():
+                self._store.write_log(row["run_id"], Path(error_file).read_text())
+            if self._store.status(row["run_id"]) != RunStatus.FINISHED:
+                self._store.write_run({**row, "status": ending.status, "error": ending.text})
+
+
+def _ending(trial: Any) -> Ending:
+    """Why Tune gave a cell up: a node that has other code says so itself, everything else is a process that died."""
+    cause = getattr(trial.get_pickled_error(), "cause", None)
+    if isinstance(cause, OtherCode):
+        return Ending(StopReason.OTHER_CODE, str(cause))
+    file = Path(trial.error_file) if trial.error_file else None
+    lines = file.read_text().strip().splitlines() if file and file.exists() else []
+    last = lines[-1].strip() if lines else "no reason was reported"
+    return Ending(StopReason.WORKER_DIED, f"the worker process died {RESTARTS + 1} times; last: {last}")

@@ -1,0 +1,355 @@
+"""One run, from its newest valid checkpoint (or nothing) to its row in the store. Needs no Ray.
+
+A trial is advanced a slice of seconds at a time, so that whoever drives it can watch, checkpoint and stop it;
+how it is sliced changes no number.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+import socket
+import time
+import traceback
+import uuid
+from datetime import UTC, datetime
+from typing import Any
+
+import torch
+
+from mmcr_core.augmentation.compiled_augmentations import CompilationFailed
+from mmcr_core.config.run import RunSpec
+from mmcr_core.config.run_id import run_id
+from mmcr_core.data.image_set import DatasetError, describe_skipped
+from mmcr_core.evaluation.confidence_intervals import Measure
+from mmcr_core.theory import collapse
+from mmcr_core.training import CHUNK_STEPS, CaptureFailed, Diverged, Pretraining, is_out_of_memory, process_must_end
+from mmcr_core.training.flops import flops_per_step
+from sweeps.execution import artifacts
+from sweeps.execution.backfill import measure_finished, outcome_columns
+from sweeps.execution.executor_settings import JUDGED_FROM, Begun, Progress, TrialSettings
+from sweeps.execution.peak_memory import FIRST_STEPS, PeakMemory
+from sweeps.execution.run_metadata import describe_run, device_name, installed_versions, where_possible
+from sweeps.execution.signals import StopFlag
+from sweeps.execution.tensorboard import Board
+from sweeps.monitoring.outcome import Ending, StopReason, with_earlier
+from sweeps.storage.compaction import compact_run
+from sweeps.storage.run_status import RunStatus
+from sweeps.storage.sweep_store import Store
+
+TAIL = 0.05  # `percent_error` of a run is the mean over this last share of its steps
+CHECKPOINT_SHARE = 0.02  # of the time, at most, goes into checkpoints
+NO_GRAPHS = "no-graphs.txt"  # in a run's checkpoint folder: why it goes on without CUDA graphs
+
+
+class Trial:
+    """A run of `spec` in `store`, for the sweep of that name and the launch `launch`."""
+
+    def __init__(
+        self, spec: RunSpec, store: Store, sweep: str, settings: TrialSettings | None = None, *, launch: str = ""
+    ) -> None:
+        self.spec, self.store, self.sweep = spec, store, sweep
+        self.settings = settings or TrialSettings()
+        self.run_id = run_id(spec)
+        self._begun = Begun(
+            datetime.now(UTC).isoformat(),
+            self.settings.device,
+            self.settings.threads,
+            self.settings.compiled,
+            network_compiled=self.settings.network_compiled,
+        )
+        self._next_checkpoint = time.monotonic() + self.settings.checkpoint_seconds
+        self._slice = 1
+        self._memory = PeakMemory(self.settings.device)
+        self._first_steps_end: int | None = None  # the step at which the peak of the first is set apart
+        self._run: Pretraining | None = None
+        self._claim = store.claim(self.run_id, launch or uuid.uuid4().hex)
+        self._claimed = False
+        self._notes: list[str] = []
+        self._board: Board | None = None
+
+    def advance(self, seconds: float, stop: StopFlag | None = None) -> Progress:
+        """Train for about `seconds`, or until `stop` is set; at the end, evaluate and write the run's row.
+
+        An exception in the run becomes a row with status `failed`, so that the sweep's other cells go on. A cell that
+        another launch is training is `left` to it. Of a finished run only what is missing is measured.
+
+        Raises: CaptureFailed, and what says that the device's context is broken: then the process must end, and the
+            run goes on in another.
+        """
+        try:
+            if not self._claimed:
+                if (owner := self._claim.take()) is not None:
+                    reason = f"left to the launch that trains it, process {owner.pid} on {owner.machine.split()[0]}"
+                    return self._left(reason)
+                self._claimed = True
+                if self.store.status(self.run_id) == RunStatus.FINISHED:  # by that launch, just before, or long ago
+                    return self._already_finished()
+            run = self._run = self._run or self._start()
+            until = time.monotonic() + seconds
+            while run.step < run.steps:
+                if self._claim.lost:
+                    self._end_run()
+                    return self._left("another launch has taken this cell over")
+                self._measure_on_the_way(run)
+                self._train_slice(run, seconds)
+                if time.monotonic() >= until or (stop and stop.stopped):
+                    break
+            if run.step < run.steps:
+                return self._progress(run, RunStatus.RUNNING)
+            self._finish(run)
+            progress = self._progress(run, RunStatus.FINISHED)
+            self._let_go()
+            return progress
+        except Diverged as error:
+            return self._end(StopReason.DIVERGED, str(error))
+        except DatasetError as error:  # data lies on each node
+            return self._end(StopReason.BAD_DATA, f"DatasetError on node {socket.gethostname()}: {error}")
+        except CaptureFailed as error:
+            self.store.write_note(self.run_id, NO_GRAPHS, str(error))
+            self._abandon()
+            raise
+        except Exception as error:  # whatever a cell raises is that cell's result
+            if is_out_of_memory(error):
+                return self._end(StopReason.OUT_OF_MEMORY, f"OutOfMemoryError: {error}", process_must_end(error))
+            if process_must_end(error):
+                self._abandon()
+                raise
+            return self._end(StopReason.ERROR, f"{type(error).__name__}: {error}")
+
+    def stop(self) -> None:
+        """Leave the run where it is: a last checkpoint, and the claim given back."""
+        self.save()
+        self._let_go()
+
+    def _abandon(self) -> None:
+        """Leave without a checkpoint: nothing can be read from the device any more."""
+        self._let_go()
+
+    def _end_run(self) -> None:
+        if self._run is not None:
+            self._run.close()
+        self._run = None
+
+    def _let_go(self) -> None:
+        self._end_run()
+        if self._board:
+            self._board.close()
+            self._board = None
+        self._claim.release()
+
+    def save(self) -> None:
+        """Write a checkpoint now, if the run has started and has not ended."""
+        run = self._run
+        if run is None or run.step == 0 or self._claim.lost:
+            return
+        began = time.monotonic()
+        stream = io.BytesIO()
+        torch.save({"run_id": self.run_id, "begun": vars(self._begun), "run": run.state_dict()}, stream)
+        self.store.write_checkpoint(self.run_id, run.step, stream.getvalue())
+        now = time.monotonic()
+        self._next_checkpoint = now + max(self.settings.checkpoint_seconds, (now - began) / CHECKPOINT_SHARE)
+
+    def _start(self) -> Pretraining:
+        device = self.settings.device
+        state = self._newest_state() or self._state_to_continue()
+        if state is None:
+            self.store.drop_trajectory(self.run_id)
+        else:
+            self._begun = Begun(**state["begun"])
+        torch.set_num_threads(self._begun.threads)  # sums depend on it: a resumed run keeps its own
+        self._memory.begin()
+        no_graphs = self.store.read_note(self.run_id, NO_GRAPHS)
+        if no_graphs:
+            self._remember(f"{no_graphs}; it runs eagerly")
+        compiled, network_compiled = self._begun.compiled, self._begun.network_compiled
+        graphs = not no_graphs
+        try:
+            run = Pretraining(self.spec, device, graphs=graphs, compiled=compiled, network_compiled=network_compiled)
+        except CompilationFailed as error:
+            what = "views and network are" if network_compiled else "the views are"
+            self._remember(f"{what} not compiled: {error}")
+            self._begun.compiled = self._begun.network_compiled = False
+            run = Pretraining(self.spec, device, graphs=graphs)
+        if state is not None:
+            run.load_state_dict(state["run"])
+        self._first_steps_end = run.step + FIRST_STEPS if self._memory.on_gpu else None
+        if self._begun.device.split(":")[0] != device.split(":")[0]:
+            self._remember(f"begun on {self._begun.device.split(':')[0]}, gone on on {device.split(':')[0]}")
+        if self.settings.tensorboard:
+            self._board = Board(self.store.root / "tensorboard" / self.run_id, run.step)
+        return run
+
+    def _remember(self, note: str) -> None:
+        """For whoever watches, and once for the run's row."""
+        self._notes.append(f"run {self.run_id}: {note}")
+        if note not in self._begun.notes:
+            self._begun.notes.append(note)
+
+    def _newest_state(self) -> dict[str, Any] | None:
+        """The newest checkpoint that is whole and this run's; each one passed over is noted."""
+        for name, payload in self.store.read_checkpoints(self.run_id):
+            if payload is None:
+                self._notes.append(f"checkpoint {name} of run {self.run_id} is damaged and was passed over")
+                continue
+            state: dict[str, Any] = torch.load(
+                io.BytesIO(payload), map_location=self.settings.device, weights_only=True
+            )
+            if state["run_id"] != self.run_id:
+                self._notes.append(f"checkpoint {name} of run {self.run_id} is another run's and was passed over")
+                continue
+            step = state["run"]["step"]
+            if self.store.steps_stored(self.run_id) >= step - step % CHUNK_STEPS:
+                return state
+            self._notes.append(f"checkpoint {name} of run {self.run_id} goes on after steps that are missing")
+        return None
+
+    def _state_to_continue(self) -> dict[str, Any] | None:
+        """What was kept of the shorter run, with its trajectory written as the beginning of this one's."""
+        earlier = self.settings.continues
+        if earlier is None:
+            return None
+        state = artifacts.read_kept(self.store, earlier, self.settings.device)
+        if state is None or "run" not in state:
+            self._notes.append(f"run {self.run_id} starts anew: what was kept of {earlier} cannot be read")
+            return None
+        self.store.drop_trajectory(self.run_id)
+        artifacts.copy_beginning(self.store, self.run_id, earlier, state["step"])
+        state["begun"]["notes"] = [*state["begun"]["notes"], f"goes on from run {earlier} at step {state['step']}"]
+        self._notes.append(f"run {self.run_id} goes on from run {earlier} at step {state['step']}")
+        return state
+
+    def _train_slice(self, run: Pretraining, seconds: float) -> None:
+        """Some steps, about a quarter of `seconds` of them, with their chunks and, when due, a checkpoint; no further
+        than to where something is to be measured, or the first steps end."""
+        began, first = time.monotonic(), run.step
+        stops = [step for step in (*self.spec.evaluate.steps(run.steps), self._first_steps_end or 0) if step > first]
+        for chunk in run.run(until=min([first + self._slice, *stops])):
+            self.store.write_chunk(self.run_id, chunk.step_first, chunk.step_last, chunk.columns)
+            if self._board:
+                self._board.add(chunk)
+        taken = time.monotonic() - began
+        if run.step == self._first_steps_end:
+            self._memory.first_steps_end()
+        self._begun.trained_seconds += taken
+        per_step = taken / max(1, run.step - first)
+        self._slice = max(1, min(4 * self._slice, int(seconds / 4 / per_step)))
+        if time.monotonic() > self._next_checkpoint:
+            self.save()
+
+    def _measure_on_the_way(self, run: Pretraining) -> None:
+        """What is asked for at this step and missing. A checkpoint of any later step is written after this, and one of
+        this step comes back here, so that no kill loses a measure."""
+        if run.step in self.spec.evaluate.steps(run.steps) and artifacts.missing_at(self.store, self.spec, run.step):
+            artifacts.write_measures(self.store, run, run.evaluate())
+
+    def _finish(self, run: Pretraining) -> None:
+        if self.store.steps_stored(self.run_id) != run.steps:
+            self.store.drop_checkpoints(self.run_id)
+            raise RuntimeError("its trajectory in the store is incomplete; launch again to train it anew")
+        measures = self._measured(run) if run.steps in self.spec.evaluate.steps(run.steps) else []
+        if measures:
+            artifacts.write_measures(self.store, run, measures)
+        artifacts.keep(self.store, run, vars(self._begun), self.settings.keep)
+        trajectory = self.store.read_trajectory(self.run_id)
+        tail = trajectory.tail(max(1, round(TAIL * run.steps)))
+        means = {name: float(tail[name].mean()) for name in ("percent_error", "reconstruction", "uniformity")}
+        self._write_row(run, RunStatus.FINISHED, None, means | outcome_columns(measures, self.spec))
+        if alarm := collapse(means["uniformity"], self.spec.P, self.spec.D):
+            self._notes.append(f"run {self.run_id} {alarm}")
+        self.store.drop_checkpoints(self.run_id)
+        compact_run(self.store, self.run_id)  # hundreds of small files are slow to list, on NFS and object stores
+
+    def _measured(self, run: Pretraining) -> list[Measure]:
+        """What is measured at the end. What was trained stays where that fails."""
+        try:
+            return run.evaluate()
+        except Exception as error:
+            if not process_must_end(error):
+                self.save()
+            raise
+
+    def _already_finished(self) -> Progress:
+        """Measure what is asked for and missing."""
+        ending, notes = measure_finished(self.store, self.spec, self.settings.device)
+        status = ending.status if ending else RunStatus.FINISHED
+        steps = self.store.read_run(self.run_id)["steps"]
+        self._let_go()
+        return Progress(status, steps, steps, math.nan, 0.0, ending, (*self._notes, *notes))
+
+    def _left(self, text: str) -> Progress:
+        return self._progress(None, RunStatus.LEFT, Ending(StopReason.ELSEWHERE, text))
+
+    def _end(self, reason: StopReason, text: str, process_ends: bool = False) -> Progress:
+        status = Ending(reason, text).status
+        try:
+            self.store.write_log(self.run_id, traceback.format_exc())
+            if reason is StopReason.DIVERGED:  # it would diverge again from there
+                self.store.drop_checkpoints(self.run_id)
+            earlier = self.store.read_run(self.run_id)["error"] if self.store.status(self.run_id) else None
+            self._write_row(self._run, status, with_earlier(text, earlier), {})
+        except OSError as error:  # a full or read-only disk: what is there stays, the next launch goes on from it
+            text = f"the store cannot be written ({error.strerror or error}); {text}"
+        progress = self._progress(self._run, status, Ending(reason, text), process_ends)
+        self._let_go()
+        return progress
+
+    def _write_row(
+        self, run: Pretraining | None, status: RunStatus, error: str | None, outcome: dict[str, Any]
+    ) -> None:
+        step, flops = self.store.steps_stored(self.run_id), where_possible(flops_per_step, self.spec)
+        cost = {
+            "steps": step,
+            "images": step * self.spec.P,
+            "flops_per_step": None if flops is None else float(flops),
+            "flops": None if flops is None else float(step * flops),
+            "wall_seconds": self._begun.trained_seconds,
+            "images_per_second": self._images_per_second(step),
+            "peak_memory_bytes": self._memory.peak_bytes,
+            "steady_memory_bytes": self._memory.steady_bytes,
+            "dataset_images": run.source.available if run else None,
+        }
+        begun = {
+            "device": device_name(self.settings.device),
+            "started_at": datetime.fromisoformat(self._begun.started_at),
+            "finished_at": datetime.now(UTC),
+        }
+        self.store.write_run(
+            describe_run(self.spec, self.sweep)
+            | outcome
+            | cost
+            | begun
+            | {"status": status, "error": error, "versions": self._versions(run)}
+        )
+
+    def _versions(self, run: Pretraining | None) -> str:
+        """Library versions, what floating-point sums depend on, what was not as it should be, skipped images."""
+        now = {
+            "device": self.settings.device.split(":")[0],
+            "threads": torch.get_num_threads(),
+            "compiled": self._begun.compiled,
+            "network_compiled": self._begun.network_compiled,
+            "tf32": torch.backends.cuda.matmul.allow_tf32 or torch.backends.cudnn.allow_tf32,
+        }
+        notes = {"notes": self._begun.notes} if self._begun.notes else {}
+        skipped = {"skipped": describe_skipped(run.source.skipped)} if run and run.source.skipped else {}
+        return json.dumps({**installed_versions(), **now, **notes, **skipped})
+
+    def _progress(
+        self, run: Pretraining | None, status: RunStatus, ending: Ending | None = None, process_ends: bool = False
+    ) -> Progress:
+        step, steps = (run.step, run.steps) if run else (0, 0)
+        latest = run.latest_percent_error() if run and not process_ends else math.nan
+        skipped = describe_skipped(run.source.skipped) if run else ""
+        notes = tuple(filter(None, [*self._notes, skipped and f"{self.spec.dataset.name}: {skipped}"]))
+        alarm = self._alarm(run) if run and not process_ends else ""
+        return Progress(status, step, steps, latest, self._images_per_second(step), ending, notes, process_ends, alarm)
+
+    def _alarm(self, run: Pretraining) -> str:
+        """What the last steps say of the embeddings' rank."""
+        spread = run.recent("uniformity") if run.step >= JUDGED_FROM * run.steps else math.nan
+        return collapse(spread, self.spec.P, self.spec.D)
+
+    def _images_per_second(self, step: int) -> float:
+        return step * self.spec.P / self._begun.trained_seconds if self._begun.trained_seconds else 0.0

@@ -1,0 +1,96 @@
+"""What a run's row says of its spec and of the code, machine and libraries that ran it."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import platform
+import resource
+import subprocess
+import sys
+from collections.abc import Callable
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any, TypeVar
+
+import torch
+
+from mmcr_core.config.run import RunSpec, SpecError
+from mmcr_core.config.run_id import run_id, spec_to_json
+from mmcr_core.models.networks import rank_bound
+from sweeps.storage.schemas import SCHEMA_VERSION
+
+RECORDED_VERSIONS = ("torch", "torchvision", "timm", "numpy", "ray", "pyarrow")
+Number = TypeVar("Number", int, float)
+
+
+def describe_run(spec: RunSpec, sweep: str) -> dict[str, Any]:
+    """The columns of a run that follow from its spec and the code that runs it."""
+    return {
+        "run_id": run_id(spec),
+        "sweep": sweep,
+        "objective": spec.objective.name,
+        "dataset": spec.dataset.name,
+        "encoder": spec.encoder.name,
+        "P": spec.P,
+        "D": spec.D,
+        "K": spec.K,
+        "seed": spec.seed,
+        "precision": spec.precision,
+        "git_commit": git_commit(),
+        "spec": spec_to_json(spec),
+        "schema_version": SCHEMA_VERSION,
+        "rank_bound": where_possible(rank_bound, spec),
+    }
+
+
+def where_possible(measure: Callable[[RunSpec], Number], spec: RunSpec) -> Number | None:
+    """What `measure` says of a spec; None where that needs a user's own code and it cannot be had here."""
+    try:
+        return measure(spec)
+    except SpecError:
+        return None
+
+
+@functools.cache
+def git_commit() -> str:
+    """Commit of the code that runs, with `-dirty` where it was changed; `unknown` outside a checkout."""
+    command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty", "--abbrev=40"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+
+
+@functools.cache
+def installed_versions() -> dict[str, str]:
+    """Versions of Python and of the libraries that a result depends on."""
+    found = {"python": platform.python_version()}
+    for name in RECORDED_VERSIONS:
+        with contextlib.suppress(PackageNotFoundError):  # one cell by itself runs without Ray
+            found[name] = version(name)
+    return found
+
+
+def peak_memory_bytes(device: str) -> int:
+    """Peak of what was reserved on the GPU, which the pools of CUDA graphs are part of (`max_memory_allocated` does
+    not see them); on a CPU, peak resident memory of this process so far."""
+    if device.startswith("cuda"):
+        return torch.cuda.max_memory_reserved(device)
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+
+
+def device_name(device: str) -> str:
+    """The GPU's or the processor's own name."""
+    if device.startswith("cuda"):
+        return torch.cuda.get_device_name(device) if torch.cuda.is_available() else "a GPU elsewhere"
+    return _processor()
+
+
+def _processor() -> str:
+    """The processor's own name on Linux, its architecture elsewhere."""
+    cpuinfo = Path("/proc/cpuinfo")
+    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
+    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.machine()

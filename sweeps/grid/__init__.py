@@ -1,1 +1,0 @@
-"""A YAML grid file to frozen run specs, every mistake with its line."""

@@ -1,0 +1,50 @@
+"""How a launch ended: sentences or JSON, and the exit code."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+from mmcr_core.config.run_id import run_id
+from sweeps.cli.console import say
+from sweeps.config.axes import described
+from sweeps.monitoring.outcome import Outcome
+from sweeps.planning.sweep import Sweep
+from sweeps.storage.run_status import RunStatus
+
+
+def show(sweep: Sweep, outcome: Outcome, as_json: bool) -> int:
+    """Print the outcome; its exit code."""
+    name, root, total = sweep.settings.name, sweep.store.root, len(sweep.cells)
+    if as_json:
+        summary = {
+            "name": name,
+            "results": str(root),
+            "finished_before": outcome.finished_before,
+            "finished": outcome.finished,
+            "unfinished": {key: str(ending) for key, ending in outcome.unfinished.items()},
+            "interrupted": outcome.interrupted,
+            "timed_out": outcome.timed_out,
+        }
+        print(json.dumps(summary, indent=2))
+        return outcome.exit_code
+    by_id = {run_id(cell): cell for cell in sweep.cells}
+    for key, ending in outcome.unfinished.items():
+        log = sweep.store.log_file(key)
+        where = f" (traceback: {log})" if log.exists() else ""
+        say(f"{key} {described(by_id[key], sweep.varying)}: {ending}{where}", sys.stderr)
+    finished, unfinished = outcome.finished_before + len(outcome.finished), len(outcome.unfinished)
+    failed, diverged, elsewhere = (
+        len(outcome.with_status(status)) for status in (RunStatus.FAILED, RunStatus.DIVERGED, RunStatus.LEFT)
+    )
+    stopped = "stopped at the time limit" if outcome.timed_out else "interrupted"
+    left = total - finished - unfinished
+    say(
+        f"{name}: {finished} of {total} cells finished"
+        + (f", {failed} failed (launch again to retry)" if failed else "")
+        + (f", {diverged} diverged (--only status=diverged tries again)" if diverged else "")
+        + (f", {elsewhere} left to another launch" if elsewhere else "")
+        + (f", {stopped} with {left} to go (launch again to go on)" if outcome.interrupted else "")
+        + f"; results in {root}"
+    )
+    return outcome.exit_code

@@ -1,0 +1,75 @@
+"""How each cell of a sweep stands, read from its store alone: neither the data nor the grid's folder is needed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from mmcr_core.theory import collapse
+from sweeps.cli.errors import UserError
+from sweeps.config.axes import Keys, stored_keys
+from sweeps.execution.executor_settings import JUDGED_FROM
+from sweeps.storage.chunks import chunk_steps
+from sweeps.storage.filesystems import read_table
+from sweeps.storage.run_status import RunStatus
+from sweeps.storage.sweep_store import Store
+
+
+@dataclass(frozen=True)
+class CellStatus:
+    """A cell of the grid that was launched last, its `keys` as the grid spells them. `step`: as far as its chunks and
+    checkpoints reach; `log`: of its failure; `alarm`: what is wrong with its embeddings, at its end or in the newest
+    chunk."""
+
+    run_id: str
+    keys: Keys
+    status: RunStatus
+    step: int
+    steps: int
+    percent_error: float | None
+    error: str | None
+    log: Path | None
+    alarm: str
+
+
+def survey(results: str | Path) -> list[CellStatus]:
+    """Each cell of the sweep's grid and how it stands. Raises UserError where `results` is no sweep's folder."""
+    store = Store(results)
+    rows = {row["run_id"]: row for row in store.rows()}
+    cells = store.read_cells() or list(rows.values())  # a sweep of the first months knows the cells that have ended
+    if not cells:
+        raise UserError(f"{results} holds no sweep; give the folder of one that was launched: results/quickstart")
+    return [_cell(store, cell, rows.get(cell["run_id"])) for cell in cells]
+
+
+def _cell(store: Store, cell: dict[str, Any], row: dict[str, Any] | None) -> CellStatus:
+    key = cell["run_id"]
+    ended = RunStatus(row["status"]) if row else None
+    step = max(store.steps_stored(key), store.checkpointed_step(key))
+    held = store.claim(key, "").held()
+    if ended is RunStatus.FINISHED or (ended and not held):
+        status = ended
+    else:
+        status = RunStatus.RUNNING if held else RunStatus.BEGUN if step else RunStatus.WAITING
+    failed = ended in (RunStatus.FAILED, RunStatus.DIVERGED)
+    log = store.log_file(key) if failed and store.log_file(key).exists() else None
+    row = row or {}
+    steps, error = int(cell["steps"] or 0), row.get("percent_error")
+    spread = row["uniformity"] if ended is RunStatus.FINISHED else _spread(store, key, steps)
+    alarm = "" if spread is None else collapse(spread, int(cell["P"]), int(cell["D"]))
+    return CellStatus(key, stored_keys(cell["spec"]), status, step, steps, error, row.get("error"), log, alarm)
+
+
+def _spread(store: Store, key: str, steps: int) -> float | None:
+    """Mean uniformity of a run's newest chunk; None where there is none, or none that may be judged yet."""
+    chunks = store.chunks(key)
+    if not chunks or chunk_steps(chunks[-1])[1] < JUDGED_FROM * steps:
+        return None
+    try:
+        return float(np.mean(read_table(chunks[-1])["uniformity"].to_numpy()))
+    except (pa.ArrowException, OSError):  # it has just been merged into a longer one, or is damaged
+        return None

@@ -1,0 +1,1 @@
+"""What a grid will cost before it runs: profiles, memory, placement on devices, the preview."""

@@ -1,0 +1,138 @@
+"""The plan as a person sees it before anything runs: a table, or JSON."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from collections.abc import Iterable
+
+import torch
+from rich.table import Table
+
+from mmcr_core.config.run import RunSpec, SpecError
+from mmcr_core.config.run_id import run_id
+from mmcr_core.models.networks import rank_bound
+from mmcr_core.theory import expected_percent_error
+from sweeps.cli.console import columns, fitting, left_out, say, table_width
+from sweeps.cli.formatting import duration, memory
+from sweeps.config.axes import PAPER, column, keys_of, text_of
+from sweeps.planning.cpu_count import usable_cores
+from sweeps.planning.cuda_mps import remark
+from sweeps.planning.plan import Cell, memory_warning, schedule, this_machine
+from sweeps.planning.sweep import Sweep, remarks, terminal
+from sweeps.storage.run_status import RunStatus
+
+SPARE = ("GPUs", "cores", "starts", "run_id", "memory")  # columns that a narrow terminal goes without, in this order
+
+
+def show(sweep: Sweep, max_concurrent: int | None, as_json: bool) -> int:
+    """Print the cells with what they cost on this machine, and how long the missing ones take; exit code 0."""
+    machine = this_machine(torch.cuda.device_count(), usable_cores())
+    numbers = {run_id(cell): number for number, cell in enumerate(sweep.grid_cells)}
+    planned = sweep.planned(sweep.cells, machine)
+    statuses = sweep.store.statuses()
+    left = [cell for cell in planned if statuses.get(cell.run_id) != RunStatus.FINISHED]
+    times = {cell.run_id: time for cell, time in zip(left, schedule(left, machine, max_concurrent), strict=True)}
+    seconds = max((end for _, end in times.values()), default=0.0)
+    if as_json:
+        fields = ("run_id", "steps", "images", "flops", "memory_bytes", "seconds", "gpus", "cpus")
+        rows = [
+            {"cell": numbers[cell.run_id]}
+            | {key: keys_of(cell.spec).get(key) for key in (*PAPER, *sweep.varying)}
+            | {name: getattr(cell, name) for name in fields}
+            | {"status": statuses.get(cell.run_id, "to run"), "starts_at_seconds": times.get(cell.run_id, (None,))[0]}
+            for cell in planned
+        ]
+        print(json.dumps({"name": sweep.settings.name, "cells": rows, "makespan_seconds": seconds}, indent=2))
+        return 0
+    starts = {key: start for key, (start, _) in times.items()}
+    texts = plan_columns(planned, numbers, sweep.varying, statuses, starts)
+    shown = fitting(texts, columns(sys.stdout), SPARE)
+    console = terminal()
+    console.width = max(console.width, table_width({name: texts[name] for name in shown}))  # P, D and K are never cut
+    console.print(plan_table(texts, shown), crop=False)
+    if gone := left_out(texts, shown):
+        say(f"{gone} --json has all.")
+    kind = f"{machine.gpus:g} GPUs" if machine.gpus else f"{machine.cpus:g} CPU cores, no GPU"
+    flops = sum(cell.flops for cell in planned)
+    say(
+        f"{len(planned)} cells, {flops:.3e} FLOPs; {len(left)} to run, about {duration(seconds)} on this machine "
+        f"({kind}). {_basis(planned)}"
+    )
+    share = min(cell.gpus for cell in planned)
+    sharing = remark(round(1 / share)) if 0 < share < 1 else ""
+    warnings = (sharing, rank_warning(sweep.cells), memory_warning(planned, machine), *remarks(sweep.cells))
+    for sentence in filter(None, warnings):
+        say(sentence)
+    return 0
+
+
+def _rank_bound(spec: RunSpec) -> float:
+    """Of the mean embeddings; infinite where it cannot be known."""
+    try:
+        return rank_bound(spec)
+    except SpecError:
+        return math.inf
+
+
+def rank_warning(cells: tuple[RunSpec, ...]) -> str:
+    """Which cells cannot reach the level of uniform embeddings, whatever they learn; empty where all can."""
+    bound = [cell for cell in cells if _rank_bound(cell) < min(cell.P, cell.D)]
+    if not bound:
+        return ""
+    worst = min(bound, key=lambda cell: _rank_bound(cell) / min(cell.P, cell.D))
+    rank, needed = _rank_bound(worst), max(min(cell.P, cell.D) for cell in bound)
+    level, free = (expected_percent_error(worst.P, worst.D, rank=r) for r in (rank, None))
+    return (
+        f"{len(bound)} of {len(cells)} cells cannot reach the level of uniform embeddings: the last hidden layer of "
+        f"the projector bounds the rank of M (by {rank} at P = {worst.P}, D = {worst.D}, where the level is "
+        f"{level:.3f} instead of {free:.3f}); use projector: {{hidden: [{needed}]}} or more."
+    )
+
+
+def _basis(planned: list[Cell]) -> str:
+    measured = sum(cell.measured for cell in planned)
+    if measured == len(planned):
+        return "Time and memory as measured on this kind of device."
+    return f"Time and memory are estimates ({measured} of {len(planned)} cells measured; --calibrate measures all)."
+
+
+def plan_columns(
+    cells: Iterable[Cell],
+    numbers: dict[str, int],
+    varying: list[str],
+    statuses: dict[str, str],
+    starts: dict[str, float],
+) -> dict[str, list[str]]:
+    """The columns of the plan by their names, a text for each cell, in the order in which they start; `numbers`: in the
+    grid's own order, for --cell; `starts`: seconds from the launch, of those to run."""
+    rows = []
+    for cell in cells:
+        keys = keys_of(cell.spec)
+        rows.append(
+            {
+                "cell": str(numbers[cell.run_id]),
+                "run_id": cell.run_id,
+                **{column(key, varying): text_of(keys, key) for key in (*PAPER, *varying)},
+                "steps": f"{cell.steps:,}",
+                "FLOPs": f"{cell.flops:.2e}",
+                "memory": memory(cell.memory_bytes),
+                "GPUs": f"{cell.gpus:g}",
+                "cores": f"{cell.cpus:g}",
+                "time": duration(cell.seconds),
+                "starts": f"+{duration(starts[cell.run_id])}" if cell.run_id in starts else "",
+                "status": statuses.get(cell.run_id, "to run"),
+            }
+        )
+    return {name: [row[name] for row in rows] for name in rows[0]}
+
+
+def plan_table(texts: dict[str, list[str]], shown: list[str]) -> Table:
+    """Those of the plan's columns that are shown."""
+    table = Table(title="Cells, the most expensive first", title_justify="left")
+    for name in shown:
+        table.add_column(name, justify="left" if name in ("run_id", "status") else "right", no_wrap=True)
+    for row in zip(*(texts[name] for name in shown), strict=True):
+        table.add_row(*row)
+    return table

@@ -1,0 +1,174 @@
+"""A grid with the cells that were chosen of it and the store they go to: what every way of running begins with."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+
+from mmcr_core.config.run import RunSpec
+from mmcr_core.config.run_id import run_id, spec_to_json
+from mmcr_core.data import registry
+from mmcr_core.data.registry import DatasetError, require_present, steps_of
+from sweeps.cli.console import columns
+from sweeps.cli.errors import UserError
+from sweeps.config.axes import varying
+from sweeps.config.filters import asks_for_diverged, selected
+from sweeps.config.grid_file import load_grid
+from sweeps.config.settings import GridSettings
+from sweeps.execution.artifacts import can_be_measured, missing_measures, runs_to_continue
+from sweeps.monitoring.outcome import Ending
+from sweeps.planning.plan import Cell, Machine, plan
+from sweeps.storage.cross_sweep_reuse import take_over
+from sweeps.storage.filesystems import at, is_local, write_atomically
+from sweeps.storage.run_status import RunStatus
+from sweeps.storage.sweep_store import Store
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """All `grid_cells` of a grid in its order, the `cells` among them that were chosen, its `text`, and the store;
+    `retry_diverged`: whether cells that have diverged were asked for."""
+
+    settings: GridSettings
+    grid_cells: tuple[RunSpec, ...]
+    cells: tuple[RunSpec, ...]
+    text: str
+    results: str
+    store: Store
+    retry_diverged: bool = False
+
+    @property
+    def varying(self) -> list[str]:
+        """Keys beside P, D, K and seed that the grid varies."""
+        return varying(self.grid_cells)
+
+    def planned(self, cells: tuple[RunSpec, ...], machine: Machine) -> list[Cell]:
+        """Costs of `cells` on `machine`, the most expensive first."""
+        return plan(cells, self.settings.resources, machine, len(self.grid_cells), self.settings.compile)
+
+
+@dataclass(frozen=True)
+class Todo:
+    """Cells to run, those that go on from a shorter run (run_id -> run_id), those that have diverged and are left
+    alone, how many are done, and what a person should know."""
+
+    cells: tuple[RunSpec, ...]
+    continues: dict[str, str]
+    diverged: dict[str, Ending]
+    done: int
+    note: str
+
+
+def open_sweep(grid: str | Path, results: str, only: str | None = None) -> Sweep:
+    """Read a grid file and choose cells. Raises UserError for a mistake in either."""
+    spec = load_grid(grid)
+    store = Store(at(results) / spec.settings.name)
+    chosen = selected(spec.cells, only, store.statuses)
+    return Sweep(spec.settings, spec.cells, chosen, spec.text, results, store, asks_for_diverged(only))
+
+
+def require_runnable(sweep: Sweep) -> None:
+    """Raises UserError where the store cannot be written to; nothing is written."""
+    root = sweep.store.root
+    if not is_local(root):
+        try:
+            write_atomically(at(sweep.results) / ".writable", b"")
+            (at(sweep.results) / ".writable").unlink()
+        except (OSError, ValueError) as error:
+            raise UserError(f"--results: {sweep.results} cannot be written to ({error}); choose another") from error
+        return
+    if root.is_symlink():
+        raise UserError(f"{root} is a link; a sweep's folder must lie in {sweep.results} itself")
+    folder = root.absolute()
+    while not folder.exists():
+        folder = folder.parent
+    if not folder.is_dir() or not os.access(folder, os.W_OK):
+        raise UserError(f"--results: {folder} is not a folder that can be written to; choose another")
+
+
+def require_data(cells: tuple[RunSpec, ...]) -> None:
+    """Raises UserError, with the remedy, where a data set is absent."""
+    try:
+        for dataset in {cell.dataset for cell in cells}:
+            require_present(dataset)
+    except DatasetError as error:
+        raise UserError(str(error)) from error
+
+
+def remarks(cells: tuple[RunSpec, ...]) -> list[str]:
+    """What is odd about the data of cells, though it can be trained on."""
+    sets = dict.fromkeys(cell.dataset for cell in cells)
+    return [f"note: {said}" for dataset in sets for said in registry.remarks(dataset)]
+
+
+def todo(sweep: Sweep) -> Todo:
+    """What is left to do, after damaged rows were set aside and runs of other sweeps were taken over."""
+    store = sweep.store
+    for damaged in store.set_aside_damaged_runs():
+        print(f"{damaged} is damaged and was set aside; its cell is run again", file=sys.stderr)
+    taken = take_over(store, [run_id(cell) for cell in sweep.cells])
+    rows = {row["run_id"]: row for row in store.rows()}
+    cells: list[RunSpec] = []
+    again, diverged = 0, dict[str, Ending]()
+    lost: set[str] = set()
+    too_late: set[str] = set()
+    for cell in sweep.cells:
+        key = run_id(cell)
+        row = rows.get(key)
+        status = row["status"] if row else None
+        if row is None or status not in (RunStatus.FINISHED, RunStatus.DIVERGED):
+            cells.append(cell)
+        elif status == RunStatus.DIVERGED:
+            if sweep.retry_diverged:
+                cells.append(cell)
+            else:
+                diverged[key] = Ending.of_row(row)
+        elif missing := missing_measures(store, cell, row["steps"]):
+            gone = {step for step in missing if not can_be_measured(store, key, step, row["steps"])}
+            if gone != set(missing):
+                cells.append(cell)
+                again += 1
+            for step in gone:
+                (lost if step == row["steps"] else too_late).update(missing[step])
+    unfinished = [cell for cell in cells if rows.get(run_id(cell), {}).get("status") != RunStatus.FINISHED]
+    continues = runs_to_continue(store, unfinished)
+    done = len(sweep.cells) - len(cells) - len(diverged)
+    note = f"{len(sweep.cells)} cells: {done} have finished already, {len(cells)} to run"
+    remarks = [
+        f"{len(taken)} taken over from {', '.join(sorted(set(taken.values())))}" if taken else "",
+        f"{again} of them finished runs, to be measured again" if again else "",
+        f"{len(continues)} of them go on from shorter runs" if continues else "",
+        f"{len(diverged)} diverged before and are left (--only status=diverged tries again)" if diverged else "",
+        f"finished runs without weights lack {', '.join(sorted(lost))}" if lost else "",
+        f"finished runs lack in their middle, which only training can measure, {', '.join(sorted(too_late))}"
+        if too_late
+        else "",
+    ]
+    note += "".join(f"; {remark}" for remark in remarks if remark)
+    return Todo(tuple(cells), continues, diverged, done, note)
+
+
+def record_launch(sweep: Sweep) -> None:
+    """Keep the grid, and its cells resolved: status needs neither the data nor the folder it was launched from."""
+    rows = [
+        {
+            "run_id": run_id(cell),
+            **{name: getattr(cell, name) for name in ("P", "D", "K", "seed")},
+            "steps": steps_of(cell),
+            "spec": spec_to_json(cell),
+        }
+        for cell in sweep.grid_cells
+    ]
+    sweep.store.write_grid(sweep.text)
+    sweep.store.write_cells(rows)
+
+
+def terminal(stderr: bool = False) -> Console:
+    """Wide enough for tables where the output is not a terminal."""
+    console = Console(stderr=stderr)
+    bounded = console.is_terminal or columns(sys.stderr if stderr else sys.stdout)
+    return console if bounded else Console(stderr=stderr, width=160)

@@ -1,0 +1,183 @@
+"""What is wrong in a store, and repairing what can be repaired safely.
+
+Nothing that could be of use is deleted: it is moved to `damaged/`. A run that has not finished is judged by what its
+next attempt needs, and a cell that somebody is training is left alone.
+"""
+
+from __future__ import annotations
+
+import io
+import time
+import zipfile
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+
+from sweeps.storage.checkpoints import checkpoint_files, checkpoint_payload
+from sweeps.storage.chunks import chunk_files, chunk_steps, is_chunk, visible_chunks
+from sweeps.storage.filesystems import modified, read_table
+from sweeps.storage.run_status import RunStatus
+from sweeps.storage.schemas import MEASURE_SCHEMA, RUN_SCHEMA, TRAJECTORY_SCHEMA, of_schema
+from sweeps.storage.sweep_store import Store, is_run_file, read_run_row
+
+LEFTOVER_SECONDS = 3600.0  # a temporary file this old belongs to nobody
+LEFT = "left as it is"
+FOLDERS = ("trajectories", "checkpoints", "measures")  # with a folder for each run
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something about a file, what was done about it, and whether it is wrong."""
+
+    file: Path
+    problem: str
+    remedy: str
+    wrong: bool = True
+
+
+def examine(store: Store, repair: bool, track: Callable[[Sequence[str]], Iterable[str]] = iter) -> Iterator[Finding]:
+    """What is wrong in a store. With `repair`: leftovers are removed; damaged files are set aside, and so is what a
+    run cannot be trusted with any more, whose cell the next launch then trains again. `track` may show progress."""
+    yield from _leftovers(store, repair)
+    yield from _foreign(store)
+    cells = store.root / "cells.parquet"
+    if cells.exists() and not store.read_cells():
+        yield Finding(cells, "cells of the last launch cannot be read", "the next launch writes them anew")
+    claimed = {run_id for run_id in _run_ids(store) if store.claim(run_id, "").held()}
+    for run_id in claimed:
+        yield Finding(store.root / "claims" / f"{run_id}.json", "is being trained", "not checked", wrong=False)
+    for run_id in track(sorted(_run_ids(store) - claimed)):
+        yield from _Run(store, run_id, repair).examine()
+
+
+def _run_ids(store: Store) -> set[str]:
+    """Every run that has left anything."""
+    rows = {file.stem for file in (store.root / "runs").glob("*.parquet") if is_run_file(file)}
+    weights = {file.stem for file in (store.root / "weights").glob("*.pt")}
+    folders = {path.name for kind in FOLDERS for path in (store.root / kind).glob("*") if path.is_dir()}
+    return rows | {name for name in weights | folders if _is_run_id(name)}
+
+
+def _is_run_id(name: str) -> bool:
+    return is_run_file(Path(f"{name}.parquet"))
+
+
+def _leftovers(store: Store, repair: bool) -> Iterator[Finding]:
+    for file in sorted(store.root.rglob(".*.tmp")):
+        if time.time() - modified(file) > LEFTOVER_SECONDS:
+            if repair:
+                file.unlink()
+            yield Finding(file, "temporary file of a process that died", "removed" if repair else LEFT)
+
+
+def _foreign(store: Store) -> Iterator[Finding]:
+    """Files that the store did not write, such as copies that a file synchroniser made; every reader passes them by."""
+    strangers = [file for file in (store.root / "runs").glob("*") if not is_run_file(file)]
+    strangers += [path for kind in FOLDERS for path in (store.root / kind).glob("*") if not _is_run_id(path.name)]
+    strangers += [file for file in (store.root / "trajectories").glob("*/*") if not is_chunk(file)]
+    strangers = [path for path in strangers if _is_run_id(path.parent.name) or path.parent.name in FOLDERS]
+    for folder in (store.root / "checkpoints").glob("*"):
+        strangers += set(folder.glob("*.ckpt")) - set(checkpoint_files(folder))
+    for file in sorted(strangers):
+        if not file.name.startswith("."):
+            yield Finding(file, "is not a file of this store", "passed over", wrong=False)
+
+
+@dataclass
+class _Run:
+    """The files of one run that nobody is training."""
+
+    store: Store
+    run_id: str
+    repair: bool
+
+    def examine(self) -> Iterator[Finding]:
+        row_file = self.store.root / "runs" / f"{self.run_id}.parquet"
+        row = read_run_row(row_file) if row_file.exists() else None
+        if row_file.exists() and row is None:
+            yield self._aside(row_file, "row cannot be read", "set aside, its cell will be run again")
+        elif row is not None and not of_schema(read_table(row_file), RUN_SCHEMA):
+            yield Finding(row_file, "columns are not those of this version", LEFT)
+        yield from self._trajectory(row_file, row)
+        yield from self._measures_and_weights()
+
+    def _trajectory(self, row_file: Path, row: dict[str, object] | None) -> Iterator[Finding]:
+        folder = self.store.root / "trajectories" / self.run_id
+        good = []
+        for file in chunk_files(folder):
+            if problem := _chunk_problem(file, self.run_id):
+                yield self._aside(file, problem)
+            else:
+                good.append(file)
+        visible = visible_chunks(good)
+        reached, gap = _first_steps(visible)
+        if gap:
+            yield Finding(folder, gap, "see below")
+        finished = row is not None and row["status"] == RunStatus.FINISHED
+        if row is not None and finished and row["steps"] != reached:
+            what = f"holds steps up to {reached}, the row of the finished run says {row['steps']}"
+            yield Finding(folder, what, "see below")
+            yield self._aside(row_file, "trajectory is not whole", "its row is set aside, its cell will be run again")
+        for file in checkpoint_files(self.store.root / "checkpoints" / self.run_id):
+            if checkpoint_payload(file) is None:
+                yield self._aside(file, "checkpoint is damaged")
+            elif gap and int(file.stem) > reached:
+                yield self._aside(file, f"goes on after step {reached}, from which on steps are missing")
+        if not gap:
+            for file in sorted(set(good) - set(visible)):
+                if self.repair:
+                    file.unlink()
+                yield Finding(file, "its steps stand in a longer chunk too", "removed" if self.repair else LEFT)
+
+    def _measures_and_weights(self) -> Iterator[Finding]:
+        """A launch measures again what is set aside here, where the weights are whole."""
+        for file in sorted((self.store.root / "measures" / self.run_id).glob("[0-9]*.parquet")):
+            try:
+                whole = read_table(file, page_checksum_verification=True).schema.equals(MEASURE_SCHEMA)
+            except (pa.ArrowException, OSError):
+                whole = False
+            if not whole:
+                yield self._aside(file, "measures cannot be read")
+        weights = self.store.root / "weights" / f"{self.run_id}.pt"
+        if weights.exists() and not _whole_archive(weights):
+            yield self._aside(weights, "weights are damaged")
+
+    def _aside(self, file: Path, problem: str, remedy: str = "set aside") -> Finding:
+        if self.repair:
+            self.store.set_aside(file)
+        return Finding(file, problem, remedy if self.repair else LEFT)
+
+
+def _first_steps(files: list[Path]) -> tuple[int, str]:
+    """How many steps stand once each from the first on, and what is wrong after them."""
+    reached = 0
+    for first, last in map(chunk_steps, files):
+        if first > reached:
+            return reached, f"steps {reached}..{first - 1} are missing"
+        if first < reached:
+            return first, f"steps {first}..{reached - 1} stand twice"
+        reached = last + 1
+    return reached, ""
+
+
+def _chunk_problem(file: Path, run_id: str) -> str:
+    try:
+        table = read_table(file, page_checksum_verification=True)
+    except (pa.ArrowException, OSError):
+        return "chunk cannot be read"
+    if not table.schema.equals(TRAJECTORY_SCHEMA):
+        return "columns are not those of this version"
+    first, last = chunk_steps(file)
+    if table["step"].to_pylist() != list(range(first, last + 1)) or set(table["run_id"].to_pylist()) != {run_id}:
+        return "steps or run_id are not those of its name"
+    return ""
+
+
+def _whole_archive(file: Path) -> bool:
+    """Whether a zip file's checksums hold, as those of torch.save do."""
+    try:
+        return zipfile.ZipFile(io.BytesIO(file.read_bytes())).testzip() is None
+    except zipfile.BadZipFile:
+        return False

@@ -1,0 +1,123 @@
+"""Who trains a cell: a claim is a small file that names its owner and is touched while the owner lives.
+
+A claim is made by linking a complete file to its name, which exactly one of several processes can do. It
+lapses at once where its owner's process is gone from this machine, and after CLAIM_SECONDS without a touch
+where the owner is on another.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import socket
+import threading
+import time
+import uuid
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import psutil
+
+from sweeps.storage.filesystems import create_exclusively, is_local, modified, touch
+
+CLAIM_SECONDS = 60.0
+TOUCH_SECONDS = 10.0
+
+
+@dataclass(frozen=True)
+class Owner:
+    """A process of a launch. `machine` is a host and its namespace of process ids."""
+
+    launch: str
+    machine: str
+    pid: int
+    started: float
+
+    @staticmethod
+    def here(launch: str) -> Owner:
+        """This process."""
+        return Owner(launch, machine(), os.getpid(), psutil.Process().create_time())
+
+
+class Claim:
+    """The claim at `path`, for a process of the launch `launch`."""
+
+    def __init__(self, path: Path, launch: str) -> None:
+        self._path, self._owner = path, Owner.here(launch)
+        self._content = json.dumps(asdict(self._owner)).encode()
+        self._released = threading.Event()
+        self._lost = False
+
+    def take(self) -> Owner | None:
+        """Take the claim and keep it alive; or return the owner that has it. A claim of the same launch is
+        taken over: its scheduler never runs a cell twice at once, so the earlier process is gone."""
+        while True:
+            if create_exclusively(self._path, self._content):
+                threading.Thread(target=self._keep_alive, daemon=True).start()
+                return None
+            found = self._read(self._path)
+            if found is not None and found.launch != self._owner.launch and self._alive(found):
+                return found
+            self._set_aside(found)
+
+    def held(self) -> bool:
+        """Whether a living process has the claim; for onlookers."""
+        owner = self._read(self._path)
+        return owner is not None and self._alive(owner)
+
+    @property
+    def lost(self) -> bool:
+        """Whether another process has taken over in the meantime; its cell is no longer ours to write."""
+        return self._lost
+
+    def release(self) -> None:
+        """Give the claim back, if it is still ours."""
+        self._released.set()
+        if self._read(self._path) == self._owner:
+            with contextlib.suppress(OSError):  # a read-only disk: the claim lapses by itself
+                self._path.unlink(missing_ok=True)
+
+    def _set_aside(self, expected: Owner | None) -> None:
+        """Remove a lapsed claim; one that has been renewed under our eyes is put back."""
+        if not is_local(self._path):
+            if self._read(self._path) == expected:
+                self._path.unlink(missing_ok=True)
+            return
+        aside = self._path.with_name(f".{self._path.name}.{uuid.uuid4().hex}")
+        with contextlib.suppress(FileNotFoundError):
+            self._path.rename(aside)
+            if self._read(aside) != expected:
+                with contextlib.suppress(FileExistsError):
+                    os.link(aside, self._path)
+            aside.unlink()
+
+    def _alive(self, owner: Owner) -> bool:
+        if owner.machine == machine():
+            try:
+                return bool(abs(psutil.Process(owner.pid).create_time() - owner.started) < 1)
+            except psutil.NoSuchProcess:
+                return False
+        with contextlib.suppress(FileNotFoundError):
+            return time.time() - modified(self._path) < CLAIM_SECONDS
+        return False
+
+    def _read(self, path: Path) -> Owner | None:
+        try:
+            return Owner(**json.loads(path.read_text()))
+        except (OSError, ValueError, TypeError):
+            return None
+
+    def _keep_alive(self) -> None:
+        while not self._released.wait(TOUCH_SECONDS):
+            if self._read(self._path) != self._owner:
+                self._lost = True
+                return
+            with contextlib.suppress(OSError):
+                touch(self._path, self._content)
+
+
+def machine() -> str:
+    """Host name, and where there is one the namespace in which process ids mean something."""
+    namespace = Path("/proc/self/ns/pid")
+    return socket.gethostname() + (f" {os.readlink(namespace)}" if namespace.exists() else "")

@@ -1,0 +1,33 @@
+"""Labels of what differs among specs."""
+
+from analysis.results.variants import variants
+
+
+def test_variants_name_what_differs():
+    base = {"objective": {"name": "mmcr"}, "P": 1, "optimizer": {"learning_rate": 0.001}, "dataset": {"root": "/a"}}
+    other = base | {"P": 2, "optimizer": {"learning_rate": 0.003}, "dataset": {"root": "/b"}}
+    assert variants([base, base | {"P": 4}]) == ["mmcr", "mmcr"]
+    assert variants([base, other]) == ["mmcr, optimizer.learning_rate=0.001", "mmcr, optimizer.learning_rate=0.003"]
+
+
+def test_an_option_is_named_where_runs_of_the_same_objective_differ_in_it():
+    simclr = [{"objective": {"name": "simclr", "temperature": t}} for t in (0.1, 0.5)]
+    others = [{"objective": {"name": "mmcr", "local_weight": 0.0}}, {"objective": {"name": "mcr2", "eps": 0.5}}]
+    assert variants([*others, simclr[0]]) == ["mmcr", "mcr2", "simclr"]
+    assert variants([*others, *simclr]) == [
+        "mmcr", "mcr2", "simclr, objective.temperature=0.1", "simclr, objective.temperature=0.5"
+    ]  # fmt: skip
+
+
+def test_names_of_parts_and_their_own_options_tell_variants_apart():
+    encoders = [{"name": "convnet"}, {"name": "resnet18", "stem": "small"}, {"name": "resnet18", "stem": "imagenet"}]
+    assert variants([{"objective": {"name": "mmcr"}, "encoder": encoder} for encoder in encoders]) == [
+        "mmcr, encoder.name=convnet",
+        "mmcr, encoder.name=resnet18, encoder.stem=small",
+        "mmcr, encoder.name=resnet18, encoder.stem=imagenet",
+    ]
+
+
+def test_what_was_measured_makes_no_variant():
+    base = {"objective": {"name": "mmcr"}, "evaluate": {"probe": "knn"}}
+    assert variants([base, base | {"evaluate": {"probe": "knn", "measures": ["linear"]}}]) == ["mmcr", "mmcr"]

@@ -1,0 +1,117 @@
+"""A user's own objective and encoder, as a file beside a grid."""
+
+from __future__ import annotations
+
+import itertools
+import sys
+from pathlib import Path
+
+SOURCE = '''
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from mmcr_core.objectives.base import Objective, normalised
+from mmcr_core.config.run import ObjectiveSpec, require
+
+
+@dataclass(frozen=True)
+class PullOptions(ObjectiveSpec):
+    least_views = 2
+    strength: float = 1.0
+    powers: tuple[int, ...] = (1,)
+
+    def __post_init__(self):
+        require(self.strength > 0, "strength", "must be more than 0")
+
+
+class Pull(Objective):
+    """Means of unit views as long as can be."""
+
+    Options = PullOptions
+
+    def loss(self, z, teacher=None, progress=None):
+        lengths = normalised(z).mean(dim=1).norm(dim=1)
+        return -self.options.strength * sum((lengths**power).mean() for power in self.options.powers)
+
+
+class Reading(Pull):
+    def loss(self, z, teacher=None, progress=None):
+        return z.mean() if z.mean().item() > 0 else -z.mean()
+
+
+def net(channels, size, width=4, activation=nn.ReLU):
+    layers = [nn.Conv2d(channels, width, 3, bias=False), activation(), nn.Flatten()]
+    return nn.Sequential(*layers, nn.Linear(width * (size - 2) ** 2, 24))
+
+
+def dropping(channels, size, rate=0.1):
+    return nn.Sequential(nn.Flatten(), nn.Dropout(rate), nn.Linear(channels * size**2, 5))
+
+
+class Noisy(nn.Module):
+    """Chance that no module tells of."""
+
+    def forward(self, x):
+        return nn.functional.dropout(x.flatten(1), 0.1, self.training)
+
+
+def noisy(channels, size):
+    return nn.Sequential(Noisy(), nn.Linear(channels * size**2, 5))
+
+
+class Chance(Pull):
+    def loss(self, z, teacher=None, progress=None):
+        return (z + torch.randn_like(z)).square().mean()
+
+
+def flat(channels, size):
+    return nn.Conv2d(channels, 3, 3)
+
+
+def nothing(channels, size):
+    return None
+
+
+number = 7
+'''
+_NUMBERS = itertools.count()
+
+
+def write_own(folder: Path, source: str = SOURCE) -> str:
+    """Write `source` as a module of a new name into `folder`; the name."""
+    name = f"own_{next(_NUMBERS)}_{folder.parent.name.replace('-', '_')}"
+    assert name not in sys.modules
+    (folder / f"{name}.py").write_text(source)
+    return name
+
+
+FAILING = '''
+from pathlib import Path
+
+import torch
+
+from mmcr_core.objectives.mmcr import MMCR
+from mmcr_core.training import CaptureFailed, CaptureOutOfMemory
+
+
+class Failing(MMCR):
+    """Raises as often as the file beside it says, each time in a process that has not raised yet."""
+
+    def loss(self, z, teacher=None, progress=None):
+        file = Path(__file__).with_suffix(".failures")
+        if z.device.type != "meta" and file.exists() and (left := int(file.read_text())):
+            assert "raised" not in globals(), "this process had to end"
+            globals()["raised"] = True
+            file.write_text(str(left - 1))
+            raise ERROR
+        return super().loss(z, teacher, progress)
+'''
+
+
+def write_failing(folder: Path, error: str, times: int) -> str:
+    """An own objective whose first `times` losses, in as many processes, raise `error`; its name in a grid."""
+    own = write_own(folder, FAILING.replace("ERROR", error))
+    (folder / f"{own}.failures").write_text(str(times))
+    return f'{{name: "{own}:Failing"}}'

@@ -1,0 +1,74 @@
+"""Zero-shot classes, their texts, and the files that name them."""
+
+import numpy as np
+import pytest
+import torch
+
+from mmcr_core.config.run import DatasetSpec, SpecError, ZeroShotSpec
+from mmcr_core.evaluation.zero_shot import class_embeddings, texts, zero_shot
+from mmcr_core.models.dual_encoder import open_clip
+
+
+def unit(*shape, seed=0):
+    z = torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
+    return torch.nn.functional.normalize(z, dim=-1)
+
+
+def test_accuracies_are_those_of_a_plain_loop():
+    images, classes, labels = unit(50, 8), unit(12, 8, seed=1), torch.arange(50) % 12
+    top1, top5 = zero_shot(images, labels, classes, "words")
+    order = (-(images @ classes.T)).argsort(dim=1).numpy()
+    assert top1.value == pytest.approx(np.mean(order[:, 0] == labels.numpy()))
+    assert top5.value == pytest.approx(np.mean((order[:, :5] == labels.numpy()[:, None]).any(1)))
+    assert (top1.name, top1.subject, top1.count) == ("zero_shot_top1", "words", 50)
+
+
+def test_of_classes_that_are_all_alike_the_first_is_taken():
+    top1, top5 = zero_shot(unit(14, 4), torch.arange(14) % 7, unit(1, 4).expand(7, 4), "")
+    assert (top1.value, top5.value) == pytest.approx((1 / 7, 5 / 7))
+
+
+def test_a_class_is_the_normalised_mean_over_its_texts():
+    table = {"a cat": unit(4, seed=1), "cats": unit(4, seed=2), "a dog": unit(4, seed=3), "dogs": unit(4, seed=4)}
+    found = class_embeddings(["cat", "dog"], ["a {}", "{}s"], lambda said: torch.stack([table[text] for text in said]))
+    expected = torch.nn.functional.normalize(table["a cat"] + table["cats"], dim=0)
+    torch.testing.assert_close(found[0], expected)
+
+
+def test_imagenets_names_and_templates_are_open_clips():
+    spec = ZeroShotSpec(DatasetSpec("cifar10"), "imagenet", "imagenet")
+    classes, templates = texts(spec, ())
+    assert classes == list(open_clip().IMAGENET_CLASSNAMES)
+    said = [template.replace("{}", "tench") for template in templates]
+    assert said == [template("tench") for template in open_clip().OPENAI_IMAGENET_TEMPLATES]
+    assert (len(classes), len(templates)) == (1000, 80)
+
+
+def test_files_name_classes_and_templates_a_line_each(tmp_path):
+    (tmp_path / "c").write_text("cat\n\n dog \n")
+    (tmp_path / "t").write_text("a {}\n{}s\n")
+    spec = ZeroShotSpec(DatasetSpec("cifar10"), str(tmp_path / "c"), str(tmp_path / "t"))
+    assert texts(spec, ()) == (["cat", "dog"], ["a {}", "{}s"])
+
+
+@pytest.mark.parametrize(
+    ("classes", "templates", "key", "says"),
+    [
+        ("none", None, "classes", "cannot be read .No such file"),
+        ("empty", None, "classes", "has no line; write one for each"),
+        ("one", None, "classes", "names 1 classes; at least 2 are needed"),
+        ("same", None, "classes", "names 'cat' twice, so that neither could ever be found"),
+        ("binary", None, "classes", "it is not UTF-8 text"),
+        ("two", "two", "templates", "has a line without {}, where the name goes: cat"),
+    ],
+)
+def test_files_of_no_use_are_refused(classes, templates, key, says, tmp_path):
+    (tmp_path / "empty").write_text("\n")
+    (tmp_path / "one").write_text("cat\n")
+    (tmp_path / "same").write_text("cat\ndog\ncat\n")
+    (tmp_path / "two").write_text("cat\ndog\n")
+    (tmp_path / "binary").write_bytes(b"\xff\xfe\x00")
+    spec = ZeroShotSpec(DatasetSpec("cifar10"), str(tmp_path / classes), templates and str(tmp_path / templates))
+    with pytest.raises(SpecError, match=says) as raised:
+        texts(spec, ())
+    assert raised.value.key == f"evaluate.zero_shot.{key}"

@@ -1,0 +1,99 @@
+"""Trained networks for notebooks, in two lines."""
+
+import dataclasses
+import sys
+
+import pytest
+import torch
+
+from mmcr_core import custom_imports
+from mmcr_core.config.run import BudgetSpec, EncoderSpec, EvaluateSpec
+from mmcr_core.data import registry
+from mmcr_core.data.registry import load
+from mmcr_core.evaluation.knn_probe import knn_accuracy
+from mmcr_core.models.custom_encoders import with_defaults
+from mmcr_core.models.encoders import feature_count
+from sweeps.cli.errors import UserError
+from sweeps.execution.encoder_loading import load_network
+from sweeps.execution.executor_settings import TrialSettings
+from sweeps.execution.run_executor import Trial
+from sweeps.storage.sweep_store import Store
+from tests.custom_components import write_own
+from tests.sweeps.execution.test_run_executor import to_end
+
+
+@pytest.fixture
+def trained(tmp_path, digits_spec):
+    spec = digits_spec(budget=BudgetSpec(steps=60), evaluate=EvaluateSpec(2, "knn"))
+    trial = Trial(spec, Store(tmp_path), "s")
+    to_end(trial)
+    return tmp_path, trial.run_id, spec
+
+
+def test_a_trained_network_gives_the_features_that_were_probed(trained):
+    folder, run_id, spec = trained
+    network = load_network(folder, run_id)
+    digits = load(spec.dataset)
+    train, heldout = (network.features(x.permute(0, 2, 1, 3)) for x in (digits.train, digits.heldout))
+    assert train.shape == (1437, 128)
+    accuracy = knn_accuracy(train, digits.train_labels, heldout, digits.heldout_labels)
+    assert accuracy == Store(folder).read_run(run_id)["probe_accuracy"]
+
+
+def test_it_knows_its_run_and_is_ready_to_use(trained):
+    folder, run_id, spec = trained
+    network = load_network(str(folder), run_id)
+    assert not network.training
+    assert network.step == 60
+    assert network.views == spec.views
+    assert dataclasses.replace(network.spec, evaluate=spec.evaluate) == spec
+    z = network(torch.zeros(3, 1, 8, 8, dtype=torch.uint8))
+    assert z.shape == (3, spec.D)
+    torch.testing.assert_close(z.norm(dim=1), torch.ones(3))
+
+
+def test_what_is_missing_is_said_in_one_sentence(trained, digits_spec, tmp_path):
+    folder, run_id, _ = trained
+    with pytest.raises(UserError, match="has no run 0123 that has ended"):
+        load_network(folder, "0123")
+    (folder / "weights" / f"{run_id}.pt").write_bytes(b"half")
+    with pytest.raises(UserError, match=r"is damaged; see: python sweeps/store\.py check"):
+        load_network(folder, run_id)
+    bare = Trial(digits_spec(), Store(tmp_path / "bare"), "s", TrialSettings(keep="none"))
+    to_end(bare)
+    with pytest.raises(UserError, match="is finished and kept no weights"):
+        load_network(tmp_path / "bare", bare.run_id)
+
+
+def test_a_network_with_an_own_encoder_needs_that_encoder(tmp_path, digits_spec, monkeypatch):
+    monkeypatch.setattr(sys, "path", [*sys.path, str(tmp_path)])
+    monkeypatch.setattr(custom_imports, "_FOLDERS", [])
+    own = write_own(tmp_path)
+    trial = Trial(digits_spec(encoder=with_defaults(EncoderSpec(f"{own}:net"))), Store(tmp_path / "s"), "s")
+    to_end(trial)
+    assert load_network(tmp_path / "s", trial.run_id).encoder[0].out_channels == 4
+    del sys.modules[own], custom_imports._DIGESTS[own]
+    (tmp_path / f"{own}.py").write_text("net = None")
+    feature_count.cache_clear()
+    with pytest.raises(UserError, match=f"run {trial.run_id}: encoder: '{own}:net' is not what was planned"):
+        load_network(tmp_path / "s", trial.run_id)
+
+
+def test_towers_embed_images_and_texts_as_they_were_measured(tmp_path, pairs_spec):
+    spec = pairs_spec(evaluate=EvaluateSpec(0, "none", ("retrieval", "modality_gap")))
+    trial = Trial(spec, Store(tmp_path), "s")
+    assert to_end(trial).status == "finished"
+    network, pairs = load_network(tmp_path, trial.run_id), registry.load(spec.dataset)
+    with torch.no_grad():
+        images = network(pairs.heldout.permute(0, 2, 1, 3))
+    texts = network.texts([names[0] for names in pairs.heldout_captions])
+    hits = (images @ texts.T).topk(10, dim=1).indices == torch.arange(len(images))[:, None]
+    measured = {row["name"]: row["value"] for row in Store(tmp_path).read_measures(trial.run_id, 12)}
+    assert float(hits.any(dim=1).double().mean()) == pytest.approx(measured["image_to_text_recall_10"], abs=0.01)
+    assert float((images.mean(0) - texts.mean(0)).norm()) == pytest.approx(measured["modality_gap"], abs=1e-4)
+
+
+def test_a_network_of_images_alone_embeds_no_texts(trained):
+    folder, run_id, _ = trained
+    with pytest.raises(UserError, match="digits has images alone"):
+        load_network(folder, run_id).texts(["a digit"])

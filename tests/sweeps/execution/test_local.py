@@ -1,0 +1,157 @@
+"""One cell of a grid without Ray, as a Slurm array runs it."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import asdict
+
+import pandas as pd
+import pytest
+
+from sweeps.config.grid_file import load_grid
+from sweeps.execution.executor_settings import TrialSettings
+from sweeps.execution.fresh_process import CARRIED, Carried
+from sweeps.execution.run_executor import Trial
+from sweeps.monitoring.sweep_status import survey
+from sweeps.planning.cpu_count import usable_cores
+from sweeps.storage.sweep_store import Store
+from tests.conftest import REPOSITORY, run_script
+from tests.custom_components import write_failing
+from tests.sweeps.execution.test_run_executor import to_end
+
+
+@pytest.fixture(autouse=True)
+def _one_core(monkeypatch):
+    """Other tests run beside these."""
+    monkeypatch.setenv("SLURM_CPUS_PER_TASK", "1")
+
+
+def one(grid, number, results, *options):
+    return run_script("sweeps/launch.py", grid, "--cell", number, "--results", results, *options)
+
+
+def test_the_cells_of_an_array_fill_one_store_as_a_launch_does(write_grid, tmp_path):
+    grid = write_grid(P="[16, 32]")
+    numbered = json.loads(run_script("sweeps/launch.py", grid, "--plan", "--json").stdout)["cells"]
+    order = [cell["run_id"] for cell in sorted(numbered, key=lambda cell: cell["cell"])]
+    for number in (1, 0):
+        ran = one(grid, number, tmp_path / "r")
+        assert ran.returncode == 0, ran.stderr
+        assert f"cell {number}, P={16 * (number + 1)} D=8 K=2 seed=0: 1 cells: 0 have finished already" in ran.stderr
+        assert "tiny: 1 of 1 cells finished" in ran.stdout
+        assert Store(tmp_path / "r/tiny").status(order[number]) == "finished"
+    again = one(grid, 1, tmp_path / "r", "--json")
+    assert json.loads(again.stdout)["finished_before"] == 1
+    assert [cell.status for cell in survey(tmp_path / "r/tiny")] == ["finished", "finished"]
+    assert (
+        "2 have finished already, 0 to run" in run_script("sweeps/launch.py", grid, "--results", tmp_path / "r").stderr
+    )
+
+
+def test_it_imports_no_ray(write_grid, tmp_path):
+    script = (
+        "import sys; from sweeps.launch import app\n"
+        f"sys.argv = ['launch.py', {str(write_grid())!r}, '--cell', '0', '--results', {str(tmp_path / 'r')!r}]\n"
+        "try: app()\n"
+        "except SystemExit as end: print(end.code, [name for name in sys.modules if name.split('.')[0] == 'ray'])"
+    )
+    ran = subprocess.run([sys.executable, "-c", script], cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    assert ran.stdout.splitlines()[-1] == "0 []", ran.stderr
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.slow)])
+def test_signals_leave_a_checkpoint_and_the_next_task_goes_on_bit_for_bit(write_grid, tmp_path, number):
+    grid = write_grid(budget="{steps: 700}", checkpoint="{every_seconds: 1000}")
+    command = [sys.executable, "sweeps/launch.py", str(grid), "--cell", "0", "--results", str(tmp_path / "r")]
+    store, (spec,) = Store(tmp_path / "r/tiny"), load_grid(grid).cells
+    whole = Trial(spec, Store(tmp_path / "whole"), "s", TrialSettings(threads=usable_cores()))
+    process = subprocess.Popen(command, cwd=REPOSITORY, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    while not store.steps_stored(whole.run_id):
+        assert process.poll() is None, process.communicate()
+    os.kill(process.pid, number)
+    stdout, stderr = process.communicate(timeout=300)
+    assert process.returncode == 130, stderr
+    assert "interrupted with 1 to go" in stdout
+    assert "Traceback" not in stderr
+    assert store.checkpointed_step(whole.run_id) >= 500
+    assert not store.claim(whole.run_id, "").held()
+    assert one(grid, 0, tmp_path / "r").returncode == 0
+    to_end(whole, 60)
+    pd.testing.assert_frame_equal(
+        store.read_trajectory(whole.run_id), Store(tmp_path / "whole").read_trajectory(whole.run_id), check_exact=True
+    )
+
+
+def test_the_time_limit_is_kept(write_grid, tmp_path):
+    grid = write_grid(budget="{steps: 1000000}")
+    ran = one(grid, 0, tmp_path / "r", "--time-limit", "2s")
+    assert ran.returncode == 1
+    assert "stopped at the time limit with 1 to go" in ran.stdout
+    assert [cell.status for cell in survey(tmp_path / "r/tiny")] == ["begun"]
+
+
+def test_a_cell_takes_the_cores_that_the_grid_says(write_grid, tmp_path, monkeypatch):
+    monkeypatch.delenv("SLURM_CPUS_PER_TASK")
+    ran = one(write_grid(resources="{cpus: 1}"), 0, tmp_path / "r")
+    assert ran.returncode == 0, ran.stderr
+    (row,) = (tmp_path / "r/tiny/runs").glob("*.parquet")
+    assert json.loads(pd.read_parquet(row)["versions"][0])["threads"] == 1
+
+
+def test_more_cores_than_there_are_are_refused(write_grid, tmp_path):
+    ran = one(write_grid(resources="{cpus: 2}"), 0, tmp_path / "r")
+    assert ran.returncode == 2
+    assert ran.stderr.splitlines()[-1] == "resources.cpus: 2 exceeds the 1 cores there are; use less or auto"
+    assert not (tmp_path / "r").exists()
+
+
+CAPTURE = 'CaptureFailed("the step cannot be captured as a CUDA graph (no)")'
+
+
+def test_after_a_failed_capture_the_cell_goes_on_in_a_fresh_process_without_graphs(write_grid, tmp_path):
+    ran = one(write_grid(objective=write_failing(tmp_path, CAPTURE, times=1)), 0, tmp_path / "r")
+    assert ran.returncode == 0, ran.stderr
+    assert "captured as a CUDA graph (no); the cell goes on in a fresh process" in ran.stderr
+    assert "Traceback" not in ran.stderr
+    (row,) = Store(tmp_path / "r/tiny").rows()
+    assert (row["status"], row["steps"]) == ("finished", 12)
+    assert json.loads(row["versions"])["notes"] == ["the step cannot be captured as a CUDA graph (no); it runs eagerly"]
+
+
+def test_a_cell_whose_processes_all_had_to_end_fails_with_the_reason(write_grid, tmp_path):
+    objective = write_failing(tmp_path, 'RuntimeError("CUDA error: an illegal memory access was encountered")', times=3)
+    ran = one(write_grid(objective=objective), 0, tmp_path / "r")
+    assert ran.returncode == 1, ran.stderr
+    assert "Traceback" not in ran.stderr
+    (row,) = Store(tmp_path / "r/tiny").rows()
+    assert (row["status"], row["error"]) == (
+        "failed",
+        "its process had to end 3 times; last: CUDA error: an illegal memory access was encountered",
+    )
+    assert one(write_grid(objective=objective), 0, tmp_path / "r").returncode == 0  # the next launch tries again
+
+
+def test_a_retry_after_memory_ran_out_in_a_capture_has_a_fresh_process(write_grid, tmp_path):
+    objective = write_failing(tmp_path, 'CaptureOutOfMemory("CUDA out of memory")', times=1)
+    ran = one(write_grid(objective=objective, retries="1"), 0, tmp_path / "r")
+    assert ran.returncode == 0, ran.stderr
+    assert [row["status"] for row in Store(tmp_path / "r/tiny").rows()] == ["finished"]
+
+
+def test_a_fresh_process_keeps_the_deadline_of_the_first(write_grid, tmp_path):
+    grid = write_grid(objective=write_failing(tmp_path, CAPTURE, times=1), budget="{steps: 1000000}")
+    command = [sys.executable, "sweeps/launch.py", str(grid), "--cell", "0", "--results", str(tmp_path / "r")]
+    over = json.dumps(asdict(Carried(deadline=time.monotonic())))
+    ran = subprocess.run(
+        [*command, "--time-limit", "1h"],
+        cwd=REPOSITORY,
+        env=os.environ | {CARRIED: over},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ran.returncode == 1, ran.stderr
+    assert "stopped at the time limit with 1 to go" in ran.stdout

@@ -1,0 +1,75 @@
+"""One notion of cores for the plan and for Ray."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from sweeps.planning import cpu_count
+from sweeps.planning.cpu_count import usable_cores
+from tests.conftest import REPOSITORY
+
+
+def group(root, path, text):
+    folder = root / path.lstrip("/")
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "cpu.max").write_text(text)
+
+
+@pytest.fixture
+def played(tmp_path, monkeypatch):
+    """A control group /pod/container, and eight cores that affinity leaves."""
+    monkeypatch.setattr(cpu_count, "CGROUPS", tmp_path)
+    monkeypatch.delenv("SLURM_CPUS_PER_TASK", raising=False)
+    monkeypatch.setattr(cpu_count, "_own_group", lambda: "/pod/container")
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(8)), raising=False)
+    return tmp_path
+
+
+def test_without_quotas_affinity_says_it(played):
+    assert usable_cores() == 8
+    group(played, "/pod", "max 100000")
+    assert usable_cores() == 8
+
+
+@pytest.mark.parametrize(("place", "quota", "expected"), [
+    ("/pod/container", "250000 100000", 2),
+    ("/pod", "400000 100000", 4),
+    ("/", "100000 100000", 1),
+    ("/pod", "50000 100000", 1),
+    ("/pod", "9900000 100000", 8),
+])  # fmt: skip
+def test_the_smallest_quota_of_a_group_and_those_above_it_counts(played, place, quota, expected):
+    group(played, place, quota)
+    assert usable_cores() == expected
+
+
+def test_slurms_cpus_per_task_count_also_where_they_bind_nothing(played, monkeypatch):
+    monkeypatch.setenv("SLURM_CPUS_PER_TASK", "3")
+    assert usable_cores() == 3
+    monkeypatch.setenv("SLURM_CPUS_PER_TASK", "64")
+    assert usable_cores() == 8
+
+
+def test_the_older_kind_of_control_group_counts_too(played):
+    (played / "cpu").mkdir()
+    (played / "cpu/cpu.cfs_quota_us").write_text("300000\n")
+    (played / "cpu/cpu.cfs_period_us").write_text("100000\n")
+    assert usable_cores() == 3
+    (played / "cpu/cpu.cfs_quota_us").write_text("-1\n")
+    assert usable_cores() == 8
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="no affinity on this system")
+def test_ray_gets_the_cores_that_the_plan_counts():
+    one = min(os.sched_getaffinity(0))
+    script = (
+        f"import json, os; os.sched_setaffinity(0, {{{one}}})\n"
+        "from sweeps.execution.ray.cluster import cluster\n"
+        "from sweeps.planning.cpu_count import usable_cores\n"
+        "with cluster(None) as ray: print(json.dumps([ray.cpus, usable_cores()]))"
+    )
+    ran = subprocess.run([sys.executable, "-c", script], cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    assert json.loads(ran.stdout) == [1, 1], ran.stderr

@@ -1,0 +1,123 @@
+"""Costs of cells, their order, and what they ask of a machine."""
+
+from dataclasses import replace
+
+import pytest
+
+from mmcr_core.config.run import BudgetSpec, DatasetSpec, ProjectorSpec
+from mmcr_core.training.flops import flops_per_step
+from mmcr_core.training.memory import memory_bytes
+from sweeps.config.grid_file import load_grid
+from sweeps.config.settings import ResourceSettings
+from sweeps.planning.cuda_mps import mps_runs, remark
+from sweeps.planning.plan import WORKSPACE_BYTES, Machine, makespan_seconds, plan, schedule
+from sweeps.planning.preview import rank_warning
+from tests.conftest import REPOSITORY
+
+GRIDS = REPOSITORY / "sweeps" / "grids"
+CPU = Machine(gpus=0, cpus=2, gpu_memory_bytes=0, flops_per_second=1e11)
+GPU = Machine(gpus=2, cpus=16, gpu_memory_bytes=80 << 30, flops_per_second=5e14)
+
+
+@pytest.fixture(scope="module")
+def paper():
+    return load_grid(GRIDS / "paper-stl10.yaml").cells
+
+
+def test_cells_cost_their_steps_and_the_most_expensive_come_first(paper):
+    cells = plan(paper, ResourceSettings(), CPU)
+    assert len(cells) == 75
+    seconds = [cell.seconds for cell in cells]
+    assert seconds == sorted(seconds, reverse=True)
+    for cell in cells:
+        assert cell.steps == 100 * (105_000 // cell.spec.P)
+        assert cell.images == cell.steps * cell.spec.P
+        assert cell.flops == cell.steps * flops_per_step(cell.spec)
+
+
+def test_compute_is_proportional_to_views_and_nearly_equal_across_p_and_d(paper):
+    flops = {(c.spec.P, c.spec.D, c.spec.K): c.flops for c in plan(paper, ResourceSettings(), CPU)}
+    assert flops[64, 64, 8] / flops[64, 64, 2] == pytest.approx(4, rel=1e-3)
+    assert flops[1024, 64, 2] / flops[64, 64, 2] == pytest.approx(1, rel=0.03)
+
+
+def test_automatic_resources_fill_the_machine(paper):
+    assert {(c.gpus, c.cpus) for c in plan(paper, ResourceSettings(), CPU)} == {(0, 1)}
+    assert {(c.gpus, c.cpus) for c in plan(paper[:1], ResourceSettings(), CPU)} == {(0, 2)}
+    shares = {c.gpus for c in plan(paper, ResourceSettings(), GPU)}
+    assert shares <= {1, 1 / 2, 1 / 3, 1 / 4} and min(shares) < 1
+    small = Machine(1, 8, 6 << 30, 1e14)
+    by_share = {(c.spec.P, c.spec.K): c.gpus for c in plan(paper, ResourceSettings(), small)}
+    assert by_share[1024, 8] == 1
+
+
+def test_on_a_cpu_fewer_cells_run_at_once_where_memory_is_short(paper):
+    big = max(paper, key=lambda cell: cell.P * cell.K)
+    cells = (big, *(cell for cell in paper[:9] if cell != big))
+
+    def cores(memory):
+        planned = plan(cells, ResourceSettings(), Machine(0, 8, 0, 1e11, memory))
+        return next(cell.cpus for cell in planned if cell.spec == big)
+
+    need = memory_bytes(big, 113_000)
+    assert cores(100 * need) == 1
+    assert cores(3 * need) == 4  # two at once
+    assert cores(need) == 8
+
+
+def test_on_a_gpu_the_workspaces_of_its_matrix_library_are_added_to_an_estimate(paper):
+    (gpu,), (cpu,) = (plan(paper[:1], ResourceSettings(), machine) for machine in (GPU, CPU))
+    assert gpu.memory_bytes - cpu.memory_bytes == WORKSPACE_BYTES == 96 << 20
+
+
+def test_a_cell_launched_again_by_itself_gets_the_cores_it_had(paper):
+    assert plan(paper[:1], ResourceSettings(), CPU, grid_cells=75)[0].cpus == 1
+
+
+def test_given_resources_are_kept(paper):
+    (cell,) = plan(paper[:1], ResourceSettings(gpus=0.25, cpus=3.0), GPU)
+    assert (cell.gpus, cell.cpus) == (0.25, 3)
+
+
+def test_the_makespan_divides_by_the_slots(paper):
+    cells = plan(paper, ResourceSettings(), CPU)
+    total = sum(cell.seconds for cell in cells)
+    assert makespan_seconds(cells, CPU) == pytest.approx(total / 2, rel=0.05)
+    assert makespan_seconds(cells, CPU, max_concurrent=1) == pytest.approx(total)
+    assert makespan_seconds([], CPU) == 0
+
+
+def test_the_schedule_fills_each_slot_without_gaps(paper):
+    cells = plan(paper, ResourceSettings(), CPU)
+    times = schedule(cells, CPU)
+    assert [start for start, _ in times[:2]] == [0, 0]
+    for (start, end), cell in zip(times, cells, strict=True):
+        assert end - start == pytest.approx(cell.seconds)
+        assert sum(other_start <= start < other_end for other_start, other_end in times) <= 2
+    shared = plan(paper[:8], ResourceSettings(gpus=0.5), GPU)
+    assert [start for start, _ in schedule(shared, GPU)].count(0) == 4
+
+
+def test_a_plan_names_cells_that_the_projector_keeps_from_the_level(paper, digits_spec):
+    assert rank_warning(paper) == ""
+    narrow = tuple(replace(cell, projector=ProjectorSpec((512,))) for cell in paper)
+    assert rank_warning(narrow).startswith(
+        "3 of 75 cells cannot reach the level of uniform embeddings: the last hidden layer of the projector bounds the "
+        "rank of M (by 512 at P = 1024, D = 1024, where the level is 0.340 instead of 0.151); use projector: "
+        "{hidden: [1024]} or more."
+    )
+
+
+def test_cells_that_share_a_gpu_say_whether_they_run_side_by_side(tmp_path, monkeypatch):
+    monkeypatch.setenv("CUDA_MPS_PIPE_DIRECTORY", str(tmp_path))
+    assert not mps_runs()
+    assert remark(1) == ""
+    assert remark(4).startswith("4 cells share a GPU by time slices, which gains little: CUDA MPS does not run here")
+    (tmp_path / "control").touch()
+    assert mps_runs()
+    assert remark(4) == "4 cells share a GPU under CUDA MPS."
+
+
+def test_a_limit_shortens_epochs(digits_spec):
+    limited = digits_spec(dataset=DatasetSpec("digits", limit=160), budget=BudgetSpec(epochs=3.0))
+    assert plan((limited,), ResourceSettings(), CPU)[0].steps == 30
