@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 
 from analysis.cli.command_options import open_each
-from analysis.cli.output_files import shown
+from analysis.cli.output_files import printable
 from analysis.cli.progress import track
 from analysis.cli.terminal_table import print_table
 from analysis.results.errors import ResultsError
@@ -23,7 +23,7 @@ from analysis.sweep_analysis import SweepAnalysis
 from analysis.verdicts.registry import judgements
 from analysis.verdicts.rendering import as_json, markdown, terminal
 from sweeps.cli.app import guarded, new_app
-from sweeps.cli.console import say
+from sweeps.cli.console import print_wrapped
 from sweeps.cli.generated_block import between_markers, read_marked, write_marked
 
 EXAMPLE = "Example: python analysis/claims.py results/quickstart"
@@ -48,12 +48,14 @@ def main(
     found = [judgements(SweepAnalysis(sweep)) for sweep in track(opened, "judging")]
     judged = dict(zip(_names(opened), found, strict=True))
     for name in (name for name, each in judged.items() if not any(one.verdict.measured for one in each)):
-        say(f"note: {name} has no runs of mmcr that can be judged; report.py judges other objectives", sys.stderr)
+        print_wrapped(
+            f"note: {name} has no runs of mmcr that can be judged; report.py judges other objectives", sys.stderr
+        )
     if json:
         print(as_json(judged))
     elif write:
         write_marked(write, between_markers(text, BEGIN, END, markdown(judged, opened)))
-        print(shown(write))
+        print(printable(write))
     else:
         print_table(terminal(judged))
 

@@ -8,9 +8,9 @@ trained on (dataset.limit), also figures/levels.{png,pdf} (error and uniformity 
 from __future__ import annotations
 
 from analysis.cli.command_options import BEST_OVER, FIGURES, RESULTS, analyze
-from analysis.cli.output_files import shown
+from analysis.cli.output_files import printable
 from analysis.cli.terminal_table import print_table
-from analysis.figures.double_descent_figures import figures, summary
+from analysis.figures.double_descent_figures import double_descent_figures, summary
 from sweeps.cli.app import guarded, new_app
 
 EXAMPLE = "Example: python analysis/plot_double_descent.py results/quickstart"
@@ -24,8 +24,8 @@ def main(results: RESULTS, output: FIGURES = None, best_over: BEST_OVER = None) 
     analysis = analyze(results, best_over)
     analysis.write_peaks()
     print_table(summary(analysis.peaks), "Largest percent error over P, for each D")
-    for path in figures(analysis, output or analysis.results.root / "figures"):
-        print(shown(path))
+    for path in double_descent_figures(analysis, output or analysis.results.root / "figures"):
+        print(printable(path))
 
 
 if __name__ == "__main__":

@@ -7,12 +7,12 @@ against P at fixed compute) and grid_law.parquet.
 from __future__ import annotations
 
 from analysis.cli.command_options import BEST_OVER, FIGURES, RESULTS, analyze
-from analysis.cli.output_files import shown
+from analysis.cli.output_files import printable
 from analysis.cli.terminal_table import print_table
-from analysis.estimates.exponent_summary import in_words
+from analysis.estimates.exponent_summary import describe_exponents
 from analysis.figures import isoflop_figure, joint_law_figures
 from sweeps.cli.app import guarded, new_app
-from sweeps.cli.console import say
+from sweeps.cli.console import print_wrapped
 
 EXAMPLE = "Example: python analysis/plot_grid_law.py results/quickstart"
 SHOWN = ["variant", "floor", "offset", "aspect", "by_formula", "bic", "test_error", "test_coverage", "tested"]
@@ -30,12 +30,12 @@ def main(results: RESULTS, output: FIGURES = None, best_over: BEST_OVER = None) 
     shown_laws = table[named].rename(columns={"by_formula": "K by formula"}).drop_duplicates()
     print_table(shown_laws, "e = E + A prod x^-alpha (steps + s0 prod z^s)^-alpha, the best first", spare=["tested"])
     for variant, kinds in laws.items():
-        say("\n".join([*([f"{variant}:"] * (len(laws) > 1)), *in_words(kinds[0])]))
+        print_wrapped("\n".join([*([f"{variant}:"] * (len(laws) > 1)), *describe_exponents(kinds[0])]))
     folder = output or analysis.results.root / "figures"
-    for path in joint_law_figures.figures(laws, folder) + isoflop_figure.figures(
+    for path in joint_law_figures.joint_law_figures(laws, folder) + isoflop_figure.isoflop_figures(
         laws, analysis.cells, analysis.finished, folder
     ):
-        print(shown(path))
+        print(printable(path))
 
 
 if __name__ == "__main__":

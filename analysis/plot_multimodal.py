@@ -9,12 +9,12 @@ from __future__ import annotations
 import sys
 
 from analysis.cli.command_options import BEST_OVER, FIGURES, RESULTS, open_best
-from analysis.cli.output_files import shown, write_csv
+from analysis.cli.output_files import printable, write_csv
 from analysis.comparisons import multimodal
-from analysis.comparisons.multimodal_crossings import crossings, in_words
-from analysis.figures.multimodal_figure import figures
+from analysis.comparisons.multimodal_crossings import crossings, describe_crossings
+from analysis.figures.multimodal_figure import multimodal_figures
 from sweeps.cli.app import guarded, new_app
-from sweeps.cli.console import say
+from sweeps.cli.console import print_wrapped
 
 EXAMPLE = "Example: python analysis/plot_multimodal.py results/multimodal-glyphs"
 app = new_app()
@@ -30,13 +30,13 @@ def main(results: RESULTS, output: FIGURES = None, best_over: BEST_OVER = None) 
     if remark:
         print(f"note: {remark}", file=sys.stderr)
     found, crossed = multimodal.over_batches(compared), crossings(compared)
-    pictures = figures(found, folder)
+    pictures = multimodal_figures(found, folder)
     write_csv(found, folder / "multimodal.csv")
     write_csv(crossed, folder / "multimodal_crossings.csv")
-    for line in in_words(crossed):
-        say(line)
+    for line in describe_crossings(crossed):
+        print_wrapped(line)
     for path in pictures:
-        print(shown(path))
+        print(printable(path))
 
 
 if __name__ == "__main__":

@@ -8,13 +8,13 @@ on mutual information and the like were measured.
 from __future__ import annotations
 
 from analysis.cli.command_options import BEST_OVER, FIGURES, RESULTS, analyze
-from analysis.cli.output_files import shown, write_csv
+from analysis.cli.output_files import printable, write_csv
 from analysis.cli.terminal_table import print_table
 from analysis.comparisons.gain_over_untrained import gains
-from analysis.comparisons.objective_differences import in_words
+from analysis.comparisons.objective_differences import describe_differences
 from analysis.figures import metric_figures, objective_figures
 from sweeps.cli.app import guarded, new_app
-from sweeps.cli.console import say
+from sweeps.cli.console import print_wrapped
 
 EXAMPLE = "Example: python analysis/plot_objectives.py results/objectives-digits"
 app = new_app()
@@ -28,14 +28,14 @@ def main(results: RESULTS, output: FIGURES = None, best_over: BEST_OVER = None) 
     opened = analysis.results
     folder = output or opened.root / "figures"
     compared = analysis.objective_differences
-    pictures = objective_figures.figures(opened, folder) + metric_figures.figures(opened, folder)
+    pictures = objective_figures.objective_figures(opened, folder) + metric_figures.metric_figures(opened, folder)
     write_csv(compared, folder / "objectives.csv")
-    for line in in_words(compared):
-        say(line)
+    for line in describe_differences(compared):
+        print_wrapped(line)
     if not (gained := gains(opened)).empty:
         print_table(gained, "accuracy at the end less that of the untrained network, on the same test images")
     for path in pictures:
-        print(shown(path))
+        print(printable(path))
 
 
 if __name__ == "__main__":

@@ -15,9 +15,9 @@ from typing import Annotated
 import typer
 
 from analysis.cli.command_options import BEST_OVER, FIGURES, RESULTS, analyze
-from analysis.cli.output_files import shown
+from analysis.cli.output_files import printable
 from analysis.estimates.per_cell_fit import form_name
-from analysis.figures.scaling_figures import figures
+from analysis.figures.scaling_figures import scaling_figures
 from sweeps.cli.app import guarded, new_app
 
 EXAMPLE = "Example: python analysis/plot_scaling.py results/quickstart --floor theory --axis steps"
@@ -63,7 +63,7 @@ def main(
     """Fit y = E + A (x + x0)^(-alpha) for each cell and draw it."""
     analysis = analyze(results, best_over)
     form = (floor.value if floor else "none", offset.value if offset else "none") if floor or offset else None
-    paths = figures(analysis, output or analysis.results.root / "figures", axis.value, form, law.value)
+    paths = scaling_figures(analysis, output or analysis.results.root / "figures", axis.value, form, law.value)
     analysis.write_fits(law.value, axis.value)
     table = analysis.fits_of(law.value, axis.value)
     drawn = table[(table["floor"] == form[0]) & (table["offset"] == form[1])] if form else table[table["chosen"]]
@@ -74,7 +74,7 @@ def main(
         forms = " or ".join(form_name(*kind) for kind in kinds)
         print(f"{int(drawn['trusted'].sum())} of {len(drawn)} laws {forms} are trusted; fits.parquet says why not")
     for path in paths:
-        print(shown(path))
+        print(printable(path))
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from typing import Annotated
 import numpy as np
 import typer
 
-from analysis.cli.output_files import shown, write_csv
+from analysis.cli.output_files import printable, write_csv
 from analysis.figures.style import save
 from analysis.figures.theory_figures import draw, draw_labellings, simulate, simulate_labellings
 from analysis.results.errors import ResultsError
@@ -44,13 +44,13 @@ def main(
     worst = (table["mean"] / table["expected"] - 1).abs()[table[["N", "D"]].min(axis=1) >= 100].max()
     if np.isfinite(worst):
         print(f"largest deviation from the limit where N, D >= 100: {100 * worst:.2f} %")
-    print(shown(path))
+    print(printable(path))
     shares = simulate_labellings(labellings, seed)
     cover = save(draw_labellings(shares), output, "cover")
     write_csv(shares, output / "cover.csv")
     inside = shares["expected"].between(shares["low"], shares["high"])
     print(f"Cover's curve lies in {inside.sum()} of {len(shares)} intervals of 95 %")
-    print(shown(cover))
+    print(printable(cover))
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from typing import Annotated
 
 import typer
 
-from analysis.cli.output_files import shown, write_csv, write_table
+from analysis.cli.output_files import printable, write_csv, write_table
 from analysis.cli.query_examples import EXAMPLES
 from analysis.cli.terminal_table import print_table
 from analysis.results.errors import ResultsError
@@ -64,10 +64,10 @@ def query(
     frame = opened.columns() if schema else opened.sql(sql)
     if csv:
         write_csv(frame, csv)
-        print(f"{len(frame)} rows in {shown(csv)}")
+        print(f"{len(frame)} rows in {printable(csv)}")
     elif parquet:
         write_table(frame, parquet)
-        print(f"{len(frame)} rows in {shown(parquet)}")
+        print(f"{len(frame)} rows in {printable(parquet)}")
     elif as_json:
         print(frame.to_json(orient="records", date_format="iso", double_precision=15, indent=2))
     else:

@@ -16,7 +16,7 @@ import numpy as np
 import typer
 
 from analysis.cli.command_options import BEST_OVER, FIGURES, RESULTS, analyze
-from analysis.cli.output_files import shown
+from analysis.cli.output_files import printable
 from analysis.cli.recommendation_text import FLOORS, readable, warnings
 from analysis.cli.terminal_table import print_table
 from analysis.estimates.recommendation import Budget, priced_cells, recommend
@@ -24,7 +24,7 @@ from analysis.figures.compute_frontier_figure import draw
 from analysis.figures.style import save
 from analysis.results.errors import ResultsError
 from sweeps.cli.app import guarded, new_app
-from sweeps.cli.console import say
+from sweeps.cli.console import print_wrapped
 
 EXAMPLE = "Example: python analysis/recommend.py results/quickstart --flops 1e14 --rank gap"
 app = new_app()
@@ -72,9 +72,9 @@ def main(
         return
     spare = ["variant"] if table["variant"].nunique() == 1 else []
     print_table(readable(table.head(top)), f"Best of {len(table)} cells for {budget}, by {rank.value}", spare)
-    say("\n".join(remarks))
+    print_wrapped("\n".join(remarks))
     path = save(draw(cells, laws, budget, table, rank.value), output or analysis.results.root / "figures", "frontier")
-    print(shown(path))
+    print(printable(path))
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ import pandas as pd
 from analysis.comparisons import multimodal, objective_differences
 from analysis.estimates.error_component_changes import factor_changes
 from analysis.estimates.fit_data import Cell, Key, measured_cells, tail_errors
-from analysis.estimates.forecast import EndTest, Forecaster, end_test, forecaster
+from analysis.estimates.forecast import EndTest, Forecaster, backtest, forecaster
 from analysis.estimates.joint_scaling_law import GridForm, GridLaw, grid_laws, grid_points, law_table
 from analysis.estimates.peak import finished_runs, peak_table
 from analysis.estimates.per_cell_fit import PURE, Fits, Form, chosen_form, fit_cell, fit_table, laws_by_seed
@@ -49,7 +49,7 @@ class SweepAnalysis:
     """
 
     def __init__(self, results: Results, track: Track = _untracked) -> None:
-        self.results, self._track = results.alone().snapshot(), track
+        self.results, self._track = results.require_single_sweep().snapshot(), track
         self.cells_of = cache(self._cells_of)
         self.fits_of = cache(self._fits_of)
         self.cell_fits_of = cache(self._cell_fits_of)
@@ -187,7 +187,7 @@ class SweepAnalysis:
         """How well the ends of each variant's runs are predicted from their first quarter, see `forecast.end_test`."""
         laws = {variant: kinds[0] for variant, kinds in self.joint_laws.items()}
         return self._value(
-            "end_tests", lambda: {variant: end_test(law.points, law.form) for variant, law in laws.items()}
+            "end_tests", lambda: {variant: backtest(law.points, law.form) for variant, law in laws.items()}
         )
 
     @cached_property
@@ -228,7 +228,7 @@ class SweepAnalysis:
 
     def options(self, **options: str) -> dict[str, str]:
         """What is kept with a file beside the digest: which of several tables of one name it is."""
-        return options | {"best_over": ", ".join(self.results.passed_over)}
+        return options | {"best_over": ", ".join(self.results.collapsed_settings)}
 
     def _table(self, name: str, compute: Callable[[], pd.DataFrame], **options: str) -> pd.DataFrame:
         """A table that is kept in a file of this name, read from there or computed."""

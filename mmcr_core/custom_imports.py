@@ -16,7 +16,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from mmcr_core.config.run import SpecError, near
+from mmcr_core.config.run import SpecError, suggest
 
 _DIGESTS: dict[str, str] = {}  # module -> digest of its file as it was when first asked for
 _FOLDERS: list[str] = []
@@ -58,7 +58,7 @@ def load(name: str, source: str | None = None) -> Any:
         )
     if not hasattr(module, attribute):
         public = [one for one in vars(module) if not one.startswith("_")]
-        problem = f"'{name}': {module.__file__} has no '{attribute}'; {near(attribute, public)}"
+        problem = f"'{name}': {module.__file__} has no '{attribute}'; {suggest(attribute, public)}"
         raise SpecError("name", problem)
     return getattr(module, attribute)
 

@@ -17,7 +17,7 @@ class RandomNumbersDrawn(Exception):
         super().__init__(f"draws random numbers ({operation}), {RULE}")
 
 
-class NoChance(TorchDispatchMode):
+class ForbidRandom(TorchDispatchMode):
     """A context in which an operation of torch that draws random numbers raises RandomNumbersDrawn, on meta tensors
     too."""
 

@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 
 from sweeps.cli.app import guarded, new_app
-from sweeps.cli.console import say
+from sweeps.cli.console import print_wrapped
 from sweeps.cli.errors import UserError
 
 EXAMPLE = "Example: python sweeps/launch.py sweeps/grids/quickstart.yaml --only 'P=64,D=64'"
@@ -59,7 +59,9 @@ def launch(
         code = summary.show(*local.train_one(sweep, cell, limits), as_json)
     elif plan and not calibrate:
         if address:
-            say(f"note: the times are of this machine; add --calibrate to measure on the cluster {address}", sys.stderr)
+            print_wrapped(
+                f"note: the times are of this machine; add --calibrate to measure on the cluster {address}", sys.stderr
+            )
         code = preview.show(sweep, max_concurrent, as_json)
     else:
         from sweeps.execution import launching  # brings Ray with it

@@ -16,7 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from sweeps.cli.app import guarded, new_app
-from sweeps.cli.console import columns, fitting, say
+from sweeps.cli.console import columns, fitting, print_wrapped
 from sweeps.config.axes import PAPER, column, text_of, varying_keys
 from sweeps.monitoring.outcome import latest
 from sweeps.monitoring.sweep_status import CellStatus, survey
@@ -41,7 +41,9 @@ def status(
     """Show finished, running, failed and waiting cells without touching whoever runs them."""
     cells = survey(results)
     if damaged := Store(results).damaged_rows():
-        say(f"note: damaged in runs/: {', '.join(damaged)}; `store.py check {results}` sets them aside", sys.stderr)
+        print_wrapped(
+            f"note: damaged in runs/: {', '.join(damaged)}; `store.py check {results}` sets them aside", sys.stderr
+        )
     console = Console()
     if as_json:
         print(json.dumps([_row(cell, varying_keys([one.keys for one in cells])) for cell in cells], indent=2))

@@ -12,7 +12,7 @@ from rich.progress import track
 from sweeps.cli.app import guarded, new_app
 from sweeps.cli.errors import UserError
 from sweeps.storage.compaction import compact_run
-from sweeps.storage.filesystems import at
+from sweeps.storage.filesystems import to_path
 from sweeps.storage.fsck import examine
 from sweeps.storage.run_status import RunStatus
 from sweeps.storage.sweep_store import Store
@@ -54,7 +54,7 @@ def _tracked(items: Sequence[T], what: str) -> Iterator[T]:
 
 
 def _opened(results: str) -> Store:
-    if not any((at(results) / name).exists() for name in ("runs", "trajectories", "checkpoints", "cells.parquet")):
+    if not any((to_path(results) / name).exists() for name in ("runs", "trajectories", "checkpoints", "cells.parquet")):
         raise UserError(f"{results} is not a sweep's folder; give one such as results/quickstart")
     return Store(results)
 

@@ -21,7 +21,7 @@ def write(content: bytes, path: Path) -> None:
         raise ResultsError(f"{path} cannot be written: {error.strerror or error}") from error
 
 
-def shown(path: Path) -> str:
+def printable(path: Path) -> str:
     """A path as text that can be printed, also where it is not UTF-8."""
     return str(path).encode(errors="surrogateescape").decode(errors="replace")
 

@@ -22,7 +22,7 @@ def gains(results: Results) -> pd.DataFrame:
     number: its mean over runs is taken. The interval is the wider of the two.
     """
     runs = finished_runs(results)
-    table = results.alone().measures().merge(runs[["run_id", "seed", "steps", *CELL]], on="run_id")
+    table = results.require_single_sweep().measures().merge(runs[["run_id", "seed", "steps", *CELL]], on="run_id")
     table = table[table["name"].str.endswith("_gain") & (table["step"] == table["steps"])].dropna(subset=["value"])
     if table.empty:
         return pd.DataFrame(columns=COLUMNS)

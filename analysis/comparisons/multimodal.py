@@ -39,7 +39,7 @@ def measurements(results: Results) -> pd.DataFrame:
     MEASURED was measured. Raises ResultsError where no run finished.
     """
     runs = _described(results)
-    ends = results.alone().measures().merge(runs[[*RUN, "steps"]], on="run_id", suffixes=("_then", ""))
+    ends = results.require_single_sweep().measures().merge(runs[[*RUN, "steps"]], on="run_id", suffixes=("_then", ""))
     ends = ends[ends["name"].isin(MEASURED) & (ends["step"] == ends["steps"])].rename(columns={"name": "measure"})
     if ends.empty:
         return pd.DataFrame(columns=COLUMNS)
@@ -103,8 +103,8 @@ def _described(results: Results) -> pd.DataFrame:
     specs = [json.loads(spec) for spec in runs["spec"]]
     unlimited = [{key: value for key, value in spec.items() if key != "budget"} for spec in specs]
     return runs.assign(
-        variant=variants(unlimited, beside=results.passed_over),
-        setting=[_setting(spec, results.passed_over) for spec in unlimited],
+        variant=variants(unlimited, beside=results.collapsed_settings),
+        setting=[_setting(spec, results.collapsed_settings) for spec in unlimited],
         budget=budgets(runs["images"].to_numpy(np.int64)),
     )
 

@@ -48,7 +48,7 @@ def crossings(table: pd.DataFrame) -> pd.DataFrame:
     return listed.assign(order=order).sort_values(["against", "variant", "D", "K", "order"], kind="stable")[COLUMNS]
 
 
-def in_words(compared: pd.DataFrame) -> list[str]:
+def describe_crossings(compared: pd.DataFrame) -> list[str]:
     """A sentence for each row of `crossings`."""
     return [_sentence(row) for row in compared.to_dict("records")]
 

@@ -44,7 +44,7 @@ def differences(results: Results) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["variant", "less", "quantity", "pairs", "difference", "low", "high"])
 
 
-def in_words(compared: pd.DataFrame) -> list[str]:
+def describe_differences(compared: pd.DataFrame) -> list[str]:
     """A sentence for each variant: what is clearly higher, clearly lower, and what the intervals leave open."""
     sentences = []
     for (name, base), part in compared.groupby(["variant", "less"], sort=False):

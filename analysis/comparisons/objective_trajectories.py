@@ -20,7 +20,7 @@ def paths(results: Results) -> pd.DataFrame:
     each of FACTORS its mean over seeds with `_low` and `_high`, a 95 % interval over seeds (NaN for one seed)."""
     runs = finished_runs(results)
     averages = ", ".join(f"avg({name}) AS {name}" for name in ("flops", *FACTORS))
-    binned = results.alone().sql(
+    binned = results.require_single_sweep().sql(
         f"SELECT run_id, CAST(floor({PER_DECADE} * log10(step + 1)) AS INTEGER) AS bin, {averages} "
         "FROM trajectories GROUP BY ALL ORDER BY run_id, bin"
     )
@@ -47,7 +47,7 @@ def measured_paths(results: Results) -> pd.DataFrame:
     subject, step, seeds, flops, and `value` over seeds with its interval."""
     runs = finished_runs(results)
     columns = [*CELL, "name", "subject", "step"]
-    table = results.alone().measures().merge(runs[["run_id", "seed", *CELL]], on="run_id")
+    table = results.require_single_sweep().measures().merge(runs[["run_id", "seed", *CELL]], on="run_id")
     if table.empty:
         return pd.DataFrame(columns=[*columns, "seeds", "flops", "value", "value_low", "value_high"])
     flops = table.groupby(columns)["flops"].mean()

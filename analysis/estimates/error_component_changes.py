@@ -14,7 +14,7 @@ def factor_changes(results: Results) -> pd.DataFrame:
     """A row per finished run with a trajectory: variant, P, D, K, seed, steps, and `reconstruction` and `uniformity` at
     the end less those of the first batch, before any training."""
     runs = finished_runs(results)
-    first = results.alone().sql(
+    first = results.require_single_sweep().sql(
         "SELECT run_id, count(*) AS steps, "
         "arg_min(reconstruction, step) AS first_reconstruction, arg_min(uniformity, step) AS first_uniformity "
         "FROM trajectories GROUP BY run_id HAVING min(step) = 0"

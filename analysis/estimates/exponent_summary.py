@@ -10,7 +10,7 @@ from analysis.fitting.huber_regression import percentiles
 NAMES = {"P": "the batch (P)", "D": "the dimensions (D)", "K": "the views (K)"}
 
 
-def in_words(law: GridLaw) -> list[str]:
+def describe_exponents(law: GridLaw) -> list[str]:
     """A sentence for the steps, and one for each of P, D, K that varies: late in training, where steps are many
     beside their offset, and of the error above the law's floor."""
     fit = law.fit

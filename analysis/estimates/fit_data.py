@@ -17,7 +17,7 @@ import pandas as pd
 from scipy.linalg import block_diag
 
 from analysis.estimates.uniform_baseline import ENDLESS, Level, level_of
-from analysis.fitting.log_bins import Array, Bins, batch_means_error, decays, log_bins, settled
+from analysis.fitting.log_bins import Array, Bins, after_warmup, batch_means_error, decays, log_bins
 from analysis.results.results import Results
 from analysis.results.variants import variants
 
@@ -70,7 +70,7 @@ def binned_cells(results: Results, axis: str = "flops") -> dict[Key, Cell]:
     runs = _finished(results)
     levels = {key: level_of(group) for key, group in runs.groupby(CELL)}
     for run, trajectory in _trajectories(results, runs):
-        settled_steps, key = settled(trajectory), (run.variant, run.P, run.D, run.K)
+        settled_steps, key = after_warmup(trajectory), (run.variant, run.P, run.D, run.K)
         steps = settled_steps[settled_steps["percent_error"] > 0]
         left_out[key] = left_out.get(key, 0) + len(settled_steps) - len(steps)
         if steps.empty:
@@ -97,7 +97,7 @@ def budget_cells(results: Results, axis: str = "flops") -> dict[Key, Cell]:
     runs = _finished(results)
     specs = [json.loads(spec) for spec in runs["spec"]]
     runs["variant"] = variants([{key: value for key, value in spec.items() if key != "budget"} for spec in specs],
-                               beside=results.passed_over)  # fmt: skip
+                               beside=results.collapsed_settings)  # fmt: skip
     runs["noise"] = tail_errors(results).reindex(runs["run_id"]).to_numpy()
     cells = {}
     for key, group in runs.groupby(CELL):
@@ -118,7 +118,7 @@ def budget_cells(results: Results, axis: str = "flops") -> dict[Key, Cell]:
 
 def tail_errors(results: Results) -> pd.Series:
     """Standard error of each finished run's percent_error (mean over the last 5 % of its steps), by run_id."""
-    trajectories = results.alone().sql(
+    trajectories = results.require_single_sweep().sql(
         "SELECT t.run_id, t.step, t.percent_error FROM trajectories t JOIN runs r USING (run_id) "
         "WHERE r.status = 'finished' AND t.step >= r.steps - greatest(1, round(0.05 * r.steps)) "
         "ORDER BY t.run_id, t.step"
@@ -128,7 +128,7 @@ def tail_errors(results: Results) -> pd.Series:
 
 
 def _finished(results: Results) -> pd.DataFrame:
-    runs = results.alone().runs()
+    runs = results.require_single_sweep().runs()
     return runs[runs["status"] == "finished"].copy()
 
 

@@ -39,7 +39,7 @@ class Forecaster:
     own: dict[Cell, PowerLawFit]
     drift: float
 
-    def foretell(self, cells: pd.DataFrame, steps: Array) -> tuple[Array, Array, Array]:
+    def predict(self, cells: pd.DataFrame, steps: Array) -> tuple[Array, Array, Array]:
         """Percent error of each cell (rows with P, D, K that are among the points) after so many steps (n,), and
         the ends of its 95 % forecast. Within the steps that were trained, what was measured."""
         keys = list(zip(cells["P"], cells["D"], cells["K"], strict=True))
@@ -120,7 +120,7 @@ def _own_law(points: pd.DataFrame, form: GridForm) -> PowerLawFit | None:
     )
 
 
-def end_test(points: pd.DataFrame, form: GridForm) -> EndTest:
+def backtest(points: pd.DataFrame, form: GridForm) -> EndTest:
     """How well the ends of all runs are foretold from their first quarter: r.m.s. relative error, share inside the
     95 % forecasts, number of runs; NaN and 0 where the first quarters are too short."""
     last = points.sort_values("steps").groupby("run").tail(1)
@@ -130,7 +130,7 @@ def end_test(points: pd.DataFrame, form: GridForm) -> EndTest:
     except ValueError:
         return float("nan"), float("nan"), 0
     last = last[last["run"].isin(early["run"])]
-    error, low, high = known.foretell(last, last["steps"].to_numpy(float))
+    error, low, high = known.predict(last, last["steps"].to_numpy(float))
     measured = last["error"].to_numpy(float)
     inside = (low <= measured) & (measured <= high)
     return float(np.sqrt(((error / measured - 1) ** 2).mean())), float(inside.mean()), len(last)

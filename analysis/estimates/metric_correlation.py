@@ -18,7 +18,7 @@ def beside_the_error(results: Results) -> pd.DataFrame:
     """A row for each measure of a run at a step where its held-out percent error was measured too: run_id, variant, P,
     D, K, seed, step, name, subject, value, error."""
     runs = finished_runs(results)
-    table = results.alone().measures().dropna(subset=["value"])
+    table = results.require_single_sweep().measures().dropna(subset=["value"])
     error = table.loc[table["name"] == ERROR, ["run_id", "step", "value"]].rename(columns={"value": "error"})
     others = table[table["name"] != ERROR].merge(error, on=["run_id", "step"])
     return others.merge(runs[["run_id", "seed", *CELL]], on="run_id")[

@@ -121,7 +121,7 @@ def slope_at_diagonal(laws: pd.DataFrame, form: Form, relative: bool = False) ->
     return contrast(units.assign(value=units["value"] / off))
 
 
-def survival(laws: pd.DataFrame, form: Form) -> Contrast:
+def contrast_robustness(laws: pd.DataFrame, form: Form) -> Contrast:
     """By how much the diagonal's slope contrast differs between laws of a form and pure ones, relative to the mean
     exponent off the diagonal, so that steeper laws above a floor do not count as a change."""
     units = []

@@ -150,7 +150,7 @@ def laws_by_seed(cells: dict[Key, Cell], forms: Sequence[Form] = (PURE, ("theory
     return pd.DataFrame(rows)
 
 
-def form_contest(fits: pd.DataFrame) -> pd.DataFrame:
+def compare_forms(fits: pd.DataFrame) -> pd.DataFrame:
     """How well each form describes the cells, on and off the diagonal: cells, law, fitted (in how many cells), the
     median chi-square and error on the held-out quarter of the points, in how many cells (of those that have all
     forms) it has the least of AICc and of that error, trusted, chosen."""

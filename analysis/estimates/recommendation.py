@@ -48,7 +48,7 @@ def recommend(cells: pd.DataFrame, laws: dict[str, Forecaster], budget: Budget, 
     parts = []
     for variant, mine in cells.groupby("variant"):
         steps = budget.steps(mine)
-        error, low, high = laws[str(variant)].foretell(mine, steps)
+        error, low, high = laws[str(variant)].predict(mine, steps)
         level = laws[str(variant)].law.level(mine["P"], mine["D"])
         parts.append(
             mine[CELL].assign(

@@ -23,7 +23,7 @@ from mmcr_core.theory import simulate_uniform
 SIMULATIONS = 4  # of uniform embeddings of each size
 
 
-def figures(analysis: SweepAnalysis, folder: Path) -> list[Path]:
+def double_descent_figures(analysis: SweepAnalysis, folder: Path) -> list[Path]:
     """Draw and save three figures a variant, and one of all where data sets of several sizes were trained on; the
     paths of the PNGs."""
     every, peaks, noise, runs = analysis.runs, analysis.peaks, analysis.tail_errors, analysis.finished

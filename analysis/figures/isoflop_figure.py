@@ -22,7 +22,9 @@ BUDGETS = 3
 FINE = 60  # values of P along a curve
 
 
-def figures(laws: dict[str, list[GridLaw]], cells: dict[Key, Cell], runs: pd.DataFrame, folder: Path) -> list[Path]:
+def isoflop_figures(
+    laws: dict[str, list[GridLaw]], cells: dict[Key, Cell], runs: pd.DataFrame, folder: Path
+) -> list[Path]:
     """Draw and save one figure for each variant that has a law and cells of several P; the paths of the PNGs.
 
     Args: cells: measured over FLOPs; runs: the finished runs, for the FLOPs of a step.

@@ -17,7 +17,7 @@ from analysis.figures.style import THEORY, colours, entitle, plain_ticks, save
 FLOORS = {"none": "no floor", "free": "free floor", "theory": "floor $e_\\infty$"}
 
 
-def figures(laws: dict[str, list[GridLaw]], folder: Path) -> list[Path]:
+def joint_law_figures(laws: dict[str, list[GridLaw]], folder: Path) -> list[Path]:
     """Draw and save, for each variant, the collapse of its best law, and the forecasts of the best law with each kind
     of floor, where they were tested; the paths of the PNGs."""
     paths = []

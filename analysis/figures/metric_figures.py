@@ -18,7 +18,7 @@ UNITS = {"mutual_information_bound": ", nats"}
 COLUMNS = 3
 
 
-def figures(results: Results, folder: Path) -> list[Path]:
+def metric_figures(results: Results, folder: Path) -> list[Path]:
     """Draw and save `measures`, where there is something to draw."""
     table = beside_the_error(results)
     table = table[table["name"].isin(SHOWN)]

@@ -31,7 +31,7 @@ Cell = tuple[int, int]
 Kind = tuple[str, str]  # measure, subject
 
 
-def figures(table: pd.DataFrame, folder: Path) -> list[Path]:
+def multimodal_figures(table: pd.DataFrame, folder: Path) -> list[Path]:
     """Draw and save `multimodal` (numbered where there are more D and K than a page holds); the PNGs.
 
     Args: table: of `multimodal.over_batches`.

@@ -26,7 +26,7 @@ CONTOURS = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8)
 Sizes = tuple[int, int, int]
 
 
-def figures(results: Results, folder: Path) -> list[Path]:
+def objective_figures(results: Results, folder: Path) -> list[Path]:
     """Draw and save `objectives` and `plane` (numbered where there are more cells than a page holds); the PNGs."""
     factors, measured, runs = paths(results), measured_paths(results), finished_runs(results)
     probes = measured[measured["name"].str.endswith("_accuracy")] if len(measured) else measured

@@ -28,7 +28,7 @@ FORMULAS = {
 }
 
 
-def figures(
+def scaling_figures(
     analysis: SweepAnalysis, folder: Path, axis: str = "flops", form: Form | None = None, law: str = "trajectory"
 ) -> list[Path]:
     """Draw and save; the PNGs' paths. `form`: floor and offset of the laws that are drawn beside the pure ones (None:

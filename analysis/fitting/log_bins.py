@@ -12,7 +12,7 @@ Array = NDArray[np.float64]
 BATCHES = 8  # of consecutive steps within a bin, whose means are nearly independent
 
 
-def settled(trajectory: pd.DataFrame) -> pd.DataFrame:
+def after_warmup(trajectory: pd.DataFrame) -> pd.DataFrame:
     """The steps that a law along a trajectory is fitted to: from twice the first with the full learning rate on.
 
     Warm-up belongs to the optimiser, not to the law, and a run takes about as long again to forget it: on the digits

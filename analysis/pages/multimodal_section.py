@@ -31,8 +31,8 @@ def images_and_text(analysis: SweepAnalysis, folder: Path) -> ImagesAndText:
         return ImagesAndText([], [])
     compared, remark = multimodal.at_equal_images(measured)
     found, crossed = multimodal.over_batches(compared), multimodal_crossings.crossings(compared)
-    drawn = multimodal_figure.figures(found, folder)
+    drawn = multimodal_figure.multimodal_figures(found, folder)
     words = [f"Note: {remark}."] if remark else []
-    words += multimodal_crossings.in_words(crossed)
+    words += multimodal_crossings.describe_crossings(crossed)
     content = paragraph(READING) + images(drawn) + "".join(map(paragraph, words)) + table(found)
     return ImagesAndText([section("Images and text", content)], [path.stem for path in drawn])

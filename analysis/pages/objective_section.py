@@ -31,13 +31,13 @@ def objective_sections(analysis: SweepAnalysis, folder: Path) -> list[str]:
     results, parts = analysis.results, []
     if analysis.finished["objective"].nunique() > 1:
         compared = analysis.objective_differences
-        words = "".join(paragraph(sentence) for sentence in objective_differences.in_words(compared))
-        drawn = images(objective_figures.figures(results, folder))
+        words = "".join(paragraph(sentence) for sentence in objective_differences.describe_differences(compared))
+        drawn = images(objective_figures.objective_figures(results, folder))
         parts.append(section("Objectives on the same axes", paragraph(PATHS) + drawn + words + table(compared)))
     if not (gained := gains(results)).empty:
         parts.append(section("What training gained", paragraph(GAINS) + table(gained)))
     ranked = tracking(beside_the_error(results))
     if not ranked.empty:
-        drawn = images(metric_figures.figures(results, folder))
+        drawn = images(metric_figures.metric_figures(results, folder))
         parts.append(section("Measures and the percent error", drawn + paragraph(RANKS) + table(ranked)))
     return parts

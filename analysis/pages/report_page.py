@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from analysis.estimates.exponent_summary import in_words
-from analysis.estimates.per_cell_fit import form_contest
+from analysis.estimates.exponent_summary import describe_exponents
+from analysis.estimates.per_cell_fit import compare_forms
 from analysis.figures import double_descent_figures, isoflop_figure, joint_law_figures, scaling_figures
 from analysis.figures.style import png_alone
 from analysis.pages.claims_section import claims_section
@@ -55,12 +55,12 @@ def _analysis(analysis: SweepAnalysis, folder: Path) -> list[str]:
     peaks = analysis.peaks
     fits, laws = analysis.fits, analysis.joint_laws
     drawn = KeptPictures(analysis, folder)
-    descent = drawn.of("double descent", lambda folder: double_descent_figures.figures(analysis, folder))
-    scaling = drawn.of("scaling", lambda folder: scaling_figures.figures(analysis, folder))
+    descent = drawn.of("double descent", lambda folder: double_descent_figures.double_descent_figures(analysis, folder))
+    scaling = drawn.of("scaling", lambda folder: scaling_figures.scaling_figures(analysis, folder))
     forecast = drawn.of("joint law", lambda folder: _of_joint_laws(analysis, folder)) if laws else []
     drawn.keep()
     words = (
-        paragraph(" ".join([*([f"{variant}:"] * (len(laws) > 1)), *in_words(kinds[0])]))
+        paragraph(" ".join([*([f"{variant}:"] * (len(laws) > 1)), *describe_exponents(kinds[0])]))
         for variant, kinds in laws.items()
     )
     grid = images(forecast) + "".join(words) + table(analysis.joint_law) if laws else paragraph(analysis.no_joint_law)
@@ -71,7 +71,7 @@ def _analysis(analysis: SweepAnalysis, folder: Path) -> list[str]:
         *pairs.sections,
         section("Double descent", images(descent) + table(double_descent_figures.summary(peaks))),
         section("Scaling with compute", images(scaling)),
-        section("Which law", paragraph(CONTEST) + table(form_contest(fits))),
+        section("Which law", paragraph(CONTEST) + table(compare_forms(fits))),
         section("One law of steps, P, D and K", grid),
         *objective_sections(analysis, folder),
         section(
@@ -82,8 +82,8 @@ def _analysis(analysis: SweepAnalysis, folder: Path) -> list[str]:
 
 def _of_joint_laws(analysis: SweepAnalysis, folder: Path) -> list[Path]:
     laws = analysis.joint_laws
-    isoflop = isoflop_figure.figures(laws, analysis.cells, analysis.finished, folder)
-    return joint_law_figures.figures(laws, folder) + isoflop
+    isoflop = isoflop_figure.isoflop_figures(laws, analysis.cells, analysis.finished, folder)
+    return joint_law_figures.joint_law_figures(laws, folder) + isoflop
 
 
 def overview(runs: pd.DataFrame) -> str:

@@ -38,7 +38,7 @@ class Results:
     @property
     def root(self) -> Path:
         """The folder or URL of the sweep. Raises ResultsError where there are several."""
-        return self.alone()._folders[0].root
+        return self.require_single_sweep()._folders[0].root
 
     def best_over(self, key: str | None) -> Results:
         """The same, of runs that differ in a swept setting such as `optimizer.learning_rate` only those with the value
@@ -59,7 +59,7 @@ class Results:
         return self._read[name].copy()
 
     @property
-    def passed_over(self) -> tuple[str, ...]:
+    def collapsed_settings(self) -> tuple[str, ...]:
         """Settings that `variant` does not tell apart, since one value of each was taken."""
         return () if self._best_over is None else (self._best_over,)
 
@@ -73,7 +73,7 @@ class Results:
         """Whether files were found to be damaged and left out so far."""
         return any(folder.damaged for folder in self._folders)
 
-    def alone(self) -> Results:
+    def require_single_sweep(self) -> Results:
         """The same, for what is done for one sweep at a time. Raises ResultsError where there are several."""
         if len(self._folders) > 1:
             names = ", ".join(str(folder.root) for folder in self._folders)

@@ -15,7 +15,7 @@ import pyarrow.fs as pafs
 
 from analysis.results.errors import ResultsError
 from sweeps.storage.chunks import is_chunk, visible_chunks
-from sweeps.storage.filesystems import at, file_system, is_local, resolved
+from sweeps.storage.filesystems import file_system, is_local, resolved, to_path
 from sweeps.storage.schemas import MEASURE_SCHEMA, RUN_SCHEMA, SCHEMA_VERSION, TRAJECTORY_SCHEMA
 from sweeps.storage.sweep_store import is_run_file
 
@@ -148,7 +148,7 @@ def labels(roots: Sequence[Path]) -> list[str]:
 
 def _root(place: str | Path) -> Path:
     try:
-        root = at(place)
+        root = to_path(place)
         f"{root} {resolved(root)}".encode()  # pyarrow and DuckDB know no other paths
         there, any_run = root.is_dir(), any(is_run_file(file) for file in root.glob("runs/*.parquet"))
     except UnicodeEncodeError as error:

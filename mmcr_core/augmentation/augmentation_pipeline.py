@@ -35,11 +35,11 @@ class StagedViews:
         self._stages = EAGER
         self.shape = (self._count, len(recipe.mean), recipe.size, recipe.size)
 
-    def orders(self) -> Iterator[Order]:
+    def graph_keys(self) -> Iterator[Order]:
         """Every order that `draw` may say."""
         return itertools.permutations(jitters_of(self._recipe))
 
-    def draw(self, step: int) -> Order:
+    def prepare_step(self, step: int) -> Order:
         """Choose the views of a step, to be sent, and say in which order it has the jitters."""
         rng = generator(self._seed, "views", step)
         order = draw_order(self._recipe, rng)

@@ -94,7 +94,8 @@ def jitters_of(recipe: ViewSpec) -> list[int]:
 
 @dataclass(frozen=True)
 class Stages:
-    """The three parts of making views, each a pure function on tensors; `compiled` in `mmcr_core.augmentation.compiled_augmentations`."""
+    """The three parts of making views, each a pure function on tensors; `compiled` in
+    `mmcr_core.augmentation.compiled_augmentations`."""
 
     crop: Callable[..., Tensor]
     jitter: Mapping[str, Callable[..., Tensor]]

@@ -9,7 +9,7 @@ import os
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Literal
 
-from mmcr_core.config.validation import FILLED_IN, STRICT, OwnOptions, is_own, require, settle_options
+from mmcr_core.config.validation import FILLED_IN, STRICT, CustomOptions, is_custom, require, settle_options
 
 
 @dataclass(frozen=True)
@@ -99,12 +99,12 @@ class EncoderSpec:
     architecture: str | None = None
 
     def __post_init__(self) -> None:
-        kind = CUSTOM if is_own(self.name) else self.name
+        kind = CUSTOM if is_custom(self.name) else self.name
         known = f"use one of {', '.join(ENCODERS)}, or your own as my_module:factory"
         require(kind in ENCODER_KINDS, "name", f"is not an encoder; {known}")
         settle_options(self, ENCODER_KINDS, kind, self.name)
         if self.options is not None:
-            options = OwnOptions.checked(self.options, "options")
+            options = CustomOptions.checked(self.options, "options")
             object.__setattr__(self, "options", options or None)  # none given is none given, however it is spelled
 
     def at_absolute_paths(self) -> EncoderSpec:

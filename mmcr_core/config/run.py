@@ -1,8 +1,8 @@
 """What determines a pretraining run: one frozen, validated value, in plain dataclasses.
 
 Each class checks itself when it is made and raises `SpecError`, which names the offending key. What is left out when
-a grid is written is in `mmcr_core.config.defaults`, what makes two runs the same in `mmcr_core.config.run_id`. Standard library
-only.
+a grid is written is in `mmcr_core.config.defaults`, what makes two runs the same in `mmcr_core.config.run_id`.
+Standard library only.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ from mmcr_core.config.evaluation import ZeroShotSpec as ZeroShotSpec
 from mmcr_core.config.optimizer import OPTIMIZERS as OPTIMIZERS
 from mmcr_core.config.optimizer import OptimizerSpec as OptimizerSpec
 from mmcr_core.config.validation import STRICT as STRICT
-from mmcr_core.config.validation import OwnOptions as OwnOptions
+from mmcr_core.config.validation import CustomOptions as CustomOptions
 from mmcr_core.config.validation import SpecError as SpecError
-from mmcr_core.config.validation import is_own as is_own
-from mmcr_core.config.validation import listed as listed
-from mmcr_core.config.validation import near as near
+from mmcr_core.config.validation import is_custom as is_custom
+from mmcr_core.config.validation import join_names as join_names
 from mmcr_core.config.validation import require as require
+from mmcr_core.config.validation import suggest as suggest
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class ObjectiveSpec:
 
 
 @dataclass(frozen=True)
-class OwnObjectiveSpec(ObjectiveSpec):
+class CustomObjectiveSpec(ObjectiveSpec):
     """A user's own objective `my_module:MyObjective`, readable without that module.
 
     `options`: all of them, as its own class checked them; `least_views`: what it says of K; `source`: digest of the
@@ -71,7 +71,7 @@ class OwnObjectiveSpec(ObjectiveSpec):
     least_views: int = field(default=1, kw_only=True)  # type: ignore[misc]  # elsewhere a constant of the class
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "options", OwnOptions.checked(self.options, "options"))
+        object.__setattr__(self, "options", CustomOptions.checked(self.options, "options"))
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ import json
 from dataclasses import asdict
 from typing import Any
 
-from mmcr_core.config.run import RunSpec, is_own
+from mmcr_core.config.run import RunSpec, is_custom
 
 ALGORITHM: dict[str, dict[str, int]] = {
     "source": {"images": 1, "pairs": 1},
@@ -79,7 +79,7 @@ NOT_IDENTITY = (
 def identity(spec: RunSpec) -> dict[str, Any]:
     """What determines the trajectory of a run, as JSON would hold it."""
     objective = spec.objective.name
-    keys = PARTS | {"objective": f"name {OPTIONS[OWN if is_own(objective) else objective]}"}
+    keys = PARTS | {"objective": f"name {OPTIONS[OWN if is_custom(objective) else objective]}"}
     source = "pairs" if spec.dataset.has_captions else "images"
     names = {"source": source, "network": spec.encoder.name, "objective": objective, "optimizer": spec.optimizer.name}
     return {
@@ -101,7 +101,8 @@ def canonical_json(value: Any) -> str:
 
 
 def spec_to_json(spec: RunSpec) -> str:
-    """A spec as a run's row keeps it, with every default filled in; `sweeps.config.spec_serialization` reads it back."""
+    """A spec as a run's row keeps it, with every default filled in; `sweeps.config.spec_serialization` reads it
+    back."""
     return canonical_json(asdict(spec))
 
 

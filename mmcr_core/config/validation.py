@@ -47,7 +47,7 @@ def settle_options(spec: Any, kinds: Mapping[str, type], kind: str, called: str)
     """
     mine = options_of(kinds[kind])
     for key in dict.fromkeys(key for other in kinds.values() for key in options_of(other)):
-        whose = listed([name for name, other in kinds.items() if key in options_of(other)])
+        whose = join_names([name for name, other in kinds.items() if key in options_of(other)])
         given = getattr(spec, key) != getattr(type(spec), key)
         require(key in mine or not given, key, f"applies to {whose}, not to {called}; leave it out")
     for key, one in mine.items():
@@ -59,7 +59,7 @@ def settle_options(spec: Any, kinds: Mapping[str, type], kind: str, called: str)
         object.__setattr__(spec, key, getattr(options, key))
 
 
-class OwnOptions(dict[str, Any]):
+class CustomOptions(dict[str, Any]):
     """Options of code that this project does not know, name -> plain value or a tuple of such. Hashable, so it must not
     be changed."""
 
@@ -67,7 +67,7 @@ class OwnOptions(dict[str, Any]):
         return hash(tuple(sorted(self.items(), key=lambda item: item[0])))
 
     @classmethod
-    def checked(cls, options: Mapping[str, Any] | None, key: str) -> OwnOptions:
+    def checked(cls, options: Mapping[str, Any] | None, key: str) -> CustomOptions:
         """The same, lists as tuples; SpecError for a value of another kind."""
         frozen = cls()
         for name, value in (options or {}).items():
@@ -78,17 +78,17 @@ class OwnOptions(dict[str, Any]):
         return frozen
 
 
-def is_own(name: str) -> bool:
+def is_custom(name: str) -> bool:
     """Whether a name is that of a user's own code, `my_module:attribute`."""
     return ":" in name
 
 
-def listed(names: Sequence[str]) -> str:
+def join_names(names: Sequence[str]) -> str:
     """a, b and c."""
     return " and ".join(filter(None, [", ".join(names[:-1]), *names[-1:]]))
 
 
-def near(name: str, known: Any) -> str:
+def suggest(name: str, known: Any) -> str:
     """`name` as it may have been meant, for the end of a sentence."""
     alike = difflib.get_close_matches(name, list(known), 3)
     return f"did you mean {' or '.join(alike)}?" if alike else f"known: {', '.join(known) or 'none'}"

@@ -25,7 +25,7 @@ class ImageSource:
     so that it can be captured once for each order.
     """
 
-    beside: tuple[Tensor, ...] = ()  # what the network reads beside the views
+    extra_inputs: tuple[Tensor, ...] = ()  # what the network reads beside the views
 
     def __init__(self, spec: RunSpec, images: Images, staging: Staging | None = None) -> None:
         self.images = images
@@ -37,14 +37,14 @@ class ImageSource:
         self._views = StagedViews(spec.views, spec.P, spec.K, side, spec.seed, self._staging)
         self.batch_shape = self._views.shape  # (P * K, C, S, S)
 
-    def orders(self) -> Iterator[Order]:
+    def graph_keys(self) -> Iterator[Order]:
         """Every order that `draw` may say."""
-        return self._views.orders()
+        return self._views.graph_keys()
 
-    def draw(self, step: int) -> Order:
+    def prepare_step(self, step: int) -> Order:
         """Choose the images and the views of a step; nothing here waits for the device."""
         self._chosen.fill(self._epochs.chosen(step))
-        order = self._views.draw(step)
+        order = self._views.prepare_step(step)
         self._staging.send()
         return order
 

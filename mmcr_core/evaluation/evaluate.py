@@ -12,13 +12,15 @@ from mmcr_core.evaluation.probe_metrics import Name
 from mmcr_core.models.dual_encoder import PairNetwork
 from mmcr_core.models.networks import Network
 
-__all__ = ["Measure", "asked_for", "evaluate"]
+__all__ = ["Measure", "evaluate", "requested_measures"]
 
 
-def asked_for(spec: RunSpec, *, trained: bool = True) -> dict[Name, int]:
+def requested_measures(spec: RunSpec, *, trained: bool = True) -> dict[Name, int]:
     """Name and subject of each measure that a run asks for, with the count that it fixes (0: whatever there is).
     `trained`: of a network that is, so that it may have gained something."""
-    return image_evaluation.asked_for(spec.evaluate, trained=trained) | image_text_evaluation.asked_for(spec)
+    return image_evaluation.requested_measures(
+        spec.evaluate, trained=trained
+    ) | image_text_evaluation.requested_measures(spec)
 
 
 def evaluate(network: Network, spec: RunSpec, data: Images, *, trained: bool = True) -> list[Measure]:

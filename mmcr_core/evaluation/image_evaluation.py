@@ -14,10 +14,10 @@ from mmcr_core.models.encoders import ImageNetwork
 from mmcr_core.models.mixed_precision import embed
 from mmcr_core.objectives.base import centroids, measure, normalised
 
-__all__ = ["Measure", "Name", "asked_for", "deviation", "evaluate"]
+__all__ = ["Measure", "Name", "deviation", "evaluate", "requested_measures"]
 
 
-def asked_for(evaluate: EvaluateSpec, *, trained: bool = True) -> dict[Name, int]:
+def requested_measures(evaluate: EvaluateSpec, *, trained: bool = True) -> dict[Name, int]:
     """Name and subject of each measure that a spec asks for, with the count that it fixes (0: whatever there is).
     `trained`: of a network that is, so that it may have gained something."""
     names = {("heldout_percent_error", ""): evaluate.heldout_batches} if evaluate.heldout_batches else {}

@@ -1,7 +1,7 @@
 """What is measured of two towers on held-out pairs: what is measured on images, and what needs texts.
 
-Where two random views of an image are compared in `mmcr_core.evaluation.embedding_metrics`, here a view is compared with
-a caption. Zero-shot classes, retrieval and the modality gap look at whole images, with nothing random.
+Where two random views of an image are compared in `mmcr_core.evaluation.embedding_metrics`, here a view is compared
+with a caption. Zero-shot classes, retrieval and the modality gap look at whole images, with nothing random.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from mmcr_core.rng import generator
 BLOCK = 256  # images or texts that are embedded at a time
 
 
-def asked_for(spec: RunSpec) -> dict[Name, int]:
+def requested_measures(spec: RunSpec) -> dict[Name, int]:
     """Names and subjects of the measures of pairs that a run asks for."""
     names: list[Name] = []
     for asked in spec.evaluate.measures:
@@ -101,7 +101,7 @@ def _sample(network: PairNetwork, spec: RunSpec, pairs: Pairs) -> Sample:
 def _of_pairs(network: PairNetwork, spec: RunSpec, pairs: Pairs, shown: Images) -> list[Measure]:
     """Absent where the network is about to diverge."""
     asked = [name for name in spec.evaluate.measures if name in ("zero_shot", "retrieval", "modality_gap")]
-    nothing = [Measure(name, None, subject=subject) for name, subject in asked_for(spec)]
+    nothing = [Measure(name, None, subject=subject) for name, subject in requested_measures(spec)]
     found: list[Measure] = []
     if {"retrieval", "modality_gap"} & set(asked):
         kept = sampled(spec, len(pairs.heldout)).tolist()

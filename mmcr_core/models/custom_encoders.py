@@ -11,7 +11,7 @@ from typing import Any
 from torch import nn
 
 from mmcr_core import custom_imports
-from mmcr_core.config.run import EncoderSpec, SpecError, near
+from mmcr_core.config.run import EncoderSpec, SpecError, suggest
 
 RESERVED = ("pretrained", "in_chans", "num_classes", "img_size")  # of timm's options: they follow from the run
 
@@ -77,7 +77,7 @@ def _require_options(factory: Callable[..., Any], name: str, options: dict[str, 
     taken = [p.name for p in parameters[2:]]
     unknown = [option for option in options if option not in taken]
     if unknown and not any_option:
-        raise SpecError(f"options.{unknown[0]}", f"is no option of '{name}'; {near(unknown[0], taken)}")
+        raise SpecError(f"options.{unknown[0]}", f"is no option of '{name}'; {suggest(unknown[0], taken)}")
     try:
         inspect.Signature(parameters).bind(None, None, **options)
     except TypeError as error:

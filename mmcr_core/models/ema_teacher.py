@@ -14,13 +14,13 @@ from torch import Tensor, nn
 Network = TypeVar("Network", bound=nn.Module)
 
 
-def momentum_copy(network: Network) -> Network:
+def ema_copy(network: Network) -> Network:
     """A copy that no gradient reaches."""
     return copy.deepcopy(network).requires_grad_(False)
 
 
 @torch.no_grad()
-def follow(teacher: nn.Module, network: nn.Module, momentum: Tensor) -> None:
+def ema_update(teacher: nn.Module, network: nn.Module, momentum: Tensor) -> None:
     """teacher <- momentum teacher + (1 - momentum) network, for a scalar on their device; nothing is read back."""
     own: list[Tensor] = list(teacher.parameters())
     followed: list[Tensor] = list(network.parameters())

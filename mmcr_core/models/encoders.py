@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from mmcr_core.config.run import RESNETS, EncoderSpec, ProjectorSpec, RunSpec, SpecError
-from mmcr_core.forbid_rng import NoChance, RandomNumbersDrawn
+from mmcr_core.forbid_rng import ForbidRandom, RandomNumbersDrawn
 from mmcr_core.models.custom_encoders import own_encoder, timm_encoder
 
 WIDTH = 64  # of a ResNet's first stage, where none is given
@@ -119,7 +119,7 @@ def feature_count(spec: EncoderSpec, channels: int, size: int = 0) -> int:
         encoder = build_encoder(spec, channels, size)
         images = torch.empty(2, channels, size, size)
         try:
-            with NoChance():
+            with ForbidRandom():
                 features = encoder(images)
         except RandomNumbersDrawn as drawn:
             raise SpecError("name", f"'{what}' {drawn}") from drawn

@@ -1,7 +1,8 @@
 """Self-supervised objectives by name: `make_objective(name, dims=D, **options).loss(z)`, z of shape (P, K, D).
 
 One file an objective: its frozen options, with published defaults, and the loss. To add one, write the file, name its
-class in `OBJECTIVES` and its options in `mmcr_core.config.run_id`; it is imported when it is named. One's own stays outside:
+class in `OBJECTIVES` and its options in `mmcr_core.config.run_id`; it is imported when it is named. One's own stays
+outside:
 `my_module:MyObjective`, a class made as those here are, a subclass of `mmcr_core.objectives.base.Objective` with a
 frozen `Options(ObjectiveSpec)`.
 """
@@ -13,7 +14,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from mmcr_core import custom_imports
-from mmcr_core.config.run import ObjectiveSpec, OwnObjectiveSpec, SpecError, is_own
+from mmcr_core.config.run import CustomObjectiveSpec, ObjectiveSpec, SpecError, is_custom
 
 if TYPE_CHECKING:
     from mmcr_core.objectives.base import Objective
@@ -35,7 +36,7 @@ OBJECTIVES = {
 
 def objective_class(name: str) -> type[Objective]:
     """The class of an objective; its `Options` are the keys that a grid may give. Raises SpecError."""
-    if is_own(name):
+    if is_custom(name):
         return _own_class(name)
     if name not in OBJECTIVES:
         listed = f"use one of {', '.join(sorted(OBJECTIVES))}, or your own as my_module:MyObjective"
@@ -47,22 +48,22 @@ def objective_class(name: str) -> type[Objective]:
 
 def objective_spec(name: str, **options: Any) -> ObjectiveSpec:
     """The options of an objective, its defaults filled in. Raises SpecError, TypeError for an unknown option."""
-    if is_own(name):
+    if is_custom(name):
         return own_spec(name, objective_class(name).Options(name=name, **options))
     return objective_class(name).Options(**options)
 
 
-def own_spec(name: str, options: ObjectiveSpec) -> OwnObjectiveSpec:
+def own_spec(name: str, options: ObjectiveSpec) -> CustomObjectiveSpec:
     """What a run keeps of the options of a user's own objective: plain values, and the digest of its source."""
     values = {key: value for key, value in asdict(options).items() if key != "name"}
-    return OwnObjectiveSpec(name, values, custom_imports.source_digest(name), least_views=options.least_views)
+    return CustomObjectiveSpec(name, values, custom_imports.source_digest(name), least_views=options.least_views)
 
 
 def build_objective(spec: ObjectiveSpec, dims: int, captions: int | None = None) -> Objective:
     """The objective of a run, an nn.Module, for embeddings of D = `dims` dimensions, of which each image's last
     `captions` (1) are of captions where it compares these. Raises SpecError where a user's own is not the one that was
     planned."""
-    if isinstance(spec, OwnObjectiveSpec):
+    if isinstance(spec, CustomObjectiveSpec):
         custom_imports.load(spec.name, spec.source)
         found = objective_class(spec.name)
         made = found(dims, found.Options(name=spec.name, **(spec.options or {})))

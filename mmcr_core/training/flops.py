@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 from mmcr_core.config.run import EncoderSpec, ObjectiveSpec, ProjectorSpec, RunSpec
-from mmcr_core.forbid_rng import NoChance
+from mmcr_core.forbid_rng import ForbidRandom
 from mmcr_core.models.dual_encoder import PairNetwork
 from mmcr_core.models.networks import example_inputs, network_for_one
 from mmcr_core.objectives import build_objective, objective_class
@@ -95,7 +95,7 @@ def objective_flops(options: ObjectiveSpec, points: int, views: int, dims: int, 
         teacher = torch.empty(points, views, dims) if objective.has_teacher else None
         progress = torch.zeros(())
     _import_compiler()
-    with FlopCounterMode(display=False) as counter, NoChance():
+    with FlopCounterMode(display=False) as counter, ForbidRandom():
         objective.loss(z, teacher, progress).backward()
     return int(counter.get_total_flops())
 

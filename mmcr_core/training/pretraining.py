@@ -22,7 +22,7 @@ from mmcr_core.data import registry
 from mmcr_core.data.image_set import DatasetError, Images
 from mmcr_core.device_buffers import Staging
 from mmcr_core.evaluation.evaluate import Measure, evaluate
-from mmcr_core.models.ema_teacher import follow, momentum_copy
+from mmcr_core.models.ema_teacher import ema_copy, ema_update
 from mmcr_core.models.mixed_precision import embed
 from mmcr_core.models.networks import build_network
 from mmcr_core.objectives import build_objective
@@ -91,7 +91,7 @@ class Pretraining:
         self.flops_per_step = flops_per_step(spec)
         self.network = build_network(spec).to(self.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.objective = seeded_objective(spec).to(self.device)
-        self.teacher = momentum_copy(self.network) if self.objective.has_teacher else None
+        self.teacher = ema_copy(self.network) if self.objective.has_teacher else None
         learned = [*self.network.parameters(), *self.objective.parameters()]
         self.optimizer = build_optimizer(spec.optimizer, learned, self._control.tensor[0])
         self._buffer = torch.zeros(CHUNK_STEPS, len(BUFFERED), device=self.device)
@@ -127,21 +127,21 @@ class Pretraining:
         rate = learning_rate(self.spec.optimizer, self.step, self.steps)
         self._control.fill(np.array([rate, self.step / self.steps], dtype=np.float32))
         self._row.fill(np.array([self.step % CHUNK_STEPS]))
-        order = self.source.draw(self.step)
+        order = self.source.prepare_step(self.step)
         set_rate(self.optimizer, rate)
         if self._graphs is None:
-            self._learn((self.source.batch(order), *self.source.beside))
+            self._learn((self.source.batch(order), *self.source.extra_inputs))
         else:
             self._replay(self._graphs, order)
         self.step += 1
 
     def _replay(self, graphs: Graphs, order: Order) -> None:
         if not len(graphs):  # all of them now, so that no later step is slower
-            for each in self.source.orders():
+            for each in self.source.graph_keys():
                 graphs.capture(each, lambda each=each: self._write_views(each), warm_up=True)  # type: ignore[misc]
         graphs.run(order, lambda: self._write_views(order), warm_up=0)
         assert self._views is not None
-        batch = self._views, *self.source.beside
+        batch = self._views, *self.source.extra_inputs
         graphs.run("step", lambda: self._learn(batch), warm_up=WARM_UP_STEPS)
 
     def _write_views(self, order: Order) -> None:
@@ -156,8 +156,8 @@ class Pretraining:
         return torch.empty(size, dtype=dtype, device=self.device, memory_format=torch.channels_last)
 
     def _compiled_network(self) -> Forward:
-        order = next(self.source.orders())
-        batch = self.source.batch(order, self._views), *self.source.beside
+        order = next(self.source.graph_keys())
+        batch = self.source.batch(order, self._views), *self.source.extra_inputs
         return compiled_network(self.network, self.spec, batch, self.teacher is not None)
 
     def _learn(self, batch: tuple[Tensor, ...]) -> None:
@@ -165,12 +165,12 @@ class Pretraining:
         self.optimizer.zero_grad(set_to_none=True)
         progress = self._control.tensor[1]
         z = embed(self.network, batch, self.spec.precision, self._forward)
-        loss = self.objective.loss(z, self.taught(batch), progress)
+        loss = self.objective.loss(z, self.teacher_embeddings(batch), progress)
         loss.backward()
         self.optimizer.step()
         self.objective.after_step()
         if self.teacher is not None:
-            follow(self.teacher, self.network, self.objective.momentum(progress))
+            ema_update(self.teacher, self.network, self.objective.momentum(progress))
         M = self.objective.mean_embeddings
         M = centroids(normalised(z.detach())) if M is None else M
         metrics = measure(M, self.objective.nuclear_norm)
@@ -178,7 +178,7 @@ class Pretraining:
         self._buffer.index_copy_(0, self._row.tensor, row[None])
 
     @torch.no_grad()
-    def taught(self, batch: tuple[Tensor, ...]) -> Tensor | None:
+    def teacher_embeddings(self, batch: tuple[Tensor, ...]) -> Tensor | None:
         """A batch as the network reads it -> (P, K, D) embeddings of the momentum copy; None where there is none."""
         return None if self.teacher is None else embed(self.teacher, batch, self.spec.precision, self._forward)
 

@@ -35,7 +35,7 @@ def wrapped(text: str, width: int | None) -> str:
     return "\n".join(textwrap.fill(line, width, **breaks) for line in text.split("\n"))  # type: ignore[arg-type]
 
 
-def say(text: str, stream: TextIO | None = None) -> None:
+def print_wrapped(text: str, stream: TextIO | None = None) -> None:
     """Print sentences, to standard output unless another stream is given."""
     stream = stream or sys.stdout
     print(wrapped(text, columns(stream)), file=stream)

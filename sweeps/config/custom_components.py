@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from mmcr_core.config.run import TOWERS, EvaluateSpec, OwnObjectiveSpec, RunSpec, SpecError, is_own
+from mmcr_core.config.run import TOWERS, CustomObjectiveSpec, EvaluateSpec, RunSpec, SpecError, is_custom
 from mmcr_core.data.registry import require_present
 from mmcr_core.evaluation.zero_shot import require_texts
 from mmcr_core.forbid_rng import RandomNumbersDrawn
@@ -28,18 +28,18 @@ def with_sources(spec: RunSpec) -> RunSpec:
     encoder, objective = spec.encoder, spec.objective
     channels, size = len(spec.views.mean), spec.views.size
     try:
-        if is_own(encoder.name):
+        if is_custom(encoder.name):
             encoder = with_defaults(encoder)
         if encoder.name == TOWERS:
             encoder = replace(encoder, architecture=resolved(encoder.config or ""))
             _tried(lambda: caption_flops(encoder, spec.projector, spec.D, channels, size), encoder.config or "")
             _tried(lambda: network_flops(encoder, spec.projector, spec.D, channels, size), encoder.config or "")
-        if is_own(encoder.name) or encoder.name == "timm":
+        if is_custom(encoder.name) or encoder.name == "timm":
             feature_count(encoder, channels, size)
             _tried(lambda: network_flops(encoder, spec.projector, spec.D, channels, size), encoder.name)
     except SpecError as error:
         raise SpecError(f"encoder.{error.key.removeprefix('options.')}", str(error)) from error
-    if isinstance(objective, OwnObjectiveSpec):
+    if isinstance(objective, CustomObjectiveSpec):
         try:
             _tried(lambda: objective_flops(objective, spec.P, spec.K, spec.D), objective.name)
         except SpecError as error:

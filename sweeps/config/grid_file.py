@@ -25,7 +25,7 @@ from sweeps.config.settings import GridSettings
 from sweeps.config.validation_errors import line_of, located, unknown_key
 from sweeps.config.yaml_lines import Lines, Marked, YamlError, expand, parse
 from sweeps.config.yaml_lines import Path as KeyPath
-from sweeps.storage.filesystems import at, is_local
+from sweeps.storage.filesystems import is_local, to_path
 
 
 class GridError(UserError):
@@ -51,11 +51,11 @@ def load_grid(path: str | Path) -> GridSpec:
     Raises: GridError.
     """
     try:
-        text = at(path).read_text(encoding="utf-8")
+        text = to_path(path).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
         raise GridError(f"{path}: cannot be read ({reason}); give the path of a grid file") from error
-    custom_imports.look_in(os.getcwd(), *([at(path).parent] if is_local(at(path)) else []))
+    custom_imports.look_in(os.getcwd(), *([to_path(path).parent] if is_local(to_path(path)) else []))
     try:
         return _grid(parse(text), text)
     except YamlError as error:
@@ -132,7 +132,7 @@ def _part(key: str, value: Any, lines: Lines) -> Any:
 def _identified(spec: RunSpec, lines: Lines, digests: dict[tuple[str, str | None], str | None]) -> RunSpec:
     """Content digest filled in, and the data set large enough for P and the budget."""
     dataset = spec.dataset
-    at = line_of(lines, ("dataset", "path") if dataset.by_content else ("dataset",))
+    to_path = line_of(lines, ("dataset", "path") if dataset.by_content else ("dataset",))
     try:
         images, heldout = registry.count(dataset)
         if dataset.by_content:
@@ -143,7 +143,7 @@ def _identified(spec: RunSpec, lines: Lines, digests: dict[tuple[str, str | None
                 digests[place] = registry.content_digest(dataset)
             spec = replace(spec, dataset=replace(dataset, digest=digests[place]))
     except (registry.DatasetError, OSError) as error:
-        raise YamlError(at, f"dataset: {error}") from error
+        raise YamlError(to_path, f"dataset: {error}") from error
     held = f" ({heldout} of {images + heldout} are held out)" if (dataset.name, "train") == ("digits", "train") else ""
     held = held or (f" ({heldout} more are held out)" if dataset.by_content else "")
     if dataset.limit is not None and dataset.limit > images:

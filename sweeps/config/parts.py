@@ -17,7 +17,7 @@ from pydantic import ConfigDict, TypeAdapter, create_model
 from mmcr_core.config.defaults import VIEW_RECIPES, default_parts
 from mmcr_core.config.encoder import CUSTOM, ENCODER_KINDS
 from mmcr_core.config.run import DatasetSpec, EncoderSpec, EvaluateSpec, ObjectiveSpec, RunSpec, SpecError
-from mmcr_core.config.validation import STRICT, is_own, options_of
+from mmcr_core.config.validation import STRICT, is_custom, options_of
 from mmcr_core.objectives import objective_class, own_spec
 
 _TYPES: dict[str, Any] = {one.name: get_type_hints(RunSpec)[one.name] for one in fields(RunSpec)}
@@ -45,7 +45,7 @@ def spelled_out(part: str, value: Any) -> tuple[type, Any]:
 def _encoder(value: Any) -> Any:
     """Of a kind that takes options, all keys that are not its own go to them."""
     name = value.get("name") if isinstance(value, dict) else None
-    kind = ENCODER_KINDS.get(CUSTOM if is_own(name) else name) if isinstance(name, str) else None
+    kind = ENCODER_KINDS.get(CUSTOM if is_custom(name) else name) if isinstance(name, str) else None
     known = options_of(kind) if kind else {}
     if "options" not in known:
         return value
@@ -77,7 +77,7 @@ def _evaluate(value: Any) -> Any:
 def read_part(model: type, keys: Any) -> Any:
     """The frozen value of a part, its paths absolute. Raises pydantic's ValidationError."""
     read = _reader(model).validate_json(json.dumps(keys, default=str))
-    if isinstance(read, ObjectiveSpec) and is_own(read.name):
+    if isinstance(read, ObjectiveSpec) and is_custom(read.name):
         return own_spec(read.name, read)
     return read.at_absolute_paths() if isinstance(read, DatasetSpec | EncoderSpec | EvaluateSpec) else read
 

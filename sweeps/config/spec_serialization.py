@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from mmcr_core.config.run import ObjectiveSpec, OwnObjectiveSpec, RunSpec, SpecError, is_own
+from mmcr_core.config.run import CustomObjectiveSpec, ObjectiveSpec, RunSpec, SpecError, is_custom
 from mmcr_core.objectives import objective_class
 
 _RUN = TypeAdapter(RunSpec)
@@ -23,7 +23,7 @@ def _objective(fields: dict[str, Any]) -> ObjectiveSpec:
 @functools.cache
 def _reader(name: str) -> TypeAdapter[ObjectiveSpec]:
     """What reads the options of an objective; making it takes ten times as long as reading with it."""
-    return TypeAdapter(OwnObjectiveSpec if is_own(name) else objective_class(name).Options)
+    return TypeAdapter(CustomObjectiveSpec if is_custom(name) else objective_class(name).Options)
 
 
 def spec_from_json(text: str) -> RunSpec | None:

@@ -16,7 +16,7 @@ import torch
 from mmcr_core.config.run import RunSpec
 from mmcr_core.config.run_id import digest, identity, run_id, spec_to_json
 from mmcr_core.data.registry import steps_of
-from mmcr_core.evaluation.evaluate import Measure, asked_for
+from mmcr_core.evaluation.evaluate import Measure, requested_measures
 from mmcr_core.training import CHUNK_STEPS, Pretraining
 from sweeps.storage.run_status import RunStatus
 from sweeps.storage.sweep_store import Store
@@ -61,7 +61,7 @@ def missing_measures(store: Store, spec: RunSpec, steps: int) -> dict[int, list[
 def missing_at(store: Store, spec: RunSpec, step: int) -> list[str]:
     """The same after `step` steps."""
     stored = {(row["name"], row["subject"]): row["count"] for row in store.read_measures(run_id(spec), step)}
-    asked = asked_for(spec, trained=step > 0)
+    asked = requested_measures(spec, trained=step > 0)
     return [
         Measure(name, None, subject=subject).title
         for (name, subject), count in asked.items()

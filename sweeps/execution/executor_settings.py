@@ -36,7 +36,7 @@ class Progress:
 
 
 @dataclass(frozen=True)
-class TrialSettings:
+class ExecutorSettings:
     """How a run is run, none of which changes its result but for rounding.
 
     A checkpoint is written every `checkpoint_seconds`, or less often where writing one takes more than
@@ -57,9 +57,9 @@ class TrialSettings:
     @staticmethod
     def of(
         settings: GridSettings, device: str, threads: int, continues: str | None = None, tensorboard: bool = False
-    ) -> TrialSettings:
+    ) -> ExecutorSettings:
         """Of a cell of a grid, whatever runs it."""
-        return TrialSettings(
+        return ExecutorSettings(
             device,
             threads,
             settings.checkpoint.every_seconds,
@@ -82,7 +82,7 @@ def compiles_network(compile: str) -> bool:
 
 
 @dataclass
-class Begun:
+class RunStart:
     """When and how a run began: what its floating-point sums depend on stays the same where it is resumed."""
 
     started_at: str

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from dataclasses import replace
 
-from sweeps.cli.console import say
+from sweeps.cli.console import print_wrapped
 from sweeps.cli.errors import UserError
 from sweeps.execution.ray.cluster import Cluster, check_resources, cluster
 from sweeps.execution.ray.ray_tune import Launch
@@ -32,7 +32,7 @@ def train(sweep: Sweep, address: str | None, limits: Limits, calibrate_first: bo
     require_runnable(sweep)
     left = todo(sweep)
     if not left.cells:
-        say(left.note, sys.stderr)
+        print_wrapped(left.note, sys.stderr)
         return Outcome(finished_before=left.done, unfinished=dict(left.diverged))
     require_data(left.cells)
     with like_ctrl_c(), cluster(address) as ray:
@@ -43,7 +43,7 @@ def train(sweep: Sweep, address: str | None, limits: Limits, calibrate_first: bo
         record_launch(sweep)
         console = terminal(stderr=True)
         for line in (left.note, *remarks(left.cells)):
-            say(line, sys.stderr)
+            print_wrapped(line, sys.stderr)
         if calibrate_first or (machine.gpu_memory_bytes and sweep.settings.resources.gpus == "auto"):
             _measure(sweep, planned, ray, limits)
             planned = sweep.planned(left.cells, machine)

@@ -1,4 +1,4 @@
-"""One cell of a grid in this process, without Ray, as a task of a Slurm array: the store, claims, checkpoints and exit
+"""One cell of a grid in this process, without Ray, as a task of a Slurm array: the store, leases, checkpoints and exit
 codes of a launch. Where the process can train nothing more, as after a failed capture, the cell goes on in a fresh one.
 """
 
@@ -18,10 +18,10 @@ from mmcr_core.config.run_id import run_id
 from mmcr_core.training import process_must_end
 from sweeps.cli.errors import UserError
 from sweeps.config.axes import described
-from sweeps.execution.executor_settings import Progress, TrialSettings
+from sweeps.execution.executor_settings import ExecutorSettings, Progress
 from sweeps.execution.fresh_process import Carried, start_again
 from sweeps.execution.retries import RESTARTS, Retry, next_attempt
-from sweeps.execution.run_executor import Trial
+from sweeps.execution.run_executor import RunExecutor
 from sweeps.execution.run_metadata import describe_run
 from sweeps.execution.signals import STOPS, StopFlag
 from sweeps.monitoring.outcome import Ending, Outcome, StopReason
@@ -70,11 +70,11 @@ def _train(sweep: Sweep, continues: dict[str, str], limits: Limits, cores: int) 
     carried = replace(carried, deadline=deadline)
     key, device = run_id(spec), "cuda" if torch.cuda.is_available() else "cpu"
     threads = 1 if device == "cuda" else cores
-    how = TrialSettings.of(settings, device, threads, continues.get(key), limits.tensorboard)
+    how = ExecutorSettings.of(settings, device, threads, continues.get(key), limits.tensorboard)
     flag, said = StopFlag(), set[str]()
     flag.catch(*STOPS, signal.SIGINT)
     while True:
-        trial = Trial(spec, sweep.store, settings.name, how)
+        trial = RunExecutor(spec, sweep.store, settings.name, how)
         try:
             progress = _advance(trial, flag, deadline, said)
         except Exception as error:
@@ -96,7 +96,7 @@ def _train(sweep: Sweep, continues: dict[str, str], limits: Limits, cores: int) 
             start_again(carried)
 
 
-def _advance(trial: Trial, flag: StopFlag, deadline: float, said: set[str]) -> Progress:
+def _advance(trial: RunExecutor, flag: StopFlag, deadline: float, said: set[str]) -> Progress:
     """Train until the trial ends, which is said, or until it was stopped, when it is still running."""
     shown = time.monotonic()
     while True:

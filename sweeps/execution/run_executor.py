@@ -28,7 +28,7 @@ from mmcr_core.training import CHUNK_STEPS, CaptureFailed, Diverged, Pretraining
 from mmcr_core.training.flops import flops_per_step
 from sweeps.execution import artifacts
 from sweeps.execution.backfill import measure_finished, outcome_columns
-from sweeps.execution.executor_settings import JUDGED_FROM, Begun, Progress, TrialSettings
+from sweeps.execution.executor_settings import JUDGED_FROM, ExecutorSettings, Progress, RunStart
 from sweeps.execution.peak_memory import FIRST_STEPS, PeakMemory
 from sweeps.execution.run_metadata import describe_run, device_name, installed_versions, where_possible
 from sweeps.execution.signals import StopFlag
@@ -43,16 +43,16 @@ CHECKPOINT_SHARE = 0.02  # of the time, at most, goes into checkpoints
 NO_GRAPHS = "no-graphs.txt"  # in a run's checkpoint folder: why it goes on without CUDA graphs
 
 
-class Trial:
+class RunExecutor:
     """A run of `spec` in `store`, for the sweep of that name and the launch `launch`."""
 
     def __init__(
-        self, spec: RunSpec, store: Store, sweep: str, settings: TrialSettings | None = None, *, launch: str = ""
+        self, spec: RunSpec, store: Store, sweep: str, settings: ExecutorSettings | None = None, *, launch: str = ""
     ) -> None:
         self.spec, self.store, self.sweep = spec, store, sweep
-        self.settings = settings or TrialSettings()
+        self.settings = settings or ExecutorSettings()
         self.run_id = run_id(spec)
-        self._begun = Begun(
+        self._begun = RunStart(
             datetime.now(UTC).isoformat(),
             self.settings.device,
             self.settings.threads,
@@ -64,8 +64,8 @@ class Trial:
         self._memory = PeakMemory(self.settings.device)
         self._first_steps_end: int | None = None  # the step at which the peak of the first is set apart
         self._run: Pretraining | None = None
-        self._claim = store.claim(self.run_id, launch or uuid.uuid4().hex)
-        self._claimed = False
+        self._lease = store.lease(self.run_id, launch or uuid.uuid4().hex)
+        self._leased = False
         self._notes: list[str] = []
         self._board: Board | None = None
 
@@ -79,17 +79,17 @@ class Trial:
             run goes on in another.
         """
         try:
-            if not self._claimed:
-                if (owner := self._claim.take()) is not None:
+            if not self._leased:
+                if (owner := self._lease.take()) is not None:
                     reason = f"left to the launch that trains it, process {owner.pid} on {owner.machine.split()[0]}"
                     return self._left(reason)
-                self._claimed = True
+                self._leased = True
                 if self.store.status(self.run_id) == RunStatus.FINISHED:  # by that launch, just before, or long ago
                     return self._already_finished()
             run = self._run = self._run or self._start()
             until = time.monotonic() + seconds
             while run.step < run.steps:
-                if self._claim.lost:
+                if self._lease.lost:
                     self._end_run()
                     return self._left("another launch has taken this cell over")
                 self._measure_on_the_way(run)
@@ -119,7 +119,7 @@ class Trial:
             return self._end(StopReason.ERROR, f"{type(error).__name__}: {error}")
 
     def stop(self) -> None:
-        """Leave the run where it is: a last checkpoint, and the claim given back."""
+        """Leave the run where it is: a last checkpoint, and the lease given back."""
         self.save()
         self._let_go()
 
@@ -137,12 +137,12 @@ class Trial:
         if self._board:
             self._board.close()
             self._board = None
-        self._claim.release()
+        self._lease.release()
 
     def save(self) -> None:
         """Write a checkpoint now, if the run has started and has not ended."""
         run = self._run
-        if run is None or run.step == 0 or self._claim.lost:
+        if run is None or run.step == 0 or self._lease.lost:
             return
         began = time.monotonic()
         stream = io.BytesIO()
@@ -157,7 +157,7 @@ class Trial:
         if state is None:
             self.store.drop_trajectory(self.run_id)
         else:
-            self._begun = Begun(**state["begun"])
+            self._begun = RunStart(**state["begun"])
         torch.set_num_threads(self._begun.threads)  # sums depend on it: a resumed run keeps its own
         self._memory.begin()
         no_graphs = self.store.read_note(self.run_id, NO_GRAPHS)

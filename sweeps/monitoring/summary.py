@@ -6,7 +6,7 @@ import json
 import sys
 
 from mmcr_core.config.run_id import run_id
-from sweeps.cli.console import say
+from sweeps.cli.console import print_wrapped
 from sweeps.config.axes import described
 from sweeps.monitoring.outcome import Outcome
 from sweeps.planning.sweep import Sweep
@@ -32,14 +32,14 @@ def show(sweep: Sweep, outcome: Outcome, as_json: bool) -> int:
     for key, ending in outcome.unfinished.items():
         log = sweep.store.log_file(key)
         where = f" (traceback: {log})" if log.exists() else ""
-        say(f"{key} {described(by_id[key], sweep.varying)}: {ending}{where}", sys.stderr)
+        print_wrapped(f"{key} {described(by_id[key], sweep.varying)}: {ending}{where}", sys.stderr)
     finished, unfinished = outcome.finished_before + len(outcome.finished), len(outcome.unfinished)
     failed, diverged, elsewhere = (
         len(outcome.with_status(status)) for status in (RunStatus.FAILED, RunStatus.DIVERGED, RunStatus.LEFT)
     )
     stopped = "stopped at the time limit" if outcome.timed_out else "interrupted"
     left = total - finished - unfinished
-    say(
+    print_wrapped(
         f"{name}: {finished} of {total} cells finished"
         + (f", {failed} failed (launch again to retry)" if failed else "")
         + (f", {diverged} diverged (--only status=diverged tries again)" if diverged else "")

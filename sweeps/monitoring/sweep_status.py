@@ -50,7 +50,7 @@ def _cell(store: Store, cell: dict[str, Any], row: dict[str, Any] | None) -> Cel
     key = cell["run_id"]
     ended = RunStatus(row["status"]) if row else None
     step = max(store.steps_stored(key), store.checkpointed_step(key))
-    held = store.claim(key, "").held()
+    held = store.lease(key, "").held()
     if ended is RunStatus.FINISHED or (ended and not held):
         status = ended
     else:

@@ -14,7 +14,7 @@ from mmcr_core.config.run import RunSpec, SpecError
 from mmcr_core.config.run_id import run_id
 from mmcr_core.models.networks import rank_bound
 from mmcr_core.theory import expected_percent_error
-from sweeps.cli.console import columns, fitting, left_out, say, table_width
+from sweeps.cli.console import columns, fitting, left_out, print_wrapped, table_width
 from sweeps.cli.formatting import duration, memory
 from sweeps.config.axes import PAPER, column, keys_of, text_of
 from sweeps.planning.cpu_count import usable_cores
@@ -53,10 +53,10 @@ def show(sweep: Sweep, max_concurrent: int | None, as_json: bool) -> int:
     console.width = max(console.width, table_width({name: texts[name] for name in shown}))  # P, D and K are never cut
     console.print(plan_table(texts, shown), crop=False)
     if gone := left_out(texts, shown):
-        say(f"{gone} --json has all.")
+        print_wrapped(f"{gone} --json has all.")
     kind = f"{machine.gpus:g} GPUs" if machine.gpus else f"{machine.cpus:g} CPU cores, no GPU"
     flops = sum(cell.flops for cell in planned)
-    say(
+    print_wrapped(
         f"{len(planned)} cells, {flops:.3e} FLOPs; {len(left)} to run, about {duration(seconds)} on this machine "
         f"({kind}). {_basis(planned)}"
     )
@@ -64,7 +64,7 @@ def show(sweep: Sweep, max_concurrent: int | None, as_json: bool) -> int:
     sharing = remark(round(1 / share)) if 0 < share < 1 else ""
     warnings = (sharing, rank_warning(sweep.cells), memory_warning(planned, machine), *remarks(sweep.cells))
     for sentence in filter(None, warnings):
-        say(sentence)
+        print_wrapped(sentence)
     return 0
 
 

@@ -22,8 +22,8 @@ from sweeps.config.settings import GridSettings
 from sweeps.execution.artifacts import can_be_measured, missing_measures, runs_to_continue
 from sweeps.monitoring.outcome import Ending
 from sweeps.planning.plan import Cell, Machine, plan
-from sweeps.storage.cross_sweep_reuse import take_over
-from sweeps.storage.filesystems import at, is_local, write_atomically
+from sweeps.storage.cross_sweep_reuse import import_finished_runs
+from sweeps.storage.filesystems import is_local, to_path, write_atomically
 from sweeps.storage.run_status import RunStatus
 from sweeps.storage.sweep_store import Store
 
@@ -52,7 +52,7 @@ class Sweep:
 
 
 @dataclass(frozen=True)
-class Todo:
+class PendingCells:
     """Cells to run, those that go on from a shorter run (run_id -> run_id), those that have diverged and are left
     alone, how many are done, and what a person should know."""
 
@@ -66,7 +66,7 @@ class Todo:
 def open_sweep(grid: str | Path, results: str, only: str | None = None) -> Sweep:
     """Read a grid file and choose cells. Raises UserError for a mistake in either."""
     spec = load_grid(grid)
-    store = Store(at(results) / spec.settings.name)
+    store = Store(to_path(results) / spec.settings.name)
     chosen = selected(spec.cells, only, store.statuses)
     return Sweep(spec.settings, spec.cells, chosen, spec.text, results, store, asks_for_diverged(only))
 
@@ -76,8 +76,8 @@ def require_runnable(sweep: Sweep) -> None:
     root = sweep.store.root
     if not is_local(root):
         try:
-            write_atomically(at(sweep.results) / ".writable", b"")
-            (at(sweep.results) / ".writable").unlink()
+            write_atomically(to_path(sweep.results) / ".writable", b"")
+            (to_path(sweep.results) / ".writable").unlink()
         except (OSError, ValueError) as error:
             raise UserError(f"--results: {sweep.results} cannot be written to ({error}); choose another") from error
         return
@@ -105,12 +105,12 @@ def remarks(cells: tuple[RunSpec, ...]) -> list[str]:
     return [f"note: {said}" for dataset in sets for said in registry.remarks(dataset)]
 
 
-def todo(sweep: Sweep) -> Todo:
+def todo(sweep: Sweep) -> PendingCells:
     """What is left to do, after damaged rows were set aside and runs of other sweeps were taken over."""
     store = sweep.store
     for damaged in store.set_aside_damaged_runs():
         print(f"{damaged} is damaged and was set aside; its cell is run again", file=sys.stderr)
-    taken = take_over(store, [run_id(cell) for cell in sweep.cells])
+    taken = import_finished_runs(store, [run_id(cell) for cell in sweep.cells])
     rows = {row["run_id"]: row for row in store.rows()}
     cells: list[RunSpec] = []
     again, diverged = 0, dict[str, Ending]()
@@ -149,7 +149,7 @@ def todo(sweep: Sweep) -> Todo:
         else "",
     ]
     note += "".join(f"; {remark}" for remark in remarks if remark)
-    return Todo(tuple(cells), continues, diverged, done, note)
+    return PendingCells(tuple(cells), continues, diverged, done, note)
 
 
 def record_launch(sweep: Sweep) -> None:

@@ -1,1 +1,1 @@
-"""The result store: layout, schemas, files and URLs, claims, upkeep. No torch, no Ray."""
+"""The result store: layout, schemas, files and URLs, leases, upkeep. No torch, no Ray."""

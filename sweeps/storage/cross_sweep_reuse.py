@@ -12,7 +12,7 @@ from sweeps.storage.run_status import RunStatus
 from sweeps.storage.sweep_store import Store, read_run_row
 
 
-def take_over(store: Store, run_ids: Iterable[str]) -> dict[str, str]:
+def import_finished_runs(store: Store, run_ids: Iterable[str]) -> dict[str, str]:
     """Copy into `store` those of `run_ids` that it has not ended and that a sweep beside it has finished, the row
     last; run_id -> name of that sweep. Its row says in `sweep` whose it is now, else everything stays as it was."""
     missing = set(run_ids) - set(store.statuses())

@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 
-def at(place: str | Path) -> Path:
+def to_path(place: str | Path) -> Path:
     """The path of a folder or URL. Listings of a URL are never cached: others write there too."""
     if "://" in str(place):
         from upath import UPath

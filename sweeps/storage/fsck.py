@@ -45,10 +45,10 @@ def examine(store: Store, repair: bool, track: Callable[[Sequence[str]], Iterabl
     cells = store.root / "cells.parquet"
     if cells.exists() and not store.read_cells():
         yield Finding(cells, "cells of the last launch cannot be read", "the next launch writes them anew")
-    claimed = {run_id for run_id in _run_ids(store) if store.claim(run_id, "").held()}
-    for run_id in claimed:
-        yield Finding(store.root / "claims" / f"{run_id}.json", "is being trained", "not checked", wrong=False)
-    for run_id in track(sorted(_run_ids(store) - claimed)):
+    leased = {run_id for run_id in _run_ids(store) if store.lease(run_id, "").held()}
+    for run_id in leased:
+        yield Finding(store.root / "leases" / f"{run_id}.json", "is being trained", "not checked", wrong=False)
+    for run_id in track(sorted(_run_ids(store) - leased)):
         yield from _Run(store, run_id, repair).examine()
 
 
@@ -146,7 +146,7 @@ class _Run:
 
     def _aside(self, file: Path, problem: str, remedy: str = "set aside") -> Finding:
         if self.repair:
-            self.store.set_aside(file)
+            self.store.quarantine(file)
         return Finding(file, problem, remedy if self.repair else LEFT)
 
 

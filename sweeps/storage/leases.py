@@ -1,7 +1,7 @@
-"""Who trains a cell: a claim is a small file that names its owner and is touched while the owner lives.
+"""Who trains a cell: a lease is a small file that names its owner and is touched while the owner lives.
 
-A claim is made by linking a complete file to its name, which exactly one of several processes can do. It
-lapses at once where its owner's process is gone from this machine, and after CLAIM_SECONDS without a touch
+A lease is made by linking a complete file to its name, which exactly one of several processes can do. It
+lapses at once where its owner's process is gone from this machine, and after LEASE_SECONDS without a touch
 where the owner is on another.
 """
 
@@ -21,7 +21,7 @@ import psutil
 
 from sweeps.storage.filesystems import create_exclusively, is_local, modified, touch
 
-CLAIM_SECONDS = 60.0
+LEASE_SECONDS = 60.0
 TOUCH_SECONDS = 10.0
 
 
@@ -40,31 +40,37 @@ class Owner:
         return Owner(launch, machine(), os.getpid(), psutil.Process().create_time())
 
 
-class Claim:
-    """The claim at `path`, for a process of the launch `launch`."""
+class Lease:
+    """The lease at `path`, for a process of the launch `launch`."""
 
     def __init__(self, path: Path, launch: str) -> None:
         self._path, self._owner = path, Owner.here(launch)
+        self._of_version_0_1 = path.parent.parent / "claims" / path.name  # a living owner there is honored
         self._content = json.dumps(asdict(self._owner)).encode()
         self._released = threading.Event()
         self._lost = False
 
     def take(self) -> Owner | None:
-        """Take the claim and keep it alive; or return the owner that has it. A claim of the same launch is
+        """Take the lease and keep it alive; or return the owner that has it. A lease of the same launch is
         taken over: its scheduler never runs a cell twice at once, so the earlier process is gone."""
         while True:
+            earlier = self._read(self._of_version_0_1)
+            if earlier is not None and self._alive(earlier):
+                return earlier
             if create_exclusively(self._path, self._content):
+                with contextlib.suppress(OSError):
+                    self._of_version_0_1.unlink(missing_ok=True)  # lapsed
                 threading.Thread(target=self._keep_alive, daemon=True).start()
                 return None
             found = self._read(self._path)
             if found is not None and found.launch != self._owner.launch and self._alive(found):
                 return found
-            self._set_aside(found)
+            self._remove_lapsed(found)
 
     def held(self) -> bool:
-        """Whether a living process has the claim; for onlookers."""
-        owner = self._read(self._path)
-        return owner is not None and self._alive(owner)
+        """Whether a living process has the lease; for onlookers."""
+        owners = self._read(self._path), self._read(self._of_version_0_1)
+        return any(owner is not None and self._alive(owner) for owner in owners)
 
     @property
     def lost(self) -> bool:
@@ -72,14 +78,14 @@ class Claim:
         return self._lost
 
     def release(self) -> None:
-        """Give the claim back, if it is still ours."""
+        """Give the lease back, if it is still ours."""
         self._released.set()
         if self._read(self._path) == self._owner:
-            with contextlib.suppress(OSError):  # a read-only disk: the claim lapses by itself
+            with contextlib.suppress(OSError):  # a read-only disk: the lease lapses by itself
                 self._path.unlink(missing_ok=True)
 
-    def _set_aside(self, expected: Owner | None) -> None:
-        """Remove a lapsed claim; one that has been renewed under our eyes is put back."""
+    def _remove_lapsed(self, expected: Owner | None) -> None:
+        """Remove a lapsed lease; one that has been renewed under our eyes is put back."""
         if not is_local(self._path):
             if self._read(self._path) == expected:
                 self._path.unlink(missing_ok=True)
@@ -99,7 +105,7 @@ class Claim:
             except psutil.NoSuchProcess:
                 return False
         with contextlib.suppress(FileNotFoundError):
-            return time.time() - modified(self._path) < CLAIM_SECONDS
+            return time.time() - modified(self._path) < LEASE_SECONDS
         return False
 
     def _read(self, path: Path) -> Owner | None:

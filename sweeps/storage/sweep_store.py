@@ -7,7 +7,7 @@
     checkpoints/RUN_ID/STEP.ckpt         the newest two of an unfinished run
     weights/RUN_ID.pt                    what is kept of a finished run: torch.save of its network
     logs/RUN_ID.txt                      the traceback of a run's last failure
-    claims/RUN_ID.json                   who is training a cell now
+    leases/RUN_ID.json                   who is training a cell now
     damaged/...                          files that could not be read, set aside
 
 One writer a run. Each file is written under a temporary name in its folder, synced, then renamed. A chunk is
@@ -27,8 +27,8 @@ import pyarrow as pa
 from sweeps.cli.errors import UserError
 from sweeps.storage import checkpoints
 from sweeps.storage.chunks import chunk_files, chunk_name, chunk_steps, visible_chunks
-from sweeps.storage.filesystems import at, move, read_table, remove_tree, write_atomically
-from sweeps.storage.leases import Claim
+from sweeps.storage.filesystems import move, read_table, remove_tree, to_path, write_atomically
+from sweeps.storage.leases import Lease
 from sweeps.storage.schemas import (
     CELL_SCHEMA,
     MEASURE_SCHEMA,
@@ -43,7 +43,7 @@ class Store:
     """The store of one sweep at `root`, a folder or a URL; folders are made when something is written."""
 
     def __init__(self, root: str | Path) -> None:
-        self.root = at(root)
+        self.root = to_path(root)
 
     def write_grid(self, text: str) -> None:
         """Keep the grid file that is being launched."""
@@ -80,9 +80,9 @@ class Store:
 
     def set_aside_damaged_runs(self) -> list[Path]:
         """Move rows that cannot be read to `damaged/`, so that their cells are run again; their new paths."""
-        return [self.set_aside(file) for file in self._run_files() if read_run_row(file) is None]
+        return [self.quarantine(file) for file in self._run_files() if read_run_row(file) is None]
 
-    def set_aside(self, file: Path) -> Path:
+    def quarantine(self, file: Path) -> Path:
         """Move a damaged file to the same place under `damaged/`."""
         return move(file, self.root / "damaged" / file.relative_to(self.root))
 
@@ -163,9 +163,9 @@ class Store:
         """Whether anything was kept of a finished run."""
         return (self.root / "weights" / f"{run_id}.pt").exists()
 
-    def claim(self, run_id: str, launch: str) -> Claim:
-        """The claim that a process of `launch` takes before it writes anything of a run."""
-        return Claim(self.root / "claims" / f"{run_id}.json", launch)
+    def lease(self, run_id: str, launch: str) -> Lease:
+        """The lease that a process of `launch` takes before it writes anything of a run."""
+        return Lease(self.root / "leases" / f"{run_id}.json", launch)
 
     def write_checkpoint(self, run_id: str, step: int, payload: bytes) -> None:
         """Keep `payload` as the checkpoint of a run after `step` steps, and the one before it."""

@@ -4,8 +4,10 @@ import sys
 import time
 from importlib import import_module
 
-NAMES = ("nuclear_norm", "step_efficiency", "operations", "objectives", "compiled_views", "dataloader_baseline", "lightly_baseline",
-         "orchestration", "fits", "shard_reader")  # fmt: skip
+NAMES = (
+    *("nuclear_norm", "step_efficiency", "operations", "objectives", "compiled_views", "dataloader_baseline"),
+    *("lightly_baseline", "orchestration", "fits", "shard_reader"),
+)
 SIMULATIONS = ("coverage", "recovery")  # long, and their numbers do not depend on the machine: `make simulations`
 
 

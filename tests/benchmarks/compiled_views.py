@@ -23,17 +23,17 @@ def compare() -> None:
     spec, images = stl10_cell(64, 64, 2), stl10_images(512).to(DEVICE)
     began = time.perf_counter()
     sources = {"eager": ImageSource(spec, images), "compiled": ImageSource(spec, images)}
-    sources["compiled"].draw(0)
+    sources["compiled"].prepare_step(0)
     sources["compiled"].compile()
     compilation = time.perf_counter() - began
     step = iter(range(10**6))
 
     def draw():
-        return sources["eager"].draw(next(step))
+        return sources["eager"].prepare_step(next(step))
 
     def make(name):
         source = sources[name]
-        return lambda: source.batch(source.draw(next(step)))
+        return lambda: source.batch(source.prepare_step(next(step)))
 
     taken = seconds_in_turn({"draw": draw, **{name: make(name) for name in sources}}, seconds=8)
     rows = [{"what": name, "ms": 1e3 * seconds} for name, seconds in taken.items()]

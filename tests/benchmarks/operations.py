@@ -76,7 +76,7 @@ def eager_step(spec: RunSpec) -> Step:
     run.optimizer.step = lambda: None  # type: ignore[method-assign, assignment, return-value]
     run.train_step()
     with Operations() as drawn:
-        order = run.source.draw(1)
+        order = run.source.prepare_step(1)
     views = run.source.batch(order).bfloat16()
     network = count(lambda: _forward_and_backward(run, views))
     learn = count(lambda: run._learn((views,)))

@@ -1,4 +1,4 @@
-"""What Ray, store and claims cost a trivial cell, beside the bare loop: target below 0.5 s with actors reused.
+"""What Ray, store and leases cost a trivial cell, beside the bare loop: target below 0.5 s with actors reused.
 
 `python -m tests.benchmarks orchestration 1000` runs so many cells and reports the driver's memory on the way.
 """

@@ -33,7 +33,7 @@ def measured(spec, images, *, device=DEVICE, compiled=False, seconds=6.0):
         bare.optimizer.zero_grad(set_to_none=True)
         with torch.autocast(torch.device(device).type, torch.bfloat16, enabled=spec.precision == "bf16"):
             z = bare.network(views)
-        bare.taught(views)
+        bare.teacher_embeddings(views)
         z.float().square().mean().backward()
         bare.optimizer.step()
 

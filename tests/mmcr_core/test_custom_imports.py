@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from mmcr_core import custom_imports
-from mmcr_core.config.run import OwnObjectiveSpec, SpecError
+from mmcr_core.config.run import CustomObjectiveSpec, SpecError
 from mmcr_core.objectives import build_objective, make_objective, objective_spec
 from tests.custom_components import SOURCE, write_own
 
@@ -91,7 +91,7 @@ def test_each_mistake_is_one_sentence(tmp_path, source, named, says):
 def test_an_own_objective_is_made_from_plain_values(tmp_path):
     name = write_own(tmp_path)
     spec = objective_spec(f"{name}:Pull", powers=(1, 2))
-    assert isinstance(spec, OwnObjectiveSpec)
+    assert isinstance(spec, CustomObjectiveSpec)
     assert spec.options == {"strength": 1.0, "powers": (1, 2)} and spec.least_views == 2
     assert hash(spec) == hash(objective_spec(f"{name}:Pull", powers=(1, 2)))
     made = build_objective(spec, 8)

@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from sweeps.config.grid_file import load_grid
-from sweeps.execution.run_executor import Trial
+from sweeps.execution.run_executor import RunExecutor
 from sweeps.storage.sweep_store import Store
 from tests.conftest import REPOSITORY
 
@@ -118,6 +118,6 @@ def test_cells_run_on_both_nodes_and_a_killed_node_loses_nothing(cluster, write_
     assert "4 of 4 cells finished" in stdout
     alone = Store(tmp_path / "alone")
     for cell in load_grid(grid).cells:
-        Trial(cell, alone, "tiny").advance(1e9)
+        RunExecutor(cell, alone, "tiny").advance(1e9)
     for run_id in alone.statuses():
         pd.testing.assert_frame_equal(store.read_trajectory(run_id), alone.read_trajectory(run_id), check_exact=True)

@@ -13,10 +13,10 @@ import pytest
 from mmcr_core.config.run import BudgetSpec, OptimizerSpec
 from sweeps.config.grid_file import load_grid
 from sweeps.config.settings import GridSettings, ResourceSettings
-from sweeps.execution.executor_settings import TrialSettings
+from sweeps.execution.executor_settings import ExecutorSettings
 from sweeps.execution.ray.ray_tune import Launch
 from sweeps.execution.ray.trainable import code_version, other_code
-from sweeps.execution.run_executor import Trial
+from sweeps.execution.run_executor import RunExecutor
 from sweeps.monitoring.outcome import Ending, Outcome, StopReason
 from sweeps.monitoring.sweep_status import survey
 from sweeps.planning.limits import Limits
@@ -44,21 +44,21 @@ def test_two_drivers_on_one_store_train_each_cell_once_and_both_end_well(write_g
     store = Store(tmp_path / "r/tiny")
     assert list(store.statuses().values()) == ["finished"] * 3
     assert all(outcome["unfinished"] == {} for outcome in outcomes)
-    assert list((tmp_path / "r/tiny/claims").iterdir()) == []
+    assert list((tmp_path / "r/tiny/leases").iterdir()) == []
     for cell in load_grid(grid).cells:
-        to_end(Trial(cell, Store(tmp_path / "alone"), "tiny"), 60)
+        to_end(RunExecutor(cell, Store(tmp_path / "alone"), "tiny"), 60)
     pd.testing.assert_frame_equal(trajectories(store), trajectories(Store(tmp_path / "alone")), check_exact=True)
 
 
 def test_a_cell_that_another_launch_trains_is_left_and_one_it_finished_is_finished(tmp_path, digits_spec):
     store = Store(tmp_path)
-    first, second = (Trial(digits_spec(), store, "s", launch=name) for name in "ab")
+    first, second = (RunExecutor(digits_spec(), store, "s", launch=name) for name in "ab")
     first.advance(1e-9)
     progress = second.advance(60)
     assert progress.status == "left" and f"process {os.getpid()}" in progress.error
     assert to_end(first).status == "finished"
     before = store.read_run(first.run_id)
-    assert Trial(digits_spec(), store, "s", launch="c").advance(60).status == "finished"
+    assert RunExecutor(digits_spec(), store, "s", launch="c").advance(60).status == "finished"
     assert store.read_run(first.run_id) == before
 
 
@@ -77,9 +77,9 @@ def small_disk(tmp_path):
 def test_a_full_disk_stops_the_run_with_its_reason_and_space_lets_it_go_on(small_disk, tmp_path, digits_spec):
     disk, remount = small_disk
     spec = digits_spec(budget=BudgetSpec(steps=1200))
-    to_end(Trial(spec, Store(tmp_path / "whole"), "s"))
+    to_end(RunExecutor(spec, Store(tmp_path / "whole"), "s"))
     store = Store(disk / "s")
-    trial = Trial(spec, store, "s", TrialSettings(checkpoint_seconds=0.05))
+    trial = RunExecutor(spec, store, "s", ExecutorSettings(checkpoint_seconds=0.05))
     progress = to_end(trial)
     assert progress.status == "failed"
     assert "No space left on device" in progress.error
@@ -87,7 +87,7 @@ def test_a_full_disk_stops_the_run_with_its_reason_and_space_lets_it_go_on(small
     assert set(store.statuses().values()) <= {"failed"}
     store.read_trajectory(trial.run_id)
     remount("size=50m")
-    assert to_end(Trial(spec, store, "s")).status == "finished"
+    assert to_end(RunExecutor(spec, store, "s")).status == "finished"
     pd.testing.assert_frame_equal(
         store.read_trajectory(trial.run_id), Store(tmp_path / "whole").read_trajectory(trial.run_id), check_exact=True
     )
@@ -95,7 +95,7 @@ def test_a_full_disk_stops_the_run_with_its_reason_and_space_lets_it_go_on(small
 
 def test_a_read_only_disk_is_named_by_trial_and_launch(small_disk, digits_spec, write_grid):
     disk, remount = small_disk
-    trial = Trial(digits_spec(budget=BudgetSpec(steps=600)), Store(disk / "s"), "s")
+    trial = RunExecutor(digits_spec(budget=BudgetSpec(steps=600)), Store(disk / "s"), "s")
     remount("size=50m")
     trial.advance(1e-9)
     remount("ro")
@@ -172,9 +172,9 @@ def test_status_tells_running_finished_and_failed_cells(write_grid, tmp_path, di
     store = Store(tmp_path / "tiny")
     record_launch(open_sweep(grid, str(tmp_path)))
     cells = {(cell.D, cell.optimizer.learning_rate): cell for cell in load_grid(grid).cells}
-    to_end(Trial(cells[8, 1e-3], store, "tiny"))
-    to_end(Trial(cells[8, 1e30], store, "tiny"))
-    running = Trial(cells[16, 1e-3], store, "tiny")
+    to_end(RunExecutor(cells[8, 1e-3], store, "tiny"))
+    to_end(RunExecutor(cells[8, 1e30], store, "tiny"))
+    running = RunExecutor(cells[16, 1e-3], store, "tiny")
     running.advance(1e-9)
     found = {(c.keys["D"], c.keys["optimizer.learning_rate"]): c.status for c in survey(tmp_path / "tiny")}
     running.stop()
@@ -196,7 +196,7 @@ def test_a_failure_leaves_its_traceback_to_read(tmp_path, digits_spec, monkeypat
 
     monkeypatch.setattr("mmcr_core.training.pretraining.Pretraining.train_step", fails)
     store = Store(tmp_path)
-    trial = Trial(digits_spec(), store, "s")
+    trial = RunExecutor(digits_spec(), store, "s")
     assert to_end(trial).status == "failed"
     log = store.log_file(trial.run_id).read_text()
     assert log.startswith("Traceback") and "in fails" in log and "ValueError: as it was told" in log
@@ -205,7 +205,7 @@ def test_a_failure_leaves_its_traceback_to_read(tmp_path, digits_spec, monkeypat
 def test_watching_into_a_pipe_prints_a_line_a_refresh(tmp_path, digits_spec, write_grid):
     grid = write_grid()
     record_launch(open_sweep(grid, str(tmp_path)))
-    to_end(Trial(load_grid(grid).cells[0], Store(tmp_path / "tiny"), "tiny"))
+    to_end(RunExecutor(load_grid(grid).cells[0], Store(tmp_path / "tiny"), "tiny"))
     ran = run_script("sweeps/status.py", tmp_path / "tiny", "--watch")
     assert re.fullmatch(r"\d\d:\d\d:\d\d 1 cells: 1 finished\n", ran.stdout)
 
@@ -247,7 +247,7 @@ def test_after_a_failed_capture_a_cell_goes_on_in_another_worker_without_graphs(
 def test_a_damaged_row_is_set_aside_by_the_next_launch(write_grid, tmp_path):
     grid, store = write_grid(), Store(tmp_path / "r/tiny")
     (cell,) = load_grid(grid).cells
-    trial = Trial(cell, store, "tiny")
+    trial = RunExecutor(cell, store, "tiny")
     to_end(trial)
     row = tmp_path / "r/tiny/runs" / f"{trial.run_id}.parquet"
     row.write_bytes(b"PAR1")
@@ -259,7 +259,7 @@ def test_a_damaged_row_is_set_aside_by_the_next_launch(write_grid, tmp_path):
 
 def test_checkpoints_take_at_most_a_fiftieth_of_the_time(tmp_path, digits_spec, monkeypatch):
     """Where one takes a tenth of a second, the next is due after five, however often they are asked for."""
-    trial = Trial(digits_spec(), Store(tmp_path), "s", TrialSettings(checkpoint_seconds=0.001))
+    trial = RunExecutor(digits_spec(), Store(tmp_path), "s", ExecutorSettings(checkpoint_seconds=0.001))
     trial.advance(1e-9)
     monkeypatch.setattr(trial.store, "write_checkpoint", lambda *_: time.sleep(0.1))
     trial.save()
@@ -269,6 +269,6 @@ def test_checkpoints_take_at_most_a_fiftieth_of_the_time(tmp_path, digits_spec, 
 
 def test_diverged_runs_stay_diverged_when_retried(tmp_path, digits_spec):
     spec = digits_spec(optimizer=OptimizerSpec(learning_rate=1e30))
-    first = to_end(Trial(spec, Store(tmp_path), "s"))
-    again = to_end(Trial(spec, Store(tmp_path), "s"))
+    first = to_end(RunExecutor(spec, Store(tmp_path), "s"))
+    again = to_end(RunExecutor(spec, Store(tmp_path), "s"))
     assert (first.status, first.error) == (again.status, again.error)

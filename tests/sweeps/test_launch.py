@@ -17,7 +17,7 @@ import pytest
 from sweeps.config.grid_file import load_grid
 from sweeps.config.settings import ResourceSettings
 from sweeps.execution.ray.cluster import ClusterError, check_resources
-from sweeps.execution.run_executor import Trial
+from sweeps.execution.run_executor import RunExecutor
 from sweeps.monitoring.sweep_status import survey
 from sweeps.planning.plan import Machine, plan
 from sweeps.storage.sweep_store import Store
@@ -157,7 +157,7 @@ LONG = {"D": "[8, 16, 32]", "budget": "{steps: 1200}", "checkpoint": "{every_sec
 def whole(write_grid, tmp_path):
     """Trajectories of the long grid, trained one cell after another in this process and left alone."""
     for cell in load_grid(write_grid(**LONG)).cells:
-        trial = Trial(cell, Store(tmp_path / "whole/tiny"), "tiny")
+        trial = RunExecutor(cell, Store(tmp_path / "whole/tiny"), "tiny")
         assert trial.advance(1e9).status == "finished"
     return trajectories(tmp_path / "whole")
 
@@ -234,7 +234,7 @@ def test_kills_of_worker_driver_and_all_of_ray_at_random_moments_lose_nothing(wr
         last = launch(grid, results, timeout=600)
     assert last.returncode == 0, last.stderr
     for cell in load_grid(grid).cells:
-        trial = Trial(cell, Store(tmp_path / "whole/tiny"), "tiny")
+        trial = RunExecutor(cell, Store(tmp_path / "whole/tiny"), "tiny")
         assert trial.advance(1e9).status == "finished"
     pd.testing.assert_frame_equal(trajectories(results), trajectories(tmp_path / "whole"), check_exact=True)
     print(f"kills: {dict(kills)}")

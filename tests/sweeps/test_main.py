@@ -18,7 +18,7 @@ def command(*arguments):
 
 def test_every_door_has_its_name():
     assert set(doors()) == {
-        "claims", "keys", "launch", "make-shards", "status", "store", "query", "recommend", "report",
+        "leases", "keys", "launch", "make-shards", "status", "store", "query", "recommend", "report",
         "plot-scaling", "plot-double-descent", "plot-theory", "plot-grid-law", "plot-objectives",
         "plot-multimodal",
     }  # fmt: skip

@@ -11,7 +11,7 @@ import pytest
 
 from mmcr_core.config.run_id import run_id
 from sweeps.config.grid_file import load_grid
-from sweeps.execution.run_executor import Trial
+from sweeps.execution.run_executor import RunExecutor
 from sweeps.storage.sweep_store import Store
 from tests.conftest import REPOSITORY, run_script
 from tests.sweeps.slurm_daemons import installed, slurm_of_two_nodes
@@ -61,14 +61,14 @@ class Job:
             time.sleep(0.3)
 
     def wait_until_cells_run(self):
-        self.wait(lambda: len(self.claims()) == 2)
+        self.wait(lambda: len(self.leases()) == 2)
         time.sleep(3)
 
     def wait_for_the_end(self):
         self.wait(lambda: self["JobState"] in ENDED, 600)
 
-    def claims(self):
-        return list((self.store.root / "claims").glob("*"))
+    def leases(self):
+        return list((self.store.root / "leases").glob("*"))
 
     def checkpoints(self):
         """Newest step of each cell that has a checkpoint."""
@@ -95,15 +95,15 @@ def test_a_job_over_both_nodes_finishes_its_grid(submit):
     assert (job["JobState"], job["ExitCode"]) == ("COMPLETED", "0:0")
     assert "tiny: 4 of 4 cells finished" in job.log.read_text()
     assert list(job.store.statuses().values()) == ["finished"] * 4
-    assert job.claims() == [] and list(job.log.parent.glob(".ray-token*")) == []
+    assert job.leases() == [] and list(job.log.parent.glob(".ray-token*")) == []
 
 
-def test_scancel_leaves_checkpoints_and_no_claims_and_a_launch_goes_on(submit, slurm, tmp_path):
+def test_scancel_leaves_checkpoints_and_no_leases_and_a_launch_goes_on(submit, slurm, tmp_path):
     job = submit("slurm.sh", "--nodes=2", **LONG)
     job.wait_until_cells_run()
     assert job.checkpoints() == {}
     slurm.command("scancel", job.id)
-    job.wait(lambda: not job.claims(), 20)
+    job.wait(lambda: not job.leases(), 20)
     assert len(job.checkpoints()) == 2 and min(job.checkpoints().values()) > 0
     job.wait(lambda: "0 of 2 cells finished, interrupted with 2 to go" in job.log.read_text(), 30)
     assert "SIGTERM received at" not in job.log.read_text()  # Ray's stacks of C++
@@ -112,7 +112,7 @@ def test_scancel_leaves_checkpoints_and_no_claims_and_a_launch_goes_on(submit, s
     assert list(job.store.statuses().values()) == ["finished"] * 2
     alone = Store(tmp_path / "alone")
     for cell in load_grid(job.grid).cells:
-        Trial(cell, alone, "tiny").advance(1e9)
+        RunExecutor(cell, alone, "tiny").advance(1e9)
     for run in alone.statuses():
         trajectory = job.store.read_trajectory(run)
         pd.testing.assert_frame_equal(trajectory, alone.read_trajectory(run), check_exact=True)
@@ -122,7 +122,7 @@ def test_at_its_time_limit_a_job_leaves_checkpoints_and_queues_itself_again(subm
     job = submit("slurm.sh", "--nodes=2", "--time=1", "--signal=B:INT@15", **LONG)
     job.wait_until_cells_run()
     job.wait(lambda: job["Restarts"] == "1")
-    assert len(job.checkpoints()) == 2 and job.claims() == []
+    assert len(job.checkpoints()) == 2 and job.leases() == []
     slurm.command("scontrol", "update", f"JobId={job.id}", "TimeLimit=20")
     job.wait_for_the_end()
     assert (job["JobState"], job["ExitCode"]) == ("COMPLETED", "0:0")
@@ -133,7 +133,7 @@ def test_a_job_that_is_preempted_and_queued_again_goes_on(submit, slurm, tmp_pat
     job = submit("slurm.sh", "--nodes=2", **LONG)
     job.wait_until_cells_run()
     slurm.command("scontrol", "requeue", job.id)
-    job.wait(lambda: not job.claims(), 20)
+    job.wait(lambda: not job.leases(), 20)
     assert len(job.checkpoints()) == 2
     job.wait_for_the_end()
     assert (job["JobState"], job["ExitCode"], job["Restarts"]) == ("COMPLETED", "0:0", "1")
@@ -147,11 +147,11 @@ def test_an_array_trains_a_cell_a_task_and_a_task_queued_again_goes_on(submit, s
     job.wait(lambda: second in job.checkpoints())
     before = job.checkpoints()[second]
     slurm.command("scontrol", "requeue", f"{job.id}_1")
-    job.wait(lambda: second not in {claim.stem for claim in job.claims()}, 20)
+    job.wait(lambda: second not in {lease.stem for lease in job.leases()}, 20)
     assert job.checkpoints()[second] >= before > 0
     job.wait(lambda: not slurm.command("squeue", "--noheader", f"--jobs={job.id}"), 600)
     for number in range(4):
         ended = slurm.job(f"{job.id}_{number}")
         assert (ended["JobState"], ended["Restarts"]) == ("COMPLETED", "1" if number == 1 else "0")
     assert list(job.store.statuses().values()) == ["finished"] * 4
-    assert job.claims() == []
+    assert job.leases() == []

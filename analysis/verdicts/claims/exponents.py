@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from analysis.estimates.peak_effects import Contrast, of_form, slope_at_diagonal, survival
+from analysis.estimates.peak_effects import Contrast, contrast_robustness, of_form, slope_at_diagonal
 from analysis.estimates.per_cell_fit import PURE, form_name
 from analysis.verdicts.claim import Claim, Source
 from analysis.verdicts.evidence import Evidence, above_baseline
@@ -33,7 +33,7 @@ def judge_above_baseline(evidence: Evidence) -> Verdict:
     if not np.isfinite(found.low):
         return Verdict(Decision.UNDECIDED, explanation=FEW)
     effect = effect_of(DIFFERENCE, found)
-    change = survival(evidence.fits_by_seed, form)
+    change = contrast_robustness(evidence.fits_by_seed, form)
     explanation = (
         f"{OF_WHAT} Laws {form_name(*form)}. {_intervals(found)} In units of the mean exponent off the diagonal, "
         f"subtracting e_inf changes the difference by {change}."

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from analysis.estimates.exponent_summary import in_words
+from analysis.estimates.exponent_summary import describe_exponents
 from analysis.verdicts.claim import Claim, Scope, Source
 from analysis.verdicts.evidence import Evidence
 from analysis.verdicts.verdict import Count, Decision, Effect, Verdict
@@ -32,7 +32,7 @@ def judge_prediction(evidence: Evidence) -> Verdict:
     elif best.error > FAR or best.coverage < HALF:
         decision = Decision.REFUTED
     form = f"{baseline[best.form.floor]}{offset}"
-    explanation = f"Fitted to the cheaper cells with {form} (best by BIC). {' '.join(in_words(best))}"
+    explanation = f"Fitted to the cheaper cells with {form} (best by BIC). {' '.join(describe_exponents(best))}"
     return Verdict(decision, (error,), (inside,), explanation)
 
 

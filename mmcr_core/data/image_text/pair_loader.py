@@ -11,7 +11,7 @@ from mmcr_core.augmentation.augmentation_pipeline import StagedViews
 from mmcr_core.augmentation.augmentations import Order
 from mmcr_core.config.run import RunSpec
 from mmcr_core.data.image_text.pair_set import Pairs
-from mmcr_core.data.image_text.pair_stores import ShardStock, WholeStock
+from mmcr_core.data.image_text.pair_stores import InMemoryPairs, StreamingPairs
 from mmcr_core.device_buffers import Staging
 
 
@@ -27,7 +27,7 @@ class PairSource:
         spec: RunSpec,
         pairs: Pairs,
         staging: Staging | None = None,
-        stock: type[WholeStock | ShardStock] = WholeStock,
+        stock: type[InMemoryPairs | StreamingPairs] = InMemoryPairs,
     ) -> None:
         self._staging = staging or Staging(pairs.heldout.device)
         self._stock = stock(spec, pairs, self._staging)
@@ -36,7 +36,7 @@ class PairSource:
         self.batch_shape = self._views.shape  # (P * (K - captions), C, S, S)
 
     @property
-    def beside(self) -> tuple[Tensor, ...]:
+    def extra_inputs(self) -> tuple[Tensor, ...]:
         """Tokens (P * captions, L) of the pairs drawn last, those of one pair consecutive."""
         return (self._stock.tokens,)
 
@@ -45,14 +45,14 @@ class PairSource:
         """Pairs that could not be read so far, each with the reason."""
         return self._stock.skipped
 
-    def orders(self) -> Iterator[Order]:
+    def graph_keys(self) -> Iterator[Order]:
         """Every order that `draw` may say."""
-        return self._views.orders()
+        return self._views.graph_keys()
 
-    def draw(self, step: int) -> Order:
+    def prepare_step(self, step: int) -> Order:
         """Choose the pairs of a step, their views and captions; nothing here waits for the device."""
-        self._stock.draw(step)
-        order = self._views.draw(step)
+        self._stock.prepare_step(step)
+        order = self._views.prepare_step(step)
         self._staging.send()
         return order
 

@@ -18,7 +18,7 @@ from mmcr_core.models.dual_encoder import tokens_of
 from mmcr_core.rng import generator
 
 
-class WholeStock:
+class InMemoryPairs:
     """Pairs that lie on the device: a step needs their indices alone."""
 
     def __init__(self, spec: RunSpec, pairs: Pairs, staging: Staging) -> None:
@@ -32,7 +32,7 @@ class WholeStock:
         self.side = (pairs.train.shape[1], pairs.train.shape[3])
         self.skipped = pairs.skipped
 
-    def draw(self, step: int) -> None:
+    def prepare_step(self, step: int) -> None:
         """Choose the pairs of a step."""
         chosen = self._epochs.chosen(step)
         self._chosen.fill(chosen)
@@ -52,7 +52,7 @@ class WholeStock:
         """Nothing to end."""
 
 
-class ShardStock:
+class StreamingPairs:
     """Pairs that processes read ahead from shards: a step needs their pixels."""
 
     def __init__(self, spec: RunSpec, pairs: Pairs, staging: Staging) -> None:
@@ -75,7 +75,7 @@ class ShardStock:
         self._tokens = staging.add((spec.P * spec.dataset.captions, tokens([""]).shape[1]), torch.int64)
         self._heldout_skipped = pairs.skipped
 
-    def draw(self, step: int) -> None:
+    def prepare_step(self, step: int) -> None:
         """Read the pairs of a step."""
         pixels, tokens = self._reader.batch(step)
         self._images.fill(pixels)

@@ -11,7 +11,7 @@ from mmcr_core.data.dataset import Dataset
 from mmcr_core.data.image_set import DatasetError, Images
 from mmcr_core.data.image_text.pair_loader import PairSource
 from mmcr_core.data.image_text.pair_set import Pairs
-from mmcr_core.data.image_text.pair_stores import ShardStock
+from mmcr_core.data.image_text.pair_stores import StreamingPairs
 from mmcr_core.data.shards import loader
 from mmcr_core.data.shards.shard_set import ShardSet, divided, open_shards
 from mmcr_core.device_buffers import Staging
@@ -51,7 +51,7 @@ class ShardPairs(Dataset):
 
     def source(self, spec: RunSpec, data: Images, staging: Staging | None) -> PairSource:
         assert isinstance(data, Pairs)
-        return PairSource(spec, data, staging, ShardStock)
+        return PairSource(spec, data, staging, StreamingPairs)
 
     def resident(self, images: int, points: int) -> int:
         return min(images, loader.MOST_HELDOUT) + points

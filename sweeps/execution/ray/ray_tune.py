@@ -82,7 +82,7 @@ class Launch:
             if time.monotonic() > self.limits.deadline:
                 outcome.interrupted = True
                 return []
-            idle = [cell for cell in others if not self.store.claim(cell.run_id, "").held()]
+            idle = [cell for cell in others if not self.store.lease(cell.run_id, "").held()]
             abandoned = []
             for cell in idle:
                 status = self.store.status(cell.run_id)

@@ -14,8 +14,8 @@ from ray.tune import Trainable
 
 from mmcr_core import custom_imports
 from sweeps.config.settings import GridSettings
-from sweeps.execution.executor_settings import TrialSettings
-from sweeps.execution.run_executor import Trial
+from sweeps.execution.executor_settings import ExecutorSettings
+from sweeps.execution.run_executor import RunExecutor
 from sweeps.execution.run_metadata import installed_versions
 from sweeps.execution.signals import STOPS, StopFlag
 from sweeps.planning.plan import Cell
@@ -49,7 +49,7 @@ class CellTrainable(Trainable):  # type: ignore[misc]
 
     def setup(self, config: dict[str, Any], job: Any = None) -> None:
         self._other_code = other_code(job.code)
-        self._trial: Trial | Calibration | None = None
+        self._trial: RunExecutor | Calibration | None = None
         custom_imports.look_in(*job.folders)
         self._job: Job = job
         self._process_ends = False
@@ -72,8 +72,8 @@ class CellTrainable(Trainable):  # type: ignore[misc]
         if job.calibrate:
             self._trial = Calibration(cell.spec, device, threads, job.settings.compile)
             return
-        settings = TrialSettings.of(job.settings, device, threads, cell.continues, job.tensorboard)
-        self._trial = Trial(cell.spec, Store(job.root), job.settings.name, settings, launch=job.launch)
+        settings = ExecutorSettings.of(job.settings, device, threads, cell.continues, job.tensorboard)
+        self._trial = RunExecutor(cell.spec, Store(job.root), job.settings.name, settings, launch=job.launch)
 
     def step(self) -> dict[str, Any]:
         if self._trial is None:
@@ -98,7 +98,7 @@ class CellTrainable(Trainable):  # type: ignore[misc]
     def save_checkpoint(self, checkpoint_dir: str) -> None:
         """Tune asks before it moves a trial; the store's own checkpoints are the ones that count."""
         with self._working:
-            if isinstance(self._trial, Trial):
+            if isinstance(self._trial, RunExecutor):
                 self._trial.save()
 
     def load_checkpoint(self, checkpoint: Any) -> None:

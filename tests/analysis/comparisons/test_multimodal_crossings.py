@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.comparisons.multimodal_crossings import crossings, in_words
+from analysis.comparisons.multimodal_crossings import crossings, describe_crossings
 
 SIZES = (32, 64, 128, 256, 512, 1024)
 
@@ -33,7 +33,7 @@ def test_a_known_crossing_is_said_with_its_interval():
     assert row["kind"] == "once" and row["low"] <= 200 <= row["high"] and row["crossing"] == pytest.approx(200, rel=0.1)
     assert (row["variant"], row["against"], row["seeds"], row["ahead_below"]) == ("mmcr", "clip", 3, "mmcr")
     assert (row["ahead_at"], row["behind_at"]) == ("32 64 128", "256 512 1024")
-    (sentence,) = in_words(found)
+    (sentence,) = describe_crossings(found)
     assert sentence.startswith("zero-shot top-1 on glyphs, D = 64, K = 2, mmcr against clip: they cross at P = ")
     assert sentence.endswith("3 pairs of seeds): mmcr is ahead below, clip above.")
 
@@ -44,12 +44,14 @@ def test_of_percent_errors_the_lower_is_ahead():
 
 
 def test_lines_that_do_not_cross_name_who_is_ahead():
-    (sentence,) = in_words(crossings(measured({"mmcr": lambda P: 0.6, "clip": level})))
+    (sentence,) = describe_crossings(crossings(measured({"mmcr": lambda P: 0.6, "clip": level})))
     assert "they do not cross in P = 32 to 1024: mmcr is ahead at all of them" in sentence
 
 
 def test_crossing_there_and_back_names_the_sizes():
-    (sentence,) = in_words(crossings(measured({"mmcr": lambda P: 0.6 if P in (32, 1024) else 0.4, "clip": level})))
+    (sentence,) = describe_crossings(
+        crossings(measured({"mmcr": lambda P: 0.6 if P in (32, 1024) else 0.4, "clip": level}))
+    )
     assert "cross more than once" in sentence and "mmcr is clearly ahead at P = 32, 1024" in sentence
     assert "clip is clearly ahead at P = 64, 128, 256, 512" in sentence
 
@@ -57,14 +59,14 @@ def test_crossing_there_and_back_names_the_sizes():
 def test_noise_is_undecided():
     table = measured({"mmcr": level, "clip": level})
     apart = 0.1 * (table["seed"] - 1) * (table["variant"] == "mmcr")
-    (sentence,) = in_words(crossings(table.assign(value=table["value"] + apart)))
+    (sentence,) = describe_crossings(crossings(table.assign(value=table["value"] + apart)))
     assert "undecided whether they cross" in sentence and "neither is clearly ahead anywhere" in sentence
 
 
 def test_one_seed_has_no_interval_which_is_said():
     found = crossings(measured({"mmcr": falling, "clip": level}, seeds=1))
     assert found["low"].isna().all() and found["crossing"].notna().all()
-    assert "there is no interval and nothing is decided: the means cross at P = " in in_words(found)[0]
+    assert "there is no interval and nothing is decided: the means cross at P = " in describe_crossings(found)[0]
 
 
 def test_a_size_that_few_seeds_reached_is_left_out_and_so_is_a_seed_that_lacks_another():
@@ -87,4 +89,4 @@ def test_each_mmcr_is_compared_with_each_other_objective_and_the_first_with_all_
 def test_other_settings_are_not_compared_and_nothing_to_compare_is_an_empty_table():
     table = measured({"mmcr": falling, "clip": level})
     apart = crossings(table.assign(setting=table["variant"]))
-    assert apart.empty and in_words(apart) == [] and "crossing" in apart
+    assert apart.empty and describe_crossings(apart) == [] and "crossing" in apart

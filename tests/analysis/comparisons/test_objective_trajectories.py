@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from analysis.comparisons.objective_differences import at_the_end, differences, in_words
+from analysis.comparisons.objective_differences import at_the_end, describe_differences, differences
 from analysis.comparisons.objective_trajectories import measured_paths, paths
 from analysis.tables import open_results
 from mmcr_core.objectives import objective_spec
@@ -77,7 +77,7 @@ def test_differences_are_over_pairs_of_the_same_seed(results):
 
 
 def test_what_is_clearly_different_is_said_and_what_is_not(results):
-    simclr, vicreg = in_words(differences(results))
+    simclr, vicreg = describe_differences(differences(results))
     assert simclr.startswith("simclr against mmcr, 3 pairs of runs – higher: percent error +0.1")
     assert "lower: knn accuracy -0.110 (-0.135 to -0.085)" in simclr
     assert "higher" not in vicreg and "not clearly different" in vicreg
@@ -86,4 +86,6 @@ def test_what_is_clearly_different_is_said_and_what_is_not(results):
 def test_one_seed_gives_differences_without_intervals():
     rows = [("b", "a", "percent_error", 1, 0.1, np.nan, np.nan)]
     table = pd.DataFrame(rows, columns=["variant", "less", "quantity", "pairs", "difference", "low", "high"])
-    assert in_words(table) == ["b against a, 1 pairs of runs – not clearly different: percent error +0.100."]
+    assert describe_differences(table) == [
+        "b against a, 1 pairs of runs – not clearly different: percent error +0.100."
+    ]

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from analysis.estimates.fit_data import Cell, measured_cells
-from analysis.estimates.per_cell_fit import FORMS, PURE, choose, chosen_form, fit_table, form_contest, laws_by_seed
+from analysis.estimates.per_cell_fit import FORMS, PURE, choose, chosen_form, compare_forms, fit_table, laws_by_seed
 from analysis.fitting.diagnostics import check_sets
 from analysis.results.results import open_results
 from mmcr_core.theory import expected_percent_error
@@ -144,7 +144,7 @@ def test_laws_of_each_seed_are_fitted_by_themselves():
 
 def test_forms_are_compared_on_and_off_the_diagonal():
     table, _ = fit_table(grid_of(lambda P, D, x: expected_percent_error(P, D) + 0.2 * (x / 1e9) ** -0.4), "flops")
-    contest = form_contest(table).set_index(["cells", "law"])
+    contest = compare_forms(table).set_index(["cells", "law"])
     assert contest.loc[("P = D", "e_inf + A x^-alpha"), "chosen"] == 4
     assert contest.loc[("P ≠ D", "e_inf + A x^-alpha"), "chosen"] == 12
     assert contest["least AICc"].sum() == 16

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from analysis.cli.recommendation_text import warnings
-from analysis.estimates.forecast import end_test, forecaster
+from analysis.estimates.forecast import backtest, forecaster
 from analysis.estimates.joint_scaling_law import fit_grid_laws, measured_points
 from analysis.estimates.recommendation import Budget, priced_cells, recommend
 from analysis.results.results import open_results
@@ -105,7 +105,7 @@ def test_people_are_told_of_floors_and_extrapolation_in_100_columns(known, tmp_p
 
 @pytest.fixture(scope="module")
 def tests(laws):
-    return {name: end_test(each.points, each.law.form) for name, each in laws.items()}
+    return {name: backtest(each.points, each.law.form) for name, each in laws.items()}
 
 
 def test_within_what_was_trained_nothing_is_extrapolated(ask, laws, tests):

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from scipy.signal import lfilter
 
-from analysis.fitting.log_bins import autocovariance, batch_means_error, decays, log_bins, settled
+from analysis.fitting.log_bins import after_warmup, autocovariance, batch_means_error, decays, log_bins
 
 
 def autoregressive(rng, n, rho=0.8):
@@ -74,8 +74,8 @@ def test_batch_means_see_autocorrelation_that_the_usual_error_misses():
 def test_warm_up_is_left_out_and_decay_is_seen():
     rate = np.concatenate([np.linspace(0, 1, 10), np.ones(20)])
     trajectory = pd.DataFrame({"step": np.arange(30), "learning_rate": rate})
-    assert settled(trajectory)["step"].iloc[0] == 18  # and as long again
-    assert len(settled(trajectory.head(10))) == 1  # never nothing
+    assert after_warmup(trajectory)["step"].iloc[0] == 18  # and as long again
+    assert len(after_warmup(trajectory.head(10))) == 1  # never nothing
     assert not decays(trajectory)
     trajectory["learning_rate"] = np.concatenate([rate[:15], np.linspace(1, 0, 15)])
     assert decays(trajectory)

@@ -63,13 +63,13 @@ def test_isoflop_curves_pass_through_what_was_measured_and_mark_the_least(law):
 def test_a_sweep_of_few_sizes_has_no_isoflop_figure(law, tmp_path):
     few = {key: cell for key, cell in cells(2).items() if key[1] in SIZES[:2]}
     runs = pd.DataFrame({"variant": ["mmcr"], "P": [32], "D": [32], "K": [2], "flops_per_step": [1.0]})
-    assert isoflop_figure.figures({"mmcr": [law]}, few, runs, tmp_path) == []
+    assert isoflop_figure.isoflop_figures({"mmcr": [law]}, few, runs, tmp_path) == []
 
 
 def test_a_part_of_a_grid_that_has_one_size_alone_for_some_views_is_drawn_without_them(law, tmp_path):
     begun = cells(2) | {key: cell for key, cell in cells(4).items() if key[1] == key[2]}
     sizes = [{"variant": "mmcr", "P": P, "D": D, "K": K, "flops_per_step": P * 1e6} for _, P, D, K in begun]
-    assert len(isoflop_figure.figures({"mmcr": [law]}, begun, pd.DataFrame(sizes), tmp_path)) == 1
+    assert len(isoflop_figure.isoflop_figures({"mmcr": [law]}, begun, pd.DataFrame(sizes), tmp_path)) == 1
 
 
 def rows(images):

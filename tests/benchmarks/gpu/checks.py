@@ -150,8 +150,8 @@ def compiled_views(setting: Setting, shape: str) -> Row:
         compiled = Pretraining(spec, setting.device, images, graphs=False, compiled=True)
     except CompilationFailed as error:
         return check(f"CompilationFailed: {error}", "at most 1e-4", False)
-    order = eager.source.draw(0)
-    compiled.source.draw(0)
+    order = eager.source.prepare_step(0)
+    compiled.source.prepare_step(0)
     off = float((compiled.source.batch(order) - eager.source.batch(order)).abs().max())
     return check(off, "at most 1e-4", off <= 1e-4)
 

@@ -32,7 +32,7 @@ from mmcr_core.data.registry import steps_of
 from mmcr_core.objectives import objective_spec
 from sweeps.execution import run_metadata
 from sweeps.execution.retries import RESTARTS
-from sweeps.execution.run_executor import NO_GRAPHS, Trial
+from sweeps.execution.run_executor import NO_GRAPHS, RunExecutor
 from sweeps.storage.run_status import RunStatus
 from sweeps.storage.sweep_store import Store
 from tests.benchmarks.gpu import rows
@@ -166,7 +166,7 @@ def train(setting: Setting, store: Store, spec: RunSpec, costs: Costs) -> Iterat
     eager = bool(store.read_note(run_id(spec), NO_GRAPHS))
     how = trial_settings(setting, compile="on" if compiled else "off")
     began = time.perf_counter()
-    trial = Trial(spec, store, store.root.name, how, launch="gpu")
+    trial = RunExecutor(spec, store, store.root.name, how, launch="gpu")
     while (progress := trial.advance(SLICE_SECONDS)).status is RunStatus.RUNNING:
         if setting.seconds_left() < LEAVE_SECONDS:
             trial.stop()

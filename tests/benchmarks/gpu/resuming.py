@@ -19,7 +19,7 @@ import torch
 from mmcr_core.config.defaults import run_spec
 from mmcr_core.config.run import BudgetSpec, DatasetSpec, EvaluateSpec, RunSpec
 from mmcr_core.data import registry
-from sweeps.execution.run_executor import Trial
+from sweeps.execution.run_executor import RunExecutor
 from sweeps.storage.run_status import RunStatus
 from sweeps.storage.sweep_store import Store
 from tests.benchmarks.gpu.rows import Row
@@ -47,11 +47,11 @@ def run_of(setting: Setting, **changes: object) -> RunSpec:
     return run_spec(dataset, **(base | small | {"evaluate": EvaluateSpec(2, "knn")} | changes))  # type: ignore[arg-type]
 
 
-def trial(setting: Setting, spec: RunSpec, store: str) -> Trial:
-    return Trial(spec, Store(Path(setting.work) / store), "resuming", trial_settings(setting), launch=LAUNCH)
+def trial(setting: Setting, spec: RunSpec, store: str) -> RunExecutor:
+    return RunExecutor(spec, Store(Path(setting.work) / store), "resuming", trial_settings(setting), launch=LAUNCH)
 
 
-def finish(trial: Trial) -> list[float]:
+def finish(trial: RunExecutor) -> list[float]:
     """Percent error of each step, once the run has ended."""
     while (progress := trial.advance(1.0)).status is RunStatus.RUNNING:
         pass

@@ -22,7 +22,7 @@ from mmcr_core.config.run import (
 )
 from mmcr_core.data.image_set import Images
 from mmcr_core.training import Pretraining
-from sweeps.execution.executor_settings import TrialSettings
+from sweeps.execution.executor_settings import ExecutorSettings
 from tests.benchmarks import measure
 from tests.benchmarks.gpu.stage import Setting
 
@@ -61,10 +61,10 @@ def stl10_images(setting: Setting) -> Images:
     return measure.stl10_images(2048 if setting.real else 128).to(setting.device)
 
 
-def trial_settings(setting: Setting, compile: str = "off") -> TrialSettings:
+def trial_settings(setting: Setting, compile: str = "off") -> ExecutorSettings:
     """Of a cell of a grid that writes no checkpoint by itself and keeps no weights, without pydantic."""
     grid = SimpleNamespace(compile=compile, checkpoint=SimpleNamespace(every_seconds=1e6, keep="none"))
-    return TrialSettings.of(grid, setting.device, threads=1)
+    return ExecutorSettings.of(grid, setting.device, threads=1)
 
 
 def image_file(setting: Setting) -> Path:

@@ -29,7 +29,7 @@ def spec(digits_spec):
 
 def compiled_source(spec, images):
     source = ImageSource(spec, images)
-    source.draw(0)
+    source.prepare_step(0)
     source.compile()
     return source
 
@@ -45,8 +45,8 @@ def test_compiled_views_are_the_eager_ones_and_all_orders_share_six_compilations
     fast = compiled_source(spec, images)
     assert counters["stats"]["unique_graphs"] == 6  # crop, four jitters, the rest
     for step in range(30):
-        order = eager.draw(step)
-        assert fast.draw(step) == order
+        order = eager.prepare_step(step)
+        assert fast.prepare_step(step) == order
         assert (fast.batch(order) - eager.batch(order)).abs().max() < 2e-5
     compiled_source(dataclasses.replace(spec, seed=1, D=4), images)  # a resumed run, or another of the same shape
     assert counters["stats"]["unique_graphs"] == 6
@@ -54,7 +54,7 @@ def test_compiled_views_are_the_eager_ones_and_all_orders_share_six_compilations
 
 def test_views_go_to_a_place_that_is_given_rounded_to_its_type(spec, images):
     source, place = ImageSource(spec, images), torch.empty(8, 3, 16, 16, dtype=torch.bfloat16)
-    order = source.draw(3)
+    order = source.prepare_step(3)
     assert source.batch(order, place) is place
     assert torch.equal(place, source.batch(order).bfloat16())
 

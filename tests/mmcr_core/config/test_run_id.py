@@ -6,7 +6,7 @@ import pytest
 
 from mmcr_core.config import run_id as module
 from mmcr_core.config.defaults import run_spec
-from mmcr_core.config.run import BudgetSpec, DatasetSpec, EncoderSpec, EvaluateSpec, OptimizerSpec, OwnObjectiveSpec
+from mmcr_core.config.run import BudgetSpec, CustomObjectiveSpec, DatasetSpec, EncoderSpec, EvaluateSpec, OptimizerSpec
 from mmcr_core.config.run_id import OWN, canonical_json, identity, run_id
 from mmcr_core.objectives import OBJECTIVES, objective_class, objective_spec
 from sweeps.config.grid_file import load_grid
@@ -99,7 +99,7 @@ def test_an_objective_that_was_never_mended_needs_no_number():
 @pytest.mark.parametrize("objective", [*OBJECTIVES, OWN])
 def test_every_key_of_a_spec_counts_or_is_said_not_to(objective):
     """One that is added to a class and forgotten here would give two different runs one id."""
-    options = OwnObjectiveSpec("my:loss") if objective == OWN else objective_class(objective).Options()
+    options = CustomObjectiveSpec("my:loss") if objective == OWN else objective_class(objective).Options()
     counted = {
         "objective": f"name {module.OPTIONS[objective]}",
         **module.PARTS,

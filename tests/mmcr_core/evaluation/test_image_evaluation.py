@@ -9,7 +9,7 @@ from mmcr_core.config.run import OF_IMAGES, EvaluateSpec
 from mmcr_core.data.image_loader import heldout_views
 from mmcr_core.data.image_set import Images
 from mmcr_core.data.registry import load
-from mmcr_core.evaluation.image_evaluation import asked_for, deviation, evaluate
+from mmcr_core.evaluation.image_evaluation import deviation, evaluate, requested_measures
 from mmcr_core.models.encoders import build_network
 from mmcr_core.models.mixed_precision import embed
 from mmcr_core.theory import percent_error
@@ -52,7 +52,7 @@ def test_what_cannot_be_measured_is_said_to_be_absent(digits_spec):
     unlabelled = Images(images.train, torch.full_like(images.train_labels, -1), images.heldout, images.heldout_labels)
     heldout, *probes = found = evaluate(build_network(spec), spec, unlabelled)
     assert [each.value for each in found] == [None] * len(found)
-    assert {(each.name, each.subject) for each in found} == set(asked_for(spec.evaluate))
+    assert {(each.name, each.subject) for each in found} == set(requested_measures(spec.evaluate))
     assert len(probes) == 6
     assert deviation(heldout) is None
 
@@ -67,14 +67,14 @@ def test_evaluation_leaves_the_network_in_its_mode(digits_spec):
 
 
 def test_a_spec_asks_for_its_measures_by_name():
-    assert asked_for(EvaluateSpec(20, "knn")) == {("heldout_percent_error", ""): 20, ("knn_accuracy", ""): 0}
-    assert asked_for(EvaluateSpec(0, "none")) == {}
+    assert requested_measures(EvaluateSpec(20, "knn")) == {("heldout_percent_error", ""): 20, ("knn_accuracy", ""): 0}
+    assert requested_measures(EvaluateSpec(0, "none")) == {}
     more = EvaluateSpec(0, "knn", ("linear", "effective_rank"), labels_per_class=5)
     accuracies = {(f"{probe}_accuracy", subject) for probe in ("knn", "linear") for subject in ("", "5 labels a class")}
     gains = {("linear_gain", ""), ("linear_gain", "5 labels a class")}
     ranks = {("effective_rank", ""), ("feature_effective_rank", "")}
-    assert set(asked_for(more)) == accuracies | gains | ranks
-    assert set(asked_for(more, trained=False)) == accuracies | ranks
+    assert set(requested_measures(more)) == accuracies | gains | ranks
+    assert set(requested_measures(more, trained=False)) == accuracies | ranks
 
 
 @pytest.mark.parametrize("trained", [False, True])
@@ -83,6 +83,6 @@ def test_what_is_asked_for_is_what_is_measured(digits_spec, capacity_stand_in, t
     images = load(spec.dataset)
     network = build_network(digits_spec(seed=3))
     found = evaluate(network, spec, images, trained=trained)
-    assert {(each.name, each.subject) for each in found} == set(asked_for(spec.evaluate, trained=trained))
+    assert {(each.name, each.subject) for each in found} == set(requested_measures(spec.evaluate, trained=trained))
     assert all(each.value is not None for each in found)
     assert found == evaluate(network, spec, images, trained=trained)

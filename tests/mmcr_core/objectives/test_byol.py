@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from mmcr_core.config.run import BudgetSpec
-from mmcr_core.models.ema_teacher import follow, momentum_copy
+from mmcr_core.models.ema_teacher import ema_copy, ema_update
 from mmcr_core.objectives import make_objective, objective_spec
 from mmcr_core.training import Pretraining
 from tests.mmcr_core.objectives.published import unit
@@ -70,13 +70,13 @@ def test_its_momentum_rises_by_half_a_cosine_from_its_base_to_one():
 
 def test_a_copy_follows_weights_and_keeps_its_own_statistics():
     network = torch.nn.Sequential(torch.nn.Linear(2, 3), torch.nn.BatchNorm1d(3))
-    copy = momentum_copy(network)
+    copy = ema_copy(network)
     before = [parameter.clone() for parameter in copy.parameters()]
     with torch.no_grad():
         for parameter in network.parameters():
             parameter += 1
     network(torch.randn(8, 2))
-    follow(copy, network, torch.tensor(0.75))
+    ema_update(copy, network, torch.tensor(0.75))
     for old, new in zip(before, copy.parameters(), strict=True):
         assert torch.allclose(new, old + 0.25) and not new.requires_grad
     assert torch.equal(copy[1].running_mean, torch.zeros(3))

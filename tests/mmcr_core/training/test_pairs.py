@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from mmcr_core.config.run import OF_PAIRS, BudgetSpec, DatasetSpec, EvaluateSpec
-from mmcr_core.evaluation.evaluate import asked_for
+from mmcr_core.evaluation.evaluate import requested_measures
 from mmcr_core.objectives import objective_spec
 from mmcr_core.training import Pretraining
 from mmcr_core.training.flops import flops_per_step
@@ -54,7 +54,7 @@ def test_what_pairs_are_asked_for_is_what_is_measured(pairs_spec):
     measures = ("knn", "effective_rank", "alignment", "mutual_information", *OF_PAIRS)
     run = Pretraining(pairs_spec(evaluate=EvaluateSpec(2, "none", measures)))
     found = run.evaluate()
-    assert {(each.name, each.subject) for each in found} == set(asked_for(run.spec, trained=False))
+    assert {(each.name, each.subject) for each in found} == set(requested_measures(run.spec, trained=False))
     assert all(each.value is not None for each in found)
     assert found == run.evaluate()
 
@@ -72,8 +72,8 @@ def test_a_limit_trains_on_so_many_pairs(pairs_spec):
     run = Pretraining(spec)
     tokens = set()
     for step in range(4):
-        run.source.draw(step)
-        tokens |= {tuple(row) for row in run.source.beside[0].tolist()}
+        run.source.prepare_step(step)
+        tokens |= {tuple(row) for row in run.source.extra_inputs[0].tolist()}
     assert run.source.available == 40
     assert 32 <= len(tokens) <= 40
 
@@ -85,9 +85,9 @@ def test_images_and_their_names_stand_in_the_same_rows(pairs_spec):
     spec = pairs_spec()
     plain = dataclasses.replace(spec.views, crop_scale=(1.0, 1.0), crop_ratio=(1.0, 1.0), mean=(0.0,), std=(1.0,))
     run = Pretraining(dataclasses.replace(spec, views=plain))
-    views = run.source.batch(run.source.draw(3))
+    views = run.source.batch(run.source.prepare_step(3))
     names = tokens_of(spec)([texts[0] for texts in run.images.train_captions])
     said = {tuple(row): place for place, row in enumerate(names.tolist())}
-    for view, tokens in zip(views, run.source.beside[0].tolist(), strict=True):
+    for view, tokens in zip(views, run.source.extra_inputs[0].tolist(), strict=True):
         glyph = run.images.train[said[tuple(tokens)], :, 0].float() / 255
         torch.testing.assert_close(view[0], glyph, atol=1e-5, rtol=0)

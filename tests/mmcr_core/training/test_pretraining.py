@@ -182,7 +182,7 @@ def test_colour_views_read_nothing_back(digits_spec):
     images = Images(pixels, torch.zeros(40), pixels, torch.zeros(40))
     recipe = dataclasses.replace(VIEW_RECIPES["stl10"], size=16, blur=0.5, solarise=0.2)
     run = Pretraining(digits_spec(dataset=DatasetSpec("stl10"), views=recipe), "meta", images)
-    for order in run.source.orders():
+    for order in run.source.graph_keys():
         run.source.batch(order)
     run.train_step()
 

@@ -6,7 +6,7 @@ import pytest
 from rich.console import Console
 from rich.table import Table
 
-from sweeps.cli.console import columns, fitting, left_out, say, table_width, wrapped
+from sweeps.cli.console import columns, fitting, left_out, print_wrapped, table_width, wrapped
 
 TABLE = {"cell": ["0", "12"], "run_id": ["24adf9d0fe566ff4"] * 2, "memory": ["3 MiB", "20 MiB"], "starts": ["", "+8 s"]}
 
@@ -45,5 +45,5 @@ def test_what_is_no_terminal_has_the_columns_that_are_asked_for(given, found, mo
 def test_a_pipe_takes_lines_of_any_length(monkeypatch):
     monkeypatch.delenv("COLUMNS", raising=False)
     stream = io.StringIO()
-    say("word " * 60, stream)
+    print_wrapped("word " * 60, stream)
     assert stream.getvalue() == "word " * 60 + "\n"

@@ -11,8 +11,8 @@ from mmcr_core.data.image_set import DatasetError
 from mmcr_core.objectives import objective_spec
 from sweeps.execution.artifacts import missing_measures, read_kept, runs_to_continue
 from sweeps.execution.encoder_loading import load_network
-from sweeps.execution.executor_settings import TrialSettings
-from sweeps.execution.run_executor import Trial
+from sweeps.execution.executor_settings import ExecutorSettings
+from sweeps.execution.run_executor import RunExecutor
 from sweeps.storage.sweep_store import Store
 from tests.conftest import run_script
 from tests.sweeps.execution.test_run_executor import to_end
@@ -21,7 +21,7 @@ IN_STEPS = OptimizerSpec(warmup=5)
 
 
 def finish(spec, store, **settings):
-    trial = Trial(spec, store, "s", TrialSettings(**settings))
+    trial = RunExecutor(spec, store, "s", ExecutorSettings(**settings))
     progress = to_end(trial)
     assert progress.status == "finished", progress.error
     return trial.run_id, progress
@@ -71,11 +71,11 @@ def test_a_finished_run_stays_finished_where_it_cannot_be_measured_again(tmp_pat
         raise DatasetError("the data has changed")
 
     monkeypatch.setattr("sweeps.execution.backfill.Pretraining", fails)
-    progress = Trial(digits_spec(evaluate=EvaluateSpec(4, "knn")), store, "s").advance(60)
+    progress = RunExecutor(digits_spec(evaluate=EvaluateSpec(4, "knn")), store, "s").advance(60)
     assert progress.status == "failed"
     assert progress.error == "finished, but cannot be measured again: DatasetError: the data has changed"
     assert store.read_run(run_id) == before
-    assert not store.claim(run_id, "other").held()
+    assert not store.lease(run_id, "other").held()
 
 
 def test_where_no_weights_were_kept_what_is_missing_is_said(tmp_path, digits_spec):
@@ -89,7 +89,7 @@ def test_damaged_weights_are_told_where_a_measure_needs_them(tmp_path, digits_sp
     store = Store(tmp_path)
     run_id, _ = finish(digits_spec(), store)
     (tmp_path / "weights" / f"{run_id}.pt").write_bytes(b"half")
-    progress = Trial(digits_spec(evaluate=EvaluateSpec(2, "knn")), store, "s").advance(60)
+    progress = RunExecutor(digits_spec(evaluate=EvaluateSpec(2, "knn")), store, "s").advance(60)
     assert progress.status == "failed"
     assert "lacks knn_accuracy, and its weights are damaged; see: python sweeps/store.py check" in progress.error
     assert store.status(run_id) == "finished"

@@ -15,8 +15,8 @@ from mmcr_core.models.custom_encoders import with_defaults
 from mmcr_core.models.encoders import feature_count
 from sweeps.cli.errors import UserError
 from sweeps.execution.encoder_loading import load_network
-from sweeps.execution.executor_settings import TrialSettings
-from sweeps.execution.run_executor import Trial
+from sweeps.execution.executor_settings import ExecutorSettings
+from sweeps.execution.run_executor import RunExecutor
 from sweeps.storage.sweep_store import Store
 from tests.custom_components import write_own
 from tests.sweeps.execution.test_run_executor import to_end
@@ -25,7 +25,7 @@ from tests.sweeps.execution.test_run_executor import to_end
 @pytest.fixture
 def trained(tmp_path, digits_spec):
     spec = digits_spec(budget=BudgetSpec(steps=60), evaluate=EvaluateSpec(2, "knn"))
-    trial = Trial(spec, Store(tmp_path), "s")
+    trial = RunExecutor(spec, Store(tmp_path), "s")
     to_end(trial)
     return tmp_path, trial.run_id, spec
 
@@ -59,7 +59,7 @@ def test_what_is_missing_is_said_in_one_sentence(trained, digits_spec, tmp_path)
     (folder / "weights" / f"{run_id}.pt").write_bytes(b"half")
     with pytest.raises(UserError, match=r"is damaged; see: python sweeps/store\.py check"):
         load_network(folder, run_id)
-    bare = Trial(digits_spec(), Store(tmp_path / "bare"), "s", TrialSettings(keep="none"))
+    bare = RunExecutor(digits_spec(), Store(tmp_path / "bare"), "s", ExecutorSettings(keep="none"))
     to_end(bare)
     with pytest.raises(UserError, match="is finished and kept no weights"):
         load_network(tmp_path / "bare", bare.run_id)
@@ -69,7 +69,7 @@ def test_a_network_with_an_own_encoder_needs_that_encoder(tmp_path, digits_spec,
     monkeypatch.setattr(sys, "path", [*sys.path, str(tmp_path)])
     monkeypatch.setattr(custom_imports, "_FOLDERS", [])
     own = write_own(tmp_path)
-    trial = Trial(digits_spec(encoder=with_defaults(EncoderSpec(f"{own}:net"))), Store(tmp_path / "s"), "s")
+    trial = RunExecutor(digits_spec(encoder=with_defaults(EncoderSpec(f"{own}:net"))), Store(tmp_path / "s"), "s")
     to_end(trial)
     assert load_network(tmp_path / "s", trial.run_id).encoder[0].out_channels == 4
     del sys.modules[own], custom_imports._DIGESTS[own]
@@ -81,7 +81,7 @@ def test_a_network_with_an_own_encoder_needs_that_encoder(tmp_path, digits_spec,
 
 def test_towers_embed_images_and_texts_as_they_were_measured(tmp_path, pairs_spec):
     spec = pairs_spec(evaluate=EvaluateSpec(0, "none", ("retrieval", "modality_gap")))
-    trial = Trial(spec, Store(tmp_path), "s")
+    trial = RunExecutor(spec, Store(tmp_path), "s")
     assert to_end(trial).status == "finished"
     network, pairs = load_network(tmp_path, trial.run_id), registry.load(spec.dataset)
     with torch.no_grad():

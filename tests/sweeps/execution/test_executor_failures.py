@@ -14,15 +14,15 @@ from ray.exceptions import RayTaskError
 
 from mmcr_core import custom_imports
 from mmcr_core.augmentation.compiled_augmentations import CompilationFailed
-from mmcr_core.config.run import BudgetSpec, DatasetSpec, EncoderSpec, OptimizerSpec, OwnObjectiveSpec, ProjectorSpec
+from mmcr_core.config.run import BudgetSpec, CustomObjectiveSpec, DatasetSpec, EncoderSpec, OptimizerSpec, ProjectorSpec
 from mmcr_core.objectives import objective_spec
 from mmcr_core.training import CaptureFailed, CaptureOutOfMemory, Pretraining
 from sweeps.config.settings import GridSettings, ResourceSettings
 from sweeps.execution import run_executor
-from sweeps.execution.executor_settings import TrialSettings
+from sweeps.execution.executor_settings import ExecutorSettings
 from sweeps.execution.ray.trainable import OtherCode
 from sweeps.execution.ray.tune_callback import WorkerWatch
-from sweeps.execution.run_executor import Trial
+from sweeps.execution.run_executor import RunExecutor
 from sweeps.monitoring.outcome import Ending, StopReason
 from sweeps.planning.plan import Machine, plan
 from sweeps.storage.sweep_store import Store
@@ -55,7 +55,7 @@ def failing_at(monkeypatch, step, error):
 )
 def test_out_of_memory_is_called_that_wherever_it_happens(tmp_path, digits_spec, monkeypatch, error, ends):
     failing_at(monkeypatch, 3, error)
-    progress = to_end(Trial(digits_spec(), Store(tmp_path), "s"))
+    progress = to_end(RunExecutor(digits_spec(), Store(tmp_path), "s"))
     assert progress.ending == Ending(StopReason.OUT_OF_MEMORY, f"OutOfMemoryError: {error}")
     assert progress.process_ends is ends
     (row,) = Store(tmp_path).rows()
@@ -66,12 +66,12 @@ def test_after_a_failed_capture_the_run_goes_on_without_graphs_in_another_proces
     store, spec = Store(tmp_path), digits_spec(budget=BudgetSpec(steps=30))
     with monkeypatch.context() as patch:
         failing_at(patch, 3, CaptureFailed("the step cannot be captured as a CUDA graph (stream is capturing)"))
-        trial = Trial(spec, store, "s")
+        trial = RunExecutor(spec, store, "s")
         with pytest.raises(CaptureFailed):
             to_end(trial)
         trial.stop()  # as Ray does when it lets go of a process
     assert store.statuses() == {}
-    assert not store.claim(trial.run_id, "other").held()
+    assert not store.lease(trial.run_id, "other").held()
     graphs = []
     whole = Pretraining.__init__
 
@@ -80,7 +80,7 @@ def test_after_a_failed_capture_the_run_goes_on_without_graphs_in_another_proces
         whole(run, *arguments, **options)
 
     monkeypatch.setattr(Pretraining, "__init__", noted)
-    assert to_end(Trial(spec, store, "s")).status == "finished"
+    assert to_end(RunExecutor(spec, store, "s")).status == "finished"
     assert graphs == [False]
     (row,) = store.rows()
     assert json.loads(row["versions"])["notes"] == [
@@ -101,7 +101,7 @@ def test_a_worker_that_dies_makes_no_finished_run_a_failed_one(tmp_path, digits_
     """As where it measures what a finished run lacks."""
     store, spec = Store(tmp_path), digits_spec()
     if before:
-        to_end(Trial(spec, store, "s"))
+        to_end(RunExecutor(spec, store, "s"))
     (cell,) = plan((spec,), ResourceSettings(), Machine(gpus=0, cpus=1, gpu_memory_bytes=0, flops_per_second=1e11))
     watch = WorkerWatch({cell.run_id: cell}, GridSettings(name="s"), store, Mock())
     watch.on_trial_error(1, [], died(cell.run_id))
@@ -146,20 +146,20 @@ def test_mcr2_goes_on_without_graphs_where_an_illegal_call_spoils_a_capture(tmp_
     if where == "step":
         monkeypatch.setattr(torch.linalg, "cholesky_ex", spoils(factor))
     store, alone = Store(tmp_path / "s"), Store(tmp_path / "alone")
-    trial = Trial(spec, store, "s")
+    trial = RunExecutor(spec, store, "s")
     with pytest.raises(CaptureFailed, match=illegal):
         to_end(trial)
     assert store.statuses() == {}
-    assert not store.claim(trial.run_id, "other").held()
+    assert not store.lease(trial.run_id, "other").held()
     captures = len(gpu.pools)
-    assert to_end(Trial(spec, store, "s")).status == "finished"  # as in a fresh process
+    assert to_end(RunExecutor(spec, store, "s")).status == "finished"  # as in a fresh process
     assert len(gpu.pools) == captures
     (row,) = store.rows()
     assert json.loads(row["versions"])["notes"] == [
         f"the step cannot be captured as a CUDA graph ({illegal}, when calling a function); it runs eagerly"
     ]
     monkeypatch.setattr(run_executor, "Pretraining", Pretraining)
-    to_end(Trial(spec, alone, "s"))
+    to_end(RunExecutor(spec, alone, "s"))
     eager = alone.read_trajectory(trial.run_id)
     pd.testing.assert_frame_equal(store.read_trajectory(trial.run_id), eager, check_exact=True)
 
@@ -167,13 +167,13 @@ def test_mcr2_goes_on_without_graphs_where_an_illegal_call_spoils_a_capture(tmp_
 def test_a_broken_context_ends_the_process_and_writes_no_checkpoint(tmp_path, digits_spec, monkeypatch):
     failing_at(monkeypatch, 5, RuntimeError("CUDA error: an illegal memory access was encountered"))
     store = Store(tmp_path)
-    trial = Trial(digits_spec(), store, "s")
+    trial = RunExecutor(digits_spec(), store, "s")
     with pytest.raises(RuntimeError, match="illegal memory access"):
         to_end(trial)
     trial.stop()
     assert store.statuses() == {}
     assert store.checkpointed_step(trial.run_id) == 0
-    assert not store.claim(trial.run_id, "other").held()
+    assert not store.lease(trial.run_id, "other").held()
 
 
 def test_where_views_cannot_be_compiled_the_run_says_so_and_goes_on(tmp_path, digits_spec, monkeypatch):
@@ -182,7 +182,7 @@ def test_where_views_cannot_be_compiled_the_run_says_so_and_goes_on(tmp_path, di
 
     monkeypatch.setattr("mmcr_core.augmentation.augmentation_pipeline.compiled_stages", fails)
     store = Store(tmp_path)
-    assert to_end(Trial(digits_spec(), store, "s", TrialSettings(compiled=True))).status == "finished"
+    assert to_end(RunExecutor(digits_spec(), store, "s", ExecutorSettings(compiled=True))).status == "finished"
     (row,) = store.rows()
     versions = json.loads(row["versions"])
     assert versions["notes"] == ["the views are not compiled: there is no C++ compiler"]
@@ -200,17 +200,17 @@ def test_a_resumed_run_stays_compiled_or_not_as_it_began(tmp_path, digits_spec, 
 
     monkeypatch.setattr("mmcr_core.augmentation.augmentation_pipeline.compiled_stages", stages)
     store, spec = Store(tmp_path), digits_spec(budget=BudgetSpec(steps=40))
-    begun = Trial(spec, store, "s", TrialSettings(compiled=True))
+    begun = RunExecutor(spec, store, "s", ExecutorSettings(compiled=True))
     begun.advance(1e-9)
     begun.stop()
-    to_end(Trial(spec, store, "s", TrialSettings(compiled=False)))
+    to_end(RunExecutor(spec, store, "s", ExecutorSettings(compiled=False)))
     assert asked == [True, True]
     assert json.loads(store.rows()[0]["versions"])["compiled"] is True
 
 
 def test_tf32_and_compilation_are_recorded(tmp_path, digits_spec):
     store = Store(tmp_path)
-    to_end(Trial(digits_spec(), store, "s"))
+    to_end(RunExecutor(digits_spec(), store, "s"))
     versions = json.loads(store.rows()[0]["versions"])
     assert versions["compiled"] is False
     assert versions["tf32"] in (True, False)
@@ -230,13 +230,13 @@ def ended(how, tmp_path, digits_spec, monkeypatch):
             "capture failed": CaptureFailed("no"),
         }[how]
         failing_at(monkeypatch, 3, error)
-    trial = Trial(digits_spec(**changes), Store(tmp_path), "s")
+    trial = RunExecutor(digits_spec(**changes), Store(tmp_path), "s")
     if how == "interrupted":
         trial.advance(1e-9)
         trial.stop()
     elif how == "taken over":
         trial.advance(1e-9)
-        trial._claim._lost = True
+        trial._lease._lost = True
         assert trial.advance(1).status == "left"
     else:
         try:
@@ -291,10 +291,10 @@ def test_a_node_without_the_code_that_was_planned_fails_the_cell_in_one_sentence
     own = write_own(tmp_path) if here == "another source" else "own_but_absent"
     parts = {
         "encoder": {"encoder": EncoderSpec(f"{own}:net", source="0" * 16), "projector": ProjectorSpec(())},
-        "objective": {"objective": OwnObjectiveSpec(f"{own}:Pull", {}, "0" * 16)},
+        "objective": {"objective": CustomObjectiveSpec(f"{own}:Pull", {}, "0" * 16)},
     }
     store = Store(tmp_path / "s")
-    progress = to_end(Trial(digits_spec(**parts[part]), store, "s"))
+    progress = to_end(RunExecutor(digits_spec(**parts[part]), store, "s"))
     assert progress.status == "failed"
     (row,) = store.rows()
     says = "is not what was planned: .*; make the files the same" if here == "another source" else "there is no module"

@@ -7,11 +7,11 @@ import pandas as pd
 import pytest
 
 from mmcr_core.config.run import OF_IMAGES, BudgetSpec, EvaluateSpec, OptimizerSpec
-from mmcr_core.evaluation.evaluate import asked_for
+from mmcr_core.evaluation.evaluate import requested_measures
 from mmcr_core.training import Pretraining
 from sweeps.execution.artifacts import missing_at, missing_measures
-from sweeps.execution.executor_settings import TrialSettings
-from sweeps.execution.run_executor import Trial
+from sweeps.execution.executor_settings import ExecutorSettings
+from sweeps.execution.run_executor import RunExecutor
 from sweeps.planning.sweep import open_sweep, todo
 from sweeps.storage.sweep_store import Store
 from tests.sweeps.execution.test_run_executor import killed_until_done, to_end
@@ -25,7 +25,7 @@ def table(store, run_id):
 
 
 def trained(spec, folder, seconds=60.0, **settings):
-    trial = Trial(spec, Store(folder), "s", TrialSettings(**settings))
+    trial = RunExecutor(spec, Store(folder), "s", ExecutorSettings(**settings))
     progress = to_end(trial, seconds)
     assert progress.status == "finished", progress.error
     return trial.run_id, progress
@@ -42,7 +42,7 @@ def test_fractions_are_measured_where_they_lie_and_change_nothing(tmp_path, digi
     assert other.measured_steps(run_id) == [0, 20, 40]
     for step in (0, 20, 40):
         found = {(row["name"], row["subject"]) for row in other.read_measures(run_id, step)}
-        assert found == set(asked_for(measured, trained=step > 0))
+        assert found == set(requested_measures(measured, trained=step > 0))
     rows = table(other, run_id)
     assert (rows["images"] == 16 * rows["step"]).all()
     run = Pretraining(measured)
@@ -66,18 +66,18 @@ def test_kills_lose_no_measure_and_change_none(tmp_path, digits_spec):
 def test_a_measure_lost_between_checkpoint_and_kill_is_made_again(tmp_path, digits_spec):
     spec = digits_spec(budget=BudgetSpec(steps=40), evaluate=ON_THE_WAY)
     run_id, _ = trained(spec, tmp_path / "whole")
-    store, trial = Store(tmp_path / "cut"), Trial(spec, Store(tmp_path / "cut"), "s")
+    store, trial = Store(tmp_path / "cut"), RunExecutor(spec, Store(tmp_path / "cut"), "s")
     while trial._run is None or trial._run.step < 20:
         trial.advance(1e-9)
     trial.stop()  # a checkpoint of the very step that is to be measured
     assert store.checkpointed_step(run_id) == 20 and missing_at(store, spec, 20)
-    assert to_end(Trial(spec, store, "s")).status == "finished"
+    assert to_end(RunExecutor(spec, store, "s")).status == "finished"
     pd.testing.assert_frame_equal(table(store, run_id), table(Store(tmp_path / "whole"), run_id), check_exact=True)
 
 
 def test_a_run_that_starts_anew_forgets_what_was_measured_of_the_last_attempt(tmp_path, digits_spec):
     spec, store = digits_spec(budget=BudgetSpec(steps=40), evaluate=ON_THE_WAY), Store(tmp_path)
-    trial = Trial(spec, store, "s")
+    trial = RunExecutor(spec, store, "s")
     done = {"images": 0, "flops": 0.0, "name": "alignment", "subject": "", "value": 9.0, "count": 360}
     store.write_measures(trial.run_id, 4, [done])
     assert to_end(trial).status == "finished"
@@ -167,7 +167,7 @@ def test_steps_of_fractions(at):
 def test_a_run_that_is_about_to_diverge_is_measured_and_diverges(tmp_path, digits_spec, capacity_stand_in):
     every = EvaluateSpec(2, "knn", OF_IMAGES, (0, 0.1, 1), labels_per_class=5)
     wild = OptimizerSpec(learning_rate=1e30, warmup=0)
-    trial = Trial(digits_spec(optimizer=wild, evaluate=every, budget=BudgetSpec(steps=10)), Store(tmp_path), "s")
+    trial = RunExecutor(digits_spec(optimizer=wild, evaluate=every, budget=BudgetSpec(steps=10)), Store(tmp_path), "s")
     progress = to_end(trial)
     assert progress.status == "diverged", progress.error
     store = Store(tmp_path)

@@ -9,7 +9,7 @@ import pytest
 from sweeps.config.settings import GridSettings, ResourceSettings
 from sweeps.execution.ray import ray_tune
 from sweeps.execution.ray.ray_tune import Launch
-from sweeps.execution.run_executor import Trial
+from sweeps.execution.run_executor import RunExecutor
 from sweeps.monitoring.outcome import Ending, Outcome, StopReason
 from sweeps.monitoring.summary import show
 from sweeps.planning.limits import Limits
@@ -62,11 +62,11 @@ def played(retries, time_is_up, ctrl_c, other, tmp_path, digits_spec, monkeypatc
     if other:  # the other launch finishes while this one waits
 
         def finish(seconds):
-            to_end(Trial(specs[kinds.index("elsewhere")], store, "s"))
+            to_end(RunExecutor(specs[kinds.index("elsewhere")], store, "s"))
 
         monkeypatch.setattr(ray_tune.time, "sleep", finish)
         held = iter([True])
-        monkeypatch.setattr("sweeps.storage.leases.Claim.held", lambda claim: next(held, False))
+        monkeypatch.setattr("sweeps.storage.leases.Lease.held", lambda lease: next(held, False))
     outcome = launch.run(cells)
     sweep = Sweep(launch.settings, specs, specs, "", str(tmp_path), store)
     return launch, outcome, show(sweep, outcome, as_json=False)
@@ -93,7 +93,7 @@ def test_every_combination_ends_as_the_table_says(
 def test_a_cell_that_the_other_launch_gives_up_is_trained_here(tmp_path, digits_spec, monkeypatch):
     monkeypatch.setattr(ray_tune.time, "sleep", lambda _: None)
     held = iter([True, True, False])
-    monkeypatch.setattr("sweeps.storage.leases.Claim.held", lambda claim: next(held, False))
+    monkeypatch.setattr("sweeps.storage.leases.Lease.held", lambda lease: next(held, False))
     spec = digits_spec()
     (cell,) = plan((spec,), ResourceSettings(), Machine(0, 2, 0, 1e11))
     launch = Played(GridSettings(name="s"), Store(tmp_path), Silent(), tmp_path, Limits())

@@ -12,9 +12,9 @@ import pandas as pd
 import pytest
 
 from sweeps.config.grid_file import load_grid
-from sweeps.execution.executor_settings import TrialSettings
+from sweeps.execution.executor_settings import ExecutorSettings
 from sweeps.execution.fresh_process import CARRIED, Carried
-from sweeps.execution.run_executor import Trial
+from sweeps.execution.run_executor import RunExecutor
 from sweeps.monitoring.sweep_status import survey
 from sweeps.planning.cpu_count import usable_cores
 from sweeps.storage.sweep_store import Store
@@ -67,7 +67,7 @@ def test_signals_leave_a_checkpoint_and_the_next_task_goes_on_bit_for_bit(write_
     grid = write_grid(budget="{steps: 700}", checkpoint="{every_seconds: 1000}")
     command = [sys.executable, "sweeps/launch.py", str(grid), "--cell", "0", "--results", str(tmp_path / "r")]
     store, (spec,) = Store(tmp_path / "r/tiny"), load_grid(grid).cells
-    whole = Trial(spec, Store(tmp_path / "whole"), "s", TrialSettings(threads=usable_cores()))
+    whole = RunExecutor(spec, Store(tmp_path / "whole"), "s", ExecutorSettings(threads=usable_cores()))
     process = subprocess.Popen(command, cwd=REPOSITORY, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     while not store.steps_stored(whole.run_id):
         assert process.poll() is None, process.communicate()
@@ -77,7 +77,7 @@ def test_signals_leave_a_checkpoint_and_the_next_task_goes_on_bit_for_bit(write_
     assert "interrupted with 1 to go" in stdout
     assert "Traceback" not in stderr
     assert store.checkpointed_step(whole.run_id) >= 500
-    assert not store.claim(whole.run_id, "").held()
+    assert not store.lease(whole.run_id, "").held()
     assert one(grid, 0, tmp_path / "r").returncode == 0
     to_end(whole, 60)
     pd.testing.assert_frame_equal(

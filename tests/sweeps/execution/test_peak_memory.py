@@ -5,9 +5,10 @@ import torch
 
 from mmcr_core.config.run import BudgetSpec
 from mmcr_core.training import Pretraining
-from sweeps.execution.executor_settings import TrialSettings
+from sweeps.execution import run_executor
+from sweeps.execution.executor_settings import ExecutorSettings
 from sweeps.execution.peak_memory import FIRST_STEPS
-from sweeps.execution.run_executor import Trial
+from sweeps.execution.run_executor import RunExecutor
 from sweeps.planning import profiling
 from sweeps.planning.profiling import measure
 from sweeps.storage.sweep_store import Store
@@ -63,7 +64,7 @@ def _played(monkeypatch):
 
 
 def memory_of(spec, folder, device="cuda", seconds=0.05):
-    trial = Trial(spec, Store(folder), "s", TrialSettings(device=device))
+    trial = RunExecutor(spec, Store(folder), "s", ExecutorSettings(device=device))
     progress = to_end(trial, seconds)
     assert progress.status == "finished", progress.error
     row = Store(folder).read_run(trial.run_id)
@@ -86,7 +87,7 @@ def test_a_run_that_ends_before_says_no_more_than_its_peak(tmp_path, digits_spec
 def test_a_resumed_run_sets_its_own_first_steps_apart(tmp_path, digits_spec, monkeypatch):
     monkeypatch.setattr(torch, "load", lambda *given, _load=torch.load, **_: _load(given[0], weights_only=True))
     spec = digits_spec(budget=BudgetSpec(steps=30))
-    begun = Trial(spec, Store(tmp_path), "s", TrialSettings(device="cuda"))
+    begun = RunExecutor(spec, Store(tmp_path), "s", ExecutorSettings(device="cuda"))
     begun.advance(1e-9)
     begun.stop()
     assert memory_of(spec, tmp_path) == (LIVE + SEARCH, LIVE + EVALUATION)

@@ -18,8 +18,8 @@ from mmcr_core.config.defaults import VIEW_RECIPES
 from mmcr_core.config.run import BudgetSpec, DatasetSpec, EvaluateSpec, OptimizerSpec, ZeroShotSpec
 from mmcr_core.objectives import OBJECTIVES, objective_spec
 from sweeps.execution.artifacts import read_kept
-from sweeps.execution.executor_settings import TrialSettings
-from sweeps.execution.run_executor import Trial
+from sweeps.execution.executor_settings import ExecutorSettings
+from sweeps.execution.run_executor import RunExecutor
 from sweeps.storage.sweep_store import Store
 from tests.mmcr_core.data.shards.shard_data import write_set
 
@@ -32,7 +32,7 @@ def to_end(trial, seconds=0.05):
 
 def test_a_finished_run_has_its_outcome_cost_and_provenance(tmp_path, digits_spec):
     spec = digits_spec(budget=BudgetSpec(steps=40), evaluate=EvaluateSpec(3, "knn"))
-    trial = Trial(spec, Store(tmp_path), "sweep")
+    trial = RunExecutor(spec, Store(tmp_path), "sweep")
     assert to_end(trial).status == "finished"
     row, trajectory = Store(tmp_path).read_run(trial.run_id), Store(tmp_path).read_trajectory(trial.run_id)
     assert row["status"] == "finished" and row["error"] is None
@@ -61,7 +61,7 @@ def test_a_finished_run_has_its_outcome_cost_and_provenance(tmp_path, digits_spe
 )
 def test_of_a_finished_run_stays_what_was_asked_for(tmp_path, digits_spec, keep, holds):
     store = Store(tmp_path)
-    trial = Trial(digits_spec(), store, "s", TrialSettings(keep=keep))
+    trial = RunExecutor(digits_spec(), store, "s", ExecutorSettings(keep=keep))
     to_end(trial)
     kept = read_kept(store, trial.run_id)
     assert (set(kept) if kept else None) == holds
@@ -74,7 +74,7 @@ def test_slices_of_any_length_give_the_same_trajectory(tmp_path, digits_spec):
     trajectories = []
     for i, seconds in enumerate((0.0, 0.01, 60.0)):
         store = Store(tmp_path / str(i))
-        to_end(Trial(spec, store, "s"), seconds or 1e-9)
+        to_end(RunExecutor(spec, store, "s"), seconds or 1e-9)
         trajectories.append(store.read_trajectory(store.statuses().popitem()[0]))
     pd.testing.assert_frame_equal(trajectories[0], trajectories[1], check_exact=True)
     pd.testing.assert_frame_equal(trajectories[0], trajectories[2], check_exact=True)
@@ -82,7 +82,7 @@ def test_slices_of_any_length_give_the_same_trajectory(tmp_path, digits_spec):
 
 def test_a_run_that_raises_is_failed_with_its_reason(tmp_path, digits_spec):
     spec = digits_spec(dataset=DatasetSpec("stl10", root=str(tmp_path / "none")), views=stl10_views())
-    trial = Trial(spec, Store(tmp_path), "s")
+    trial = RunExecutor(spec, Store(tmp_path), "s")
     progress = trial.advance(1)
     assert progress.status == "failed"
     row = Store(tmp_path).read_run(trial.run_id)
@@ -100,7 +100,7 @@ def test_a_run_that_diverges_says_where_and_starts_anew_when_retried(tmp_path, d
     spec = digits_spec(optimizer=OptimizerSpec(learning_rate=1e30), budget=BudgetSpec(steps=30))
     store = Store(tmp_path)
     for _ in range(2):
-        assert to_end(Trial(spec, store, "s")).status == "diverged"
+        assert to_end(RunExecutor(spec, store, "s")).status == "diverged"
         (run_id,) = store.statuses()
         row, trajectory = store.read_run(run_id), store.read_trajectory(run_id)
         assert "not finite from step" in row["error"]
@@ -123,7 +123,7 @@ def test_skipped_images_are_recorded(tmp_path, digits_spec):
         encoded.append(stream.getvalue())
     pq.write_table(pa.table({"image": [*encoded, b"broken"]}), tmp_path / "a.parquet")
     spec = digits_spec(dataset=DatasetSpec("parquet", path=str(tmp_path / "a.parquet")), views=stl10_views())
-    trial = Trial(spec, Store(tmp_path / "s"), "s")
+    trial = RunExecutor(spec, Store(tmp_path / "s"), "s")
     progress = to_end(trial)
     assert progress.status == "finished", progress.error
     assert progress.notes[0].startswith("parquet: skipped 1 unreadable images: row 40")
@@ -135,26 +135,26 @@ def test_a_resumed_run_keeps_the_threads_it_began_with(tmp_path, digits_spec, th
     import torch
 
     store, spec = Store(tmp_path), digits_spec(budget=BudgetSpec(steps=50))
-    begun = Trial(spec, store, "s", TrialSettings(threads=threads))
+    begun = RunExecutor(spec, store, "s", ExecutorSettings(threads=threads))
     begun.advance(1e-9)
     begun.stop()
-    to_end(Trial(spec, store, "s", TrialSettings(threads=3 - threads)))
+    to_end(RunExecutor(spec, store, "s", ExecutorSettings(threads=3 - threads)))
     assert torch.get_num_threads() == threads
     assert json.loads(store.read_run(begun.run_id)["versions"])["threads"] == threads
 
 
 def test_a_foreign_or_damaged_checkpoint_is_not_used(tmp_path, digits_spec):
     spec, store = digits_spec(budget=BudgetSpec(steps=30)), Store(tmp_path)
-    whole = Trial(spec, Store(tmp_path / "whole"), "s")
+    whole = RunExecutor(spec, Store(tmp_path / "whole"), "s")
     to_end(whole)
-    other = Trial(digits_spec(seed=7, budget=BudgetSpec(steps=30)), store, "s")
+    other = RunExecutor(digits_spec(seed=7, budget=BudgetSpec(steps=30)), store, "s")
     other.advance(1e-9)
     other.stop()
     folder = tmp_path / "checkpoints"
     (folder / other.run_id).rename(folder / whole.run_id)
     store.write_checkpoint(whole.run_id, 20, b"")
     (folder / whole.run_id / "00000020.ckpt").write_bytes(b"half of it")
-    progress = to_end(Trial(spec, store, "s"))
+    progress = to_end(RunExecutor(spec, store, "s"))
     assert [note.split(" of run")[0] for note in progress.notes] == [
         "checkpoint 00000020.ckpt",
         "checkpoint 00000001.ckpt",
@@ -167,12 +167,12 @@ def test_a_foreign_or_damaged_checkpoint_is_not_used(tmp_path, digits_spec):
 
 def test_a_checkpoint_whose_earlier_steps_are_missing_is_not_used(tmp_path, digits_spec):
     spec, store = digits_spec(budget=BudgetSpec(steps=700)), Store(tmp_path)
-    trial = Trial(spec, store, "s")
+    trial = RunExecutor(spec, store, "s")
     while trial._run is None or trial._run.step < 520:
         trial.advance(1e-9)
     trial.stop()
     next((tmp_path / "trajectories" / trial.run_id).iterdir()).unlink()
-    progress = to_end(Trial(spec, store, "s"), 60)
+    progress = to_end(RunExecutor(spec, store, "s"), 60)
     assert progress.status == "finished", progress.error
     assert "goes on after steps that are missing" in progress.notes[0]
     assert len(store.read_trajectory(trial.run_id)) == 700
@@ -183,12 +183,12 @@ def test_what_was_trained_stays_where_measuring_fails_at_the_end(tmp_path, pairs
     classes.write_text("zero\none\n")
     looked = ZeroShotSpec(DatasetSpec("digits"), str(classes))
     spec = pairs_spec(evaluate=EvaluateSpec(0, "none", ("zero_shot",), zero_shot=looked))
-    first = Trial(spec, Store(tmp_path / "s"), "s")
+    first = RunExecutor(spec, Store(tmp_path / "s"), "s")
     progress = to_end(first)
     assert progress.status == "failed" and "names 2 classes" in progress.error
     assert Store(tmp_path / "s").checkpointed_step(first.run_id) == 12
     classes.write_text("\n".join(map(str, range(10))))
-    again = Trial(spec, Store(tmp_path / "s"), "s")
+    again = RunExecutor(spec, Store(tmp_path / "s"), "s")
     again.advance(1e-9)
     assert again.store.read_run(first.run_id)["status"] == "finished"
     assert len(again.store.read_trajectory(first.run_id)) == 12
@@ -233,7 +233,7 @@ def killed_until_done(spec, folder, rng, kills):
 
 def check_kills(tmp_path, digits_spec, seed, kills, steps, **changes):
     spec = digits_spec(P=32, budget=BudgetSpec(steps=steps), **changes)
-    whole = Trial(spec, Store(tmp_path / "whole"), "s")
+    whole = RunExecutor(spec, Store(tmp_path / "whole"), "s")
     to_end(whole)
     store = killed_until_done(spec, tmp_path / "killed", np.random.default_rng(seed), kills)
     pd.testing.assert_frame_equal(

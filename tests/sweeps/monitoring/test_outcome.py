@@ -9,7 +9,7 @@ from mmcr_core.config.run import BudgetSpec, DatasetSpec, OptimizerSpec
 from sweeps.config.settings import GridSettings, ResourceSettings
 from sweeps.execution.ray.tune_callback import WorkerWatch
 from sweeps.execution.retries import Retry, next_attempt
-from sweeps.execution.run_executor import Trial
+from sweeps.execution.run_executor import RunExecutor
 from sweeps.monitoring.outcome import Ending, Outcome, StopReason, latest, with_earlier
 from sweeps.monitoring.summary import show
 from sweeps.monitoring.sweep_status import survey
@@ -52,13 +52,13 @@ def ended(how, tmp_path, digits_spec, monkeypatch):
     sweep = Sweep(settings, (spec,), (spec,), "", str(tmp_path), store)
     if how != "without data":
         record_launch(sweep)
-    trial = Trial(spec, store, "s")
+    trial = RunExecutor(spec, store, "s")
     if how == "its worker dies":
         (cell,) = plan((spec,), ResourceSettings(), Machine(0, 1, 0, 1e11))
         watch = WorkerWatch({cell.run_id: cell}, settings, store, Mock())
         watch.on_trial_error(1, [], died(cell.run_id))
         return sweep, watch.outcome
-    other = Trial(spec, store, "s", launch="other")
+    other = RunExecutor(spec, store, "s", launch="other")
     if how == "is another launch's":
         other.advance(1e-9)
     outcome.add(trial.run_id, to_end(trial).ending)

@@ -11,7 +11,7 @@ from mmcr_core.config.run import BudgetSpec, OptimizerSpec
 from mmcr_core.objectives import objective_spec
 from mmcr_core.training import Pretraining
 from sweeps.execution.executor_settings import Progress
-from sweeps.execution.run_executor import Trial
+from sweeps.execution.run_executor import RunExecutor
 from sweeps.monitoring.live_table import LiveTable
 from sweeps.monitoring.sweep_status import survey
 from sweeps.planning.plan import Cell
@@ -33,7 +33,7 @@ def collapsing(digits_spec):
 
 
 def test_the_control_is_flagged_while_it_runs_and_when_it_ends(tmp_path, collapsing):
-    trial = Trial(collapsing(), Store(tmp_path), "s")
+    trial = RunExecutor(collapsing(), Store(tmp_path), "s")
     seen = []
     while (progress := trial.advance(1e-9)).status == "running":
         seen.append((progress.step, progress.alarm))
@@ -46,7 +46,7 @@ def test_the_control_is_flagged_while_it_runs_and_when_it_ends(tmp_path, collaps
 
 @pytest.mark.parametrize("name", ["mmcr", "simclr", "barlow_twins", "vicreg", "frossl", "mcr2"])
 def test_objectives_that_keep_images_apart_are_never_flagged(tmp_path, collapsing, name):
-    trial = Trial(collapsing(name, steps=60), Store(tmp_path), "s")
+    trial = RunExecutor(collapsing(name, steps=60), Store(tmp_path), "s")
     while (progress := trial.advance(0.02)).status == "running":
         assert not progress.alarm
     assert progress.status == "finished" and not progress.alarm and not progress.notes
@@ -67,7 +67,7 @@ def test_status_names_collapsed_runs_with_the_reason(tmp_path, write_grid):
     sweep = open_sweep(grid, str(tmp_path))
     record_launch(sweep)
     for cell in sweep.cells:
-        to_end(Trial(cell, sweep.store, "tiny"))
+        to_end(RunExecutor(cell, sweep.store, "tiny"))
     alarms = {cell.keys["objective.name"]: cell.alarm for cell in survey(tmp_path / "tiny")}
     assert alarms["mmcr"] == "" and alarms["alignment"].startswith("collapsed: effective rank ")
     shown = CliRunner().invoke(app, [str(tmp_path / "tiny")]).stdout

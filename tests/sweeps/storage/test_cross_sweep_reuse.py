@@ -3,8 +3,8 @@
 import pandas as pd
 
 from mmcr_core.config.run import EvaluateSpec
-from sweeps.execution.run_executor import Trial
-from sweeps.storage.cross_sweep_reuse import take_over
+from sweeps.execution.run_executor import RunExecutor
+from sweeps.storage.cross_sweep_reuse import import_finished_runs
 from sweeps.storage.fsck import examine
 from sweeps.storage.sweep_store import Store
 from tests.conftest import run_script
@@ -13,29 +13,29 @@ from tests.sweeps.execution.test_run_executor import to_end
 
 def test_a_finished_run_is_copied_with_all_that_belongs_to_it(tmp_path, digits_spec):
     first, second = Store(tmp_path / "first"), Store(tmp_path / "second")
-    trial = Trial(digits_spec(evaluate=EvaluateSpec(2, "knn")), first, "first")
+    trial = RunExecutor(digits_spec(evaluate=EvaluateSpec(2, "knn")), first, "first")
     to_end(trial)
     key = trial.run_id
-    assert take_over(second, [key, "0" * 16]) == {key: "first"}
+    assert import_finished_runs(second, [key, "0" * 16]) == {key: "first"}
     assert second.read_run(key) == {**first.read_run(key), "sweep": "second"}
     pd.testing.assert_frame_equal(second.read_trajectory(key), first.read_trajectory(key), check_exact=True)
     assert second.read_measures(key, 12) == first.read_measures(key, 12)
     assert second.read_weights(key) == first.read_weights(key)
     assert list(examine(second, repair=False)) == []
-    assert take_over(second, [key]) == {}
+    assert import_finished_runs(second, [key]) == {}
 
 
 def test_runs_that_have_not_finished_or_are_not_whole_are_not_taken(tmp_path, digits_spec):
     first, second = Store(tmp_path / "first"), Store(tmp_path / "second")
-    trial = Trial(digits_spec(), first, "first")
+    trial = RunExecutor(digits_spec(), first, "first")
     to_end(trial)
     row = first.read_run(trial.run_id)
     first.write_run({**row, "status": "failed"})
-    assert take_over(second, [trial.run_id]) == {}
+    assert import_finished_runs(second, [trial.run_id]) == {}
     first.write_run({**row, "schema_version": 99})
-    assert take_over(second, [trial.run_id]) == {}
+    assert import_finished_runs(second, [trial.run_id]) == {}
     first.write_run({**row, "steps": 13})
-    assert take_over(second, [trial.run_id]) == {}
+    assert import_finished_runs(second, [trial.run_id]) == {}
 
 
 def test_a_launch_says_what_it_has_taken_over(write_grid, tmp_path):

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from sweeps.storage.chunks import chunk_name
-from sweeps.storage.leases import CLAIM_SECONDS, TOUCH_SECONDS
+from sweeps.storage.leases import TOUCH_SECONDS
 from sweeps.storage.schemas import CELL_SCHEMA, MEASURE_SCHEMA, RUN_SCHEMA, SCHEMA_VERSION, TRAJECTORY_SCHEMA
 from sweeps.storage.sweep_store import Store
 from tests.conftest import REPOSITORY
@@ -26,7 +26,7 @@ def test_every_column_stands_in_the_page_with_its_type(table):
 
 def test_numbers_of_the_rules_are_those_of_the_code():
     text = PAGE.read_text()
-    assert f"every {TOUCH_SECONDS:g} seconds" in text and f"after {CLAIM_SECONDS:g} seconds" in " ".join(text.split())
+    assert f"every {TOUCH_SECONDS:g} seconds" in text and f"after {LEASE_SECONDS:g} seconds" in " ".join(text.split())
     assert chunk_name(0, 499) in text
     assert ["`schema_version`", str(SCHEMA_VERSION)] in [row[::2] for row in rows_below(PAGE, "### runs")]
 

@@ -11,11 +11,11 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from sweeps.execution.run_executor import Trial
+from sweeps.execution.run_executor import RunExecutor
 from sweeps.storage.compaction import compact_run
-from sweeps.storage.filesystems import at, create_exclusively
+from sweeps.storage.filesystems import create_exclusively, to_path
 from sweeps.storage.fsck import examine
-from sweeps.storage.leases import Claim
+from sweeps.storage.leases import Lease
 from sweeps.storage.sweep_store import Store
 from tests.conftest import run_script
 from tests.sweeps.execution.test_run_executor import to_end
@@ -47,7 +47,7 @@ def bucket(server, monkeypatch, tmp_path):
     for key, value in {"ACCESS_KEY_ID": "x", "SECRET_ACCESS_KEY": "x", "DEFAULT_REGION": "us-east-1"}.items():
         monkeypatch.setenv(f"AWS_{key}", value)
     monkeypatch.setenv("AWS_ENDPOINT_URL", server)
-    at(f"s3://{name}").fs.mkdir(name)
+    to_path(f"s3://{name}").fs.mkdir(name)
     return f"s3://{name}"
 
 
@@ -67,9 +67,9 @@ def test_a_grid_runs_is_resumed_and_analysed_at_a_url(bucket, write_grid, tmp_pa
     for script in ("plot_scaling", "plot_double_descent", "report"):
         drawn = run_script(f"analysis/{script}.py", url)
         assert drawn.returncode == 0, drawn.stderr
-    names = {path.name for path in (at(url) / "figures").glob("*")}
+    names = {path.name for path in (to_path(url) / "figures").glob("*")}
     assert {"scaling.png", "scaling.pdf", "double_descent.png"} <= names
-    assert (at(url) / "report.html").exists() and (at(url) / "fits.parquet").exists()
+    assert (to_path(url) / "report.html").exists() and (to_path(url) / "fits.parquet").exists()
     fits = run_script("analysis/query.py", url, "SELECT count(*) AS n FROM fits", "--json")
     assert json.loads(fits.stdout) == [{"n": 12}]
     shown = run_script("sweeps/status.py", url)
@@ -79,36 +79,36 @@ def test_a_grid_runs_is_resumed_and_analysed_at_a_url(bucket, write_grid, tmp_pa
 
 
 def test_a_trial_stopped_at_a_url_goes_on_bit_for_bit(bucket, tmp_path, digits_spec):
-    whole, store = Trial(digits_spec(), Store(tmp_path), "s"), Store(f"{bucket}/s")
+    whole, store = RunExecutor(digits_spec(), Store(tmp_path), "s"), Store(f"{bucket}/s")
     to_end(whole)
-    begun = Trial(digits_spec(), store, "s")
+    begun = RunExecutor(digits_spec(), store, "s")
     begun.advance(1e-9)
     begun.stop()
     assert store.checkpointed_step(begun.run_id) == 1
-    to_end(Trial(digits_spec(), store, "s"))
+    to_end(RunExecutor(digits_spec(), store, "s"))
     pd.testing.assert_frame_equal(
         store.read_trajectory(whole.run_id), Store(tmp_path).read_trajectory(whole.run_id), check_exact=True
     )
-    assert not list(at(f"{bucket}/s/checkpoints").rglob("*.ckpt"))
-    assert not list(at(f"{bucket}/s/claims").rglob("*.json"))
+    assert not list(to_path(f"{bucket}/s/checkpoints").rglob("*.ckpt"))
+    assert not list(to_path(f"{bucket}/s/leases").rglob("*.json"))
 
 
 def test_of_two_launches_at_a_url_one_has_a_cell(bucket):
-    first, second = (Claim(at(f"{bucket}/claims/r.json"), launch) for launch in "ab")
+    first, second = (Lease(to_path(f"{bucket}/leases/r.json"), launch) for launch in "ab")
     assert first.take() is None
     assert second.take().pid == os.getpid()
     first.release()
     assert second.take() is None
     second.release()
-    assert create_exclusively(at(f"{bucket}/x"), b"1") and not create_exclusively(at(f"{bucket}/x"), b"2")
-    assert at(f"{bucket}/x").read_bytes() == b"1"
+    assert create_exclusively(to_path(f"{bucket}/x"), b"1") and not create_exclusively(to_path(f"{bucket}/x"), b"2")
+    assert to_path(f"{bucket}/x").read_bytes() == b"1"
 
 
 def test_upkeep_works_at_a_url(bucket, digits_spec):
     from mmcr_core.config.run import BudgetSpec
 
     store = Store(f"{bucket}/s")
-    trial = Trial(digits_spec(budget=BudgetSpec(steps=1100)), store, "s")
+    trial = RunExecutor(digits_spec(budget=BudgetSpec(steps=1100)), store, "s")
     to_end(trial)
     (chunk,) = store.chunks(trial.run_id)  # a run compacts itself as it ends
     assert compact_run(store, trial.run_id) == 0

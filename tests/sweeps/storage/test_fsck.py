@@ -69,11 +69,11 @@ def test_a_broken_trajectory_is_found_and_its_cell_alone_is_run_again(store, dam
 def begun(tmp_path, digits_spec, monkeypatch):
     """A run that was left after three chunks, with its checkpoints."""
     from mmcr_core.training import pretraining
-    from sweeps.execution.run_executor import Trial
+    from sweeps.execution.run_executor import RunExecutor
 
     monkeypatch.setattr(pretraining, "CHUNK_STEPS", 10)
     store = Store(tmp_path / "begun")
-    trial = Trial(digits_spec(budget=BudgetSpec(steps=1100)), store, "s")
+    trial = RunExecutor(digits_spec(budget=BudgetSpec(steps=1100)), store, "s")
     while trial._run is None or trial._run.step < 31:
         trial.advance(1e-9)
     trial.stop()
@@ -100,15 +100,15 @@ def test_a_failed_row_without_steps_costs_a_run_nothing(begun):
 def test_a_cell_that_is_being_trained_is_left_alone(begun):
     store, run_id = begun
     corrupt(chunks(store)[0])
-    claim = store.claim(run_id, "somebody")
-    assert claim.take() is None
+    lease = store.lease(run_id, "somebody")
+    assert lease.take() is None
     before = {file: file.read_bytes() for file in store.root.rglob("*") if file.is_file()}
     assert problems(store) == ["is being trained"]
     assert {file: file.read_bytes() for file in store.root.rglob("*") if file.is_file()} == before
     ran = run_script("sweeps/store.py", "check", store.root)
     assert ran.returncode == 0
     assert f"{run_id}.json: is being trained; not checked" in ran.stdout
-    claim.release()
+    lease.release()
     assert "chunk cannot be read" in problems(store, repair=False)
 
 
@@ -281,23 +281,23 @@ def test_a_folder_that_is_no_sweep_is_refused(tmp_path, command):
 
 
 def test_a_damaged_run_is_trained_again_by_the_next_trial(tmp_path, digits_spec):
-    from sweeps.execution.run_executor import Trial
+    from sweeps.execution.run_executor import RunExecutor
 
     store = Store(tmp_path)
-    trial = Trial(digits_spec(), store, "s")
+    trial = RunExecutor(digits_spec(), store, "s")
     trial.advance(60)
     good = store.read_trajectory(trial.run_id)
     corrupt(chunks(store)[0])
     assert problems(store)
-    assert Trial(digits_spec(), store, "s").advance(60).status == "finished"
+    assert RunExecutor(digits_spec(), store, "s").advance(60).status == "finished"
     assert store.read_trajectory(trial.run_id).equals(good)
 
 
 def test_damaged_weights_and_measures_are_set_aside_and_measured_again_where_that_can_be(tmp_path, digits_spec):
-    from sweeps.execution.run_executor import Trial
+    from sweeps.execution.run_executor import RunExecutor
 
     store = Store(tmp_path)
-    trial = Trial(digits_spec(), store, "s")
+    trial = RunExecutor(digits_spec(), store, "s")
     trial.advance(60)
     assert problems(store) == []
     measures = tmp_path / "measures" / trial.run_id / "00000012.parquet"
@@ -305,7 +305,7 @@ def test_damaged_weights_and_measures_are_set_aside_and_measured_again_where_tha
     measures.write_bytes(b"half of it")
     assert problems(store, repair=False) == ["measures cannot be read"] == problems(store)
     assert not measures.exists()
-    assert Trial(digits_spec(), store, "s").advance(60).status == "finished"
+    assert RunExecutor(digits_spec(), store, "s").advance(60).status == "finished"
     assert store.read_measures(trial.run_id, 12) == before
     weights = tmp_path / "weights" / f"{trial.run_id}.pt"
     content = bytearray(weights.read_bytes())

@@ -11,7 +11,7 @@ from dataclasses import asdict
 import pytest
 
 from sweeps.storage import leases
-from sweeps.storage.leases import CLAIM_SECONDS, Claim, Owner, machine
+from sweeps.storage.leases import LEASE_SECONDS, Lease, Owner, machine
 
 
 def write(path, owner, age=0.0):
@@ -20,8 +20,8 @@ def write(path, owner, age=0.0):
     os.utime(path, (time.time() - age, time.time() - age))
 
 
-def test_a_claim_is_taken_once_and_can_be_taken_again_when_released(tmp_path):
-    first, second = (Claim(tmp_path / "c/r.json", launch) for launch in ("a", "b"))
+def test_a_lease_is_taken_once_and_can_be_taken_again_when_released(tmp_path):
+    first, second = (Lease(tmp_path / "c/r.json", launch) for launch in ("a", "b"))
     assert first.take() is None
     owner = second.take()
     assert (owner.launch, owner.pid) == ("a", os.getpid())
@@ -31,64 +31,64 @@ def test_a_claim_is_taken_once_and_can_be_taken_again_when_released(tmp_path):
     assert list((tmp_path / "c").iterdir()) == []
 
 
-def test_a_dead_process_of_this_machine_loses_its_claim_at_once(tmp_path):
+def test_a_dead_process_of_this_machine_loses_its_lease_at_once(tmp_path):
     dead = subprocess.Popen([sys.executable, "-c", ""])
     dead.wait()
     write(tmp_path / "r.json", Owner("a", machine(), dead.pid, time.time()))
-    assert Claim(tmp_path / "r.json", "b").take() is None
+    assert Lease(tmp_path / "r.json", "b").take() is None
 
 
 def test_a_process_id_that_was_given_again_is_not_the_owner(tmp_path):
     write(tmp_path / "r.json", Owner("a", machine(), os.getpid(), 1.0))
-    assert Claim(tmp_path / "r.json", "b").take() is None
+    assert Lease(tmp_path / "r.json", "b").take() is None
 
 
-@pytest.mark.parametrize(("age", "taken"), [(0, False), (CLAIM_SECONDS - 10, False), (CLAIM_SECONDS + 10, True)])
-def test_a_claim_from_another_machine_lapses_without_a_touch(tmp_path, age, taken):
+@pytest.mark.parametrize(("age", "taken"), [(0, False), (LEASE_SECONDS - 10, False), (LEASE_SECONDS + 10, True)])
+def test_a_lease_from_another_machine_lapses_without_a_touch(tmp_path, age, taken):
     write(tmp_path / "r.json", Owner("a", "elsewhere", 1, 1.0), age)
-    assert (Claim(tmp_path / "r.json", "b").take() is None) == taken
+    assert (Lease(tmp_path / "r.json", "b").take() is None) == taken
 
 
 def test_the_same_launch_takes_over(tmp_path):
     write(tmp_path / "r.json", Owner("a", "elsewhere", 1, 1.0))
-    assert Claim(tmp_path / "r.json", "a").take() is None
+    assert Lease(tmp_path / "r.json", "a").take() is None
 
 
-def test_a_damaged_claim_is_replaced(tmp_path):
+def test_a_damaged_lease_is_replaced(tmp_path):
     (tmp_path / "r.json").write_text("{half")
-    assert Claim(tmp_path / "r.json", "b").take() is None
+    assert Lease(tmp_path / "r.json", "b").take() is None
 
 
-def test_an_owner_keeps_its_claim_fresh_and_notices_when_it_is_gone(tmp_path, monkeypatch):
+def test_an_owner_keeps_its_lease_fresh_and_notices_when_it_is_gone(tmp_path, monkeypatch):
     monkeypatch.setattr(leases, "TOUCH_SECONDS", 0.01)
     path = tmp_path / "r.json"
-    claim = Claim(path, "a")
-    claim.take()
+    lease = Lease(path, "a")
+    lease.take()
     os.utime(path, (1, 1))
     until = time.monotonic() + 300
     while path.stat().st_mtime < 2 and time.monotonic() < until:
         pass
     assert path.stat().st_mtime > time.time() - 30
-    assert not claim.lost
+    assert not lease.lost
     other = Owner("b", "elsewhere", 1, 1.0)
     write(path, other)
-    while not claim.lost and time.monotonic() < until:
+    while not lease.lost and time.monotonic() < until:
         pass
-    assert claim.lost
-    claim.release()
+    assert lease.lost
+    lease.release()
     assert json.loads(path.read_text()) == asdict(other)
 
 
 def contend(folder, launch, ready, results):
     ready.wait()
-    won = [i for i in range(40) if Claim(folder / f"{i}.json", launch).take() is None]
+    won = [i for i in range(40) if Lease(folder / f"{i}.json", launch).take() is None]
     results.put(won)
     ready.wait()  # stay alive until all have tried
 
 
-def test_of_many_processes_exactly_one_gets_each_claim(tmp_path):
+def test_of_many_processes_exactly_one_gets_each_lease(tmp_path):
     for i in range(0, 40, 2):  # half of them lapsed, to be fought over
-        write(tmp_path / f"{i}.json", Owner("gone", "elsewhere", 1, 1.0), CLAIM_SECONDS * 2)
+        write(tmp_path / f"{i}.json", Owner("gone", "elsewhere", 1, 1.0), LEASE_SECONDS * 2)
     context = multiprocessing.get_context("spawn")
     ready, results = context.Barrier(4), context.Queue()
     processes = [context.Process(target=contend, args=(tmp_path, f"l{n}", ready, results)) for n in range(4)]

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pandas as pd
 import pytest
 
-from analysis.estimates.peak_effects import survival
+from analysis.estimates.peak_effects import contrast_robustness
 from analysis.verdicts.claims.exponents import judge_above_baseline, judge_pure, judge_same
 from tests.analysis.known_diagonal import exponents
 
@@ -25,7 +25,7 @@ def test_slopes_that_are_shallower_in_pure_laws_alone_are_not_confirmed_above_th
     pure, above = judge_pure(evidence(table)), judge_above_baseline(evidence(table))
     assert pure.decision == "confirmed" and pure.effect.high < 0
     assert above.decision == "undecided" and above.effect.low < 0 < above.effect.high
-    assert survival(table, ("theory", "none")).low > 0
+    assert contrast_robustness(table, ("theory", "none")).low > 0
 
 
 def test_steep_diagonals_refute_it_and_few_cells_decide_nothing():

@@ -94,7 +94,7 @@ def test_a_step_on_shards_reads_nothing_back(tmp_path, small_run):
     run = Pretraining(small_run(DatasetSpec("shards", path=str(write_set(tmp_path / "s", [40])), processes=1)), "meta")
     try:
         run.train_step()
-        assert run.source.beside[0].device == torch.device("meta")
+        assert run.source.extra_inputs[0].device == torch.device("meta")
     finally:
         run.close()
 
