@@ -20,7 +20,7 @@ from analysis.cli.terminal_table import print_table
 from analysis.results.errors import ResultsError
 from analysis.results.results import Results
 from analysis.sweep_analysis import SweepAnalysis
-from analysis.verdicts.registry import judgements
+from analysis.verdicts.registry import judgments
 from analysis.verdicts.rendering import as_json, markdown, terminal
 from sweeps.cli.app import guarded, new_app
 from sweeps.cli.console import print_wrapped
@@ -45,7 +45,7 @@ def main(
         raise ResultsError("give one of --write and --json")
     opened = list({sweep.root: sweep for sweep in open_each(results, None)}.values())
     text = read_marked(write, BEGIN, END) if write else ""  # refused before the fits rather than after
-    found = [judgements(SweepAnalysis(sweep)) for sweep in track(opened, "judging")]
+    found = [judgments(SweepAnalysis(sweep)) for sweep in track(opened, "judging")]
     judged = dict(zip(_names(opened), found, strict=True))
     for name in (name for name, each in judged.items() if not any(one.verdict.measured for one in each)):
         print_wrapped(

@@ -1,7 +1,7 @@
 """Theory beside simulation: the percent error of perfectly uniform embeddings, and Cover's transition.
 
 Random unit rows, N of them in D dimensions: figure 1 of Isik et al. 2023, with the bound and the Marchenko-Pastur limit
-drawn through it. And random labellings of P points in N dimensions, separable up to P = 2N: the capacity of points.
+drawn through it. And random labelings of P points in N dimensions, separable up to P = 2N: the capacity of points.
 Needs no sweep. Writes theory.{png,pdf}, cover.{png,pdf}, theory.csv and cover.csv.
 """
 
@@ -15,7 +15,7 @@ import typer
 
 from analysis.cli.output_files import printable, write_csv
 from analysis.figures.style import save
-from analysis.figures.theory_figures import draw, draw_labellings, simulate, simulate_labellings
+from analysis.figures.theory_figures import draw, draw_labelings, simulate, simulate_labelings
 from analysis.results.errors import ResultsError
 from sweeps.cli.app import guarded, new_app
 
@@ -31,10 +31,10 @@ def main(
     ),
     largest: Annotated[int, typer.Option(min=10, help="Largest N and D; 10000 takes half an hour.")] = 1000,
     repeats: Annotated[int, typer.Option(min=2, help="Simulations a point.")] = 5,
-    labellings: Annotated[int, typer.Option(min=20, help="Random labellings a point of Cover's transition.")] = 200,
+    labelings: Annotated[int, typer.Option(min=20, help="Random labelings a point of Cover's transition.")] = 200,
     seed: Annotated[int, typer.Option(min=0, help="Of the simulations.")] = 0,
 ) -> None:
-    """Simulate uniform embeddings and random labellings of points, and draw both beside theory."""
+    """Simulate uniform embeddings and random labelings of points, and draw both beside theory."""
     sizes = [n for n in np.round(np.logspace(1, 4, 11)).astype(int).tolist() if n <= largest]
     if len(sizes) < 2:
         raise ResultsError(f"--largest {largest} leaves fewer than two sizes; use 20 or more")
@@ -45,8 +45,8 @@ def main(
     if np.isfinite(worst):
         print(f"largest deviation from the limit where N, D >= 100: {100 * worst:.2f} %")
     print(printable(path))
-    shares = simulate_labellings(labellings, seed)
-    cover = save(draw_labellings(shares), output, "cover")
+    shares = simulate_labelings(labelings, seed)
+    cover = save(draw_labelings(shares), output, "cover")
     write_csv(shares, output / "cover.csv")
     inside = shares["expected"].between(shares["low"], shares["high"])
     print(f"Cover's curve lies in {inside.sum()} of {len(shares)} intervals of 95 %")

@@ -1,7 +1,7 @@
-"""Manifold capacity: how many object manifolds a dimension a hyperplane can tell apart, however they are labelled.
+"""Manifold capacity: how many object manifolds a dimension a hyperplane can tell apart, however they are labeled.
 
 M manifolds (the views of an image, the images of a class), each a set of N points in R^D, have the capacity alpha if,
-seen through a random projection to n dimensions, half of the 2^M labellings of the manifolds are linearly separable at
+seen through a random projection to n dimensions, half of the 2^M labelings of the manifolds are linearly separable at
 n = M / alpha. Points have alpha = 2 (Cover 1965); the larger the manifolds, and the more dimensions they fill, the
 nearer alpha comes to 0.
 
@@ -14,7 +14,7 @@ fluctuations are the manifold's effective radius and dimension (eqs. 28 and 29).
 What holds for one manifold in random directions holds for all as they lie: labels y are separable from about n =
 E_t ||P_y(t)||^2 dimensions on, P_y the projection on the cone of all points times their labels (its statistical
 dimension, [A14]; nothing is approximate here but the width of the transition). That is the method `joint`, the
-estimator of [C25] in this light: it knows how centres and axes correlate. Of orthogonal manifolds it is the
+estimator of [C25] in this light: it knows how centers and axes correlate. Of orthogonal manifolds it is the
 mean-field value.
 
 Sources: [C18] Chung, Lee and Sompolinsky 2018, "Classification and geometry of general perceptual manifolds", Phys.
@@ -44,8 +44,8 @@ LARGEST_JOINT = 10_000  # points in all: their matrix of products takes 0.8 GB
 
 @dataclass(frozen=True)
 class Capacity:
-    """Capacity, radius in units of the centre's length, dimension, each with a 95 % interval (low, high): Student's t
-    over the manifolds (of alpha, over 1 / alpha_mu), or over the labellings for the joint alpha."""
+    """Capacity, radius in units of the center's length, dimension, each with a 95 % interval (low, high): Student's t
+    over the manifolds (of alpha, over 1 / alpha_mu), or over the labelings for the joint alpha."""
 
     alpha: float
     radius: float
@@ -70,7 +70,7 @@ def manifold_capacity(
     it is M / D they are not separable as they lie. Radius and dimension are means over manifolds, each by itself.
 
     The mean of all points is subtracted first, as in [CO20]: what all points share says nothing of them, and a
-    hyperplane with a threshold would not see it. Centres then sum to zero: two manifolds have opposite ones, which the
+    hyperplane with a threshold would not see it. Centers then sum to zero: two manifolds have opposite ones, which the
     mean-field value does not know and `joint` does.
 
     t is drawn as rows of random orthogonal matrices, each with its opposite, of length sqrt(dimensions): as 1 / alpha
@@ -85,12 +85,12 @@ def manifold_capacity(
     """
     x = _checked(points, method, samples, remove_mean)
     rng = generator(seed, "capacity")  # not numpy's default, which may have drawn the points from the same seed
-    centres = np.linalg.norm(x.mean(1), axis=-1)
+    centers = np.linalg.norm(x.mean(1), axis=-1)
     within = _in_own_span(x)
     t = np.stack([_directions(samples, within.shape[2], rng) for _ in range(len(x))])
     weights = cone_weights(within, t)
     projected = weights @ within
-    radii, dimensions = _geometry(within, t, weights, t - projected, centres)
+    radii, dimensions = _geometry(within, t, weights, t - projected, centers)
     alone = (projected**2).sum(-1).mean(1)
     needed = _needed_together(x, samples, rng) / len(x) if method == "joint" else alone
     inverse, radius, dimension = (_mean_interval(values) for values in (needed, radii, dimensions))
@@ -101,10 +101,10 @@ def manifold_capacity(
 def separable_fraction(
     points: ArrayLike | Tensor, dims: int, repeats: int, rng: np.random.Generator, *, remove_mean: bool = True
 ) -> float:
-    """Share of random labellings of M manifolds that are separable after a random projection to `dims` dimensions: the
+    """Share of random labelings of M manifolds that are separable after a random projection to `dims` dimensions: the
     simulation that the capacity foretells. Half are at dims = M / alpha.
 
-    Args: points: (M, N, D); dims: n; repeats: labellings, each with its own projection; rng: numpy generator;
+    Args: points: (M, N, D); dims: n; repeats: labelings, each with its own projection; rng: numpy generator;
         remove_mean: as in manifold_capacity.
     """
     x = _checked(points, "mean_field", 2, remove_mean)
@@ -169,15 +169,15 @@ def _needed_together(x: Array, samples: int, rng: np.random.Generator) -> Array:
     return pairs
 
 
-def _geometry(x: Array, t: Array, weights: Array, rest: Array, centres: Array) -> tuple[Array, Array]:
+def _geometry(x: Array, t: Array, weights: Array, rest: Array, centers: Array) -> tuple[Array, Array]:
     """Radius and dimension (M,) of each manifold from its anchor points ([C18], eqs. 28 and 29): with s the anchor less
-    the mean anchor, R^2 = E ||s||^2 / ||centre||^2 and D = E (t.s)^2 / ||s||^2.
+    the mean anchor, R^2 = E ||s||^2 / ||center||^2 and D = E (t.s)^2 / ||s||^2.
 
     Where t has no projection, its anchor is the point that would be first to have one: the one with the largest product
     with t.
 
     Args: x: (M, N, D); t: (M, T, D); weights: (M, T, N) of the projections; rest: (M, T, D), t less its projection;
-        centres: (M,), lengths of the centres.
+        centers: (M,), lengths of the centers.
     """
     total = weights.sum(-1, keepdims=True)
     first = np.take_along_axis(x, (rest @ x.mT).argmax(-1)[..., None], 1)
@@ -185,8 +185,8 @@ def _geometry(x: Array, t: Array, weights: Array, rest: Array, centres: Array) -
     moved = anchors - anchors.mean(1, keepdims=True)
     squares = (moved**2).sum(-1)
     seen = squares > 1e-24 * (x**2).sum(-1).max(-1, keepdims=True)  # else rounding: manifolds that are points
-    with np.errstate(divide="ignore"):  # a centre at the origin has an infinite radius
-        radii = np.sqrt(np.where(seen, squares, 0).mean(1)) / centres
+    with np.errstate(divide="ignore"):  # a center at the origin has an infinite radius
+        radii = np.sqrt(np.where(seen, squares, 0).mean(1)) / centers
     along = (t * moved).sum(-1) ** 2
     return radii, np.where(seen, along / np.where(seen, squares, 1), 0).mean(1)
 

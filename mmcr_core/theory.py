@@ -136,10 +136,10 @@ def decompose(M: ArrayLike) -> Decomposition:
 
 
 def effective_rank(singular_values: ArrayLike) -> float:
-    """exp of the entropy of singular values that are normalised to sum 1: between 1 (one direction) and their number
+    """exp of the entropy of singular values that are normalized to sum 1: between 1 (one direction) and their number
     (all directions alike); 0 of a zero matrix.
 
-    Args: singular_values: (n,), 0 or more, of a matrix that is not centred: embeddings that have collapsed to a point
+    Args: singular_values: (n,), 0 or more, of a matrix that is not centered: embeddings that have collapsed to a point
         have rank 1 so, while the noise that is left after centring would look like many directions.
     Source: Roy and Vetterli 2007, "The effective rank"; on embeddings, Garrido et al. 2023 (RankMe).
     """
@@ -241,7 +241,7 @@ def mutual_information_bound(z1: ArrayLike, z2: ArrayLike, *, concentration: flo
     q is von Mises-Fisher around z2, and H[Z1] is estimated as -E log (1/n) sum_j q(z1_i | z2_j), the mixture of all n
     conditionals, the pair's own among them. With that estimate the sum is a lower bound in expectation for any q and
     any n (Poole et al. 2019, section 2.2: it is InfoNCE with the critic log q), which an estimate of H alone, such as
-    Kozachenko and Leonenko's from nearest neighbours, is not: it overshoots by nats where embeddings are concentrated
+    Kozachenko and Leonenko's from nearest neighbors, is not: it overshoots by nats where embeddings are concentrated
     in many dimensions. The price is a ceiling: no n pairs can show more than log n. The constant of q cancels.
 
     Where no concentration is given, each half of the pairs (even and odd rows) is measured with the one that makes

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from mmcr_core.objectives.base import Objective, normalised
+from mmcr_core.objectives.base import Objective, normalized
 from mmcr_core.config.run import ObjectiveSpec, require
 
 
@@ -32,7 +32,7 @@ class Pull(Objective):
     Options = PullOptions
 
     def loss(self, z, teacher=None, progress=None):
-        lengths = normalised(z).mean(dim=1).norm(dim=1)
+        lengths = normalized(z).mean(dim=1).norm(dim=1)
         return -self.options.strength * sum((lengths**power).mean() for power in self.options.powers)
 
 

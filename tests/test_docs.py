@@ -9,12 +9,12 @@ from sweeps.config.grid_file import load_grid
 from tests.conftest import REPOSITORY
 from tests.pages import PAGES, anchors, prose
 
-HOW = REPOSITORY / "docs/how_it_works.md"
+HOW = REPOSITORY / "docs/architecture.md"
 PLACEHOLDER = "analysis/plot_NAME.py"
 GRIDS = {
     f"{page.stem}-{i}": block
     for page in PAGES
-    if page.name != "grids.md"  # see test_keys
+    if page.name != "config_reference.md"  # see test_keys
     for i, block in enumerate(re.findall(r"^```yaml\n(.*?)^```$", page.read_text(), re.S | re.M))
     if "my_module" not in block and not block.startswith("path:")  # code of the reader's; spellings of one key
 }

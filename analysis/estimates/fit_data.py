@@ -28,7 +28,7 @@ AXES = {
     "flops": "compute (FLOPs)",
     "seconds": "device-seconds, at the run's mean speed",
     "images": "images shown",
-    "steps": "optimiser steps",
+    "steps": "optimizer steps",
 }
 Key = tuple[str, int, int, int]  # variant, P, D, K
 

@@ -66,7 +66,7 @@ class GridLaw:
     points: pd.DataFrame
 
     def inputs(self, steps: Any, P: Any, D: Any, K: Any) -> dict[str, Any]:
-        """Arguments of the fit's predict, band and forecast for given steps (optimiser), P, D and K."""
+        """Arguments of the fit's predict, band and forecast for given steps (optimizer), P, D and K."""
         return _inputs(self.fit, self.form, self.level, steps, P, D, K)
 
     @property

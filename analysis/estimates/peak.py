@@ -24,7 +24,7 @@ class Peak:
     """A maximum of the percent error along log2(P / D).
 
     `largest_at`: log2(P / D) of the largest measured error; `location`: the peak by a parabola through it and
-    its neighbours, with `interval`; `height`: the largest error; `prominence`: its height above the higher of
+    its neighbors, with `interval`; `height`: the largest error; `prominence`: its height above the higher of
     the lowest errors on its two sides; `chance`: how often a flat line with the same noise has a peak of such
     prominence. `found` is False, with the `reason`, where there is no peak between the ends of what was
     measured, or noise explains it; location, interval, prominence and chance are then NaN.
@@ -119,7 +119,7 @@ def _standard_errors(frame: pd.api.typing.DataFrameGroupBy) -> tuple[Array, floa
 
 
 def _vertex(position: Array, height: Array) -> float:
-    """Vertex of the parabola through the largest value and its neighbours; an end stays where it is."""
+    """Vertex of the parabola through the largest value and its neighbors; an end stays where it is."""
     top = int(height.argmax())
     if top in (0, len(height) - 1):
         return float(position[top])

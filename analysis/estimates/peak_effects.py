@@ -1,6 +1,6 @@
 """What is different where P = D: by how much the percent error rises there, where it peaks, how its slopes change.
 
-The unit of evidence is a diagonal cell, compared with its own neighbours, so that effects of P, D and K alone
+The unit of evidence is a diagonal cell, compared with its own neighbors, so that effects of P, D and K alone
 drop out. Intervals are Student's t over seeds where there are several, else over the diagonal cells.
 """
 
@@ -79,7 +79,7 @@ def _t_interval(sample: Array) -> tuple[float, float]:
 
 
 def rise_at_diagonal(runs: pd.DataFrame) -> Contrast:
-    """Percent error at P = D above the mean of its neighbours on both sides, along P and along D."""
+    """Percent error at P = D above the mean of its neighbors on both sides, along P and along D."""
     errors = runs.groupby(["variant", "K", "seed", "P", "D"])["percent_error"].mean()
     rows = []
     for (variant, K, seed, P, D), error in errors.items():

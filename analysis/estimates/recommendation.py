@@ -21,7 +21,7 @@ class Budget:
     amount: float
 
     def steps(self, cells: pd.DataFrame, amount: Array | float | None = None) -> Array:
-        """Optimiser steps that each cell makes of the budget (or of another amount of its unit)."""
+        """Optimizer steps that each cell makes of the budget (or of another amount of its unit)."""
         one = cells["flops_per_step"] if self.unit == "flops" else cells["P"] / cells["images_per_second"]
         steps: Array = (self.amount if amount is None else amount) / one.to_numpy(float)
         return steps

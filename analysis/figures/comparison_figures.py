@@ -13,14 +13,14 @@ from matplotlib.lines import Line2D
 
 from analysis.estimates.fit_data import Cell, Key
 from analysis.estimates.uniform_baseline import Level, level_of
-from analysis.figures.style import THEORY, colours, plain_ticks
+from analysis.figures.style import THEORY, colors, plain_ticks
 
 
 def draw_errors(runs: pd.DataFrame, names: list[str]) -> Figure:
-    """Rows K, columns D: final percent error against P, a colour for each sweep."""
+    """Rows K, columns D: final percent error against P, a color for each sweep."""
     views, dims = sorted(runs["K"].unique()), sorted(runs["D"].unique())
     figure, axes = _panels(len(views), len(dims))
-    colour = colours(names)
+    color = colors(names)
     for row, K in zip(axes, views, strict=True):
         for ax, D in zip(row, dims, strict=True):
             panel = runs[(runs["K"] == K) & (runs["D"] == D)]
@@ -28,7 +28,7 @@ def draw_errors(runs: pd.DataFrame, names: list[str]) -> Figure:
                 grouped = line.groupby("P")
                 mean, count = grouped["percent_error"].mean(), grouped.size()
                 bars = (grouped["percent_error"].std() / np.sqrt(count)).fillna(grouped["noise"].mean())
-                ax.errorbar(mean.index, mean, yerr=bars, color=colour[name], marker="o", ms=3)
+                ax.errorbar(mean.index, mean, yerr=bars, color=color[name], marker="o", ms=3)
             points = sorted(runs["P"].unique())
             fine = np.geomspace(points[0], points[-1], 100)
             ax.plot(fine, level_of(panel)(fine, D), color=THEORY, lw=0.5, zorder=0)
@@ -39,7 +39,7 @@ def draw_errors(runs: pd.DataFrame, names: list[str]) -> Figure:
             ax.set_title(f"D = {D}, K = {K}", fontsize=7, pad=3)
     axes[0, 0].set_ylim(bottom=0)
     figure.supxlabel("P, images a batch", fontsize=8)
-    return _legend(figure, colour)
+    return _legend(figure, color)
 
 
 def draw_trajectories(cells: dict[Key, Cell], names: list[str]) -> Figure:
@@ -49,10 +49,10 @@ def draw_trajectories(cells: dict[Key, Cell], names: list[str]) -> Figure:
     mine = {key: cell for key, cell in cells.items() if key[3] == K}
     rows, columns = sorted({key[1] for key in mine}), sorted({key[2] for key in mine})
     figure, axes = _panels(len(rows), len(columns))
-    colour = colours(names)
+    color = colors(names)
     for (name, P, D, _), cell in mine.items():
         ax = axes[rows.index(P), columns.index(D)]
-        ax.errorbar(cell.x, cell.error, yerr=cell.error_se, fmt="o", ms=1.8, lw=0.5, color=colour[name])
+        ax.errorbar(cell.x, cell.error, yerr=cell.error_se, fmt="o", ms=1.8, lw=0.5, color=color[name])
     for (i, P), (j, D) in itertools.product(enumerate(rows), enumerate(columns)):
         axes[i, j].set(xscale="log", yscale="log")
         axes[i, j].set_title(f"P = {P}, D = {D}, K = {K}", fontsize=7, pad=3)
@@ -61,7 +61,7 @@ def draw_trajectories(cells: dict[Key, Cell], names: list[str]) -> Figure:
     errors = np.concatenate([cell.error for cell in mine.values()])
     plain_ticks(axes.flat, "y", 0.85 * errors.min(), min(1.0, 1.2 * errors.max()))
     figure.supxlabel("compute (FLOPs)", fontsize=8)
-    return _legend(figure, colour)
+    return _legend(figure, color)
 
 
 def _panels(rows: int, columns: int) -> tuple[Figure, np.ndarray[Any, np.dtype[Any]]]:
@@ -72,9 +72,9 @@ def _panels(rows: int, columns: int) -> tuple[Figure, np.ndarray[Any, np.dtype[A
     return figure, axes
 
 
-def _legend(figure: Figure, colour: dict[object, str]) -> Figure:
+def _legend(figure: Figure, color: dict[object, str]) -> Figure:
     figure.supylabel("pretraining percent error", fontsize=8)
-    handles = [Line2D([], [], color=c, marker="o", ms=3, label=str(name)) for name, c in colour.items()]
+    handles = [Line2D([], [], color=c, marker="o", ms=3, label=str(name)) for name, c in color.items()]
     handles.append(Line2D([], [], color=THEORY, lw=0.5, label="$e_\\infty$(P, D)"))
     figure.legend(handles=handles, loc="outside upper center", ncols=min(3, len(handles)))
     return figure

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from analysis.estimates.fit_data import CELL
 from analysis.estimates.forecast import Forecaster
 from analysis.estimates.recommendation import Budget, recommend
-from analysis.figures.style import COLOURS, plain_ticks
+from analysis.figures.style import COLORS, plain_ticks
 
 SHOWN_LINES = 4  # of the figure
 
@@ -30,17 +30,17 @@ def draw(cells: pd.DataFrame, laws: dict[str, Forecaster], budget: Budget, table
     ax.plot(amounts / scale, lead[value], color="0.6", lw=4, label="best of all cells, 95 % forecast")
     leaders = lead.groupby(CELL, sort=False).size().nlargest(SHOWN_LINES // 2).index.tolist()
     best = [key for key in table[CELL].itertuples(index=False, name=None) if key not in leaders]
-    for colour, key in zip(COLOURS, leaders + best[: SHOWN_LINES - len(leaders)], strict=False):
+    for color, key in zip(COLORS, leaders + best[: SHOWN_LINES - len(leaders)], strict=False):
         line = pd.concat([part[(part[CELL] == list(key)).all(axis=1)] for part in at])[value].to_numpy()
         own = (cells[CELL] == list(key)).all(axis=1)
         until = amounts <= trained[own].iloc[0]
         label = f"P = {key[1]}, D = {key[2]}, K = {key[3]}" + (f", {key[0]}" if len(laws) > 1 else "")
-        ax.plot(amounts[until] / scale, line[until], color=colour, lw=1.2, label=label)
-        ax.plot(amounts[~until] / scale, line[~until], color=colour, lw=1.2, ls="--")
+        ax.plot(amounts[until] / scale, line[until], color=color, lw=1.2, label=label)
+        ax.plot(amounts[~until] / scale, line[~until], color=color, lw=1.2, ls="--")
         log_steps, log_error, _ = laws[key[0]].curves[key[1:]]
         spent = np.exp(log_steps) / budget.steps(cells[own], 1.0)
         level = float(laws[key[0]].law.level(key[1], key[2])) if value == "gap" else 0.0
-        ax.plot(spent / scale, np.exp(log_error) - level, "o", ms=2.5, color=colour)
+        ax.plot(spent / scale, np.exp(log_error) - level, "o", ms=2.5, color=color)
     ax.axvline(budget.amount / scale, color="black", lw=0.6, ls="--")
     ax.annotate(f"{budget} ", (budget.amount / scale, 1), xycoords=("data", "axes fraction"), va="top", ha="right",
                 fontsize=7)  # fmt: skip

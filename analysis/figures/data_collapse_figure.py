@@ -15,7 +15,7 @@ MARKERS = "osD^vP*X"  # of K, in order
 
 def draw_collapse(law: GridLaw) -> Figure:
     """Above: the error above the floor over the law's amplitude of P, D and K, against steps and their offset, log-log,
-    coloured by P / D, with the law as a line. Below: measured over foretold error, less 1."""
+    colored by P / D, with the law as a line. Below: measured over foretold error, less 1."""
     points = law.points
     where = [points[name] for name in ("steps", "P", "D", "K")]
     x, foretold = law.shifted(*where), law.fit.predict(**law.inputs(*where))

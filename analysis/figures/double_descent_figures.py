@@ -15,7 +15,7 @@ from matplotlib.lines import Line2D
 from analysis.estimates.uniform_baseline import level_of, level_table
 from analysis.figures.error_decomposition import draw_gap, gap_table
 from analysis.figures.heat_map import draw_heat_map
-from analysis.figures.style import THEORY, colours, entitle, save
+from analysis.figures.style import THEORY, colors, entitle, save
 from analysis.figures.uniform_baseline_figure import draw_levels
 from analysis.sweep_analysis import SweepAnalysis
 from mmcr_core.theory import simulate_uniform
@@ -106,14 +106,14 @@ def draw(runs: pd.DataFrame, peaks: pd.DataFrame, noise: pd.Series, simulated: p
 def _panel(
     ax: Axes, runs: pd.DataFrame, peaks: pd.DataFrame, noise: pd.Series, simulated: pd.Series, along: str, other: str
 ) -> None:
-    colour = colours(sorted(runs[other].unique()))
+    color = colors(sorted(runs[other].unique()))
     for value, line in runs.groupby(other):
         grouped = line.groupby(along)["percent_error"]
         mean, count = grouped.mean(), grouped.size()
         bars = grouped.std() / np.sqrt(count)
         if (count == 1).all():
             bars = line.set_index(along)["run_id"].map(noise)
-        ax.errorbar(mean.index, mean, yerr=bars.reindex(mean.index), color=colour[value], marker="o", ms=3,
+        ax.errorbar(mean.index, mean, yerr=bars.reindex(mean.index), color=color[value], marker="o", ms=3,
                     label=f"{value}")  # fmt: skip
         x = np.geomspace(runs[along].min(), runs[along].max(), 200)
         theory = level_of(line)(x, value)
@@ -122,7 +122,7 @@ def _panel(
         ax.plot(finite.index, finite, "x", color=THEORY, ms=3, mew=0.6, zorder=1)
         peak = peaks[peaks["at"] == value].iloc[0]
         at = value * 2.0 ** (peak["largest_at"] if along == "P" else -peak["largest_at"])
-        ax.plot([at], [peak["height"]], marker="*" if peak["found"] else "v", ms=8, color=colour[value],
+        ax.plot([at], [peak["height"]], marker="*" if peak["found"] else "v", ms=8, color=color[value],
                 mec="black", mew=0.5, ls="none", zorder=5)  # fmt: skip
     ax.set_xscale("log", base=2)
     ticks = sorted(runs[along].unique())

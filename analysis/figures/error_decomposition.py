@@ -22,7 +22,7 @@ PARTS = {
     "reconstruction": "imperfect reconstruction",
     "uniformity": "uniformity beyond $e_\\infty$",
 }
-COLOURS = {"reference": "#BBBBBB", "reconstruction": "#0072B2", "uniformity": "#E69F00"}
+COLORS = {"reference": "#BBBBBB", "reconstruction": "#0072B2", "uniformity": "#E69F00"}
 
 
 def gap_table(runs: pd.DataFrame) -> pd.DataFrame:
@@ -57,7 +57,7 @@ def draw_gap(table: pd.DataFrame) -> Figure:
             ax.set_title(f"D = {D}, K = {K}", fontsize=7, pad=3)
     figure.supxlabel("P, images a batch", fontsize=8)
     figure.supylabel("percent error, split", fontsize=8)
-    handles: list[Artist] = [Patch(color=COLOURS[part], label=label) for part, label in PARTS.items()]
+    handles: list[Artist] = [Patch(color=COLORS[part], label=label) for part, label in PARTS.items()]
     handles.append(Line2D([], [], color="black", marker="_", ms=8, ls="none", label="percent error"))
     figure.legend(handles=handles, loc="outside upper center", ncols=2 if len(dims) < 4 else 4)
     return figure
@@ -65,9 +65,9 @@ def draw_gap(table: pd.DataFrame) -> Figure:
 
 def _bars(ax: Axes, column: pd.DataFrame) -> None:
     above, below = np.zeros(len(column)), np.zeros(len(column))
-    for part, colour in COLOURS.items():
+    for part, color in COLORS.items():
         height = column[part].fillna(0).to_numpy()
-        ax.bar(range(len(column)), height, bottom=np.where(height >= 0, above, below), color=colour, width=0.8)
+        ax.bar(range(len(column)), height, bottom=np.where(height >= 0, above, below), color=color, width=0.8)
         above, below = above + np.maximum(height, 0), below + np.minimum(height, 0)
     ax.axhline(0, color="black", lw=0.5)
     ax.plot(range(len(column)), column["percent_error"], "k_", ms=8, mew=1)

@@ -35,8 +35,8 @@ def draw_heat_map(table: pd.DataFrame, value: str, label: str, digits: int = 2) 
             number, note = cell[value], cell.get("note", "")
             known = bool(np.isfinite(number))
             text = f"{number:.{digits}f}{note}" if known else str(note).replace(" ", "\n")
-            colour = "#B00020" if not known else "white" if number < (low + high) / 2 else "black"
-            ax.text(j, i, text, ha="center", va="center", fontsize=5.5, color=colour)
+            color = "#B00020" if not known else "white" if number < (low + high) / 2 else "black"
+            ax.text(j, i, text, ha="center", va="center", fontsize=5.5, color=color)
         for size in set(rows) & set(columns):
             corner = (columns.index(size) - 0.5, rows.index(size) - 0.5)
             ax.add_patch(Rectangle(corner, 1, 1, fill=False, ec=DIAGONAL, lw=1.6, clip_on=False))

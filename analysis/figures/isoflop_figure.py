@@ -14,7 +14,7 @@ from matplotlib.lines import Line2D
 
 from analysis.estimates.fit_data import Cell, Key
 from analysis.estimates.joint_scaling_law import GridLaw
-from analysis.figures.style import colours, entitle, plain_ticks, save
+from analysis.figures.style import colors, entitle, plain_ticks, save
 from analysis.fitting.huber_regression import percentiles
 
 ROWS = {"error": "percent error", "gap": "gap above $e_\\infty$"}
@@ -45,13 +45,13 @@ def isoflop_figures(
 
 def draw(law: GridLaw, cells: dict[Key, Cell], cost: pd.Series) -> Figure:
     """Rows: error and gap above e_inf for each K; columns: compute of one run, from a tenth of what every cell was
-    trained for up to all of it. A colour for each D; points measured, interpolated along each run; curves foretold,
+    trained for up to all of it. A color for each D; points measured, interpolated along each run; curves foretold,
     with 95 % bands; a star at the least of each curve, with its interval, hollow where it is at an end of the P
     measured."""
     views, dims = sorted({key[3] for key in cells}), sorted({key[2] for key in cells})
     last, first = min(cell.x.max() for cell in cells.values()), max(cell.x.min() for cell in cells.values())
     budgets = np.geomspace(max(last / 10, first), last, BUDGETS)
-    colour = colours(dims)
+    color = colors(dims)
     rows = [(K, kind) for K in views for kind in ROWS]
     size = (2.2 * BUDGETS + 0.4, 1.55 * len(rows) + 0.8)
     figure, axes = plt.subplots(len(rows), BUDGETS, figsize=size, squeeze=False, sharex=True, sharey="row",
@@ -61,7 +61,7 @@ def draw(law: GridLaw, cells: dict[Key, Cell], cost: pd.Series) -> Figure:
             for D in dims:
                 mine = {key[1]: cell for key, cell in cells.items() if key[2:] == (D, K)}
                 if len(mine) > 1:
-                    _line(ax, law, mine, D, K, cost, float(budget), kind == "gap", colour[D])
+                    _line(ax, law, mine, D, K, cost, float(budget), kind == "gap", color[D])
             ax.set_xscale("log", base=2)
         drawn = np.concatenate([line.get_ydata() for ax in row for line in ax.lines])
         row[0].set_yscale("log")
@@ -74,7 +74,7 @@ def draw(law: GridLaw, cells: dict[Key, Cell], cost: pd.Series) -> Figure:
         ax.set_xticks(points, [str(P) for P in points])
         ax.minorticks_off()
     figure.supxlabel("P, images a batch", fontsize=8)
-    handles = [Line2D([], [], color=c, marker="o", ms=3, label=f"D = {D}") for D, c in colour.items()]
+    handles = [Line2D([], [], color=c, marker="o", ms=3, label=f"D = {D}") for D, c in color.items()]
     handles.append(Line2D([], [], color="0.3", marker="*", ms=7, ls="none", label="least, with 95 % interval"))
     handles.append(Line2D([], [], color="0.3", marker="*", mfc="none", ms=7, ls="none", label="at an end of the range"))
     figure.legend(handles=handles, loc="outside upper center", ncols=min(len(handles), 4))
@@ -83,7 +83,7 @@ def draw(law: GridLaw, cells: dict[Key, Cell], cost: pd.Series) -> Figure:
 
 def _line(
     ax: Axes, law: GridLaw, cells: dict[int, Cell], D: int, K: int, cost: pd.Series, budget: float, gap: bool,
-    colour: str,
+    color: str,
 ) -> None:  # fmt: skip
     """One D at one budget: measured points, the law's curve with its band, its least value."""
     P = np.array(sorted(cells))
@@ -92,17 +92,17 @@ def _line(
     inputs = law.inputs(budget / flops, fine, D, K)
     base = law.level(fine, D) if gap else np.zeros(FINE)
     curve, draws = law.fit.predict(**inputs) - base, law.fit.curves(**inputs) - base
-    ax.plot(fine, np.where(curve > 0, curve, np.nan), color=colour, lw=1)
+    ax.plot(fine, np.where(curve > 0, curve, np.nan), color=color, lw=1)
     low, high = percentiles(draws)
-    ax.fill_between(fine, np.maximum(low, 1e-4), np.maximum(high, 1e-4), color=colour, alpha=0.15, lw=0)
+    ax.fill_between(fine, np.maximum(low, 1e-4), np.maximum(high, 1e-4), color=color, alpha=0.15, lw=0)
     measured = np.array([_at(cells[p], budget) for p in P]) - (law.level(P, D) if gap else 0.0)
-    ax.plot(P, np.where(measured > 0, measured, np.nan), "o", ms=3, color=colour)
+    ax.plot(P, np.where(measured > 0, measured, np.nan), "o", ms=3, color=color)
     at = int(curve.argmin())
     left, right = percentiles(fine[draws.argmin(axis=1)])
     inside = 0 < at < FINE - 1
     if curve[at] > 0:
-        ax.plot([left, right], [curve[at]] * 2, color=colour, lw=2, alpha=0.5, solid_capstyle="butt")
-        ax.plot(fine[at], curve[at], "*", ms=8, color=colour, mfc=colour if inside else "none", zorder=4)
+        ax.plot([left, right], [curve[at]] * 2, color=color, lw=2, alpha=0.5, solid_capstyle="butt")
+        ax.plot(fine[at], curve[at], "*", ms=8, color=color, mfc=color if inside else "none", zorder=4)
 
 
 def _at(cell: Cell, budget: float) -> float:

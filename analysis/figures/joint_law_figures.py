@@ -12,7 +12,7 @@ from matplotlib.lines import Line2D
 
 from analysis.estimates.joint_scaling_law import GridLaw
 from analysis.figures.data_collapse_figure import draw_collapse
-from analysis.figures.style import THEORY, colours, entitle, plain_ticks, save
+from analysis.figures.style import THEORY, colors, entitle, plain_ticks, save
 
 FLOORS = {"none": "no floor", "free": "free floor", "theory": "floor $e_\\infty$"}
 
@@ -44,16 +44,16 @@ def draw(laws: list[GridLaw]) -> Figure:
     tables = [law.test for law in laws if law.test is not None]
     figure, axes = plt.subplots(1, len(laws), figsize=(2.3 * len(laws), 2.8), sharex=True, sharey=True,
                                 squeeze=False, layout="constrained")  # fmt: skip
-    colour = colours(sorted(tables[0]["K"].unique()))
+    color = colors(sorted(tables[0]["K"].unique()))
     for ax, law, table in zip(axes[0], laws, tables, strict=True):
         for part, held in ((table[~table["held_out"]], False), (table[table["held_out"]], True)):
             for K, cells in part.groupby("K"):
                 ax.plot(
-                    cells["error"], cells["foretold"], "o", ms=3.5, color=colour[K], mfc=colour[K] if held else "none"
+                    cells["error"], cells["foretold"], "o", ms=3.5, color=color[K], mfc=color[K] if held else "none"
                 )
                 if held:
                     spread = np.abs(cells[["low", "high"]].to_numpy().T - cells["foretold"].to_numpy())
-                    ax.errorbar(cells["error"], cells["foretold"], yerr=spread, fmt="none", color=colour[K], lw=0.7)
+                    ax.errorbar(cells["error"], cells["foretold"], yerr=spread, fmt="none", color=color[K], lw=0.7)
         ends = [table[["error", "foretold"]].min().min() * 0.9, table[["error", "foretold"]].max().max() * 1.1]
         ax.plot(ends, ends, color=THEORY, lw=0.6, zorder=0)
         ax.set(xscale="log", yscale="log", xlabel="measured percent error")
@@ -63,7 +63,7 @@ def draw(laws: list[GridLaw]) -> Figure:
         forecast = table.loc[table["held_out"], ["low", "high"]]
         plain_ticks([ax], "y", min(ends[0], forecast["low"].min() * 0.9), max(ends[1], forecast["high"].max() * 1.1))
     axes[0, 0].set_ylabel("foretold percent error")
-    handles = [Line2D([], [], color=c, marker="o", ms=3, ls="none", label=f"K = {K}") for K, c in colour.items()]
+    handles = [Line2D([], [], color=c, marker="o", ms=3, ls="none", label=f"K = {K}") for K, c in color.items()]
     handles.append(Line2D([], [], color="0.3", marker="o", mfc="none", ms=3, ls="none", label="cells fitted"))
     handles.append(Line2D([], [], color="0.3", marker="o", ms=3, lw=0.7, label="not seen, 95 % forecast"))
     figure.legend(handles=handles, loc="outside upper center", ncols=len(handles))

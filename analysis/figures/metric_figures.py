@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from analysis.estimates.metric_correlation import MEASURE, beside_the_error
-from analysis.figures.style import colours, save
+from analysis.figures.style import colors, save
 from analysis.results.results import Results
 
 SHOWN = ("capacity", "mutual_information_bound", "effective_rank", "alignment")
@@ -34,19 +34,19 @@ def draw(table: pd.DataFrame) -> Figure:
     figure, axes = plt.subplots(
         rows, columns, figsize=(2.2 * columns + 0.3, 1.9 * rows + 1.0), squeeze=False, sharex=True, layout="constrained"
     )
-    colour = colours(sorted(table["variant"].unique()))
+    color = colors(sorted(table["variant"].unique()))
     for ax, (name, subject) in zip(axes.flat, kinds, strict=False):
         panel = table[(table["name"] == name) & (table["subject"] == subject)]
         for (variant, _), run in panel.sort_values("step").groupby(["variant", "run_id"]):
-            ax.plot(run["error"], run["value"], color=colour[variant], lw=0.6, alpha=0.7)
+            ax.plot(run["error"], run["value"], color=color[variant], lw=0.6, alpha=0.7)
             ends = run.iloc[[0, -1]]
-            ax.plot(ends["error"].iloc[:1], ends["value"].iloc[:1], "o", mfc="white", mec=colour[variant], ms=3)
-            ax.plot(ends["error"].iloc[1:], ends["value"].iloc[1:], "o", color=colour[variant], ms=3)
+            ax.plot(ends["error"].iloc[:1], ends["value"].iloc[:1], "o", mfc="white", mec=color[variant], ms=3)
+            ax.plot(ends["error"].iloc[1:], ends["value"].iloc[1:], "o", color=color[variant], ms=3)
         of = f" of {subject}" if subject else ""
         ax.set_title(f"{name.replace('_', ' ')}{of}{UNITS.get(name, '')}", fontsize=7, pad=3)
     for ax in axes.flat[len(kinds) :]:
         ax.axis("off")
     figure.supxlabel("held-out percent error", fontsize=8)
-    handles = [Line2D([], [], color=c, marker="o", ms=3, label=str(name)) for name, c in colour.items()]
+    handles = [Line2D([], [], color=c, marker="o", ms=3, label=str(name)) for name, c in color.items()]
     figure.legend(handles=handles, loc="outside upper center", ncols=min(5, len(handles)))
     return figure

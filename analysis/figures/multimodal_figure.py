@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from analysis.comparisons.multimodal import ERROR, GAP, ZERO_SHOT
-from analysis.figures.style import THEORY, colours, save
+from analysis.figures.style import THEORY, colors, save
 
 PANELS = {
     ZERO_SHOT[0]: "zero-shot top-1",
@@ -54,11 +54,11 @@ def draw(table: pd.DataFrame, cells: list[Cell]) -> Figure:
     figure, axes = plt.subplots(
         rows, columns, figsize=size, squeeze=False, sharey="col" if len(cells) > 1 else False, layout="constrained"
     )
-    colour, sizes = colours(sorted(table["variant"].unique())), sorted(int(P) for P in table["P"].unique())
+    color, sizes = colors(sorted(table["variant"].unique())), sorted(int(P) for P in table["P"].unique())
     panels = [(cell, kind) for cell in cells for kind in kinds]
     for ax, (cell, kind) in zip(axes.flat, panels, strict=False):
         mine = _of(table, kind)
-        _lines(ax, mine[(mine["D"] == cell[0]) & (mine["K"] == cell[1])], colour)
+        _lines(ax, mine[(mine["D"] == cell[0]) & (mine["K"] == cell[1])], color)
         ax.set_ylim(_limits(mine))
         _batch_sizes(ax, sizes, narrow=columns > COLUMNS)
     for ax in axes.flat[len(panels) :]:
@@ -71,7 +71,7 @@ def draw(table: pd.DataFrame, cells: list[Cell]) -> Figure:
         for ax in axes[:-1].flat:
             ax.tick_params(labelbottom=False)
     figure.supxlabel("P, pairs a batch" + ("" if len(cells) > 1 else " (D = {}, K = {})".format(*cells[0])), fontsize=8)
-    return _legend(figure, table, colour)
+    return _legend(figure, table, color)
 
 
 def _kinds(table: pd.DataFrame, name: str) -> list[Kind]:
@@ -82,12 +82,12 @@ def _of(table: pd.DataFrame, kind: Kind) -> pd.DataFrame:
     return table[(table["measure"] == kind[0]) & (table["subject"] == kind[1])]
 
 
-def _lines(ax: Axes, panel: pd.DataFrame, colour: dict[object, str]) -> None:
-    markers = dict(zip(colour, (MARKERS[i % len(MARKERS)] for i in range(len(colour))), strict=True))
+def _lines(ax: Axes, panel: pd.DataFrame, color: dict[object, str]) -> None:
+    markers = dict(zip(color, (MARKERS[i % len(MARKERS)] for i in range(len(color))), strict=True))
     for variant, line in panel.sort_values("P").groupby("variant"):
         x = np.log2(line["P"].to_numpy(float))
-        ax.plot(x, line["mean"], color=colour[variant], marker=markers[variant], ms=3, lw=1)
-        ax.fill_between(x, line["low"], line["high"], color=colour[variant], alpha=0.15, lw=0)
+        ax.plot(x, line["mean"], color=color[variant], marker=markers[variant], ms=3, lw=1)
+        ax.fill_between(x, line["low"], line["high"], color=color[variant], alpha=0.15, lw=0)
     if _near_chance(panel):
         ax.axhline(panel["chance"].mean(), color=THEORY, lw=0.6, zorder=0)
 
@@ -125,13 +125,13 @@ def _title(table: pd.DataFrame, kind: Kind, narrow: bool) -> str:
     return title + (f"\n{kind[1]}" if several else "")
 
 
-def _legend(figure: Figure, table: pd.DataFrame, colour: dict[object, str]) -> Figure:
+def _legend(figure: Figure, table: pd.DataFrame, color: dict[object, str]) -> Figure:
     handles = [
         Line2D([], [], color=c, marker=MARKERS[i % len(MARKERS)], ms=3, lw=1, label=str(name))
-        for i, (name, c) in enumerate(colour.items())
+        for i, (name, c) in enumerate(color.items())
     ]
     if any(_near_chance(_of(table, kind)) for name in PANELS for kind in _kinds(table, name)):
         handles.append(Line2D([], [], color=THEORY, lw=0.6, label="chance"))
-    wide = max(len(str(name)) for name in colour) > 24
+    wide = max(len(str(name)) for name in color) > 24
     figure.legend(handles=handles, loc="outside upper center", ncols=min(len(handles), 3 if wide else 5))
     return figure

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from analysis.comparisons.objective_trajectories import measured_paths, paths
 from analysis.estimates.peak import finished_runs
 from analysis.estimates.uniform_baseline import Level, level_of
-from analysis.figures.style import THEORY, colours, save
+from analysis.figures.style import THEORY, colors, save
 from analysis.results.results import Results
 
 SIZES = ["P", "D", "K"]
@@ -42,7 +42,7 @@ def objective_figures(results: Results, folder: Path) -> list[Path]:
 
 
 def draw_paths(factors: pd.DataFrame, probes: pd.DataFrame, cells: list[Sizes], levels: dict[Sizes, Level]) -> Figure:
-    """Rows: cells P, D, K. Columns: percent error and its factors, then each probe, against compute; a colour for each
+    """Rows: cells P, D, K. Columns: percent error and its factors, then each probe, against compute; a color for each
     objective, bands and bars over seeds, a thin line at the level of uniform embeddings."""
     kinds = list(dict.fromkeys(zip(probes["name"], probes["subject"], strict=True)))
     columns = len(TITLES) + len(kinds)
@@ -51,11 +51,11 @@ def draw_paths(factors: pd.DataFrame, probes: pd.DataFrame, cells: list[Sizes], 
         len(cells), columns, figsize=size, squeeze=False, sharex="col", sharey="col", layout="constrained"
     )
     along = probes.groupby("variant")["step"].nunique().max() if len(probes) else 0
-    colour = colours(sorted(factors["variant"].unique()))
+    color = colors(sorted(factors["variant"].unique()))
     for row, cell in zip(axes, cells, strict=True):
         for variant, path in _of(factors, cell).groupby("variant"):
             for ax, name in zip(row, TITLES, strict=False):
-                _band(ax, path, name, colour[variant])
+                _band(ax, path, name, color[variant])
         level = float(levels[cell](*cell[:2]))
         row[0].axhline(level, color=THEORY, lw=0.5, zorder=0)
         row[2].axhline(1 - level, color=THEORY, lw=0.5, zorder=0)
@@ -64,9 +64,9 @@ def draw_paths(factors: pd.DataFrame, probes: pd.DataFrame, cells: list[Sizes], 
             mine = _of(probes, cell)
             mine = mine[(mine["name"] == kind[0]) & (mine["subject"] == kind[1])]
             if along > 1:
-                _probe_path(ax, mine, colour, first=float(factors["flops"].min()))
+                _probe_path(ax, mine, color, first=float(factors["flops"].min()))
             else:
-                _probe_at_the_end(ax, mine, colour)
+                _probe_at_the_end(ax, mine, color)
     for column, name in zip(axes.T, TITLES, strict=False):
         low, high = factors[name].min(), factors[name].max()
         margin = 0.08 * (high - low)
@@ -76,7 +76,7 @@ def draw_paths(factors: pd.DataFrame, probes: pd.DataFrame, cells: list[Sizes], 
     for ax in axes[:, : columns if along > 1 else len(TITLES)].flat:
         ax.set_xscale("log")
     figure.supxlabel("compute (FLOPs)", fontsize=8)
-    return _legend(figure, colour, columns)
+    return _legend(figure, color, columns)
 
 
 def draw_plane(factors: pd.DataFrame, cells: list[Sizes], levels: dict[Sizes, Level]) -> Figure:
@@ -88,7 +88,7 @@ def draw_plane(factors: pd.DataFrame, cells: list[Sizes], levels: dict[Sizes, Le
     figure, axes = plt.subplots(
         rows, columns, figsize=size, squeeze=False, sharex=True, sharey=True, layout="constrained"
     )
-    colour = colours(sorted(factors["variant"].unique()))
+    color = colors(sorted(factors["variant"].unique()))
     low = (0.98 * factors["reconstruction"].min(), 0.95 * factors["uniformity"].min())
     for ax, cell in zip(axes.flat, cells, strict=False):
         ax.set(xlim=(low[0], 1 + 0.02 * (1 - low[0])), ylim=(low[1], 1 + 0.02 * (1 - low[1])))
@@ -96,9 +96,9 @@ def draw_plane(factors: pd.DataFrame, cells: list[Sizes], levels: dict[Sizes, Le
         ax.axhline(1 - float(levels[cell](*cell[:2])), color=THEORY, lw=0.8, ls=":", zorder=0)
         for variant, path in _of(factors, cell).groupby("variant"):
             r, u = path["reconstruction"].to_numpy(), path["uniformity"].to_numpy()
-            ax.plot(r, u, color=colour[variant], lw=1)
-            ax.plot(r[:1], u[:1], "o", mfc="white", mec=colour[variant], ms=4)
-            ax.plot(r[-1:], u[-1:], "o", color=colour[variant], ms=4)
+            ax.plot(r, u, color=color[variant], lw=1)
+            ax.plot(r[:1], u[:1], "o", mfc="white", mec=color[variant], ms=4)
+            ax.plot(r[-1:], u[-1:], "o", color=color[variant], ms=4)
         ax.set_title("P = {}, D = {}, K = {}".format(*cell), fontsize=7, pad=3)
     for ax in axes.flat[len(cells) :]:
         ax.axis("off")
@@ -108,31 +108,31 @@ def draw_plane(factors: pd.DataFrame, cells: list[Sizes], levels: dict[Sizes, Le
         Line2D([], [], color="0.75", lw=0.6, label="percent error $1 - r\\,u$"),
         Line2D([], [], color=THEORY, lw=0.8, ls=":", label="uniform embeddings"),
     ]
-    return _legend(figure, colour, 2 * columns, more)
+    return _legend(figure, color, 2 * columns, more)
 
 
 def _of(table: pd.DataFrame, cell: Sizes) -> pd.DataFrame:
     return table[(table[SIZES] == list(cell)).all(axis=1)]
 
 
-def _band(ax: Axes, path: pd.DataFrame, name: str, colour: str) -> None:
-    ax.plot(path["flops"], path[name], color=colour, lw=1)
+def _band(ax: Axes, path: pd.DataFrame, name: str, color: str) -> None:
+    ax.plot(path["flops"], path[name], color=color, lw=1)
     low, high = (path[f"{name}_{end}"].clip(0, 1) for end in ("low", "high"))  # as all three are
-    ax.fill_between(path["flops"], low, high, color=colour, alpha=0.15, lw=0)
+    ax.fill_between(path["flops"], low, high, color=color, alpha=0.15, lw=0)
 
 
-def _probe_path(ax: Axes, measured: pd.DataFrame, colour: dict[object, str], first: float) -> None:
+def _probe_path(ax: Axes, measured: pd.DataFrame, color: dict[object, str], first: float) -> None:
     """Accuracy where it was measured; what was measured before the first step stands at the left edge."""
     for variant, path in measured.groupby("variant"):
         x = np.maximum(path["flops"], first / 2)
-        ax.errorbar(x, path["value"], yerr=_bars(path), color=colour[variant], marker="o", ms=2.5, lw=0.8)
+        ax.errorbar(x, path["value"], yerr=_bars(path), color=color[variant], marker="o", ms=2.5, lw=0.8)
 
 
-def _probe_at_the_end(ax: Axes, measured: pd.DataFrame, colour: dict[object, str]) -> None:
+def _probe_at_the_end(ax: Axes, measured: pd.DataFrame, color: dict[object, str]) -> None:
     """Accuracy of objectives side by side, where it was measured at the end alone."""
-    places = {variant: place for place, variant in enumerate(colour)}
+    places = {variant: place for place, variant in enumerate(color)}
     for variant, path in measured.groupby("variant"):
-        ax.errorbar([places[variant]], path["value"], yerr=_bars(path), color=colour[variant], marker="o", ms=3, lw=0.8)
+        ax.errorbar([places[variant]], path["value"], yerr=_bars(path), color=color[variant], marker="o", ms=3, lw=0.8)
     ax.set_xticks(range(len(places)), [str(variant) for variant in places], rotation=90, fontsize=5)
 
 
@@ -154,7 +154,7 @@ def _contours(ax: Axes) -> None:
     ax.clabel(lines, fmt="%g", fontsize=6, inline_spacing=2)
 
 
-def _legend(figure: Figure, colour: dict[object, str], columns: int, more: list[Line2D] | None = None) -> Figure:
-    handles = [Line2D([], [], color=c, marker="o", ms=3, label=str(name)) for name, c in colour.items()]
+def _legend(figure: Figure, color: dict[object, str], columns: int, more: list[Line2D] | None = None) -> Figure:
+    handles = [Line2D([], [], color=c, marker="o", ms=3, label=str(name)) for name, c in color.items()]
     figure.legend(handles=handles + (more or []), loc="outside upper center", ncols=max(2, columns))
     return figure

@@ -16,7 +16,7 @@ from analysis.estimates.fit_data import AXES, Cell, Key
 from analysis.estimates.per_cell_fit import PURE, Fits, Form, chosen_form
 from analysis.estimates.uniform_baseline import Level
 from analysis.figures.heat_map import draw_heat_map
-from analysis.figures.style import THEORY, colours, entitle, plain_ticks, save
+from analysis.figures.style import THEORY, colors, entitle, plain_ticks, save
 from analysis.results.errors import ResultsError
 from analysis.sweep_analysis import SweepAnalysis
 
@@ -58,7 +58,7 @@ def draw_scaling(cells: Cells, fits: Fits, runs: pd.DataFrame, axis: str, form: 
     """Rows P, columns D, log-log; the panels with P = D framed; a cell with no result says what became of it. Solid:
     the law of `form`, with its exponent; dotted: the pure power law."""
     rows, columns = sorted(runs["P"].unique()), sorted(runs["D"].unique())
-    colour = colours(sorted(runs["K"].unique()))
+    color = colors(sorted(runs["K"].unique()))
     size = (1.28 * len(columns) + 0.8, 1.2 * len(rows) + 0.7)
     figure, axes = plt.subplots(
         len(rows), len(columns), figsize=size, squeeze=False, sharex=True, sharey=True, layout="constrained"
@@ -69,7 +69,7 @@ def draw_scaling(cells: Cells, fits: Fits, runs: pd.DataFrame, axis: str, form: 
         for j, D in enumerate(columns):
             ax = axes[i, j]
             mine = {key: points for key, points in cells.items() if key[1:3] == (P, D)}
-            notes = _panel(ax, mine, fits, colour, form)
+            notes = _panel(ax, mine, fits, color, form)
             notes += _failures(runs[(runs["P"] == P) & (runs["D"] == D)], sorted(runs["K"].unique()))
             ends = [points.error[points.x.argmax()] for points in mine.values()]
             _write(ax, notes, low=bool(ends) and max(ends) > np.sqrt(low * high))
@@ -82,7 +82,7 @@ def draw_scaling(cells: Cells, fits: Fits, runs: pd.DataFrame, axis: str, form: 
     plain_ticks(axes.flat, "y", low, high)
     figure.supxlabel(AXES[axis], fontsize=8)
     figure.supylabel("pretraining percent error", fontsize=8)
-    handles = [Line2D([], [], color=colour[K], marker="o", ms=3, label=f"K = {K}") for K in colour]
+    handles = [Line2D([], [], color=color[K], marker="o", ms=3, label=f"K = {K}") for K in color]
     handles.append(Line2D([], [], color="0.3", lw=1, label=FORMULAS[form]))
     if form != PURE:
         handles.append(Line2D([], [], color="0.3", lw=0.8, ls=":", label=FORMULAS[PURE]))
@@ -92,12 +92,12 @@ def draw_scaling(cells: Cells, fits: Fits, runs: pd.DataFrame, axis: str, form: 
     return figure
 
 
-def _panel(ax: Axes, cells: Cells, fits: Fits, colour: dict[object, str], form: Form) -> list[tuple[str, str]]:
-    """Draw points and laws; what to write into the panel, with its colours."""
+def _panel(ax: Axes, cells: Cells, fits: Fits, color: dict[object, str], form: Form) -> list[tuple[str, str]]:
+    """Draw points and laws; what to write into the panel, with its colors."""
     ax.set(xscale="log", yscale="log")
     notes = []
     for key, points in sorted(cells.items(), key=lambda item: item[0][3]):
-        mine = colour[key[3]]
+        mine = color[key[3]]
         ax.errorbar(points.x, points.error, yerr=points.error_se, fmt="o", ms=1.8, lw=0.5, color=mine)
         low, high = points.x.min(), points.x.max()
         inside, beyond = np.geomspace(low, high, 60), np.geomspace(high, 3 * high, 20)
@@ -126,10 +126,10 @@ def _failures(runs: pd.DataFrame, views: list[int]) -> list[tuple[str, str]]:
 
 def _write(ax: Axes, notes: list[tuple[str, str]], low: bool) -> None:
     """Notes in the corner that falling curves leave free: upper right, or lower left where they stay high."""
-    for i, (text, colour) in enumerate(notes):
+    for i, (text, color) in enumerate(notes):
         at = (0.04, 0.05 + 0.12 * (len(notes) - 1 - i)) if low else (0.97, 0.95 - 0.12 * i)
         ax.annotate(text, at, xycoords="axes fraction", ha="left" if low else "right", va="bottom" if low else "top",
-                    color=colour, fontsize=6, bbox={"fc": "white", "ec": "none", "pad": 0.3, "alpha": 0.8})  # fmt: skip
+                    color=color, fontsize=6, bbox={"fc": "white", "ec": "none", "pad": 0.3, "alpha": 0.8})  # fmt: skip
 
 
 def draw_exponents(table: pd.DataFrame) -> Figure:

@@ -1,4 +1,4 @@
-"""How figures look and how they are saved: one colour-blind-safe palette, sizes for a paper's column."""
+"""How figures look and how they are saved: one color-blind-safe palette, sizes for a paper's column."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from PIL import Image
 
 from analysis.cli.output_files import write
 
-COLOURS = (
+COLORS = (
     "#0072B2",
     "#D55E00",
     "#009E73",
@@ -56,9 +56,9 @@ plt.rcParams.update(
 )
 
 
-def colours(values: Sequence[object]) -> dict[object, str]:
-    """A colour for each value, in order; the same for the same list."""
-    return {value: COLOURS[i % len(COLOURS)] for i, value in enumerate(values)}
+def colors(values: Sequence[object]) -> dict[object, str]:
+    """A color for each value, in order; the same for the same list."""
+    return {value: COLORS[i % len(COLORS)] for i, value in enumerate(values)}
 
 
 def plain_ticks(axes: Iterable[Axes], axis: str, low: float, high: float) -> None:
@@ -99,14 +99,14 @@ def save(figure: Figure, folder: Path, name: str) -> Path:
         stream = io.BytesIO()
         metadata = {"CreationDate": None} if suffix == "pdf" else None
         figure.savefig(stream, format=suffix, bbox_inches="tight", metadata=metadata)
-        content = stream.getvalue() if suffix == "pdf" else in_256_colours(stream)
+        content = stream.getvalue() if suffix == "pdf" else in_256_colors(stream)
         write(content, folder / f"{name}.{suffix}")
     plt.close(figure)
     return folder / f"{name}.png"
 
 
-def in_256_colours(png: io.BytesIO) -> bytes:
-    """The same picture in a third of the bytes; colours move by less than 1 in 255 on average."""
+def in_256_colors(png: io.BytesIO) -> bytes:
+    """The same picture in a third of the bytes; colors move by less than 1 in 255 on average."""
     few = Image.open(png).convert("RGB").quantize(256, kmeans=1, dither=Image.Dither.NONE)
     packed = io.BytesIO()
     few.save(packed, "PNG", optimize=True, dpi=(DPI, DPI))

@@ -2,7 +2,7 @@
 
 Percent error of perfectly uniform embeddings: random unit rows, N of them in D dimensions, figure 1 of Isik et al. 2023
 with the bound and the Marchenko-Pastur limit drawn through it. And Cover's transition, the capacity of points: which
-share of random labellings of P points in N dimensions is linearly separable.
+share of random labelings of P points in N dimensions is linearly separable.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from matplotlib.lines import Line2D
 from scipy import stats
 
 from analysis.cli.progress import track
-from analysis.figures.style import THEORY, colours
+from analysis.figures.style import THEORY, colors
 from mmcr_core.theory import (
     expected_percent_error,
     linearly_separable,
@@ -71,12 +71,12 @@ def draw(table: pd.DataFrame) -> Figure:
     return figure
 
 
-def simulate_labellings(repeats: int, seed: int) -> pd.DataFrame:
-    """P, N, share, low, high, expected: of `repeats` random labellings of P Gaussian points in N dimensions, each with
+def simulate_labelings(repeats: int, seed: int) -> pd.DataFrame:
+    """P, N, share, low, high, expected: of `repeats` random labelings of P Gaussian points in N dimensions, each with
     its own points, the share that is separable, Wilson's interval, and Cover's value."""
     rng = np.random.default_rng(seed)
     rows = []
-    for N, ratio in track(list(itertools.product(COVER_DIMS, COVER_RATIOS)), "labelling"):
+    for N, ratio in track(list(itertools.product(COVER_DIMS, COVER_RATIOS)), "labeling"):
         P = round(N * ratio)
         found = sum(linearly_separable(rng.standard_normal((P, N)), rng.choice((-1.0, 1.0), P)) for _ in range(repeats))
         interval = stats.binomtest(found, repeats).proportion_ci(LEVEL, "wilson")
@@ -84,11 +84,11 @@ def simulate_labellings(repeats: int, seed: int) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["P", "N", "share", "low", "high", "expected"])
 
 
-def draw_labellings(table: pd.DataFrame) -> Figure:
-    """Share of separable labellings against P / N: simulation with its interval over Cover's curve for each N."""
+def draw_labelings(table: pd.DataFrame) -> Figure:
+    """Share of separable labelings against P / N: simulation with its interval over Cover's curve for each N."""
     figure, ax = plt.subplots(figsize=(3.6, 2.7), layout="constrained")
     sizes = sorted(table["N"].unique())
-    palette = colours(sizes)
+    palette = colors(sizes)
     fine = np.linspace(0.8, 3.6, 400)
     for N in sizes:
         line = table[table["N"] == N]
@@ -100,7 +100,7 @@ def draw_labellings(table: pd.DataFrame) -> Figure:
     ax.annotate("N $\\rightarrow \\infty$", (2, 0.12), (-4, 0), ha="right", **limit)
     ax.plot(2, 0.5, "o", ms=11, mfc="none", mec="0.5", mew=0.8)
     ax.annotate("capacity 2", (2, 0.5), (9, 3), **limit)
-    ax.set(xlabel=r"$\alpha$ = P / N, points a dimension", ylabel="share of separable labellings", xlim=(0.8, 3.6))
+    ax.set(xlabel=r"$\alpha$ = P / N, points a dimension", ylabel="share of separable labelings", xlim=(0.8, 3.6))
     handles, labels = ax.get_legend_handles_labels()
     handles.append(Line2D([], [], color=THEORY, lw=0.8))
     ax.legend(
@@ -121,13 +121,13 @@ def _panel(ax: Axes, table: pd.DataFrame, along: str, other: str, quantity: Any)
     sizes = sorted(table[other].unique())
     palette = plt.get_cmap("viridis")(np.linspace(0, 0.95, len(sizes)))
     fine = np.geomspace(table[along].min(), table[along].max(), 300)
-    for size, colour in zip(sizes, palette, strict=True):
+    for size, color in zip(sizes, palette, strict=True):
         line = table[table[other] == size].sort_values(along)
         low, mean, high = (
             quantity(np.maximum(line["mean"] + k * line["std"], 1e-9), line["N"], line["D"]) for k in (-1, 0, 1)
         )
-        ax.plot(line[along], mean, "o", ms=2, color=colour, label=f"{size}")
-        ax.fill_between(line[along], low, high, color=colour, alpha=0.25, lw=0)
+        ax.plot(line[along], mean, "o", ms=2, color=color, label=f"{size}")
+        ax.fill_between(line[along], low, high, color=color, alpha=0.25, lw=0)
         N, D = (fine, size) if along == "N" else (size, fine)
         ax.plot(fine, quantity(expected_percent_error(N, D), N, D), color=THEORY, lw=0.5, zorder=0)
     ax.set(xscale="log", yscale="log", xlabel=f"{along}, {'dimensions' if along == 'D' else 'points'}")

@@ -1,6 +1,6 @@
 """Shapes of power laws: log y of their parameters, with the derivatives that a fit needs.
 
-Everything is in logs, so that no unit matters: u is log x over a centre, E and the amplitudes are logs too.
+Everything is in logs, so that no unit matters: u is log x over a center, E and the amplitudes are logs too.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ def log_floor(level: ArrayLike, count: int) -> Array:
         return np.broadcast_to(np.log(np.asarray(level, float)), (count,))
 
 
-def offset_law(x: Array, centre: float, log_E: Array | None = None) -> Law:
-    """y = E + A (x + x0)^-alpha; x is (n,), increasing; theta = (log E, log amplitude at the centre, alpha, t).
+def offset_law(x: Array, center: float, log_E: Array | None = None) -> Law:
+    """y = E + A (x + x0)^-alpha; x is (n,), increasing; theta = (log E, log amplitude at the center, alpha, t).
 
     x + x0 = x - min x + min x e^t, so that every t is an x0 above -min x, and 0 is none. With `log_E`, (n,), E is
     that, point by point, and theta's first entry counts for nothing.
@@ -28,7 +28,7 @@ def offset_law(x: Array, centre: float, log_E: Array | None = None) -> Law:
 
     def law(theta: Array) -> tuple[Array, Array]:
         shifted = first * np.exp(theta[:, 3:4])
-        v = np.log(beyond + shifted) - centre
+        v = np.log(beyond + shifted) - center
         floor = theta[:, :1] if log_E is None else log_E[None]
         log_y = np.logaddexp(floor, theta[:, 1:2] - theta[:, 2:3] * v)
         share = np.exp(floor - log_y)  # of the floor in y

@@ -15,7 +15,7 @@ BATCHES = 8  # of consecutive steps within a bin, whose means are nearly indepen
 def after_warmup(trajectory: pd.DataFrame) -> pd.DataFrame:
     """The steps that a law along a trajectory is fitted to: from twice the first with the full learning rate on.
 
-    Warm-up belongs to the optimiser, not to the law, and a run takes about as long again to forget it: on the digits
+    Warm-up belongs to the optimizer, not to the law, and a run takes about as long again to forget it: on the digits
     the first steps after it lie up to 8 % above any law of the rest where batches are large. A schedule that decays
     bends the whole curve; its steps are kept, and `decays` says so.
     """
@@ -55,13 +55,13 @@ def log_bins(x: Array, y: Array, per_decade: int = 8) -> Bins:
     index = np.floor(np.log10(x / x[0]) * per_decade).astype(int)
     edges = np.append(np.flatnonzero(np.diff(index, prepend=index[0] - 1)), len(x))
     counts = np.diff(edges)
-    centres = np.exp(np.add.reduceat(np.log(x), edges[:-1]) / counts)
+    centers = np.exp(np.add.reduceat(np.log(x), edges[:-1]) / counts)
     means = np.add.reduceat(y, edges[:-1]) / counts
     position = np.log(x) - np.log(x).mean()
     degree = min(3, len(x) - 1)
     noise = np.log(y) - np.polynomial.Polynomial.fit(position, np.log(y), degree)(position)
     sums = _range_sums(autocovariance(noise), edges)
-    return Bins(centres, means, sums / np.outer(counts, counts))
+    return Bins(centers, means, sums / np.outer(counts, counts))
 
 
 def autocovariance(noise: Array) -> Array:
@@ -79,7 +79,7 @@ def autocovariance(noise: Array) -> Array:
 def _range_sums(gamma: Array, edges: NDArray[np.int64]) -> Array:
     """Covariances of the sums of a stationary series over the stretches between `edges`.
 
-    With h(n) the variance of a sum of n neighbours, two stretches [a, b) and [c, d), b <= c, have covariance
+    With h(n) the variance of a sum of n neighbors, two stretches [a, b) and [c, d), b <= c, have covariance
     (h(d - a) - h(c - a) - h(d - b) + h(c - b)) / 2.
     """
     first, second = np.append(0, np.cumsum(gamma[1:])), np.append(0, np.cumsum(np.arange(1, len(gamma)) * gamma[1:]))

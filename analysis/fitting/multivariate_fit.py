@@ -34,7 +34,7 @@ NEAR = 10  # iterations of a multiplicative law's replicates, which begin at the
 STARTS = 8  # of an additive law, the best guesses of its exponents
 FORMS = ("additive", "multiplicative")
 OFFSETS = (0.3, 3.0, 20.0)  # first guesses of the offset, in units of the smallest x
-NO_OFFSET, STEEPEST = -30.0, 5.0  # bounds of an offset's logarithm over the centre of x, and of its exponents
+NO_OFFSET, STEEPEST = -30.0, 5.0  # bounds of an offset's logarithm over the center of x, and of its exponents
 Columns = Mapping[str, ArrayLike]
 
 
@@ -57,7 +57,7 @@ class JointFit:
     bic: float
     points: int
     groups: int
-    _centre: Array
+    _center: Array
     _theta: Array
     _replicates: Array  # (bootstrap, parameters), as theta
     _deviations: Array  # (bootstrap,) of a new group's log y from the law
@@ -96,13 +96,13 @@ class JointFit:
             draws: Array = np.exp(self._replicates[:, 0])
             return draws if self._fixed is None else np.full_like(draws, self._fixed)
         if self._offset is not None and (name == "s0" or (name == "s" and column in self.s)):
-            s0, s = _offsets(self._replicates, list(self.alpha), self._offset, self._centre)
+            s0, s = _offsets(self._replicates, list(self.alpha), self._offset, self._center)
             offset: Array = s0 if name == "s0" else s[:, list(self.s).index(str(column))]
             return offset
         if name not in ("A", "alpha") or column not in self.alpha:
             known = ", ".join(self.alpha)
             raise ValueError(f"'{name}' of '{column}' is not a parameter; use E, or A or alpha of one of {known}")
-        amplitude, alpha = _parameters(self._replicates, self.form, self._centre)
+        amplitude, alpha = _parameters(self._replicates, self.form, self._center)
         at = list(self.alpha).index(column)
         chosen: Array = (amplitude if name == "A" else alpha)[:, at]
         return chosen
@@ -114,7 +114,7 @@ class JointFit:
             raise ValueError("this law was fitted with a floor for each point; give the floor of the new points")
         u = np.stack([np.log(np.atleast_1d(np.asarray(columns[name], float))) for name in self.alpha], axis=1)
         level = self._fixed if floor is None else floor
-        return _law(self.form, u - self._centre, level, list(self.alpha), self._offset)
+        return _law(self.form, u - self._center, level, list(self.alpha), self._offset)
 
 
 @on_one_thread
@@ -157,9 +157,9 @@ def fit_joint(
     labels = np.arange(len(y)) if groups is None else np.unique(np.asarray(groups), return_inverse=True)[1]
     fixed = _fixed_floor(floor, y)
     log_x = np.log(values)
-    centre, log_y = log_x.mean(axis=0), np.log(y)
+    center, log_y = log_x.mean(axis=0), np.log(y)
     shift = None if offset is None else _offset_columns(offset, names, form)
-    law = _law(form, log_x - centre, fixed, names, shift)
+    law = _law(form, log_x - center, fixed, names, shift)
     parameters = (2 * len(names) if form == "additive" else 1 + len(names)) + (fixed is None)
     parameters += (0 if shift is None else 1 + len(shift)) - len(given)
     count = int(labels.max()) + 1
@@ -170,7 +170,7 @@ def fit_joint(
         return huber_fits(law, targets, starts, counts=counts, threshold=threshold, low=low, high=high,
                           iterations=iterations)[0]  # fmt: skip
 
-    starts = _starts(log_x - centre, y, form, fixed, shift)
+    starts = _starts(log_x - center, y, form, fixed, shift)
     low, high = _bounds(starts.shape[1], log_y, fixed, len(names), shift)
     for name, exponent in given.items():
         low[2 + names.index(name)] = high[2 + names.index(name)] = exponent
@@ -186,10 +186,10 @@ def fit_joint(
     replicates = fit(np.repeat(log_y[None], bootstrap, 0), best[None], counts, spread, near)
     few = stats.t.ppf(0.975, count - parameters) / stats.norm.ppf(0.975)
     replicates[:, 1:] = np.clip(best[1:] + few * (replicates[:, 1:] - best[1:]), low[1:], high[1:])
-    amplitude, alpha = _parameters(best[None], form, centre)
+    amplitude, alpha = _parameters(best[None], form, center)
     chance = 1 / (count * np.bincount(labels)[labels])  # each group alike, then each of its points
     pointwise = fixed is not None and np.ndim(fixed) > 0
-    s0, s = _offsets(best[None], names, shift, centre) if shift is not None else (np.full(1, np.nan), np.empty((1, 0)))
+    s0, s = _offsets(best[None], names, shift, center) if shift is not None else (np.full(1, np.nan), np.empty((1, 0)))
     return JointFit(
         form=form,
         E=float(np.exp(best[0])) if fixed is None else float("nan") if pointwise else float(fixed),
@@ -202,7 +202,7 @@ def fit_joint(
         bic=group_criterion(np.bincount(labels, residuals**2) / np.bincount(labels), parameters),
         points=len(y),
         groups=count,
-        _centre=centre,
+        _center=center,
         _theta=best,
         _replicates=replicates,
         _deviations=rng.choice(residuals * np.sqrt(count / (count - parameters)), bootstrap, p=chance),
@@ -226,11 +226,11 @@ def _offset_columns(offset: Sequence[str], names: list[str], form: str) -> tuple
     return tuple(offset)
 
 
-def _offsets(theta: Array, names: list[str], offset: tuple[str, ...], centre: Array) -> tuple[Array, Array]:
-    """s0, (B,), and the exponents of the offset, (B, m), of x itself instead of x over its centre."""
+def _offsets(theta: Array, names: list[str], offset: tuple[str, ...], center: Array) -> tuple[Array, Array]:
+    """s0, (B,), and the exponents of the offset, (B, m), of x itself instead of x over its center."""
     tail = theta[:, 2 + len(names) :]
-    at = centre[[names.index(name) for name in offset]]
-    s0: Array = np.exp(tail[:, 0] + centre[0] - tail[:, 1:] @ at)
+    at = center[[names.index(name) for name in offset]]
+    s0: Array = np.exp(tail[:, 0] + center[0] - tail[:, 1:] @ at)
     return s0, tail[:, 1:]
 
 
@@ -277,15 +277,15 @@ def _fixed_floor(floor: str | ArrayLike, y: Array) -> Array | None:
     return level
 
 
-def _parameters(theta: Array, form: str, centre: Array) -> tuple[Array, Array]:
-    """Amplitudes and exponents, (B, k) each, of x itself instead of x over its centre."""
-    k = len(centre)
+def _parameters(theta: Array, form: str, center: Array) -> tuple[Array, Array]:
+    """Amplitudes and exponents, (B, k) each, of x itself instead of x over its center."""
+    k = len(center)
     if form == "multiplicative":
         alpha = theta[:, 2 : 2 + k]
-        amplitude = np.exp(theta[:, 1:2] + (alpha * centre).sum(axis=1, keepdims=True))
+        amplitude = np.exp(theta[:, 1:2] + (alpha * center).sum(axis=1, keepdims=True))
         return np.repeat(amplitude, k, axis=1), alpha
     alpha = theta[:, 1 + k :]
-    return np.exp(theta[:, 1 : 1 + k] + alpha * centre), alpha
+    return np.exp(theta[:, 1 : 1 + k] + alpha * center), alpha
 
 
 def _starts(u: Array, y: Array, form: str, fixed: Array | None, offset: tuple[str, ...] | None) -> Array:

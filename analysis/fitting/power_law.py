@@ -41,8 +41,8 @@ class PowerLawFit:
     failed_checks: frozenset[FailedCheck]
     reason: str
     _runs: int
-    _centre: float
-    _replicates: Array  # (bootstrap, 4): E, log amplitude at the centre, alpha, x0
+    _center: float
+    _replicates: Array  # (bootstrap, 4): E, log amplitude at the center, alpha, x0
 
     @property
     def valid(self) -> bool:
@@ -51,8 +51,8 @@ class PowerLawFit:
 
     def predict(self, x: ArrayLike) -> Array:
         """The law at x."""
-        u = np.log(np.asarray(x, float) + self.x0) - self._centre
-        values: Array = self.E + np.exp(np.log(self.A) - self.alpha * (self._centre + u))
+        u = np.log(np.asarray(x, float) + self.x0) - self._center
+        values: Array = self.E + np.exp(np.log(self.A) - self.alpha * (self._center + u))
         return values
 
     def band(self, x: ArrayLike, level: float = LEVEL) -> tuple[Array, Array]:
@@ -63,7 +63,7 @@ class PowerLawFit:
         """(bootstrap, n): the law of each replicate at x."""
         E, a, alpha, x0 = (column[:, None] for column in self._replicates.T)
         with np.errstate(divide="ignore"):  # an x that a replicate's offset leaves nothing of: y there is infinite
-            u = np.log(np.maximum(np.asarray(x, float) + x0, 0.0)) - self._centre
+            u = np.log(np.maximum(np.asarray(x, float) + x0, 0.0)) - self._center
         values: Array = E + np.exp(a - alpha * u)
         return values
 
@@ -81,7 +81,7 @@ class PowerLawFit:
         if name not in PARAMETERS:
             raise ValueError(f"'{name}' is not a parameter; use E, A, alpha or x0")
         with np.errstate(over="ignore"):  # an amplitude that two runs leave open has no upper end
-            draws: dict[str, Array] = {"E": E, "A": np.exp(a + alpha * self._centre), "alpha": alpha, "x0": x0}
+            draws: dict[str, Array] = {"E": E, "A": np.exp(a + alpha * self._center), "alpha": alpha, "x0": x0}
         return draws[name]
 
 

@@ -1,6 +1,6 @@
 """Power laws y = E + A (x + x0)^-alpha, fitted so that the numbers can be trusted, or saying why not.
 
-Huber loss on the residuals of log y, as Hoffmann et al. 2022 (arXiv 2203.15556, appendix D.3). x is centred in
+Huber loss on the residuals of log y, as Hoffmann et al. 2022 (arXiv 2203.15556, appendix D.3). x is centered in
 log space, and the offset x0 counts in units of the smallest x, so that compute of 1e9 and of 1e20 FLOPs are the same
 problem. Laws of several variables: `fit_joint`.
 """
@@ -60,7 +60,7 @@ def fit_power_law(
             -min x).
         covariance: (n, n) of log y. Points then count by their variances, and the bootstrap draws noise of this
             covariance, enlarged where the points scatter more than it says. Without it, all points count
-            alike and residuals are resampled in blocks of neighbours.
+            alike and residuals are resampled in blocks of neighbors.
         runs: (n,) label of the run (seed) that a point comes from. With two runs or more the intervals are those
             of the mean run, by Student's t over runs, whatever it is that differs between them; with one they
             count the noise within that run only.
@@ -89,11 +89,11 @@ def fit_power_law(
     labels = np.unique(np.zeros(kept) if runs is None else np.asarray(runs)[order][:kept], return_inverse=True)[1]
     spread = np.ones(kept) if known is None else np.sqrt(np.diag(known))
     weight = np.exp(np.log(spread).mean()) / spread  # 1 on geometric average
-    centre = float(np.log(x[:kept]).mean())
+    center = float(np.log(x[:kept]).mean())
     log_y = np.log(y[:kept])
     fixed = None if floor == "free" else 0.0 if floor == "none" else float(floor)
     shift = None if offset == "free" else 0.0 if offset == "none" else float(offset)
-    law = offset_law(x[:kept], centre, None if fixed is None else log_floor(fixed, kept))
+    law = offset_law(x[:kept], center, None if fixed is None else log_floor(fixed, kept))
     low, high = _bounds(x[:kept], log_y, fixed, shift)
 
     def fit(targets: Array, starts: Array, threshold: float | None, counts: Array | None = None) -> Array:
@@ -103,7 +103,7 @@ def fit_power_law(
 
     several = int(labels.max()) > 0
     threshold = np.inf if several else None  # a robust loss would call a whole run an outlier
-    best = fit(log_y[None], _starts(x[:kept], log_y, centre, fixed, low[3], high[3]), threshold)[0]
+    best = fit(log_y[None], _starts(x[:kept], log_y, center, fixed, low[3], high[3]), threshold)[0]
     fitted = law(best[None])[0][0]
     if threshold is None:  # replicates are told what residuals are usual; each finding it anew takes twice the time
         threshold = HUBER * max(1.4826 * float(np.median(np.abs((log_y - fitted) * weight))), 1e-9)
@@ -127,7 +127,7 @@ def fit_power_law(
     failed = rejection_reasons(within, decades, alpha, thetas[1:, 2], aicc, constant, scatter) | tied
     fit_of = PowerLawFit(
         E=E,
-        A=float(np.exp(a + alpha * centre)),
+        A=float(np.exp(a + alpha * center)),
         alpha=alpha,
         x0=x0,
         floor=floor if isinstance(floor, str) else "fixed",
@@ -141,7 +141,7 @@ def fit_power_law(
         failed_checks=frozenset(failed),
         reason=reason_of(failed),
         _runs=int(labels.max()) + 1,
-        _centre=centre,
+        _center=center,
         _replicates=thetas[1:],
     )
     if kept == len(x):
@@ -239,7 +239,7 @@ def _bounds(x: Array, log_y: Array, fixed: float | None, shift: float | None) ->
     return low, high
 
 
-def _starts(x: Array, log_y: Array, centre: float, fixed: float | None, low: float, high: float) -> Array:
+def _starts(x: Array, log_y: Array, center: float, fixed: float | None, low: float, high: float) -> Array:
     """Least squares in log-log after subtracting each of several floors from y, and adding several offsets to x."""
     lowest = np.exp(log_y.min())
     floors = [fixed] if fixed is not None else [lowest * share for share in (1e-6, 0.3, 0.6, 0.8, 0.9, 0.97)]
@@ -248,7 +248,7 @@ def _starts(x: Array, log_y: Array, centre: float, fixed: float | None, low: flo
     for level in floors:
         above = np.log(np.maximum(np.exp(log_y) - level, 1e-3 * lowest))
         for t in offsets:
-            slope, amplitude = np.polyfit(np.log(x + x[0] * np.expm1(t)) - centre, above, 1)
+            slope, amplitude = np.polyfit(np.log(x + x[0] * np.expm1(t)) - center, above, 1)
             starts.append((np.log(level) if fixed is None else 0.0, amplitude, -slope, t))
     return np.array(starts)
 

@@ -10,7 +10,7 @@ from analysis.fitting.huber_regression import Array
 
 
 def block_resample(residuals: Array, count: int, rng: np.random.Generator) -> Array:
-    """(count, n) residuals drawn in circular blocks of about n^(1/3) neighbours, spread as if their mean were known."""
+    """(count, n) residuals drawn in circular blocks of about n^(1/3) neighbors, spread as if their mean were known."""
     n = len(residuals)
     length = max(1, round(n ** (1 / 3)))
     blocks = -(-n // length)

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from analysis.pages.html_page import paragraph, section
 from analysis.sweep_analysis import SweepAnalysis
-from analysis.verdicts.registry import SUBJECT, Judgement, of_objective, of_sweep
+from analysis.verdicts.registry import SUBJECT, Judgment, of_objective, of_sweep
 from analysis.verdicts.rendering import number
 from analysis.verdicts.verdict import Decision
 
@@ -29,15 +29,15 @@ def claims_section(analysis: SweepAnalysis, pictures: list[str]) -> str:
     for objective in objectives:
         judged = of_objective(analysis, objective)
         variants = runs.loc[runs["objective"] == objective, "variant"].unique()
-        listed = judgement_list(judged, _own_pictures(pictures, {order.index(name) for name in variants}))
+        listed = judgment_list(judged, _own_pictures(pictures, {order.index(name) for name in variants}))
         parts.append(listed if len(objectives) == 1 else _fold(objective, judged, listed))
     together = [each for each in of_sweep(analysis) if each.verdict.decision is not Decision.NOT_TESTED]
     if together:
-        parts.append(paragraph(ACROSS) + judgement_list(together, pictures))
+        parts.append(paragraph(ACROSS) + judgment_list(together, pictures))
     return section("What this sweep says of the paper's claims", "".join(parts))
 
 
-def judgement_list(judged: Sequence[Judgement], pictures: list[str]) -> str:
+def judgment_list(judged: Sequence[Judgment], pictures: list[str]) -> str:
     """A definition list of claims and what decided them."""
     items = []
     for claim, verdict, variant in judged:
@@ -59,7 +59,7 @@ def _own_pictures(pictures: list[str], numbers: set[int]) -> list[str]:
     return [stem for stem in pictures if not (found := numbered.search(stem)) or int(found[1]) in numbers]
 
 
-def _fold(objective: str, judged: Sequence[Judgement], listed: str) -> str:
+def _fold(objective: str, judged: Sequence[Judgment], listed: str) -> str:
     found = Counter(each.verdict.decision.label for each in judged)
     counts = ", ".join(f"{count} {label}" for label, count in found.items())
     opened = " open" if objective == SUBJECT else ""

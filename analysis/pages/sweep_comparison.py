@@ -23,13 +23,13 @@ def render(sweeps: list[SweepAnalysis]) -> str:
     opened = [analysis.results for analysis in sweeps]
     runs = gather(opened)
     names = list(dict.fromkeys(runs["variant"]))
-    labelled = list(zip(sweeps, variant_labels(opened), strict=True))
-    laws = {(own[key[0]], *key[1:]): fit for each, own in labelled for key, fit in each.cell_fits().items()}
+    labeled = list(zip(sweeps, variant_labels(opened), strict=True))
+    laws = {(own[key[0]], *key[1:]): fit for each, own in labeled for key, fit in each.cell_fits().items()}
     compared = differences(runs, laws)
     if compared.empty:
         raise ResultsError(f"{' and '.join(str(results.root) for results in opened)} share no cell P, D, K")
-    cells = {(own[key[0]], *key[1:]): cell for each, own in labelled for key, cell in each.cells.items()}
-    fits = pd.concat([each.fits.assign(variant=each.fits["variant"].map(own)) for each, own in labelled])
+    cells = {(own[key[0]], *key[1:]): cell for each, own in labeled for key, cell in each.cells.items()}
+    fits = pd.concat([each.fits.assign(variant=each.fits["variant"].map(own)) for each, own in labeled])
     differing = settings(opened)
     with tempfile.TemporaryDirectory() as folder, png_alone():
         pictures = [

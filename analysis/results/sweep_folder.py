@@ -1,4 +1,4 @@
-"""One sweep's folder as the files of its tables. What else lies there, such as a file synchroniser's copy, is passed
+"""One sweep's folder as the files of its tables. What else lies there, such as a file synchronizer's copy, is passed
 over; files that are damaged are named and left out."""
 
 from __future__ import annotations
@@ -130,7 +130,7 @@ class SweepFolder:
 
 
 def sweep_folders(places: Sequence[str | Path]) -> list[SweepFolder]:
-    """The folders or URLs of sweeps, each labelled with its name, or with all of its path where another is called
+    """The folders or URLs of sweeps, each labeled with its name, or with all of its path where another is called
     the same. Raises ResultsError for one that cannot be read, holds no runs, or is given twice."""
     roots = [_root(place) for place in places]
     return [SweepFolder(root, label) for root, label in zip(roots, labels(roots), strict=True)]

@@ -17,7 +17,7 @@ from analysis.verdicts.verdict import Verdict
 SUBJECT = "mmcr"  # the objective that the paper's claims are about
 
 
-class Judgement(NamedTuple):
+class Judgment(NamedTuple):
     """A claim with the verdict of a sweep; `variant`: of which runs, where it is judged of each variant by itself."""
 
     claim: Claim
@@ -35,7 +35,7 @@ def all_claims() -> tuple[Claim, ...]:
     return tuple(sorted(found, key=lambda claim: claim.source is not Source.PAPER))
 
 
-def of_objective(analysis: SweepAnalysis, objective: str, joint: bool = True) -> list[Judgement]:
+def of_objective(analysis: SweepAnalysis, objective: str, joint: bool = True) -> list[Judgment]:
     """The claims on one objective's runs, and those on the joint scaling law of each variant that has one (not where
     `joint` is false); none where no run has a trajectory."""
     runs = analysis.finished[analysis.finished["objective"] == objective]
@@ -49,12 +49,12 @@ def of_objective(analysis: SweepAnalysis, objective: str, joint: bool = True) ->
     return judged
 
 
-def of_sweep(analysis: SweepAnalysis) -> list[Judgement]:
+def of_sweep(analysis: SweepAnalysis) -> list[Judgment]:
     """The claims on all runs of a sweep together."""
     return _judged(Evidence(analysis, set(analysis.finished["variant"])), Scope.SWEEP)
 
 
-def judgements(analysis: SweepAnalysis) -> list[Judgement]:
+def judgments(analysis: SweepAnalysis) -> list[Judgment]:
     """All claims that a sweep can speak to, in the order of `all_claims`. Those on a joint scaling law are left out
     where MMCR has several variants (data sets, encoders, options); `report.py` judges them one by one."""
     finished = analysis.finished
@@ -64,5 +64,5 @@ def judgements(analysis: SweepAnalysis) -> list[Judgement]:
     return sorted(judged, key=lambda each: order.index(each.claim))
 
 
-def _judged(evidence: Evidence, scope: Scope, variant: str = "") -> list[Judgement]:
-    return [Judgement(each, each.judge(evidence), variant) for each in all_claims() if each.scope is scope]
+def _judged(evidence: Evidence, scope: Scope, variant: str = "") -> list[Judgment]:
+    return [Judgment(each, each.judge(evidence), variant) for each in all_claims() if each.scope is scope]

@@ -12,7 +12,7 @@ import pandas as pd
 
 from analysis.results.results import Results
 from analysis.verdicts.claim import Claim, Source
-from analysis.verdicts.registry import Judgement, all_claims
+from analysis.verdicts.registry import Judgment, all_claims
 from analysis.verdicts.verdict import Count, Effect, Verdict
 
 SOURCES = {Source.PAPER: "The paper's", Source.OURS: "Ours"}
@@ -21,7 +21,7 @@ SETTINGS = (  # of the paper: named where no sweep has its data set
     ("stl10", "The same with ResNet-18 on STL-10, the paper's setting", "paper-stl10.yaml"),
     ("shards", "The same in zero-shot ImageNet accuracy after DataComp, the paper's setting", "datacomp-small.yaml"),
 )
-Judged = Mapping[str, Sequence[Judgement]]  # by the name of the sweep
+Judged = Mapping[str, Sequence[Judgment]]  # by the name of the sweep
 
 
 def number(verdict: Verdict) -> str:
@@ -33,8 +33,8 @@ def terminal(judged: Judged) -> pd.DataFrame:
     """A row per sweep and claim that has a number."""
     rows = [
         (name, each.claim.statement, each.verdict.decision.label, number(each.verdict))
-        for name, judgements in judged.items()
-        for each in judgements
+        for name, judgments in judged.items()
+        for each in judgments
         if each.verdict.measured
     ]
     return pd.DataFrame(rows, columns=["sweep", "claim", "verdict", "number (95 % interval)"])
@@ -43,8 +43,8 @@ def terminal(judged: Judged) -> pd.DataFrame:
 def as_json(judged: Judged) -> str:
     """A list of objects, one per sweep and claim, also of claims that have no number; NaN is null."""
     rows = []
-    for name, judgements in judged.items():
-        for claim, verdict, _ in judgements:
+    for name, judgments in judged.items():
+        for claim, verdict, _ in judgments:
             about = {key: getattr(claim, key) for key in ("id", "source", "statement", "figures", "script", "grid")}
             rows.append({"sweep": name} | about | dataclasses.asdict(verdict))
     return json.dumps(_without_nan(rows), indent=2)
@@ -66,8 +66,8 @@ def markdown(judged: Judged, sweeps: Sequence[Results] = ()) -> str:
 def _row(claim: Claim, judged: Judged) -> str:
     said = [
         f"{name}: **{verdict.decision.label}**, {number(verdict)}"
-        for name, judgements in judged.items()
-        for found, verdict, _ in judgements
+        for name, judgments in judged.items()
+        for found, verdict, _ in judgments
         if found is claim and verdict.measured
     ]
     if not said:

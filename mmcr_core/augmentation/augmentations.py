@@ -20,7 +20,7 @@ from torch import Tensor
 
 from mmcr_core.config.run import ViewSpec
 
-GREY = (0.2989, 0.587, 0.114)  # torchvision.transforms.functional.rgb_to_grayscale
+GRAY = (0.2989, 0.587, 0.114)  # torchvision.transforms.functional.rgb_to_grayscale
 JITTERS = ("brightness", "contrast", "saturation", "hue")
 BOX_TRIES = 10  # torchvision.transforms.RandomResizedCrop.get_params
 Order = tuple[int, ...]  # of the jitters, indices into JITTERS, one for the batch
@@ -50,7 +50,7 @@ def draw_parameters(
     recipe: ViewSpec, count: int, side: tuple[int, int], rng: np.random.Generator
 ) -> NDArray[np.float32]:
     """Parameters of `count` views of images of `side` = (height, width) pixels, in rows: (len(PARAMETERS), count)."""
-    jitter, flip, brightness, contrast, saturation, hue, grey, blurred, sigma, solarise, down, right = rng.random(
+    jitter, flip, brightness, contrast, saturation, hue, gray, blurred, sigma, solarise, down, right = rng.random(
         (12, count)
     )
     height, width, whole = _draw_boxes(recipe, count, side, rng)
@@ -74,7 +74,7 @@ def draw_parameters(
         "contrast": factor(contrast, recipe.contrast),
         "saturation": factor(saturation, recipe.saturation),
         "hue": np.where(jittered, between(hue, -recipe.hue, recipe.hue), 0.0),
-        "greyscale": grey < recipe.greyscale,
+        "greyscale": gray < recipe.greyscale,
         "sigma": np.where(blurred < recipe.blur, between(sigma, *recipe.blur_sigma), 0.0),
         "solarise": solarise < recipe.solarise,
     }
@@ -88,8 +88,8 @@ def draw_order(recipe: ViewSpec, rng: np.random.Generator) -> Order:
 
 def jitters_of(recipe: ViewSpec) -> list[int]:
     """Indices into JITTERS of those that change anything under a recipe."""
-    colour = JITTERS if len(recipe.mean) == 3 else ("brightness", "contrast")
-    return [i for i, name in enumerate(JITTERS) if name in colour and recipe.jitter > 0 and getattr(recipe, name) > 0]
+    color = JITTERS if len(recipe.mean) == 3 else ("brightness", "contrast")
+    return [i for i, name in enumerate(JITTERS) if name in color and recipe.jitter > 0 and getattr(recipe, name) > 0]
 
 
 @dataclass(frozen=True)
@@ -136,16 +136,16 @@ def crop(images: Tensor, size: int, p: ViewParameters) -> Tensor:
 def finish(x: Tensor, recipe: ViewSpec, p: ViewParameters, mean: Tensor, std: Tensor, out: Tensor) -> None:
     """(B, S, C, S) in [0, 1] -> (B, C, S, S) in `out`: grayscale, blur, solarize, normalization."""
     if x.shape[2] == 3 and recipe.greyscale > 0:
-        x = torch.where(p.greyscale[:, None, None, None] > 0, _grey(x), x)
+        x = torch.where(p.greyscale[:, None, None, None] > 0, _gray(x), x)
     if recipe.blur > 0:
         x = blur(x, p.sigma, recipe.size)
     if recipe.solarise > 0:
         x = torch.where((p.solarise[:, None, None, None] > 0) & (x >= 0.5), 1 - x, x)
-    out.copy_(normalise(x, mean, std))
+    out.copy_(normalize(x, mean, std))
 
 
 def plain_view(images: Tensor, recipe: ViewSpec) -> Tensor:
-    """Whole images, resized and normalised, with nothing random: what a probe looks at. Shapes as above."""
+    """Whole images, resized and normalized, with nothing random: what a probe looks at. Shapes as above."""
     P, H, _, W = images.shape
     x = images.float() / 255 if images.dtype == torch.uint8 else images
     if (recipe.size, recipe.size) != (H, W):
@@ -153,10 +153,10 @@ def plain_view(images: Tensor, recipe: ViewSpec) -> Tensor:
         rows = resample_weights(zero, zero + H, H, recipe.size)
         columns = resample_weights(zero, zero + W, W, recipe.size)
         x = _apply_weights(x, rows, columns).clamp_(0, 1)
-    return normalise(x, *_moments(recipe, x.device)).contiguous(memory_format=torch.channels_last)
+    return normalize(x, *_moments(recipe, x.device)).contiguous(memory_format=torch.channels_last)
 
 
-def normalise(x: Tensor, mean: Tensor, std: Tensor) -> Tensor:
+def normalize(x: Tensor, mean: Tensor, std: Tensor) -> Tensor:
     """(B, S, C, S) in [0, 1], mean and standard deviation (C, 1) -> (B, C, S, S)."""
     return ((x - mean) / std).permute(0, 2, 1, 3)
 
@@ -182,7 +182,7 @@ def resample_weights(
     """Weights (B, size_out, size_in) that cut [start, start + length) and resize it to `size_out` pixels.
 
     Keys' cubic with a = -0.5, widened by the scale when shrinking (antialiasing), cut at the box's edges and
-    renormalised, as PIL and torch.nn.functional.interpolate(mode="bicubic", antialias=True) have it.
+    renormalized, as PIL and torch.nn.functional.interpolate(mode="bicubic", antialias=True) have it.
     """
     start, length = start[:, None, None].float(), length[:, None, None].float()
     scale = length / size_out
@@ -239,20 +239,20 @@ def brightness(x: Tensor, factor: Tensor) -> Tensor:
 
 def contrast(x: Tensor, factor: Tensor) -> Tensor:
     """Away from the image's mean luma by factor (B, 1, 1, 1)."""
-    return torch.lerp(_grey(x).mean(dim=(1, 2, 3), keepdim=True), x, factor).clamp_(0, 1)
+    return torch.lerp(_gray(x).mean(dim=(1, 2, 3), keepdim=True), x, factor).clamp_(0, 1)
 
 
 def saturation(x: Tensor, factor: Tensor) -> Tensor:
     """Away from each pixel's luma by factor (B, 1, 1, 1)."""
-    return torch.lerp(_grey(x), x, factor).clamp_(0, 1)
+    return torch.lerp(_gray(x), x, factor).clamp_(0, 1)
 
 
-def _grey(x: Tensor) -> Tensor:
+def _gray(x: Tensor) -> Tensor:
     """(B, S, C, S) -> (B, S, 1, S) luma."""
     if x.shape[2] == 1:
         return x
     red, green, blue = x.split(1, dim=2)
-    luma: Tensor = red * GREY[0] + green * GREY[1] + blue * GREY[2]
+    luma: Tensor = red * GRAY[0] + green * GRAY[1] + blue * GRAY[2]
     return luma
 
 

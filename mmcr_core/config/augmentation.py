@@ -13,8 +13,8 @@ class ViewSpec:
     """A recipe of random views. Probabilities and ranges mean what torchvision's transforms mean by them.
 
     Applied in this order: random resized crop to `size` x `size` (bicubic, antialiased), horizontal flip,
-    colour jitter (its four operations in an order drawn for each batch), greyscale, Gaussian blur, solarise,
-    normalisation. On single-channel images saturation, hue and greyscale change nothing.
+    color jitter (its four operations in an order drawn for each batch), greyscale, Gaussian blur, solarise,
+    normalization. On single-channel images saturation, hue and greyscale change nothing.
     """
 
     __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
@@ -27,7 +27,7 @@ class ViewSpec:
     flip: float = 0.5
     """The probability of a horizontal flip."""
     jitter: float = 0.8
-    """The probability of the colour jitter, which is the next four keys."""
+    """The probability of the color jitter, which is the next four keys."""
     brightness: float = 0.4
     """The factor of brightness is drawn within this of 1."""
     contrast: float = 0.4
@@ -35,9 +35,9 @@ class ViewSpec:
     saturation: float = 0.4
     """The factor of saturation is drawn within this of 1."""
     hue: float = 0.1
-    """Hue is turned by at most this share of the colour circle."""
+    """Hue is turned by at most this share of the color circle."""
     greyscale: float = 0.2
-    """The probability that colour is taken out."""
+    """The probability that color is taken out."""
     blur: float = 0.0
     """The probability of a Gaussian blur."""
     blur_sigma: tuple[float, float] = (0.1, 2.0)

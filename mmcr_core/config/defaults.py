@@ -24,7 +24,7 @@ VIEW_RECIPES: dict[str, ViewSpec] = {
     # Yerxa et al. 2023, public code, data sets CIFAR-10 and STL-10
     "cifar10": ViewSpec(size=32, mean=(0.4914, 0.4822, 0.4465), std=(0.247, 0.2435, 0.2616)),
     "stl10": ViewSpec(size=64, crop_scale=(0.2, 1.0), greyscale=0.1, mean=(0.43, 0.42, 0.39), std=(0.27, 0.26, 0.27)),
-    "digits": _DIGITS_VIEWS,  # ours: a digit has no mirror image and no colour
+    "digits": _DIGITS_VIEWS,  # ours: a digit has no mirror image and no color
     "glyphs": ViewSpec(  # ours: nor has a glyph, and its height on the line is part of it
         size=32, crop_scale=(0.8, 1.0), flip=0.0, jitter=0.0, greyscale=0.0, mean=(0.09,), std=(0.26,)
     ),

@@ -27,11 +27,11 @@ OF_IMAGES = tuple(name for name in MEASURES if name not in OF_PAIRS)
 
 @dataclass(frozen=True)
 class ZeroShotSpec:
-    """Held-out images of a labelled data set, sorted into classes by what texts say of these."""
+    """Held-out images of a labeled data set, sorted into classes by what texts say of these."""
 
     __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
     dataset: DatasetSpec
-    """The labelled images that are looked at, with the keys of `dataset`; shards have no labels."""
+    """The labeled images that are looked at, with the keys of `dataset`; shards have no labels."""
     classes: str | None = None
     """`imagenet`, or a file with the name of a class a line, in the order of the labels (null: the data set's own
     words, of glyphs alone)."""
@@ -42,7 +42,7 @@ class ZeroShotSpec:
         own = self.dataset.name == "glyphs"
         needed = f"is missing; name a file with the classes of dataset '{self.dataset.name}', a name a line"
         require(own or self.classes is not None, "classes", needed)
-        require(self.dataset.name != "shards", "dataset", "must be labelled images; shards have no labels")
+        require(self.dataset.name != "shards", "dataset", "must be labeled images; shards have no labels")
 
     def at_absolute_paths(self) -> ZeroShotSpec:
         """The same, its paths absolute."""
@@ -98,5 +98,5 @@ class EvaluateSpec:
         return list(dict.fromkeys(named))
 
     def steps(self, total: int) -> list[int]:
-        """Numbers of optimiser steps, of `total`, after which is measured."""
+        """Numbers of optimizer steps, of `total`, after which is measured."""
         return sorted({round(part * total) for part in self.at})

@@ -126,7 +126,7 @@ class RunSpec:
 
     __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
     objective: ObjectiveSpec
-    """What is minimised: a name, or a mapping of a name and its options."""
+    """What is minimized: a name, or a mapping of a name and its options."""
     dataset: DatasetSpec
     """Which images, or image-text pairs: a name, or a mapping."""
     encoder: EncoderSpec
@@ -144,7 +144,7 @@ class RunSpec:
     budget: BudgetSpec
     """How long to train: exactly one of epochs, steps and images."""
     optimizer: OptimizerSpec
-    """How the loss is minimised."""
+    """How the loss is minimized."""
     views: ViewSpec
     """The random views: the name of a recipe, a mapping that starts from one, `{recipe: stl10, hue: 0.2}`, or all keys
     in a mapping of its own."""
@@ -186,11 +186,11 @@ class RunSpec:
         if "zero_shot" in self.evaluate.measures:
             classes = "is missing; the measure zero_shot needs {dataset: ..., classes: FILE} to look at"
             require(self.evaluate.zero_shot is not None or name == "glyphs", "evaluate.zero_shot", classes)
-            grey = looked_at.name in ONE_CHANNEL
+            gray = looked_at.name in ONE_CHANNEL
             unlike = (
-                f"dataset '{looked_at.name}' has {1 if grey else 3} channels, the run's views {len(self.views.mean)}"
+                f"dataset '{looked_at.name}' has {1 if gray else 3} channels, the run's views {len(self.views.mean)}"
             )
-            require(grey == (len(self.views.mean) == 1), "evaluate.zero_shot", unlike)
+            require(gray == (len(self.views.mean) == 1), "evaluate.zero_shot", unlike)
 
     @property
     def image_views(self) -> int:

@@ -20,7 +20,7 @@ Pixels = NDArray[np.uint8]
 
 
 def decode(encoded: bytes, size: int) -> Pixels:
-    """Encoded bytes to (size, 3, size): shorter side resized (bicubic), centre cut out, RGB."""
+    """Encoded bytes to (size, 3, size): shorter side resized (bicubic), center cut out, RGB."""
     from PIL import Image
 
     if not encoded:
@@ -55,7 +55,7 @@ def reason(error: Exception) -> str:
 
 
 def to_rgb(image: PILImage) -> PILImage:
-    """Any mode to RGB: 16-bit grey is scaled (PIL would clip it), transparency is dropped."""
+    """Any mode to RGB: 16-bit gray is scaled (PIL would clip it), transparency is dropped."""
     from PIL import Image
 
     if image.mode.startswith("I"):

@@ -1,4 +1,4 @@
-"""scikit-learn's 1,797 handwritten digits, 8 x 8, grey levels 0..16; every fifth image is held out."""
+"""scikit-learn's 1,797 handwritten digits, 8 x 8, gray levels 0..16; every fifth image is held out."""
 
 from __future__ import annotations
 

@@ -86,7 +86,7 @@ def source_of(spec: RunSpec, data: Images, staging: Staging | None = None) -> So
 
 
 def steps_of(spec: RunSpec) -> int:
-    """Optimiser steps of a run, from the number of its training images, none of them decoded. Raises as `count`."""
+    """Optimizer steps of a run, from the number of its training images, none of them decoded. Raises as `count`."""
     return spec.budget.total_steps(spec.P, spec.dataset.kept(count(spec.dataset)[0]))
 
 

@@ -106,7 +106,7 @@ def _information(sample: Sample) -> Measure:
 
 
 def _rank(name: str, rows: Tensor) -> Measure:
-    """Effective rank of (N, F) rows as they are, not centred, with a jackknife over groups of them."""
+    """Effective rank of (N, F) rows as they are, not centered, with a jackknife over groups of them."""
     rows = rows.double()
 
     def rank(gram: Tensor) -> float:

@@ -12,7 +12,7 @@ from mmcr_core.evaluation.embedding_metrics import NAMES, embedding_measures
 from mmcr_core.evaluation.probe_metrics import Name, accuracies, accuracy_names
 from mmcr_core.models.encoders import ImageNetwork
 from mmcr_core.models.mixed_precision import embed
-from mmcr_core.objectives.base import centroids, measure, normalised
+from mmcr_core.objectives.base import centroids, measure, normalized
 
 __all__ = ["Measure", "Name", "deviation", "evaluate", "requested_measures"]
 
@@ -48,5 +48,5 @@ def _heldout(network: ImageNetwork, spec: RunSpec, images: Images) -> Measure:
     if len(images.heldout) < spec.P:
         return Measure(name, None, count=count)
     embeddings = (embed(network, (heldout_views(spec, images, batch),), spec.precision) for batch in range(count))
-    errors = torch.stack([measure(centroids(normalised(z)))["percent_error"] for z in embeddings])
+    errors = torch.stack([measure(centroids(normalized(z)))["percent_error"] for z in embeddings])
     return mean_of(name, errors.double().cpu().numpy())

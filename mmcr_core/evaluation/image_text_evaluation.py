@@ -23,7 +23,7 @@ from mmcr_core.evaluation.embedding_metrics import Sample, embedding_measures, s
 from mmcr_core.evaluation.probe_metrics import Name, accuracies
 from mmcr_core.models.dual_encoder import PairNetwork, build_pair_network, tokens_of
 from mmcr_core.models.mixed_precision import embed
-from mmcr_core.objectives.base import centroids, measure, normalised
+from mmcr_core.objectives.base import centroids, measure, normalized
 from mmcr_core.rng import generator
 
 BLOCK = 256  # images or texts that are embedded at a time
@@ -78,7 +78,7 @@ def _heldout(network: PairNetwork, spec: RunSpec, pairs: Pairs) -> Measure:
         shown = pairs.heldout[torch.from_numpy(chosen).to(device)]
         views = random_views(shown, spec.views, spec.image_views, rng)
         z = embed(network, (views, tokens), spec.precision)
-        errors.append(float(measure(centroids(normalised(z)))["percent_error"]))
+        errors.append(float(measure(centroids(normalized(z)))["percent_error"]))
     return mean_of(name, errors)
 
 
@@ -123,8 +123,8 @@ def _of_pairs(network: PairNetwork, spec: RunSpec, pairs: Pairs, shown: Images) 
 
 def _zero_shot(network: PairNetwork, spec: RunSpec, shown: Images) -> list[Measure]:
     classes, templates = zero_shot.texts(spec.evaluate.zero_shot, shown.classes)
-    labelled = shown.heldout_labels >= 0
-    labels = shown.heldout_labels[labelled]
+    labeled = shown.heldout_labels >= 0
+    labels = shown.heldout_labels[labeled]
     if not len(labels):
         return []
     if int(labels.max()) >= len(classes):
@@ -132,7 +132,7 @@ def _zero_shot(network: PairNetwork, spec: RunSpec, shown: Images) -> list[Measu
             f"evaluate.zero_shot.classes names {len(classes)} classes, and dataset '{looked_at(spec)}' has the label "
             f"{int(labels.max())}; name one class for each label, in their order"
         )
-    images = embed_images(network, spec, shown.heldout[labelled])
+    images = embed_images(network, spec, shown.heldout[labeled])
     of_classes = zero_shot.class_embeddings(classes, templates, lambda texts: embed_texts(network, spec, texts))
     if not bool(images.isfinite().all() & of_classes.isfinite().all()):
         return []

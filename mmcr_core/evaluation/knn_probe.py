@@ -1,4 +1,4 @@
-"""How good frozen features are: accuracy of a nearest-neighbour or a linear classifier on held-out images."""
+"""How good frozen features are: accuracy of a nearest-neighbor or a linear classifier on held-out images."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from mmcr_core.config.run import ViewSpec
 from mmcr_core.evaluation.linear_probe import linear_predictions, place_in_class
 from mmcr_core.rng import generator
 
-NEIGHBOURS = 20
+NEIGHBORS = 20
 
 
 @torch.no_grad()
@@ -20,8 +20,8 @@ def extract_features(encoder: nn.Module, images: Tensor, recipe: ViewSpec, batch
 
 
 @torch.no_grad()
-def knn_predictions(bank: Tensor, bank_labels: Tensor, queries: Tensor, neighbours: int = NEIGHBOURS) -> Tensor:
-    """Labels (M,) by vote of the nearest neighbours by cosine similarity, each weighted exp(similarity / 0.07).
+def knn_predictions(bank: Tensor, bank_labels: Tensor, queries: Tensor, neighbors: int = NEIGHBORS) -> Tensor:
+    """Labels (M,) by vote of the nearest neighbors by cosine similarity, each weighted exp(similarity / 0.07).
 
     Args: bank (N, F), bank_labels (N,), queries (M, F). Source: Wu et al. 2018, section 3.4.
     """
@@ -29,7 +29,7 @@ def knn_predictions(bank: Tensor, bank_labels: Tensor, queries: Tensor, neighbou
     classes, bank_classes = bank_labels.unique(return_inverse=True)  # labels may be any integers
     voted = []
     for part in queries.split(1024):
-        similarity, index = (part @ bank.T).topk(min(neighbours, len(bank)), dim=1)
+        similarity, index = (part @ bank.T).topk(min(neighbors, len(bank)), dim=1)
         weights = torch.exp(similarity / 0.07)
         votes = torch.zeros(len(part), len(classes), device=part.device).scatter_add_(1, bank_classes[index], weights)
         voted.append(classes[votes.argmax(dim=1)])
@@ -37,10 +37,10 @@ def knn_predictions(bank: Tensor, bank_labels: Tensor, queries: Tensor, neighbou
 
 
 def knn_accuracy(
-    bank: Tensor, bank_labels: Tensor, queries: Tensor, labels: Tensor, neighbours: int = NEIGHBOURS
+    bank: Tensor, bank_labels: Tensor, queries: Tensor, labels: Tensor, neighbors: int = NEIGHBORS
 ) -> float:
     """Share of queries (M, F) whose label (M,) knn_predictions finds."""
-    return float((knn_predictions(bank, bank_labels, queries, neighbours) == labels).double().mean())
+    return float((knn_predictions(bank, bank_labels, queries, neighbors) == labels).double().mean())
 
 
 def linear_accuracy(bank: Tensor, bank_labels: Tensor, queries: Tensor, labels: Tensor) -> float:

@@ -1,4 +1,4 @@
-"""Multinomial logistic regression on frozen features, all strengths of regularisation at once, on any device.
+"""Multinomial logistic regression on frozen features, all strengths of regularization at once, on any device.
 
 The strength is chosen on a split of the training images, never on those that are asked about. All fits, a strength and
 a fold each, are columns of one weight matrix, so that a step of all of them is two matrix products with the features.

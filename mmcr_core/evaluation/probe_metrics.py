@@ -12,7 +12,7 @@ from torch import Tensor
 from mmcr_core.config.run import EvaluateSpec, RunSpec
 from mmcr_core.data.image_set import Images
 from mmcr_core.evaluation.confidence_intervals import Measure, gain_of, share_of
-from mmcr_core.evaluation.knn_probe import NEIGHBOURS, extract_features, few_labels, knn_predictions
+from mmcr_core.evaluation.knn_probe import NEIGHBORS, extract_features, few_labels, knn_predictions
 from mmcr_core.evaluation.linear_probe import linear_predictions
 from mmcr_core.models.encoders import Embedding, ImageNetwork, build_network
 
@@ -36,7 +36,7 @@ def accuracies(
 ) -> list[Measure]:
     """What `accuracy_names` names, of a network in eval mode; absent without labels, or where it is about to diverge.
 
-    With few labels a nearest-neighbour vote is among as many neighbours as a class has labels, 20 at most. A gain is
+    With few labels a nearest-neighbor vote is among as many neighbors as a class has labels, 20 at most. A gain is
     over the untrained network, which the run's seed makes again (or `build`, in eval mode, where it is not one of
     images alone), on the same held-out images and from the same labels.
     """
@@ -69,7 +69,7 @@ def untrained_network(spec: RunSpec, device: torch.device) -> ImageNetwork:
 
 
 class _Probed:
-    """Features of the labelled images of a data set, and which held-out ones a probe gets right."""
+    """Features of the labeled images of a data set, and which held-out ones a probe gets right."""
 
     def __init__(
         self, network: Embedding, spec: RunSpec, bank: Tensor, labels: Tensor, queries: Tensor, truth: Tensor
@@ -81,12 +81,12 @@ class _Probed:
 
     def hits(self, probe: str, per_class: int | None) -> NDArray[np.bool_]:
         """(M,) of the held-out images; `per_class`: labels of a class, None for all."""
-        bank, labels, neighbours = self._bank, self._labels, NEIGHBOURS
+        bank, labels, neighbors = self._bank, self._labels, NEIGHBORS
         if per_class is not None:
             kept = few_labels(labels, per_class, self._seed)
-            bank, labels, neighbours = bank[kept], labels[kept], min(neighbours, per_class)
+            bank, labels, neighbors = bank[kept], labels[kept], min(neighbors, per_class)
         if probe == "knn":
-            found = knn_predictions(bank, labels, self._queries, neighbours)
+            found = knn_predictions(bank, labels, self._queries, neighbors)
         else:
             found = linear_predictions(bank, labels, self._queries)
         hits: NDArray[np.bool_] = (found == self._truth).cpu().numpy()

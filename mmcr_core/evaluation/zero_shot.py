@@ -32,7 +32,7 @@ def zero_shot(images: Tensor, labels: Tensor, classes: Tensor, subject: str) -> 
 def class_embeddings(
     classes: Sequence[str], templates: Sequence[str], embed: Callable[[Sequence[str]], Tensor]
 ) -> Tensor:
-    """(C, D) unit embeddings: of each class the mean over `templates`, normalised, of what `embed` makes of its texts
+    """(C, D) unit embeddings: of each class the mean over `templates`, normalized, of what `embed` makes of its texts
     (n texts -> (n, D) unit embeddings)."""
     means = [embed([template.replace("{}", name) for template in templates]).mean(dim=0) for name in classes]
     return torch.nn.functional.normalize(torch.stack(means), dim=1)

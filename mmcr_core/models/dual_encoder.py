@@ -68,17 +68,17 @@ class PairNetwork(nn.Module):
         return torch.cat([of_images.view(self._images), of_texts.view(self._texts)], dim=1)
 
     def of_images(self, images: Tensor) -> Tensor:
-        """(B, C, S, S) -> (B, D), not normalised."""
+        """(B, C, S, S) -> (B, D), not normalized."""
         embeddings: Tensor = self.projector(self.encoder(images))
         return embeddings
 
     def of_texts(self, tokens: Tensor) -> Tensor:
-        """(B, L) int64 -> (B, D), not normalised."""
+        """(B, L) int64 -> (B, D), not normalized."""
         embeddings: Tensor = self.text_projector(self.text(tokens))
         return embeddings
 
 
-class InColour(nn.Module):
+class InColor(nn.Module):
     """An image tower, which wants three channels, for images that may have one."""
 
     def __init__(self, tower: nn.Module) -> None:
@@ -216,7 +216,7 @@ def _towers(architecture: dict[str, Any], width: int, size: int) -> tuple[nn.Mod
     except Exception as error:  # whatever open_clip raises on keys and values that it does not know
         reason = " ".join(f"{type(error).__name__}: {error}".split())
         raise SpecError("config", f"cannot be built by open_clip ({reason}); mend it") from error
-    return InColour(made.visual), made.text
+    return InColor(made.visual), made.text
 
 
 def open_clip() -> Any:

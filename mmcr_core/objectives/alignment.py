@@ -1,4 +1,4 @@
-"""Alignment alone: minimise -c, c the mean cosine between two views of an image.
+"""Alignment alone: minimize -c, c the mean cosine between two views of an image.
 
 The control: nothing keeps images apart, so the embeddings collapse to one point. c also enters MMCR's reconstruction,
 sqrt(c + (1 - c) / K). The alignment of Wang and Isola 2020 (arXiv 2005.10242) with alpha = 2 is 2 - 2 c.

@@ -14,7 +14,7 @@ METRICS = ("percent_error", "nuclear_norm", "reconstruction", "uniformity")
 
 
 class Objective(nn.Module):
-    """A loss on embeddings. Its parameters go to the optimiser, with its buffers they go to the checkpoint.
+    """A loss on embeddings. Its parameters go to the optimizer, with its buffers they go to the checkpoint.
 
     Nothing in it may read a value back from the device, nor branch on one: it runs inside a captured graph.
     `mean_embeddings` and `nuclear_norm`: M (P, D) of the last z and its norm, detached, where the loss has them anyway;
@@ -34,16 +34,16 @@ class Objective(nn.Module):
         self.dims, self.options = dims, options
 
     def loss(self, z: Tensor, teacher: Tensor | None = None, progress: Tensor | None = None) -> Tensor:
-        """Scalar to minimise.
+        """Scalar to minimize.
 
-        Args: z: (P, K, D) embeddings, not normalised; teacher: the same of the momentum copy, for an objective that
+        Args: z: (P, K, D) embeddings, not normalized; teacher: the same of the momentum copy, for an objective that
             has one; progress: scalar in [0, 1] on z's device, the share of the run that is done.
         """
         raise NotImplementedError
 
     def normalized(self, z: Tensor) -> Tensor:
-        """`normalised(z)`, of which `mean_embeddings` are kept."""
-        z = normalised(z)
+        """`normalized(z)`, of which `mean_embeddings` are kept."""
+        z = normalized(z)
         self.mean_embeddings = centroids(z.detach())
         return z
 
@@ -52,7 +52,7 @@ class Objective(nn.Module):
         raise NotImplementedError
 
     def after_step(self) -> None:
-        """What must follow the optimiser's step."""
+        """What must follow the optimizer's step."""
 
 
 def at_least_float32(z: Tensor) -> Tensor:
@@ -67,13 +67,13 @@ def mean_over_pairs(values: Tensor) -> Tensor:
     return (values * others).mean() * (K / (K - 1))
 
 
-def normalised(z: Tensor) -> Tensor:
+def normalized(z: Tensor) -> Tensor:
     """(P, K, D) -> (P, K, D) on the unit sphere, in float32 at least."""
     return torch.nn.functional.normalize(at_least_float32(z), dim=-1)
 
 
 def centroids(z: Tensor) -> Tensor:
-    """(P, K, D) unit embeddings -> (P, D) mean embedding of each image; rows are not normalised again."""
+    """(P, K, D) unit embeddings -> (P, D) mean embedding of each image; rows are not normalized again."""
     return z.mean(dim=1)
 
 

@@ -1,7 +1,7 @@
 """FroSSL: the logarithm of the Frobenius norm of each view's covariance, and the distance of the views from their mean
 (Skean et al. 2024, ECCV, arXiv 2310.02903, eq. 3 and 6, as in the authors' code for any number of views).
 
-Like that code: each dimension has length 1 over the batch and is not centred, and the terms of the views are summed.
+Like that code: each dimension has length 1 over the batch and is not centered, and the terms of the views are summed.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""MMCR: minimise -||M||_* of the mean embeddings M (Yerxa et al. 2023; Schaeffer et al. 2024).
+"""MMCR: minimize -||M||_* of the mean embeddings M (Yerxa et al. 2023; Schaeffer et al. 2024).
 
 The local term of Yerxa et al., lambda / P * sum_p ||Z_p||_* over the K x D views Z_p of each image, is there
 for lambda > 0; their experiments and Schaeffer et al. use 0. Of image-text pairs the centroid is that of the image's
@@ -13,7 +13,7 @@ from torch import Tensor
 
 from mmcr_core.config.run import ObjectiveSpec, require
 from mmcr_core.nuclear_norm import nuclear_norm
-from mmcr_core.objectives.base import Objective, centroids, normalised
+from mmcr_core.objectives.base import Objective, centroids, normalized
 from mmcr_core.objectives.clip import CLIP, CLIPOptions, image_text_cosines
 
 
@@ -43,7 +43,7 @@ class MMCR(Objective):
         self.clip = CLIP(dims, CLIPOptions()) if options.clip_weight else None
 
     def loss(self, z: Tensor, teacher: Tensor | None = None, progress: Tensor | None = None) -> Tensor:
-        z = normalised(z)
+        z = normalized(z)
         M = centroids(z)
         norm = nuclear_norm(M)
         self.mean_embeddings, self.nuclear_norm = M.detach(), norm.detach()
@@ -51,7 +51,7 @@ class MMCR(Objective):
         if self.options.local_weight:
             loss = self.options.local_weight * nuclear_norm(z).mean() - norm
         if self.clip is not None:
-            cosines = image_text_cosines(normalised(z), self.captions)
+            cosines = image_text_cosines(normalized(z), self.captions)
             loss = loss + self.options.clip_weight * self.clip.contrast(cosines)
         return loss
 

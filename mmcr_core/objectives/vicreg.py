@@ -1,4 +1,4 @@
-"""VICReg: variance, invariance, covariance regularisation of embeddings that are not normalised (Bardes et al. 2022,
+"""VICReg: variance, invariance, covariance regularization of embeddings that are not normalized (Bardes et al. 2022,
 arXiv 2105.04906, eq. 1 to 6, with the scales of the authors' code).
 
 That code, for two views: invariance is a mean over P and D, where eq. 5 has a mean over P alone; variance is the mean

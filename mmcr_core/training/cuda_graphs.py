@@ -1,7 +1,7 @@
 """Device work replayed as CUDA graphs: thousands of kernel launches become one.
 
 A step is two graphs: a small one that makes the views, for each order of the jitters its own since the order decides
-which kernels run, and one for network, loss, optimiser and measures. They share one memory pool: nothing but tensors
+which kernels run, and one for network, loss, optimizer and measures. They share one memory pool: nothing but tensors
 that live outside it passes from one to the next.
 """
 

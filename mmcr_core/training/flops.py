@@ -3,7 +3,7 @@
 A multiply-add counts as two. Counted: every matrix product and convolution of encoder and projector, forward
 and backward, of a momentum copy's forward, and of objectives, by torch's own counter, and those of the nuclear norm,
 which every run measures, by formula. Not counted: element-wise work, batch norm, Cholesky factors, the views, the
-optimiser.
+optimizer.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from mmcr_core.objectives.mmcr import MMCROptions
 
 
 def flops_per_step(spec: RunSpec) -> int:
-    """FLOPs of one optimiser step on P images with K views each, some of which may be captions."""
+    """FLOPs of one optimizer step on P images with K views each, some of which may be captions."""
     network = (spec.encoder, spec.projector, spec.D, len(spec.views.mean), spec.views.size)
     captions = spec.dataset.captions or 0
     per_image = 0

@@ -1,4 +1,4 @@
-"""Optimisers whose step can be captured: on a GPU the learning rate is a tensor that a graph reads."""
+"""Optimizers whose step can be captured: on a GPU the learning rate is a tensor that a graph reads."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ COPIES = {"adam": 4, "adamw": 4, "sgd": 3, "lars": 4}  # of the parameters: they
 
 
 def build_optimizer(spec: OptimizerSpec, parameters: Iterable[nn.Parameter], rate: Tensor) -> torch.optim.Optimizer:
-    """The optimiser of `spec`. On a GPU it reads its learning rate from `rate`; elsewhere `set_rate` tells it.
+    """The optimizer of `spec`. On a GPU it reads its learning rate from `rate`; elsewhere `set_rate` tells it.
 
     torch's own are fused: their other forms read a learning rate in a tensor back (SGD), or have no tensor of it.
     """

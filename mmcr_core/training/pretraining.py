@@ -1,4 +1,4 @@
-"""One pretraining run, resumable at any step: source, network, objective and optimiser on one device.
+"""One pretraining run, resumable at any step: source, network, objective and optimizer on one device.
 
 The future of a run follows from its spec, its step, and what was learned: randomness is drawn by counter and has no
 state. The step never waits for the device: per-step metrics go to a buffer there, which is read once a chunk.
@@ -26,7 +26,7 @@ from mmcr_core.models.ema_teacher import ema_copy, ema_update
 from mmcr_core.models.mixed_precision import embed
 from mmcr_core.models.networks import build_network
 from mmcr_core.objectives import build_objective
-from mmcr_core.objectives.base import METRICS, Objective, centroids, measure, normalised
+from mmcr_core.objectives.base import METRICS, Objective, centroids, measure, normalized
 from mmcr_core.rng import generator
 from mmcr_core.training.compiled_network import Forward, compiled_network
 from mmcr_core.training.cuda_graphs import Graphs
@@ -123,7 +123,7 @@ class Pretraining:
                 yield self._chunk(begun, end)
 
     def train_step(self) -> None:
-        """One optimiser step; nothing in it waits for the device, and one copy goes there."""
+        """One optimizer step; nothing in it waits for the device, and one copy goes there."""
         rate = learning_rate(self.spec.optimizer, self.step, self.steps)
         self._control.fill(np.array([rate, self.step / self.steps], dtype=np.float32))
         self._row.fill(np.array([self.step % CHUNK_STEPS]))
@@ -161,7 +161,7 @@ class Pretraining:
         return compiled_network(self.network, self.spec, batch, self.teacher is not None)
 
     def _learn(self, batch: tuple[Tensor, ...]) -> None:
-        """Forward, loss, backward, optimiser, and the metrics into row `_row` of the buffer."""
+        """Forward, loss, backward, optimizer, and the metrics into row `_row` of the buffer."""
         self.optimizer.zero_grad(set_to_none=True)
         progress = self._control.tensor[1]
         z = embed(self.network, batch, self.spec.precision, self._forward)
@@ -172,7 +172,7 @@ class Pretraining:
         if self.teacher is not None:
             ema_update(self.teacher, self.network, self.objective.momentum(progress))
         M = self.objective.mean_embeddings
-        M = centroids(normalised(z.detach())) if M is None else M
+        M = centroids(normalized(z.detach())) if M is None else M
         metrics = measure(M, self.objective.nuclear_norm)
         row = torch.stack([loss.detach(), *(metrics[name] for name in METRICS)])
         self._buffer.index_copy_(0, self._row.tensor, row[None])

@@ -8,7 +8,7 @@ from mmcr_core.config.run import OptimizerSpec
 
 
 def learning_rate(spec: OptimizerSpec, step: int, steps: int) -> float:
-    """Learning rate of optimiser step `step` (from 0) of `steps`: linear warm-up over the first
+    """Learning rate of optimizer step `step` (from 0) of `steps`: linear warm-up over the first
     `spec.warmup_steps(steps)` steps, then constant, or a half cosine that reaches 0 after the last step."""
     warmup = spec.warmup_steps(steps)
     if step < warmup:

@@ -39,7 +39,7 @@ class TrainedNetwork(nn.Module):
         self.eval()
 
     def prepare(self, images: Tensor) -> Tensor:
-        """(N, C, H, W) uint8 or [0, 1] float images -> (N, C, S, S): whole, resized to the views' size, normalised."""
+        """(N, C, H, W) uint8 or [0, 1] float images -> (N, C, S, S): whole, resized to the views' size, normalized."""
         return plain_view(torch.as_tensor(images).permute(0, 2, 1, 3).contiguous(), self.views)
 
     @torch.no_grad()

@@ -73,7 +73,7 @@ def _leftovers(store: Store, repair: bool) -> Iterator[Finding]:
 
 
 def _foreign(store: Store) -> Iterator[Finding]:
-    """Files that the store did not write, such as copies that a file synchroniser made; every reader passes them by."""
+    """Files that the store did not write, such as copies that a file synchronizer made; every reader passes them by."""
     strangers = [file for file in (store.root / "runs").glob("*") if not is_run_file(file)]
     strangers += [path for kind in FOLDERS for path in (store.root / kind).glob("*") if not _is_run_id(path.name)]
     strangers += [file for file in (store.root / "trajectories").glob("*/*") if not is_chunk(file)]

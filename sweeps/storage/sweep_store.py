@@ -203,7 +203,7 @@ class Store:
 
 def is_run_file(file: Path) -> bool:
     """Whether a name is that of a run's row: not one that is being written, nor a copy that a person or a file
-    synchroniser made."""
+    synchronizer made."""
     return re.fullmatch(r"[0-9A-Za-z_]+\.parquet", file.name) is not None
 
 

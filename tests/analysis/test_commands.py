@@ -15,7 +15,7 @@ from scipy import stats
 
 from analysis.estimates.fit_data import measured_cells
 from analysis.estimates.per_cell_fit import fit_table
-from analysis.figures.theory_figures import simulate, simulate_labellings
+from analysis.figures.theory_figures import simulate, simulate_labelings
 from analysis.results.results import open_results
 from mmcr_core.theory import expected_percent_error
 from sweeps.storage.sweep_store import Store
@@ -37,7 +37,7 @@ from tests.synthetic import exponent, law, spec, write_run, write_sweep
         ["report", "{tmp}"],
         ["report", "{sweep}", "{tmp}"],
         ["plot_theory", "--largest", "5"],
-        ["plot_theory", "--labellings", "2"],
+        ["plot_theory", "--labelings", "2"],
         ["plot_theory", "-o", "{binary}/x", "--largest", "50"],
         ["plot_scaling", "{sweep}", "-o", "{binary}"],
         ["report", "{sweep}", "-o", "{tmp}"],
@@ -161,7 +161,7 @@ def test_sweeps_of_one_cell_of_short_runs_or_of_failures_only_are_reported_too(t
 
 
 def test_plot_theory_needs_no_sweep(tmp_path):
-    few = ("--largest", "100", "--repeats", "2", "--labellings", "20")
+    few = ("--largest", "100", "--repeats", "2", "--labelings", "20")
     ran = invoke("plot_theory", "-o", tmp_path / "theory", *few)
     assert ran.returncode == 0, ran.stderr
     assert re.search(r"Cover's curve lies in 3\d of 39 intervals", ran.stdout)
@@ -171,14 +171,14 @@ def test_plot_theory_needs_no_sweep(tmp_path):
         assert (tmp_path / "theory" / name).stat().st_size > 5000
 
 
-def test_simulated_labellings_cross_at_two_points_a_dimension():
-    table = simulate_labellings(repeats=150, seed=1)
+def test_simulated_labelings_cross_at_two_points_a_dimension():
+    table = simulate_labelings(repeats=150, seed=1)
     assert set(table["N"]) == {5, 15, 50}
     at_two = table[table["P"] == 2 * table["N"]]
     assert at_two["expected"].tolist() == pytest.approx([0.5] * 3)
     np.testing.assert_allclose(table["share"], table["expected"], atol=4 * np.sqrt(0.25 / 150))
     assert table["expected"].between(table["low"], table["high"]).mean() > 0.85
-    pd.testing.assert_frame_equal(simulate_labellings(20, seed=3), simulate_labellings(20, seed=3))
+    pd.testing.assert_frame_equal(simulate_labelings(20, seed=3), simulate_labelings(20, seed=3))
 
 
 def test_simulation_agrees_with_the_limit_in_every_ratio():

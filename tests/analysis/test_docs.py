@@ -1,4 +1,5 @@
-"""The Python that the documentation shows runs as it stands there; docs/store.md has every column of analysis."""
+"""The Python that the documentation shows runs as it stands there; docs/results_store.md has every column of
+analysis."""
 
 import re
 import subprocess
@@ -16,7 +17,7 @@ from analysis.estimates.per_cell_fit import fit_table
 from tests.conftest import REPOSITORY
 from tests.pages import names, rows_below
 
-PAGES = ("README.md", "docs/analysis.md", "docs/store.md")
+PAGES = ("README.md", "docs/analysis.md", "docs/results_store.md")
 SNIPPETS = [
     pytest.param(code, id=f"{page}-{i}")
     for page in PAGES
@@ -42,7 +43,7 @@ def test_the_pages_show_pandas_duckdb_and_polars():
 
 
 def columns_in_the_page(table):
-    return [name for row in rows_below(REPOSITORY / "docs/store.md", f"#### {table}") for name in names(row[0])]
+    return [name for row in rows_below(REPOSITORY / "docs/results_store.md", f"#### {table}") for name in names(row[0])]
 
 
 def test_every_column_of_fits_stands_in_the_page():

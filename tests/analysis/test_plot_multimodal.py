@@ -6,11 +6,11 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from analysis.pages.claims_section import judgement_list
+from analysis.pages.claims_section import judgment_list
 from analysis.pages.multimodal_section import images_and_text
 from analysis.sweep_analysis import SweepAnalysis
 from analysis.tables import open_results
-from analysis.verdicts.registry import Judgement, all_claims
+from analysis.verdicts.registry import Judgment, all_claims
 from analysis.verdicts.verdict import Decision, Verdict
 from sweeps.storage.sweep_store import Store
 from tests import synthetic
@@ -88,6 +88,6 @@ def test_the_report_of_images_alone_has_neither_section_nor_claim(tmp_path):
 
 def test_a_claim_that_was_not_tested_says_so_in_the_report():
     claim = next(claim for claim in all_claims() if claim.figures == ("multimodal",))
-    said = judgement_list([Judgement(claim, Verdict(Decision.NOT_TESTED, explanation="No runs."))], ["multimodal"])
+    said = judgment_list([Judgment(claim, Verdict(Decision.NOT_TESTED, explanation="No runs."))], ["multimodal"])
     assert "P &lt; 512: <span class=not-tested>not tested</span></dt><dd>No runs." in said
     assert "href='#multimodal'" in said

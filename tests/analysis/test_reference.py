@@ -42,8 +42,8 @@ def test_every_line_of_the_digits_peaks_at_p_equal_d(digits):
 
 
 def said_of_seeds():
-    """The table of seeds in docs/findings.md: seed -> numbers."""
-    text = (REPOSITORY / "docs/findings.md").read_text().partition("## Does it come out again?")[2]
+    """The table of seeds in docs/results.md: seed -> numbers."""
+    text = (REPOSITORY / "docs/results.md").read_text().partition("## Does it come out again?")[2]
     rows = [line.split("|")[1:-1] for line in text.splitlines() if re.match(r"\| \d \|", line)]
     return {int(cells[0]): [float(cell.split()[0]) for cell in cells[1:]] for cells in rows}
 

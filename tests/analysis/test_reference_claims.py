@@ -17,7 +17,7 @@ from analysis.estimates.peak import find_peaks
 from analysis.estimates.per_cell_fit import fit_table
 from analysis.results.results import open_results
 from analysis.sweep_analysis import SweepAnalysis
-from analysis.verdicts.registry import judgements
+from analysis.verdicts.registry import judgments
 from analysis.verdicts.rendering import markdown
 from analysis.verdicts.verdict import above, below
 from tests.conftest import REPOSITORY
@@ -62,7 +62,7 @@ def unfitted(sweep, folder):
 def test_the_readmes_claims_are_what_the_committed_sweeps_say(sweep, tmp_path):
     page = (REPOSITORY / "README.md").read_text().partition(BEGIN)[2].partition(END)[0]
     said = {key: text for key, text in rows(page).items() if key[1] == sweep}
-    judged = judgements(SweepAnalysis(open_results(unfitted(sweep, tmp_path))))
+    judged = judgments(SweepAnalysis(open_results(unfitted(sweep, tmp_path))))
     made = rows(markdown({sweep: judged}))
     assert said.keys() == made.keys() and made
     for key, text in said.items():

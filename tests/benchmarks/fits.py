@@ -1,4 +1,4 @@
-"""All fits of a 75-cell sweep (six forms, 400 bootstrap replicates) beside scipy, one optimiser call a replicate; and
+"""All fits of a 75-cell sweep (six forms, 400 bootstrap replicates) beside scipy, one optimizer call a replicate; and
 how long its report takes."""
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Samples per second from shards against webdataset's plain pipeline: the same shards, sizes and number of processes.
 
-webdataset: shards in random order, PIL, the shorter side resized and the centre cut, batches through a DataLoader.
+webdataset: shards in random order, PIL, the shorter side resized and the center cut, batches through a DataLoader.
 It reads shards from their beginning and mixes no samples. Target: at least as fast.
 """
 

@@ -1,5 +1,5 @@
-"""Step efficiency: time of the bare encoder step on a ready batch (forward, backward, optimiser) over that of the
-full step (random choices, views, forward, loss, backward, optimiser, metrics). 1 is the limit; the target is 0.85.
+"""Step efficiency: time of the bare encoder step on a ready batch (forward, backward, optimizer) over that of the
+full step (random choices, views, forward, loss, backward, optimizer, metrics). 1 is the limit; the target is 0.85.
 
 P = 64, K = 2, views eager and compiled. On a GPU see `make gpu`, which measures the paper's cells.
 """

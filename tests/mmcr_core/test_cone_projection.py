@@ -10,7 +10,7 @@ from mmcr_core.cone_projection import cone_weights
 
 
 def violation(generators, targets, weights, signs=None):
-    """Largest violation of Karush, Kuhn and Tucker's conditions, which the projection alone fulfils."""
+    """Largest violation of Karush, Kuhn and Tucker's conditions, which the projection alone fulfills."""
     signs = np.ones(weights.shape) if signs is None else signs
     projected = (weights * signs) @ generators
     rest = targets - projected
@@ -21,18 +21,18 @@ def violation(generators, targets, weights, signs=None):
 
 LENGTHS = np.geomspace(1e-9, 1e6, 30)[:, None]
 CLOUDS = {
-    "far_apart": lambda rng, centre: centre + rng.standard_normal((6, 30, 20)),
-    "near": lambda rng, centre: centre + 0.05 * rng.standard_normal((6, 30, 20)),
-    "equal_but_for_rounding": lambda rng, centre: centre + 1e-9 * rng.standard_normal((6, 30, 20)),
-    "equal": lambda rng, centre: np.repeat(centre, 30, axis=1),
-    "each_twice": lambda rng, centre: np.repeat(centre + rng.standard_normal((6, 15, 20)), 2, axis=1),
-    "in_a_plane": lambda rng, centre: rng.standard_normal((6, 30, 2)) @ rng.standard_normal((6, 2, 20)),
-    "on_a_line": lambda rng, centre: centre * np.linspace(1, 2, 30)[:, None],
-    "opposite": lambda rng, centre: centre * np.where(np.arange(30) % 2, 1, -1)[:, None],
-    "all_directions": lambda rng, centre: rng.standard_normal((6, 60, 5)),
-    "some_at_the_origin": lambda rng, centre: centre * (np.arange(30) % 3)[:, None],
-    "long_and_short": lambda rng, centre: (centre + rng.standard_normal((6, 30, 20))) * LENGTHS,
-    "thin": lambda rng, centre: centre + rng.standard_normal((6, 30, 20)) * np.geomspace(1, 1e-5, 20),
+    "far_apart": lambda rng, center: center + rng.standard_normal((6, 30, 20)),
+    "near": lambda rng, center: center + 0.05 * rng.standard_normal((6, 30, 20)),
+    "equal_but_for_rounding": lambda rng, center: center + 1e-9 * rng.standard_normal((6, 30, 20)),
+    "equal": lambda rng, center: np.repeat(center, 30, axis=1),
+    "each_twice": lambda rng, center: np.repeat(center + rng.standard_normal((6, 15, 20)), 2, axis=1),
+    "in_a_plane": lambda rng, center: rng.standard_normal((6, 30, 2)) @ rng.standard_normal((6, 2, 20)),
+    "on_a_line": lambda rng, center: center * np.linspace(1, 2, 30)[:, None],
+    "opposite": lambda rng, center: center * np.where(np.arange(30) % 2, 1, -1)[:, None],
+    "all_directions": lambda rng, center: rng.standard_normal((6, 60, 5)),
+    "some_at_the_origin": lambda rng, center: center * (np.arange(30) % 3)[:, None],
+    "long_and_short": lambda rng, center: (center + rng.standard_normal((6, 30, 20))) * LENGTHS,
+    "thin": lambda rng, center: center + rng.standard_normal((6, 30, 20)) * np.geomspace(1, 1e-5, 20),
 }
 
 

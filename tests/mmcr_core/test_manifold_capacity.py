@@ -1,4 +1,4 @@
-"""Manifold capacity against closed forms, quadrature and simulated labellings."""
+"""Manifold capacity against closed forms, quadrature and simulated labelings."""
 
 import dataclasses
 
@@ -14,8 +14,8 @@ from mmcr_core.manifold_capacity import Capacity, manifold_capacity, separable_f
 
 
 def sphere_capacity(radius, dims):
-    """Capacity of spheres, radius in units of the centre's length: Chung, Lee and Sompolinsky 2016, "Linear readout of
-    object manifolds", at margin 0. With t of length r within the sphere's space and u along the centre, the anchor is
+    """Capacity of spheres, radius in units of the center's length: Chung, Lee and Sompolinsky 2016, "Linear readout of
+    object manifolds", at margin 0. With t of length r within the sphere's space and u along the center, the anchor is
     at the sphere's edge for -R r < u < r / R, inside of it above."""
 
     density, share, a = stats.norm.pdf, stats.norm.cdf, radius
@@ -29,7 +29,7 @@ def sphere_capacity(radius, dims):
 
 
 def spheres(M, N, radius, dims, ambient=120, seed=0):
-    """M spheres around random centres of length 1, in random spaces at right angles to them: (M, N, ambient)."""
+    """M spheres around random centers of length 1, in random spaces at right angles to them: (M, N, ambient)."""
     rng = np.random.default_rng(seed)
     axes = np.linalg.qr(rng.standard_normal((M, ambient, dims + 1)))[0]
     s = rng.standard_normal((M, N, dims))
@@ -44,7 +44,7 @@ def spheres(M, N, radius, dims, ambient=120, seed=0):
 
 @pytest.mark.parametrize(("radius", "dims", "alpha"), [(1, 1, 1), (1, 2, 2 / 3), (1, 5, 1 / 3), (30, 4, 1 / 4.5)])
 def test_the_reference_has_the_published_limits(radius, dims, alpha):
-    """A sphere as large as its centre is far has a self-dual cone, 2 / (D + 1); a huge one takes D + 1/2 dimensions."""
+    """A sphere as large as its center is far has a self-dual cone, 2 / (D + 1); a huge one takes D + 1/2 dimensions."""
     assert sphere_capacity(radius, dims) == pytest.approx(alpha, rel=0.03 if radius > 1 else 1e-6)
     assert sphere_capacity(1e-6, dims) == pytest.approx(2, rel=1e-4)
 
@@ -64,7 +64,7 @@ def test_spheres_have_the_capacity_radius_and_dimension_of_theory(radius, dims, 
 @pytest.mark.parametrize("method", ["mean_field", "joint"])
 @pytest.mark.parametrize(("M", "D"), [(20, 64), (64, 64), (50, 128)])
 def test_points_have_the_capacity_two_of_cover(method, M, D):
-    """Also with correlated points and their mean removed: how many labellings a hyperplane makes does not depend on
+    """Also with correlated points and their mean removed: how many labelings a hyperplane makes does not depend on
     where points in general position lie."""
     points = np.random.default_rng(0).standard_normal((M, 1, D)) * np.geomspace(1, 0.1, D) + 3
     found = manifold_capacity(points, method=method, samples=1000)
@@ -92,7 +92,7 @@ CLOUDS = {
 
 
 def half_way(points, near, repeats, rng):
-    """Dimensions at which half of the labellings are separable: a probit line through simulated shares."""
+    """Dimensions at which half of the labelings are separable: a probit line through simulated shares."""
     dims = np.unique(np.round(near + np.arange(-6, 7, 3))).astype(int)
     share = np.array([separable_fraction(points, n, repeats, rng) for n in dims])
     slope, intercept = np.polyfit(dims, stats.norm.ppf((share * repeats + 0.5) / (repeats + 1)), 1)
@@ -100,7 +100,7 @@ def half_way(points, near, repeats, rng):
 
 
 @pytest.mark.parametrize("cloud", CLOUDS)
-def test_simulated_labellings_are_separable_where_both_theories_say(cloud):
+def test_simulated_labelings_are_separable_where_both_theories_say(cloud):
     points = CLOUDS[cloud](np.random.default_rng(5))
     M = len(points)
     alone, together = manifold_capacity(points), manifold_capacity(points, method="joint", samples=100)
@@ -110,7 +110,7 @@ def test_simulated_labellings_are_separable_where_both_theories_say(cloud):
 
 
 def test_the_joint_value_knows_correlations_and_the_mean_field_does_not():
-    """Centres in three dimensions need more dimensions than random ones, axes that all manifolds share fewer."""
+    """Centers in three dimensions need more dimensions than random ones, axes that all manifolds share fewer."""
     rng = np.random.default_rng(5)
     few = rng.standard_normal((20, 1, 3)) @ rng.standard_normal((3, 60)) + 0.3 * rng.standard_normal((20, 1, 60))
     crowded = few + 0.3 * rng.standard_normal((20, 10, 60))
@@ -153,13 +153,13 @@ def test_scale_rotation_and_a_common_offset_change_nothing(seed, scale, shift):
 @given(seed=st.integers(0, 1000), radius=st.floats(0.05, 3), M=st.integers(2, 10), N=st.integers(2, 12))
 @settings(max_examples=40)
 def test_larger_manifolds_have_less_capacity(seed, radius, M, N):
-    """The hull about the centre grows, with it the cone, and all projections."""
+    """The hull about the center grows, with it the cone, and all projections."""
     rng = np.random.default_rng(seed)
     around = rng.standard_normal((M, N, 10))
     around -= around.mean(1, keepdims=True)
-    centres = rng.standard_normal((M, 1, 10))
+    centers = rng.standard_normal((M, 1, 10))
     small, large = (
-        manifold_capacity(centres + r * around, remove_mean=False, samples=1000) for r in (radius, 2 * radius)
+        manifold_capacity(centers + r * around, remove_mean=False, samples=1000) for r in (radius, 2 * radius)
     )
     assert large.alpha <= small.alpha * 1.02
     assert 1 / min(N, 10) <= small.alpha <= 2 + 1e-9

@@ -24,7 +24,7 @@ def test_other_seeds_streams_and_steps_draw_other_numbers(other):
     assert abs(stats.pearsonr(ours, theirs).statistic) < 0.1
 
 
-def test_numbers_of_neighbouring_steps_are_uniform_and_independent():
+def test_numbers_of_neighboring_steps_are_uniform_and_independent():
     firsts = np.array([generator(0, "views", step).random(2) for step in range(4000)])
     assert stats.kstest(firsts[:, 0], "uniform").pvalue > 1e-3
     assert abs(stats.pearsonr(firsts[:-1, 0], firsts[1:, 0]).statistic) < 0.06

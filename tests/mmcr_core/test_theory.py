@@ -74,7 +74,7 @@ def test_the_bound_is_reached_by_orthogonal_rows_and_by_tight_frames():
 
 @pytest.mark.parametrize("dims", [2, 3, 8, 41, 42, 128, 1024])
 @pytest.mark.parametrize("kappa", [0.1, 5.0, 300.0, 2e4])
-def test_the_von_mises_fisher_constant_normalises_its_density(dims, kappa):
+def test_the_von_mises_fisher_constant_normalizes_its_density(dims, kappa):
     """Against quadrature over the polar angle, whose density is proportional to sin^(D - 2)."""
     log_f = lambda t: kappa * np.cos(t) + (dims - 2) * np.log(np.sin(t))  # noqa: E731
     grid = np.linspace(1e-9, np.pi - 1e-9, 400_001)
@@ -121,9 +121,9 @@ def test_the_bessel_function_is_that_of_its_integral(order, x):
     assert log_bessel(order, x) == pytest.approx(expected, abs=2e-6)
 
 
-def around(centres, kappa, rng):
-    """A draw of von Mises-Fisher distributions around the rows of `centres` (Wood 1994)."""
-    n, D = centres.shape
+def around(centers, kappa, rng):
+    """A draw of von Mises-Fisher distributions around the rows of `centers` (Wood 1994)."""
+    n, D = centers.shape
     b = (D - 1) / (2 * kappa + np.sqrt(4 * kappa**2 + (D - 1) ** 2))
     x0 = (1 - b) / (1 + b)
     c = kappa * x0 + (D - 1) * np.log(1 - x0**2)
@@ -135,9 +135,9 @@ def around(centres, kappa, rng):
         cosine[left[good]] = w[good]
         left = left[~good]
     aside = rng.standard_normal((n, D))
-    aside -= (aside * centres).sum(1, keepdims=True) * centres
+    aside -= (aside * centers).sum(1, keepdims=True) * centers
     aside /= np.linalg.norm(aside, axis=1, keepdims=True)
-    return cosine[:, None] * centres + np.sqrt(1 - cosine**2)[:, None] * aside
+    return cosine[:, None] * centers + np.sqrt(1 - cosine**2)[:, None] * aside
 
 
 def information(D, spread, kappa, rng):
@@ -353,13 +353,13 @@ def test_finite_batches_of_uniform_rows_lie_near_the_limit():
 
 
 @pytest.mark.parametrize(("P", "N"), [(1, 1), (5, 7), (6, 3), (7, 1), (20, 10), (31, 12), (60, 20)])
-def test_the_share_of_separable_labellings_is_the_sum_of_cover(P, N):
+def test_the_share_of_separable_labelings_is_the_sum_of_cover(P, N):
     assert separable_probability(P, N) == pytest.approx(
         sum(comb(P - 1, k) for k in range(N)) / 2.0 ** (P - 1), abs=1e-12
     )
 
 
-def test_half_of_the_labellings_are_separable_at_two_points_a_dimension():
+def test_half_of_the_labelings_are_separable_at_two_points_a_dimension():
     N = np.array([1, 5, 40, 1000, 10**6])
     np.testing.assert_allclose(separable_probability(2 * N, N), 0.5, rtol=1e-9)
     assert np.all(np.diff(separable_probability(np.linspace(1, 60, 400), 10)) <= 0)
@@ -369,7 +369,7 @@ def test_half_of_the_labellings_are_separable_at_two_points_a_dimension():
             separable_probability(*bad)
 
 
-def test_all_labellings_of_a_few_points_are_counted_right():
+def test_all_labelings_of_a_few_points_are_counted_right():
     """2 (n_0 + ... ) of Cover's theorem, by trying every one of them."""
     rng = np.random.default_rng(0)
     for P, N in ((5, 2), (6, 3), (7, 5)):

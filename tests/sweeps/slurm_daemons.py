@@ -123,7 +123,7 @@ def slurm_of_two_nodes() -> Iterator[Slurm]:
 
 
 def _three_ports() -> tuple[int, int, int]:
-    """Three free ones, the last two of them neighbours."""
+    """Three free ones, the last two of them neighbors."""
     for first in range(17000, 18000, 7):
         with contextlib.ExitStack() as stack, contextlib.suppress(OSError):
             for port in range(first, first + 3):

@@ -11,7 +11,7 @@ from sweeps.config.grid_file import GridError, load_grid
 from sweeps.config.reference import BEGIN, END
 from tests.conftest import REPOSITORY
 
-PAGE = REPOSITORY / "docs" / "grids.md"
+PAGE = REPOSITORY / "docs" / "config_reference.md"
 BLOCKS = re.findall(r"```yaml\n(.*?)```", PAGE.read_text(), re.DOTALL)
 
 
@@ -20,7 +20,7 @@ def ran(*arguments):
 
 
 def test_the_page_is_the_one_that_the_command_writes(tmp_path):
-    page = tmp_path / "grids.md"
+    page = tmp_path / "config_reference.md"
     shutil.copy(PAGE, page)
     assert ran("--write", page).exit_code == 0
     assert page.read_text() == PAGE.read_text(), "run: make docs"
@@ -57,9 +57,9 @@ def test_the_committed_schema_is_the_one_that_the_command_writes(tmp_path):
     ("arguments", "said"),
     [
         (["learning_rate"], "'learning_rate' is not a key of a grid file; did you mean 'optimizer.learning_rate'?"),
-        (["optimiser"], "'optimiser' is not a key of a grid file; did you mean 'optimizer'?"),
+        (["optimizer"], "'optimizer' is not a key of a grid file; did you mean 'optimizer'?"),
         (["qqqq"], "'qqqq' is not a key of a grid file; use one of name, objective, dataset, "),
-        (["optimizer", "--write", "docs/grids.md"], "--write: writes all keys; leave the key out"),
+        (["optimizer", "--write", "docs/config_reference.md"], "--write: writes all keys; leave the key out"),
         (["--write", REPOSITORY / "LICENSE"], "LICENSE has no place for it: give a page with the lines '<!-- keys: "),
         (["--write", "no-such-page.md"], "no-such-page.md cannot be read: No such file or directory"),
     ],

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from mmcr_core.data.shards.loader import heldout
 from sweeps.make_shards import app
-from tests.mmcr_core.data.shards.shard_data import grey, opened
+from tests.mmcr_core.data.shards.shard_data import gray, opened
 
 ROWS = [("a.png", "first"), ("b/c.jpg", "second, with a comma"), ("a.png", "first again"), ("d.webp", "größe")]
 
@@ -29,7 +29,7 @@ def images(tmp_path):
     folder = tmp_path / "images"
     (folder / "b").mkdir(parents=True)
     for name, kind in (("a.png", "PNG"), ("b/c.jpg", "JPEG"), ("d.webp", "WEBP")):
-        (folder / name).write_bytes(grey(len(name) * 20, (9, 9), kind))
+        (folder / name).write_bytes(gray(len(name) * 20, (9, 9), kind))
     return folder
 
 
@@ -153,7 +153,7 @@ def test_a_caption_that_an_unquoted_comma_would_cut_is_named_and_left_out(images
 
 
 def test_images_outside_the_folder_are_named_and_left_out(images, tmp_path):
-    (tmp_path / "b.png").write_bytes(grey(100))
+    (tmp_path / "b.png").write_bytes(gray(100))
     (tmp_path / "t.csv").write_text("image,caption\na.png,inside\n../b.png,outside\n")
     made = make(images, tmp_path / "t.csv", "-o", tmp_path / "out")
     assert made.exit_code == 1

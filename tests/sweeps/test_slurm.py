@@ -22,7 +22,7 @@ pytestmark = [
     pytest.mark.skipif(not installed(), reason="needs slurm-wlm, munge and root"),
 ]
 LONG = {"D": "[8, 32]", "budget": "{steps: 6000}", "checkpoint": "{every_seconds: 600}"}  # none before a stop
-ENDED = {"COMPLETED", "CANCELLED", "FAILED", "TIMEOUT", "NODE_FAIL", "PREEMPTED"}
+ENDED = {"COMPLETED", "CANCELED", "FAILED", "TIMEOUT", "NODE_FAIL", "PREEMPTED"}
 
 
 @pytest.fixture(scope="module")

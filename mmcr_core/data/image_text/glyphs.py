@@ -1,7 +1,7 @@
 """The embedded pairs that need no download: glyphs of the DejaVu Sans that matplotlib ships, with their Unicode names.
 
 A glyph is drawn from its outline, unhinted, so that which there are does not depend on the rasteriser; of characters
-that share an outline (Latin A, Greek Alpha) the first is kept. Pixels are 32 x 32 grey levels, white on black, all
+that share an outline (Latin A, Greek Alpha) the first is kept. Pixels are 32 x 32 gray levels, white on black, all
 glyphs at one scale but those too large for the square.
 """
 

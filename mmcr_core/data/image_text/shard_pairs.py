@@ -45,8 +45,8 @@ class ShardPairs(Dataset):
         size, shards = self.spec.size, open_shards(self.spec)
         assert size is not None
         pixels, captions, skipped = loader.heldout(shards, size)
-        nothing, unlabelled = torch.empty(0, size, 3, size, dtype=torch.uint8), torch.full((len(pixels),), -1)
-        images = (nothing, torch.empty(0, dtype=torch.int64), torch.from_numpy(pixels), unlabelled)
+        nothing, unlabeled = torch.empty(0, size, 3, size, dtype=torch.uint8), torch.full((len(pixels),), -1)
+        images = (nothing, torch.empty(0, dtype=torch.int64), torch.from_numpy(pixels), unlabeled)
         return Pairs(*images, (*shards.remarks, *skipped), heldout_captions=tuple(captions), shards=shards)
 
     def source(self, spec: RunSpec, data: Images, staging: Staging | None) -> PairSource:

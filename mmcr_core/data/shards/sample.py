@@ -21,7 +21,7 @@ class Broken(Exception):
 
 
 def decoded(encoded: bytes, size: int) -> Pixels:
-    """Encoded bytes to (size, 3, size): the centre square of the picture, resized (bicubic), RGB.
+    """Encoded bytes to (size, 3, size): the center square of the picture, resized (bicubic), RGB.
 
     A JPEG that is at least twice as large is decoded at a half, a quarter or an eighth. Raises: Broken.
     """
@@ -41,7 +41,7 @@ def decoded(encoded: bytes, size: int) -> Pixels:
                 left, top = (width - side) / 2, (height - side) / 2
                 box = (left, top, left + side, top + side)
                 picture = picture.resize((size, size), Image.Resampling.BICUBIC, box=box)
-            rows = picture.tobytes("raw", "RGB;L")  # lines of one colour after another: (H, C, W)
+            rows = picture.tobytes("raw", "RGB;L")  # lines of one color after another: (H, C, W)
     except (MemoryError, Broken):
         raise
     except Exception as error:  # decoders raise far more than OSError on damaged bytes

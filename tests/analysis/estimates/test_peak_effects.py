@@ -13,10 +13,10 @@ def test_a_valley_at_the_diagonal_is_no_rise():
     assert rise_at_diagonal(runs(lambda P, D: 0.3 - expected_percent_error(P, D))).high < 0
 
 
-def test_the_rise_is_that_above_the_neighbours_on_both_sides():
+def test_the_rise_is_that_above_the_neighbors_on_both_sides():
     rise = rise_at_diagonal(runs(expected_percent_error, noise=0.0))
     assert rise.mean == pytest.approx(expected_percent_error(1, 1) - expected_percent_error(1, 2))
-    assert (rise.cells, rise.seeds, rise.over) == (2, 3, "seeds")  # the corners have neighbours on one side only
+    assert (rise.cells, rise.seeds, rise.over) == (2, 3, "seeds")  # the corners have neighbors on one side only
 
 
 def test_a_contrast_is_students_t():

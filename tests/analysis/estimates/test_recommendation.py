@@ -67,7 +67,7 @@ def test_the_gap_to_the_floor_ranks_otherwise(ask):
     rows = ask(Budget("flops", STEPS * FLOPS), "gap")
     gaps = [row["gap"] for row in rows]
     assert gaps == sorted(gaps)
-    assert {row["K"] for row in rows[:16]} == {4}  # the floor no longer favours cells far from P = D
+    assert {row["K"] for row in rows[:16]} == {4}  # the floor no longer favors cells far from P = D
     assert any(row["P"] == row["D"] for row in rows[:8])
 
 

@@ -6,17 +6,17 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from analysis.figures.style import COLOURS, DPI, in_256_colours, plt, png_alone, save
+from analysis.figures.style import COLORS, DPI, in_256_colors, plt, png_alone, save
 
 
 @pytest.fixture
 def drawn():
-    """A PNG of every colour of the palette, as lines, faint bands that overlap, and a colour map."""
+    """A PNG of every color of the palette, as lines, faint bands that overlap, and a color map."""
     figure, (left, right) = plt.subplots(1, 2, figsize=(6, 2.4))
     x = np.linspace(0, 1, 200)
-    for i, colour in enumerate(COLOURS):
-        left.plot(x, np.sin(x * (i + 1)), color=colour)
-        left.fill_between(x, np.sin(x * (i + 1)) - 0.1, np.sin(x * (i + 1)) + 0.1, color=colour, alpha=0.2)
+    for i, color in enumerate(COLORS):
+        left.plot(x, np.sin(x * (i + 1)), color=color)
+        left.fill_between(x, np.sin(x * (i + 1)) - 0.1, np.sin(x * (i + 1)) + 0.1, color=color, alpha=0.2)
     right.imshow(np.add.outer(x, x), cmap="viridis")
     stream = io.BytesIO()
     figure.savefig(stream, format="png")
@@ -25,7 +25,7 @@ def drawn():
 
 
 def test_a_picture_of_fewer_bytes_looks_the_same(drawn):
-    packed = in_256_colours(drawn)
+    packed = in_256_colors(drawn)
     assert len(packed) < len(drawn.getvalue()) / 2
     before, after = (np.asarray(Image.open(file).convert("RGB"), float) for file in (drawn, io.BytesIO(packed)))
     assert np.abs(after - before).mean() < 1  # of 255
@@ -35,7 +35,7 @@ def test_a_picture_of_fewer_bytes_looks_the_same(drawn):
 
 
 def test_a_picture_keeps_its_size_in_print(drawn):
-    image = Image.open(io.BytesIO(in_256_colours(drawn)))
+    image = Image.open(io.BytesIO(in_256_colors(drawn)))
     assert image.size == Image.open(drawn).size
     assert image.info["dpi"] == pytest.approx((DPI, DPI), abs=1)
 

@@ -36,8 +36,8 @@ def test_the_covariance_of_bins_is_that_of_simulated_trajectories():
         stated.append(bins.covariance)
     truth, ours = np.cov(np.array(drawn).T), np.mean(stated, axis=0)
     assert np.diag(ours) == pytest.approx(np.diag(truth), rel=0.35)
-    neighbours = np.diag(truth, 1)
-    assert np.diag(ours, 1)[:4] == pytest.approx(neighbours[:4], rel=0.35)
+    neighbors = np.diag(truth, 1)
+    assert np.diag(ours, 1)[:4] == pytest.approx(neighbors[:4], rel=0.35)
     assert abs(ours[0, -1]) < 0.1 * ours[0, 0]
 
 

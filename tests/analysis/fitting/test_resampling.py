@@ -24,7 +24,7 @@ def test_the_jackknife_of_a_mean_is_students_t(runs):
     np.testing.assert_allclose(ours - values.mean(), truth - values.mean(), rtol=0.05)
 
 
-def test_blocks_keep_neighbours_together_and_the_variance():
+def test_blocks_keep_neighbors_together_and_the_variance():
     residuals = np.sin(np.arange(64) / 3)
     drawn = block_resample(residuals, 500, np.random.default_rng(0))
     assert drawn.shape == (500, 64)

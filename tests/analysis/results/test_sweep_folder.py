@@ -22,7 +22,7 @@ def small(tmp_path):
 
 @pytest.fixture
 def littered(small):
-    """A sweep whose folder a file synchroniser, a file manager and a person have been at."""
+    """A sweep whose folder a file synchronizer, a file manager and a person have been at."""
     run_id = sorted(small.statuses())[0]
     done = {"images": 1280, "flops": 2e10, "name": "knn_accuracy", "subject": "", "value": 0.5, "count": 100}
     small.write_measures(run_id, 60, [done])

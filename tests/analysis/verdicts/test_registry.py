@@ -7,7 +7,7 @@ import pytest
 
 from analysis.verdicts import registry
 from analysis.verdicts.claim import Claim, Scope, Source
-from analysis.verdicts.registry import all_claims, judgements, of_objective
+from analysis.verdicts.registry import all_claims, judgments, of_objective
 from analysis.verdicts.verdict import Decision, Verdict
 from tests.conftest import REPOSITORY
 
@@ -48,7 +48,7 @@ def said(judged):
 @pytest.mark.usefixtures("scopes")
 def test_claims_are_judged_of_what_their_scope_says():
     analysis = analysis_of(("mmcr", "mmcr"), ("clip", "clip"))
-    assert said(judgements(analysis)) == [
+    assert said(judgments(analysis)) == [
         ("objective", "mmcr", ""), ("variant", "mmcr", ""), ("sweep", "clip, mmcr", "")
     ]  # fmt: skip
 
@@ -59,12 +59,12 @@ def test_joint_laws_of_several_variants_are_judged_one_by_one_and_in_the_report_
     assert said(of_objective(analysis, "mmcr")) == [
         ("objective", "a, b", ""), ("variant", "a", "a"), ("variant", "b", "b")
     ]  # fmt: skip
-    assert [each.claim.id for each in judgements(analysis)] == ["objective", "sweep"]
+    assert [each.claim.id for each in judgments(analysis)] == ["objective", "sweep"]
 
 
 @pytest.mark.usefixtures("scopes")
 def test_runs_without_trajectories_or_of_other_objectives_have_no_claim_of_their_own():
     analysis = analysis_of(("clip", "clip"))
-    assert [each.claim.id for each in judgements(analysis)] == ["sweep"]
+    assert [each.claim.id for each in judgments(analysis)] == ["sweep"]
     analysis.fits = analysis.fits.head(0)
     assert of_objective(analysis, "clip") == []

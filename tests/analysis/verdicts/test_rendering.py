@@ -2,7 +2,7 @@
 
 import json
 
-from analysis.verdicts.registry import Judgement, all_claims
+from analysis.verdicts.registry import Judgment, all_claims
 from analysis.verdicts.rendering import as_json, markdown, number, terminal
 from analysis.verdicts.verdict import Count, Decision, Effect, Verdict
 
@@ -16,8 +16,8 @@ REFUTED = Verdict(Decision.REFUTED, (Effect("a rise", -0.5, -0.6, -0.4, "cells",
 UNDECIDED = Verdict(Decision.UNDECIDED, (Effect("off by", 1.25, NAN, NAN, "", "%", 1, False),))
 UNTESTED = Verdict(Decision.NOT_TESTED, explanation="no runs.")
 JUDGED = {
-    "digits": [Judgement(ABOVE, UNDECIDED), Judgement(PEAK, CONFIRMED), Judgement(SAME, UNTESTED)],
-    "cifar10": [Judgement(PEAK, REFUTED)],
+    "digits": [Judgment(ABOVE, UNDECIDED), Judgment(PEAK, CONFIRMED), Judgment(SAME, UNTESTED)],
+    "cifar10": [Judgment(PEAK, REFUTED)],
 }
 
 

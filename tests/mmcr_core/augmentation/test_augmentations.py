@@ -52,8 +52,8 @@ def neutral(recipe, count, side, **changes):
     p = draw(recipe, count, side)
     ones, zeros = torch.ones(count), torch.zeros(count)
     whole = {"top": zeros, "left": zeros, "height": ones * side, "width": ones * side, "flip": zeros}
-    colour = {"brightness": ones, "contrast": ones, "saturation": ones, "hue": zeros, "greyscale": zeros}
-    return p._replace(**whole, **(colour | changes), sigma=zeros, solarise=zeros)
+    color = {"brightness": ones, "contrast": ones, "saturation": ones, "hue": zeros, "greyscale": zeros}
+    return p._replace(**whole, **(color | changes), sigma=zeros, solarise=zeros)
 
 
 def channels_first(x):
@@ -72,7 +72,7 @@ def test_crop_resize_and_flip_equal_torchvision(side):
         assert (ours[i] - theirs).abs().max() < 2e-6
 
 
-COLOUR = {
+COLOR = {
     "brightness": lambda image, value: F.adjust_brightness(image, value),
     "contrast": lambda image, value: F.adjust_contrast(image, value),
     "saturation": lambda image, value: F.adjust_saturation(image, value),
@@ -80,14 +80,14 @@ COLOUR = {
 }
 
 
-@pytest.mark.parametrize("name", COLOUR)
-def test_each_colour_operation_equals_torchvision(name):
+@pytest.mark.parametrize("name", COLOR)
+def test_each_color_operation_equals_torchvision(name):
     x = images(16, 16)
     values = torch.linspace(-0.5, 0.5, 16) if name == "hue" else torch.linspace(0, 2, 16)
     recipe = ViewSpec(size=16, brightness=1, contrast=1, saturation=1, hue=0.5, mean=(0.0,) * 3, std=(1.0,) * 3)
     ours = make_views(x, recipe, neutral(recipe, 16, 16, **{name: values}), order_of(recipe))
     for i, image in enumerate(channels_first(x)):
-        assert (ours[i] - COLOUR[name](image, float(values[i]))).abs().max() < TO_LEVEL
+        assert (ours[i] - COLOR[name](image, float(values[i]))).abs().max() < TO_LEVEL
 
 
 def test_hue_of_grey_black_and_primary_pixels_equals_torchvision():
@@ -112,8 +112,8 @@ def test_a_whole_recipe_in_each_jitter_order_equals_torchvision():
             )
             y = y.flip(-1) if p.flip[i] else y
             for index in order:
-                name = list(COLOUR)[index]
-                y = COLOUR[name](y, float(getattr(p, name)[i]))
+                name = list(COLOR)[index]
+                y = COLOR[name](y, float(getattr(p, name)[i]))
             y = F.rgb_to_grayscale(y, 3) if p.greyscale[i] else y
             if p.sigma[i] > 0:
                 y = F.gaussian_blur(y, [blur_kernel_size(64)] * 2, [float(p.sigma[i])] * 2)

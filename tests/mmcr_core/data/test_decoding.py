@@ -50,7 +50,7 @@ def test_sixteen_bit_grey_is_scaled_not_clipped(tmp_path):
 
 
 def test_of_an_animation_the_first_frame_is_taken():
-    frames = [Image.new("RGB", (12, 12), colour) for colour in ("red", "blue")]
+    frames = [Image.new("RGB", (12, 12), color) for color in ("red", "blue")]
     pixels = decode(saved(frames[0], "WEBP", save_all=True, append_images=frames[1:], lossless=True), 12)
     assert pixels[0, :, 0].tolist() == [255, 0, 0]
 

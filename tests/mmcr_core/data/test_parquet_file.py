@@ -19,14 +19,14 @@ def _nothing_kept():
 
 
 def labels_of(spec, rows):
-    """Labels in the order of the file's rows, each of which is an image of its own grey level."""
+    """Labels in the order of the file's rows, each of which is an image of its own gray level."""
     images = registry.load(spec)
     both = [(images.train, images.train_labels), (images.heldout, images.heldout_labels)]
     by_level = {int(x[0, 0, 0]): int(y) for part, labels in both for x, y in zip(part, labels, strict=True)}
     return [by_level[level] for level in range(rows)]
 
 
-def grey(level):
+def gray(level):
     from PIL import Image
 
     from tests.mmcr_core.data.custom_data import saved
@@ -35,7 +35,7 @@ def grey(level):
 
 
 def write_labels(path, labels):
-    return write_parquet(path, [grey(i) for i in range(len(labels))], labels)
+    return write_parquet(path, [gray(i) for i in range(len(labels))], labels)
 
 
 @pytest.mark.parametrize(

@@ -53,8 +53,8 @@ def test_shares_and_means_have_their_intervals():
     measured = share_of("accuracy", hits, "5 labels a class")
     p, n, z = 0.8, 50, stats.norm.ppf(0.975)
     half = z / (1 + z**2 / n) * np.sqrt(p * (1 - p) / n + z**2 / 4 / n**2)
-    centre = (p + z**2 / (2 * n)) / (1 + z**2 / n)
-    assert (measured.low, measured.high) == pytest.approx((centre - half, centre + half))
+    center = (p + z**2 / (2 * n)) / (1 + z**2 / n)
+    assert (measured.low, measured.high) == pytest.approx((center - half, center + half))
     assert measured.title == "accuracy of 5 labels a class"
     values = np.random.default_rng(0).standard_normal(12)
     mean = mean_of("mean", values)

@@ -117,8 +117,8 @@ def test_more_views_a_step_than_points_of_a_manifold_are_all_used(measured, capa
 
 def test_without_labels_classes_have_no_capacity(digits_spec, measured, capacity_stand_in):
     images = load(digits_spec().dataset)
-    unlabelled = dataclasses.replace(images, heldout_labels=torch.full_like(images.heldout_labels, -1))
-    found = measured("capacity", images=unlabelled)
+    unlabeled = dataclasses.replace(images, heldout_labels=torch.full_like(images.heldout_labels, -1))
+    found = measured("capacity", images=unlabeled)
     assert [found[name, "classes"].value for name in module.CAPACITY] == [None] * 3
     assert found["capacity", "views"].value == 0.1
 

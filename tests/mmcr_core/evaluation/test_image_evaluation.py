@@ -39,18 +39,18 @@ def test_accuracies_have_wilsons_interval(digits_spec, probe):
     assert measured.name == f"{probe}_accuracy"
     assert measured.count == 360
     p, n, z = measured.value, 360, stats.norm.ppf(0.975)
-    centre, half = (
+    center, half = (
         (p + z**2 / (2 * n)) / (1 + z**2 / n),
         z / (1 + z**2 / n) * np.sqrt(p * (1 - p) / n + z**2 / 4 / n**2),
     )
-    assert (measured.low, measured.high) == pytest.approx((centre - half, centre + half), rel=1e-6)
+    assert (measured.low, measured.high) == pytest.approx((center - half, center + half), rel=1e-6)
 
 
 def test_what_cannot_be_measured_is_said_to_be_absent(digits_spec):
     spec = digits_spec(P=400, evaluate=EvaluateSpec(2, "knn", ("linear",), labels_per_class=5))
     images = load(spec.dataset)
-    unlabelled = Images(images.train, torch.full_like(images.train_labels, -1), images.heldout, images.heldout_labels)
-    heldout, *probes = found = evaluate(build_network(spec), spec, unlabelled)
+    unlabeled = Images(images.train, torch.full_like(images.train_labels, -1), images.heldout, images.heldout_labels)
+    heldout, *probes = found = evaluate(build_network(spec), spec, unlabeled)
     assert [each.value for each in found] == [None] * len(found)
     assert {(each.name, each.subject) for each in found} == set(requested_measures(spec.evaluate))
     assert len(probes) == 6

@@ -1,4 +1,4 @@
-"""What is measured of towers on held-out pairs, and on another labelled set."""
+"""What is measured of towers on held-out pairs, and on another labeled set."""
 
 import pytest
 import torch
@@ -9,7 +9,7 @@ from mmcr_core.data.registry import load
 from mmcr_core.evaluation.evaluate import evaluate
 from mmcr_core.evaluation.image_text_evaluation import embed_images, embed_texts
 from mmcr_core.models.dual_encoder import build_pair_network
-from mmcr_core.objectives.base import normalised
+from mmcr_core.objectives.base import normalized
 
 
 def measured(spec, **options):
@@ -39,7 +39,7 @@ def test_zero_shot_looks_at_the_plain_images_of_another_set(pairs_spec, tmp_path
         texts = torch.stack(
             [embed_texts(network, spec, [f"digit {word}", f"the number {word}"]).mean(dim=0) for word in words]
         )
-    hits = (images @ normalised(texts[None])[0].T).argmax(dim=1) == digits.heldout_labels
+    hits = (images @ normalized(texts[None])[0].T).argmax(dim=1) == digits.heldout_labels
     top1 = found["zero_shot_top1"]
     assert top1.value == pytest.approx(float(hits.double().mean()), abs=0.01)
     assert (top1.subject, top1.count) == ("digits", 360)

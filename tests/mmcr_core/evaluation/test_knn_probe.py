@@ -9,9 +9,9 @@ from mmcr_core.evaluation.knn_probe import few_labels, knn_accuracy, linear_accu
 
 def clusters(spread, seed=0, count=300):
     generator = torch.Generator().manual_seed(seed)
-    centres = torch.randn(5, 16, generator=torch.Generator().manual_seed(99))
+    centers = torch.randn(5, 16, generator=torch.Generator().manual_seed(99))
     labels = torch.randint(0, 5, (count,), generator=generator)
-    return centres[labels] + spread * torch.randn(count, 16, generator=generator), labels
+    return centers[labels] + spread * torch.randn(count, 16, generator=generator), labels
 
 
 def test_knn_agrees_with_scikit_learn():
@@ -31,15 +31,15 @@ def test_separable_clusters_are_told_apart_and_noise_is_not():
         assert accuracy(noise, labels, noise.flip(0), labels) < 0.45
 
 
-def test_a_bank_smaller_than_the_number_of_neighbours_is_used_whole():
+def test_a_bank_smaller_than_the_number_of_neighbors_is_used_whole():
     bank, labels = clusters(0.1, count=8)
-    assert knn_accuracy(bank, labels, bank, labels, neighbours=20) > 0
+    assert knn_accuracy(bank, labels, bank, labels, neighbors=20) > 0
 
 
 def test_labels_may_be_any_integers():
     generator = torch.Generator().manual_seed(0)
-    centres = 5 * torch.randn(3, 8, generator=generator)
-    bank = torch.cat([centre + torch.randn(40, 8, generator=generator) for centre in centres])
+    centers = 5 * torch.randn(3, 8, generator=generator)
+    bank = torch.cat([center + torch.randn(40, 8, generator=generator) for center in centers])
     plain = torch.arange(3).repeat_interleave(40)
     odd = torch.tensor([-7, 1998, 2**40])[plain]
     assert knn_accuracy(bank, odd, bank, odd) == knn_accuracy(bank, plain, bank, plain) > 0.9

@@ -12,9 +12,9 @@ from mmcr_core.evaluation.linear_probe import fit, linear_predictions, place_in_
 
 def clouds(count, spread, seed=0, classes=4, features=12):
     rng, common = np.random.default_rng(seed), np.random.default_rng(99)
-    centres, units = common.standard_normal((classes, features)), common.uniform(0.1, 5, features)
+    centers, units = common.standard_normal((classes, features)), common.uniform(0.1, 5, features)
     labels = rng.integers(0, classes, count)
-    points = (centres[labels] + spread * rng.standard_normal((count, features))) * units
+    points = (centers[labels] + spread * rng.standard_normal((count, features))) * units
     return torch.from_numpy(points), torch.from_numpy(labels)
 
 
@@ -82,7 +82,7 @@ def test_the_strength_is_chosen_without_the_images_that_are_asked_about(monkeypa
     assert len(chosen[0][1]) == 5 * len(linear_probe.INVERSE_STRENGTHS)
 
 
-def test_noise_is_regularised_more_than_signal(monkeypatch):
+def test_noise_is_regularized_more_than_signal(monkeypatch):
     kept = []
     monkeypatch.setattr(linear_probe, "fit", lambda *a: kept.append(a[2]) or fit(*a))
     bank, labels = clouds(200, 1.0)

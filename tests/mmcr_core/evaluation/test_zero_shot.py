@@ -28,7 +28,7 @@ def test_of_classes_that_are_all_alike_the_first_is_taken():
     assert (top1.value, top5.value) == pytest.approx((1 / 7, 5 / 7))
 
 
-def test_a_class_is_the_normalised_mean_over_its_texts():
+def test_a_class_is_the_normalized_mean_over_its_texts():
     table = {"a cat": unit(4, seed=1), "cats": unit(4, seed=2), "a dog": unit(4, seed=3), "dogs": unit(4, seed=4)}
     found = class_embeddings(["cat", "dog"], ["a {}", "{}s"], lambda said: torch.stack([table[text] for text in said]))
     expected = torch.nn.functional.normalize(table["a cat"] + table["cats"], dim=0)

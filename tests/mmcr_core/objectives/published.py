@@ -59,18 +59,18 @@ def vicreg(z, invariance_weight, variance_weight, covariance_weight, target_std,
     invariance = sum(((z[:, k] - z[:, other]) ** 2).mean() for k, other in pairs) / len(pairs)
     variance, covariance = 0.0, 0.0
     for k in range(K):
-        centred = [z[:, k, i] - z[:, k, i].mean() for i in range(D)]
+        centered = [z[:, k, i] - z[:, k, i].mean() for i in range(D)]
         for i in range(D):
-            std = torch.sqrt((centred[i] ** 2).sum() / (P - 1) + epsilon)
+            std = torch.sqrt((centered[i] ** 2).sum() / (P - 1) + epsilon)
             variance = variance + torch.clamp(target_std - std, min=0) / (D * K)
             for j in range(D):
                 if i != j:
-                    covariance = covariance + 2 / K * (centred[i] @ centred[j] / (P - 1)) ** 2 / D
+                    covariance = covariance + 2 / K * (centered[i] @ centered[j] / (P - 1)) ** 2 / D
     return invariance_weight * invariance + variance_weight * variance + covariance_weight * covariance
 
 
 def frossl(z, invariance_weight):
-    """Skean et al. 2024, eq. 3 and 6, normalised and scaled as the authors' code is."""
+    """Skean et al. 2024, eq. 3 and 6, normalized and scaled as the authors' code is."""
     _, K, D = z.shape
     views = [torch.stack([z[:, k, i] / z[:, k, i].norm() for i in range(D)], dim=1) for k in range(K)]
     mean = sum(views) / K

@@ -9,7 +9,7 @@ import torch
 from mmcr_core.config.run import SpecError
 from mmcr_core.nuclear_norm import nuclear_norm
 from mmcr_core.objectives import make_objective
-from mmcr_core.objectives.base import METRICS, centroids, measure, normalised
+from mmcr_core.objectives.base import METRICS, centroids, measure, normalized
 from mmcr_core.theory import decompose, percent_error
 
 
@@ -22,10 +22,10 @@ def mmcr(z, **options):
 
 
 def metrics_of(z):
-    return measure(centroids(normalised(z)))
+    return measure(centroids(normalized(z)))
 
 
-def test_the_value_is_minus_the_nuclear_norm_of_the_centroids_of_normalised_embeddings():
+def test_the_value_is_minus_the_nuclear_norm_of_the_centroids_of_normalized_embeddings():
     z = embeddings(12, 3, 7)
     M = (z / z.norm(dim=-1, keepdim=True)).mean(1)
     assert mmcr(z).item() == pytest.approx(-np.linalg.norm(M.numpy(), "nuc"), rel=1e-5)

@@ -99,7 +99,7 @@ def test_lengths_of_embeddings_do_not_matter_on_the_sphere(name, seed, P, K, D):
 
 @pytest.mark.parametrize("name", ["barlow_twins", "frossl"])
 @given(seed=st.integers(0, 10**6))
-def test_lengths_of_dimensions_do_not_matter_where_they_are_normalised_over_the_batch(name, seed):
+def test_lengths_of_dimensions_do_not_matter_where_they_are_normalized_over_the_batch(name, seed):
     z = 100 * embeddings(6, 3, 4, seed, torch.float64)
     lengths = torch.rand(4, generator=torch.Generator().manual_seed(seed), dtype=torch.float64) + 0.5
     assert loss_of(name, z * lengths).item() == pytest.approx(loss_of(name, z).item(), rel=1e-4, abs=1e-6)

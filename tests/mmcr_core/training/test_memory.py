@@ -103,7 +103,7 @@ def test_nothing_is_allocated(digits_spec):
     assert torch.equal(before, torch.random.get_rng_state())
 
 
-def test_the_network_and_what_its_optimiser_keeps_are_counted(digits_spec):
+def test_the_network_and_what_its_optimizer_keeps_are_counted(digits_spec):
     """Beside Adam's weights, gradients and two moments: of SGD one moment less, and with another width all follows."""
     encoder = EncoderSpec("resnet18", "small", width=32)
     adam, sgd, bare = (

@@ -1,4 +1,4 @@
-"""Optimisers: each is its published recipe, what a graph reads stays in its place, a state resumes exactly."""
+"""Optimizers: each is its published recipe, what a graph reads stays in its place, a state resumes exactly."""
 
 import dataclasses
 
@@ -80,7 +80,7 @@ def recipe(spec, parameter, gradient, steps, rate=0.2):
     return w
 
 
-EVERY_OPTIMISER = [
+EVERY_OPTIMIZER = [
     OptimizerSpec("adam", weight_decay=0.1),
     OptimizerSpec("adam", weight_decay=0.1, eps=1e-3),
     OptimizerSpec("adamw", weight_decay=0.1),
@@ -100,8 +100,8 @@ def name_of(spec):
     )
 
 
-@pytest.mark.parametrize("spec", EVERY_OPTIMISER, ids=name_of)
-def test_every_optimiser_is_its_published_recipe_in_float64(spec):
+@pytest.mark.parametrize("spec", EVERY_OPTIMIZER, ids=name_of)
+def test_every_optimizer_is_its_published_recipe_in_float64(spec):
     """For a weight matrix and a bias, which some recipes treat otherwise, and for weights that are all 0."""
     torch.manual_seed(0)
     parameters = [torch.nn.Parameter(p) for p in (torch.randn(5, 4), torch.randn(5), torch.zeros(3, 2))]
@@ -130,8 +130,8 @@ def test_adam_is_torchs_own_bit_for_bit():
     assert torch.equal(ours, theirs)
 
 
-@pytest.mark.parametrize("spec", EVERY_OPTIMISER, ids=name_of)
-def test_no_optimiser_reads_a_value_back(spec):
+@pytest.mark.parametrize("spec", EVERY_OPTIMIZER, ids=name_of)
+def test_no_optimizer_reads_a_value_back(spec):
     """On meta tensors a read raises. Steps beyond the first, which makes the state."""
     parameters = [torch.nn.Parameter(torch.empty(size, device="meta")) for size in ((4, 3), (4,))]
     optimizer = build_optimizer(spec, parameters, torch.empty((), device="meta"))
@@ -163,8 +163,8 @@ def test_a_learning_rate_in_a_tensor_is_read_at_each_step(kind):
     assert not torch.equal(ends[0], weights)
 
 
-@pytest.mark.parametrize("spec", EVERY_OPTIMISER, ids=name_of)
-def test_the_memory_that_is_planned_is_what_an_optimiser_keeps(spec):
+@pytest.mark.parametrize("spec", EVERY_OPTIMIZER, ids=name_of)
+def test_the_memory_that_is_planned_is_what_an_optimizer_keeps(spec):
     """Weights, gradients and state; of LARS the update too, which lives only in its step."""
     parameters = [torch.nn.Parameter(torch.randn(size)) for size in ((40, 30), (40,))]
     optimizer = build_optimizer(spec, parameters, torch.zeros(()))
@@ -201,7 +201,7 @@ def test_parameters_of_an_objective_that_are_one_dimensional_are_left_out_too(di
         ({"name": "adamw", "eps": 0.0}, "eps", "must be more than 0"),
     ],
 )
-def test_options_that_do_not_apply_to_an_optimiser_are_refused(fields, key, says):
+def test_options_that_do_not_apply_to_an_optimizer_are_refused(fields, key, says):
     with pytest.raises(SpecError, match=says) as raised:
         OptimizerSpec(**fields)
     assert raised.value.key == key
@@ -209,7 +209,7 @@ def test_options_that_do_not_apply_to_an_optimiser_are_refused(fields, key, says
 
 @pytest.mark.usefixtures("_short_chunks")
 @pytest.mark.parametrize("spec", [OptimizerSpec(name) for name in ("adamw", "sgd", "lars")], ids=lambda spec: spec.name)
-def test_a_run_with_any_optimiser_is_resumed_bit_for_bit_and_learns(digits_spec, spec):
+def test_a_run_with_any_optimizer_is_resumed_bit_for_bit_and_learns(digits_spec, spec):
     spec = dataclasses.replace(spec, learning_rate=1.0 if spec.name == "lars" else 1e-2)
     run_spec = digits_spec(optimizer=spec, P=64, D=16, budget=BudgetSpec(steps=30))
     whole, begun, resumed = (Pretraining(run_spec) for _ in range(3))

@@ -147,7 +147,7 @@ def test_a_limited_run_counts_its_epochs_in_the_images_it_keeps(digits_spec):
 
 
 def test_a_state_holds_nothing_that_belongs_to_one_type_of_device(digits_spec):
-    """A GPU's optimiser is capturable, with its learning rate in a tensor: none of that may enter the state."""
+    """A GPU's optimizer is capturable, with its learning rate in a tensor: none of that may enter the state."""
     on_cpu, on_gpu = Pretraining(digits_spec()), Pretraining(digits_spec())
     for group in on_gpu.optimizer.param_groups:  # as far as it can be played on a CPU
         group["lr"], group["fused"], group["foreach"] = torch.zeros(()), False, False
@@ -177,7 +177,7 @@ def test_the_whole_device_step_reads_nothing_back(digits_spec, precision, object
         run.latest_percent_error()
 
 
-def test_colour_views_read_nothing_back(digits_spec):
+def test_color_views_read_nothing_back(digits_spec):
     pixels = torch.zeros(40, 24, 3, 24, dtype=torch.uint8)
     images = Images(pixels, torch.zeros(40), pixels, torch.zeros(40))
     recipe = dataclasses.replace(VIEW_RECIPES["stl10"], size=16, blur=0.5, solarise=0.2)

@@ -49,7 +49,7 @@ def test_a_default_that_is_spelled_out_is_the_same_run(own, write_grid):
 
 
 def test_the_example_of_the_docs_works(write_grid, tmp_path):
-    text = (REPOSITORY / "docs/encoders_and_optimisers.md").read_text()
+    text = (REPOSITORY / "docs/encoders_and_optimizers.md").read_text()
     (code,), (lines,) = (re.findall(rf"```{kind}\n(.*?)```", text, re.S) for kind in ("py", "yaml"))
     own = write_own(tmp_path, code)
     parts = dict(line.split(": ", 1) for line in lines.replace("my_module", own).splitlines())
@@ -59,8 +59,8 @@ def test_the_example_of_the_docs_works(write_grid, tmp_path):
     ]
 
 
-def test_the_docs_say_which_keys_an_optimiser_has_and_their_defaults():
-    text = (REPOSITORY / "docs/encoders_and_optimisers.md").read_text()
+def test_the_docs_say_which_keys_an_optimizer_has_and_their_defaults():
+    text = (REPOSITORY / "docs/encoders_and_optimizers.md").read_text()
     rows = {cells[1].strip(" `"): cells[2] for line in text.splitlines() if len(cells := line.split("|")) == 5}
     for name, options in OPTIMIZERS.items():
         for key, field in options_of(options).items():
@@ -78,7 +78,7 @@ def test_a_run_of_own_parts_is_read_back_without_their_module(own, write_grid, t
 
 
 @pytest.mark.parametrize("optimizer", ["adam", "adamw", "sgd", "lars"])
-def test_a_run_of_before_own_parts_and_widths_and_optimisers_is_read_back_the_same(write_grid, optimizer):
+def test_a_run_of_before_own_parts_and_widths_and_optimizers_is_read_back_the_same(write_grid, optimizer):
     (cell,) = load_grid(write_grid(optimizer=f"{{name: {optimizer}}}")).cells
     fields = json.loads(canonical_json(dataclasses.asdict(cell)))
     assert spec_from_json(json.dumps(fields)) == cell

@@ -1,17 +1,17 @@
-"""docs/store.md has every column of the store's own tables, with its type, in order."""
+"""docs/results_store.md has every column of the store's own tables, with its type, in order."""
 
 import re
 
 import pytest
 
 from sweeps.storage.chunks import chunk_name
-from sweeps.storage.leases import TOUCH_SECONDS
+from sweeps.storage.leases import LEASE_SECONDS, TOUCH_SECONDS
 from sweeps.storage.schemas import CELL_SCHEMA, MEASURE_SCHEMA, RUN_SCHEMA, SCHEMA_VERSION, TRAJECTORY_SCHEMA
 from sweeps.storage.sweep_store import Store
 from tests.conftest import REPOSITORY
 from tests.pages import names, rows_below
 
-PAGE = REPOSITORY / "docs/store.md"
+PAGE = REPOSITORY / "docs/results_store.md"
 TABLES = {"runs": RUN_SCHEMA, "trajectories": TRAJECTORY_SCHEMA, "measures": MEASURE_SCHEMA, "cells": CELL_SCHEMA}
 
 

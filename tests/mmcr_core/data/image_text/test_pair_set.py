@@ -10,7 +10,7 @@ from mmcr_core.config.run import BudgetSpec, DatasetSpec, EvaluateSpec
 from mmcr_core.data import registry
 from mmcr_core.data.image_set import DatasetError
 from mmcr_core.training import Pretraining
-from tests.mmcr_core.data.shards.shard_data import grey, sample, write, write_set
+from tests.mmcr_core.data.shards.shard_data import gray, sample, write, write_set
 from tests.mmcr_core.training.run_helpers import columns, same, through_bytes
 
 VIEWS = {"size": 8, "crop_scale": (0.5, 1.0), "mean": (0.5, 0.5, 0.5), "std": (0.3, 0.3, 0.3)}
@@ -22,7 +22,7 @@ def _forget():
 
 
 def write_parquet(path, captions, images=None):
-    images = images or [grey(number * 5 % 256) for number in range(len(captions))]
+    images = images or [gray(number * 5 % 256) for number in range(len(captions))]
     pq.write_table(pa.table({"image": images, "caption": captions}), path)
     return DatasetSpec("parquet", path=str(path), pairs=True)
 
@@ -71,7 +71,7 @@ def small_run(pairs_spec):
 @pytest.mark.parametrize("kind", ["parquet", "shards"])
 def test_own_pairs_are_trained_on_resumed_bit_for_bit_and_measured(kind, tmp_path, small_run):
     if kind == "parquet":
-        dataset = write_parquet(tmp_path / "a.parquet", [[f"n {number}", "some grey"] for number in range(120)])
+        dataset = write_parquet(tmp_path / "a.parquet", [[f"n {number}", "some gray"] for number in range(120)])
     else:
         dataset = DatasetSpec("shards", path=str(write_set(tmp_path / "s", [70, 50])), processes=1)
     spec = small_run(dataset)

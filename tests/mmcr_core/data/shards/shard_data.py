@@ -22,17 +22,17 @@ from tests.mmcr_core.data.shards.shard_tokens import encode
 Members = list[tuple[str, bytes]]
 
 
-def grey(value: int, size: tuple[int, int] = (8, 8), kind: str = "PNG", mode: str = "L") -> bytes:
-    """A picture of one grey level."""
+def gray(value: int, size: tuple[int, int] = (8, 8), kind: str = "PNG", mode: str = "L") -> bytes:
+    """A picture of one gray level."""
     stream = io.BytesIO()
     Image.new("L", size, value).convert(mode).save(stream, kind)
     return stream.getvalue()
 
 
 def sample(number: int, name: str | None = None) -> Members:
-    """A pair whose grey level and caption are its number."""
+    """A pair whose gray level and caption are its number."""
     key = f"{number:06d}" if name is None else name
-    return [(f"{key}.png", grey(number % 256)), (f"{key}.txt", f"n {number}".encode())]
+    return [(f"{key}.png", gray(number % 256)), (f"{key}.txt", f"n {number}".encode())]
 
 
 def write(file: Path, members: Members, **options: Any) -> Path:

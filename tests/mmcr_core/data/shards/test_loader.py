@@ -16,7 +16,7 @@ from mmcr_core.data.shards.loader import heldout
 from mmcr_core.data.shards.sampler import ShardOrder
 from mmcr_core.rng import generator
 from tests.conftest import REPOSITORY
-from tests.mmcr_core.data.shards.shard_data import grey, opened, reading, sample, write, write_set
+from tests.mmcr_core.data.shards.shard_data import gray, opened, reading, sample, write, write_set
 from tests.mmcr_core.data.shards.shard_tokens import failing, text_of
 
 DEADLINE = 60  # seconds
@@ -61,7 +61,7 @@ def test_the_number_of_processes_and_jumps_change_no_byte(sampling, tmp_path):
 
 def test_captions_of_an_image_are_drawn_without_replacement_by_its_place_in_the_run(tmp_path):
     many = b'{"caption": ["c0", "c1", "c2", "c3", "c4"]}'
-    members = [one for i in range(9) for one in ((f"{i}.png", grey(i)), (f"{i}.json", many))]
+    members = [one for i in range(9) for one in ((f"{i}.png", gray(i)), (f"{i}.json", many))]
     shards = opened(write(tmp_path / "a.tar", members))
     with reading(shards, captions=3) as reader:
         for step in range(3):
@@ -110,7 +110,7 @@ def test_a_shard_most_of_whose_samples_are_broken_ends_the_run(broken, tmp_path)
 
 
 def test_a_picture_too_large_is_broken_and_no_warning(tmp_path, capfd):
-    bomb = grey(0, (10_001, 10_000), mode="1")
+    bomb = gray(0, (10_001, 10_000), mode="1")
     shards = opened(write(tmp_path / "a.tar", [("0.png", bomb), ("0.txt", b"x"), *sample(1), *sample(2), *sample(3)]))
     with reading(shards, points=3) as reader:
         reader.batch(0)
@@ -230,7 +230,7 @@ def test_closing_leaves_no_process_and_no_folder(tmp_path, monkeypatch):
 PARENT = """
 import sys, tempfile
 tempfile.tempdir = sys.argv[2]
-from tests.mmcr_core.data.shards.shard_data import grey, opened, reading, sample, write, write_set
+from tests.mmcr_core.data.shards.shard_data import gray, opened, reading, sample, write, write_set
 from tests.mmcr_core.data.shards.shard_tokens import failing, text_of
 with reading(opened(sys.argv[1]), processes=2) as reader:
     for step in range(10**9):

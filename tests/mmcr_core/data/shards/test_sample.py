@@ -29,7 +29,7 @@ def test_pixels_are_those_of_the_other_loaders_where_the_picture_is_square(size)
     np.testing.assert_array_equal(decoded(photo(), size), decoding.decode(photo(), size))
 
 
-def test_the_centre_is_cut_out():
+def test_the_center_is_cut_out():
     wide = np.zeros((10, 30, 3), np.uint8)
     wide[:, 10:20] = 200
     stream = io.BytesIO()

@@ -9,7 +9,7 @@ import webdataset
 
 from mmcr_core.data.shards.index import index
 from mmcr_core.data.shards.tar import walk
-from tests.mmcr_core.data.shards.shard_data import grey, opened, sample, write
+from tests.mmcr_core.data.shards.shard_data import gray, opened, sample, write
 
 
 def walked(file):
@@ -52,7 +52,7 @@ def test_plain_tar_with_folders_and_hard_links_reads_as_webdatasets_writer_does(
     subprocess.run(["tar", "cf", tmp_path / "plain.tar", *options, "."], cwd=tmp_path / "folder", check=True)
     with webdataset.TarWriter(str(tmp_path / "web.tar")) as writer:
         for i, (picture, text) in enumerate([(0, 0), (1, 1), (2, 2), (3, 3), (1, 0)]):
-            writer.write({"__key__": f"deep/{i:06d}", "png": grey(picture), "txt": f"n {text}"})
+            writer.write({"__key__": f"deep/{i:06d}", "png": gray(picture), "txt": f"n {text}"})
 
     def pairs(file):
         content, found = file.read_bytes(), index(walked(file).members)
