@@ -15,11 +15,11 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from mmcr_core.config.run_id import run_id
-from sweeps.execution.encoder_loading import load_network
-from sweeps.execution.executor_settings import ExecutorSettings
-from sweeps.execution.run_executor import RunExecutor
-from sweeps.planning.sweep import open_sweep, record_launch
+from mmcr_core.identity import run_id
+from sweeps.networks import load_network
+from sweeps.running.resumable_trial import Trial
+from sweeps.running.sweep import open_sweep, record_launch
+from sweeps.running.trial_settings import TrialSettings
 from sweeps.storage.sweep_store import Store
 from tests.conftest import invoke
 
@@ -28,7 +28,7 @@ INTERRUPTED_AT = 740
 
 
 def train(spec, store, **settings) -> None:
-    trial = RunExecutor(spec, store, "small", ExecutorSettings(threads=1, **settings))
+    trial = Trial(spec, store, "small", TrialSettings(threads=1, **settings))
     while trial.advance(60).status == "running":
         pass
 
@@ -64,7 +64,7 @@ def main() -> None:
 
     whole = Store(Path("whole"))
     train(first, whole, keep="none")
-    trial = RunExecutor(first, sweep.store, "small", ExecutorSettings(threads=1, keep="none"))
+    trial = Trial(first, sweep.store, "small", TrialSettings(threads=1, keep="none"))
     for _ in range(INTERRUPTED_AT):
         trial.advance(1e-9)
     assert trial.stop() is None and sweep.store.checkpointed_step(run_id(first)) == INTERRUPTED_AT
