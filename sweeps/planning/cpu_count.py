@@ -1,7 +1,7 @@
 """How many CPU cores this process may use: what the plan counts and what Ray is given.
 
-joblib.cpu_count() reads the quota of the topmost control group alone, rounds it up and does not know Slurm's request,
-so it fails five of the twelve cases that are tested here.
+joblib.cpu_count() is not taken: it reads the quota of the topmost control group alone, rounds it up, and does not know
+Slurm's request.
 """
 
 from __future__ import annotations
