@@ -14,33 +14,17 @@ from analysis.verdicts.verdict import Decision
 
 
 class JudgedClaim(NamedTuple):
-    """What a page shows of a claim; `kind`: a CSS class; `figures`: names of pictures on the page."""
+    """What a page shows of a claim; `figures`: names of pictures on the page."""
 
     statement: str
-    kind: str
-    label: str
+    decision: Decision
     explanation: str
     figures: list[str]
 
 
-class ObjectiveClaims(NamedTuple):
-    """The claims of an objective, and how many have which verdict."""
-
-    objective: str
-    opened: bool
-    counts: str
-    claims: list[JudgedClaim]
-
-
-class Claims(NamedTuple):
-    """Of each objective, MMCR first, and of all runs of the sweep together."""
-
-    of_objectives: list[ObjectiveClaims]
-    of_sweep: list[JudgedClaim]
-
-
-def claims_section(analysis: SweepAnalysis, pictures: list[str]) -> Claims:
-    """Claims with verdicts, numbers, explanations and those of `pictures` that show them."""
+def claims_section(analysis: SweepAnalysis, pictures: list[str]) -> dict[str, object]:
+    """Claims with verdicts, numbers, explanations and those of `pictures` that show them: of each objective, MMCR
+    first, and of all runs together."""
     runs, of_objectives = analysis.finished, []
     order = sorted(set(runs["variant"]))
     for objective in sorted(runs["objective"].unique(), key=lambda name: (name != SUBJECT, name)):
@@ -49,9 +33,9 @@ def claims_section(analysis: SweepAnalysis, pictures: list[str]) -> Claims:
         found = Counter(each.verdict.decision.label for each in judged)
         counts = ", ".join(f"{count} {label}" for label, count in found.items())
         listed = judged_claims(judged, _own_pictures(pictures, {order.index(name) for name in variants}))
-        of_objectives.append(ObjectiveClaims(objective, objective == SUBJECT, counts, listed))
+        of_objectives.append({"name": objective, "opened": objective == SUBJECT, "counts": counts, "claims": listed})
     together = [each for each in of_sweep(analysis) if each.verdict.decision is not Decision.NOT_TESTED]
-    return Claims(of_objectives, judged_claims(together, pictures))
+    return {"of_objectives": of_objectives, "of_sweep": judged_claims(together, pictures)}
 
 
 def judged_claims(judged: Sequence[Judgment], pictures: list[str]) -> list[JudgedClaim]:
@@ -59,8 +43,7 @@ def judged_claims(judged: Sequence[Judgment], pictures: list[str]) -> list[Judge
     return [
         JudgedClaim(
             f"{claim.statement} ({variant})" if variant else claim.statement,
-            verdict.decision.value.replace("_", "-"),
-            verdict.decision.label,
+            verdict.decision,
             ". ".join(filter(None, [number(verdict), verdict.explanation])),
             [stem for stem in pictures for figure in claim.figures if re.fullmatch(rf"{figure}(_\d+)?", stem)],
         )

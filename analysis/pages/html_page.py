@@ -25,7 +25,7 @@ class Picture(NamedTuple):
 
 
 class Cell(NamedTuple):
-    """Of a table; `kind`: a CSS class; `value`: what it is sorted by, where that is not its text."""
+    """Of a table; `kind`: a CSS class; `value`: what it is sorted by where that is not its text."""
 
     text: str
     kind: str = ""
@@ -34,7 +34,10 @@ class Cell(NamedTuple):
 
 def render_template(template: str, **values: object) -> str:
     """A page with values in it."""
-    return _templates().get_template(template).render(values)
+    folder = FileSystemLoader(Path(__file__).parent / "templates")
+    found = Environment(loader=folder, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    found.filters["cells"] = _cells
+    return found.get_template(template).render(values)
 
 
 def embed(paths: list[Path]) -> list[Picture]:
@@ -47,7 +50,7 @@ def embed(paths: list[Path]) -> list[Picture]:
     return pictures
 
 
-def cells(frame: pd.DataFrame) -> tuple[list[tuple[str, bool]], list[list[Cell]]]:
+def _cells(frame: pd.DataFrame) -> tuple[list[tuple[str, bool]], list[list[Cell]]]:
     """Columns (name, whether of numbers) and rows; numbers are shown to 4 digits and sorted at full precision."""
     numeric = [pd.api.types.is_numeric_dtype(frame[name]) for name in frame.columns]
     rows = [[_cell(*each) for each in zip(row, numeric, strict=True)] for row in frame.itertuples(index=False)]
@@ -61,10 +64,3 @@ def _cell(value: Any, number: bool) -> Cell:
         return Cell(f"{value:.4g}", value=repr(value))
     text = str(value)
     return Cell(text, "" if number else "long" if len(text) > LONG else "text")
-
-
-def _templates() -> Environment:
-    folder = FileSystemLoader(Path(__file__).parent / "templates")
-    found = Environment(loader=folder, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    found.filters["cells"] = cells
-    return found

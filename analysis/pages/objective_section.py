@@ -4,7 +4,6 @@ with the percent error."""
 from __future__ import annotations
 
 from pathlib import Path
-from typing import NamedTuple
 
 import pandas as pd
 
@@ -12,34 +11,22 @@ from analysis.comparisons import objective_differences
 from analysis.comparisons.gain_over_untrained import gains
 from analysis.estimates.metric_correlation import beside_the_error, tracking
 from analysis.figures import metric_figures, objective_figures
-from analysis.pages.html_page import Picture, embed
+from analysis.pages.html_page import embed
 from analysis.sweep_analysis import SweepAnalysis
 
 
-class ComparedObjectives(NamedTuple):
-    """Objectives on the same axes."""
-
-    pictures: list[Picture]
-    sentences: list[str]
-    differences: pd.DataFrame
-
-
-class Objectives(NamedTuple):
-    """Each is empty for a sweep that has no such thing."""
-
-    compared: ComparedObjectives | None
-    gains: pd.DataFrame
-    metric_pictures: list[Picture]
-    correlations: pd.DataFrame
-
-
-def objective_sections(analysis: SweepAnalysis, folder: Path) -> Objectives:
-    """What differs between objectives, what training gained, which measures follow the error; drawn into `folder`."""
-    results, compared = analysis.results, None
-    if analysis.finished["objective"].nunique() > 1:
-        found = analysis.objective_differences
-        drawn = embed(objective_figures.objective_figures(results, folder))
-        compared = ComparedObjectives(drawn, objective_differences.describe_differences(found), found)
-    ranked = tracking(beside_the_error(results))
-    pictures = [] if ranked.empty else metric_figures.metric_figures(results, folder)
-    return Objectives(compared, gains(results), embed(pictures), ranked)
+def objective_sections(analysis: SweepAnalysis, folder: Path) -> dict[str, object]:
+    """What differs between objectives (nothing where there is one), what training gained, which measures follow the
+    error; drawn into `folder`."""
+    several, ranked = analysis.finished["objective"].nunique() > 1, tracking(beside_the_error(analysis.results))
+    drawn = objective_figures.objective_figures(analysis.results, folder) if several else []
+    tracked = [] if ranked.empty else metric_figures.metric_figures(analysis.results, folder)
+    compared = analysis.objective_differences if several else pd.DataFrame()
+    return {
+        "pictures": embed(drawn),
+        "sentences": objective_differences.describe_differences(compared) if several else [],
+        "differences": compared,
+        "gains": gains(analysis.results),
+        "metric_pictures": embed(tracked),
+        "correlations": ranked,
+    }

@@ -90,5 +90,7 @@ def test_a_claim_that_was_not_tested_says_so_in_the_report():
     claim = next(claim for claim in all_claims() if claim.figures == ("multimodal",))
     judged = Judgment(claim, Verdict(Decision.NOT_TESTED, explanation="No runs."))
     (shown,) = judged_claims([judged], ["multimodal"])
-    assert shown.statement.endswith("P < 512") and shown.label == "not tested" and shown.explanation == "No runs."
+    assert (
+        shown.statement.endswith("P < 512") and shown.decision.label == "not tested" and shown.explanation == "No runs."
+    )
     assert shown.figures == ["multimodal"]

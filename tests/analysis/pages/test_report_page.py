@@ -6,12 +6,16 @@ import shutil
 import subprocess
 
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 
-from analysis.pages.html_page import render_template
+from analysis.pages.claims_section import JudgedClaim
+from analysis.pages.html_page import embed, render_template
 from analysis.pages.provenance import provenance
+from analysis.pages.report_page import overview
 from analysis.results.results import open_results
+from analysis.verdicts.verdict import Decision
 from sweeps.storage.sweep_store import Store
 from tests.conftest import invoke
 from tests.synthetic import law, spec, write_run, write_sweep
@@ -50,6 +54,25 @@ def test_it_holds_claims_figures_failures_and_no_network(page):
     assert "&lt;script&gt;x" in text and "<script>x" not in text
     assert not re.search(r"(src|href)\s*=\s*['\"]?(https?:|//)", text)
     assert "Cells that did not finish" in text and "Which law" in text
+
+
+def test_names_are_escaped_wherever_the_page_shows_them(tmp_path):
+    """A sweep's name, a column of classes, a data set, a grid file, a picture's name and a claim's explanation."""
+    evil = "<script>alert('x')</script>"
+    (tmp_path / f"{evil.replace('/', '_')}.png").write_bytes(bytes(24))
+    pictures = embed(list(tmp_path.glob("*.png")))
+    values = {"collapsed": pd.DataFrame(), "finished": pd.DataFrame({evil: [evil]}), "analysis": None}
+    store = write_sweep(tmp_path / "known", sizes=(64,), views=(2,), steps=40)
+    runs = open_results(store.root).runs().assign(sweep=evil, dataset=evil, device=evil)
+    values |= {"unfinished": runs[["sweep", "device"]], "source": provenance(runs), "title": evil, "grid": evil}
+    text = render_template("report.html", overview=overview(runs), remark=evil, **values)
+    claim = JudgedClaim(evil, Decision.REFUTED, evil, [pictures[0].name])
+    claims = {"of_objectives": [{"name": evil, "opened": True, "counts": evil, "claims": [claim]}] * 2, "of_sweep": []}
+    text += render_template("claims.html", analysis={"claims": claims})
+    compared = {"differing": runs[["sweep"]], "sentences": [evil], "compared": runs[["device"]], "pictures": pictures}
+    text += render_template("comparison.html", title=evil, fits=runs[["dataset"]], source=provenance(runs), **compared)
+    assert "alert" in text and "<script>alert" not in text
+    assert not re.search(r"(id|href|alt)='[^']*[<>]", text)
 
 
 def test_every_claim_links_to_the_figures_behind_it(page):
