@@ -1,48 +1,45 @@
 """The installed command `mmcr-sweeps`: `mmcr-sweeps launch GRID` is `python sweeps/launch.py GRID`.
 
-Doors are found by name: the modules at the top of `sweeps` and `analysis` that have an `app`. Only the one that is
-asked for is imported.
+Only the module of the command that is asked for is imported.
 """
 
 from __future__ import annotations
 
-import ast
 import importlib
 import sys
-from pathlib import Path
 
-PACKAGES = ("sweeps", "analysis")
-
-
-def doors() -> dict[str, tuple[str, str]]:
-    """Command name -> (module, first sentence of its docstring), read without importing any."""
-    found = {}
-    for package in PACKAGES:
-        folder = Path(str(importlib.import_module(package).__file__)).parent
-        for file in sorted(folder.glob("[!_]*.py")):
-            tree = ast.parse(file.read_text(encoding="utf-8"))
-            names = [target.id for node in tree.body if isinstance(node, ast.Assign)
-                     for target in node.targets if isinstance(target, ast.Name)]  # fmt: skip
-            if "app" in names:
-                first_line = (ast.get_docstring(tree) or "").splitlines()[0]
-                found[file.stem.replace("_", "-")] = (f"{package}.{file.stem}", first_line)
-    return found
+COMMANDS = {  # name -> module with an `app`, what it does
+    "launch": ("sweeps.launch", "Launch a grid, or plan it: runs, hours, disk."),
+    "status": ("sweeps.status", "Progress of a sweep, read from its store by any shell or machine."),
+    "store": ("sweeps.store", "Check and compact a result store."),
+    "keys": ("sweeps.keys", "Every key of a grid file, with its values, default and meaning."),
+    "make-shards": ("sweeps.make_shards", "Write tar shards of image-text pairs."),
+    "report": ("analysis.report", "One self-contained HTML page of a sweep, or of several compared."),
+    "claims": ("analysis.claims", "The paper's claims and ours with verdicts: in the terminal, a page or JSON."),
+    "query": ("analysis.query", "SQL over the tables of a sweep, or of several."),
+    "recommend": ("analysis.recommend", "P, D and K for a budget of compute."),
+    "plot-scaling": ("analysis.plot_scaling", "Percent error against compute, with fitted power laws."),
+    "plot-double-descent": ("analysis.plot_double_descent", "Percent error against P and against D, with its peaks."),
+    "plot-grid-law": ("analysis.plot_grid_law", "The joint scaling law of steps, P, D and K, and its forecasts."),
+    "plot-objectives": ("analysis.plot_objectives", "Objectives on the same axes, against compute."),
+    "plot-multimodal": ("analysis.plot_multimodal", "Objectives on image-text pairs, against batch size."),
+    "plot-theory": ("analysis.plot_theory", "Theory beside simulation: the uniform baseline and Cover's transition."),
+}
 
 
 def main() -> None:
-    """Run the door that is named first, with the rest as its arguments. Exit code 2 for an unknown one."""
+    """Run the command that is named first, with the rest as its arguments. Exit code 2 for an unknown one."""
     name = sys.argv[1] if len(sys.argv) > 1 else "--help"
-    known = doors()
     if name in ("-h", "--help"):
-        width = max(map(len, known))
+        width = max(map(len, COMMANDS))
         print("usage: mmcr-sweeps COMMAND [ARGUMENTS]\n")
-        print("\n".join(f"  {command:{width}}  {text}" for command, (_, text) in known.items()))
+        print("\n".join(f"  {command:{width}}  {text}" for command, (_, text) in COMMANDS.items()))
         print("\nmmcr-sweeps COMMAND --help says more. Example: mmcr-sweeps launch GRID --plan")
         return
-    if name not in known:
-        print(f"mmcr-sweeps: there is no command '{name}'; use one of {', '.join(known)}", file=sys.stderr)
+    if name not in COMMANDS:
+        print(f"mmcr-sweeps: there is no command '{name}'; use one of {', '.join(COMMANDS)}", file=sys.stderr)
         raise SystemExit(2)
-    importlib.import_module(known[name][0]).app(args=sys.argv[2:], prog_name=f"mmcr-sweeps {name}")
+    importlib.import_module(COMMANDS[name][0]).app(args=sys.argv[2:], prog_name=f"mmcr-sweeps {name}")
 
 
 if __name__ == "__main__":

@@ -5,34 +5,29 @@ from __future__ import annotations
 from pathlib import Path
 from typing import NamedTuple
 
+import pandas as pd
+
 from analysis.comparisons import multimodal, multimodal_crossings
 from analysis.figures import multimodal_figure
-from analysis.pages.html_page import images, paragraph, section, table
+from analysis.pages.html_page import Picture, embed
 from analysis.sweep_analysis import SweepAnalysis
-
-READING = (
-    "At the end of runs that saw equally many images; bands: 95 % over seeds, Student's t. Recall is the mean of image "
-    "to text and text to image. A batch size where objectives cross is that of straight lines over log2 P, and its "
-    "interval holds the sizes where paired seeds cannot tell the two apart."
-)
 
 
 class ImagesAndText(NamedTuple):
-    """What the report has of image-text pairs: sections and the figures' names; both empty for other sweeps."""
+    """What the report has of image-text pairs."""
 
-    sections: list[str]
-    pictures: list[str]
+    pictures: list[Picture]
+    sentences: list[str]
+    measures: pd.DataFrame
 
 
-def images_and_text(analysis: SweepAnalysis, folder: Path) -> ImagesAndText:
-    """Draw into `folder`, where zero-shot accuracy, retrieval or the modality gap was measured."""
+def images_and_text(analysis: SweepAnalysis, folder: Path) -> ImagesAndText | None:
+    """Drawn into `folder`; None where neither zero-shot accuracy, retrieval nor the modality gap was measured."""
     measured = analysis.multimodal
     if measured.empty:
-        return ImagesAndText([], [])
+        return None
     compared, remark = multimodal.at_equal_images(measured)
     found, crossed = multimodal.over_batches(compared), multimodal_crossings.crossings(compared)
     drawn = multimodal_figure.multimodal_figures(found, folder)
-    words = [f"Note: {remark}."] if remark else []
-    words += multimodal_crossings.describe_crossings(crossed)
-    content = paragraph(READING) + images(drawn) + "".join(map(paragraph, words)) + table(found)
-    return ImagesAndText([section("Images and text", content)], [path.stem for path in drawn])
+    notes = [f"Note: {remark}."] if remark else []
+    return ImagesAndText(embed(drawn), notes + multimodal_crossings.describe_crossings(crossed), found)

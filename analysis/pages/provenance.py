@@ -2,29 +2,30 @@
 
 from __future__ import annotations
 
-import html
 import json
+from typing import NamedTuple
 
 import pandas as pd
 
-from analysis.pages.html_page import paragraph, table
+
+class Provenance(NamedTuple):
+    """`mixed`: whether code or library versions differ; `versions`: JSON."""
+
+    mixed: bool
+    rows: pd.DataFrame
+    versions: list[str]
 
 
-def provenance(runs: pd.DataFrame) -> str:
-    """HTML of where runs come from, with a warning where code or library versions are mixed."""
+def provenance(runs: pd.DataFrame) -> Provenance:
+    """Where runs come from."""
     commits, versions = sorted(runs["git_commit"].unique()), sorted(runs["versions"].dropna().unique())
-    mixed = len(commits) > 1 or len(versions) > 1
-    warning = paragraph("Runs of different code or library versions are mixed here.", "warning") if mixed else ""
-    rows = pd.DataFrame(
-        [
-            ("git commit", ", ".join(commits)),
-            ("devices", ", ".join(sorted(runs["device"].dropna().unique()))),
-            ("seeds", ", ".join(map(str, sorted(runs["seed"].unique())))),
-            ("precision", ", ".join(sorted(runs["precision"].unique()))),
-            ("first start", str(runs["started_at"].min())),
-            ("last end", str(runs["finished_at"].max())),
-        ],
-        columns=["what", "value"],
-    )
-    listed = "".join(f"<pre>{html.escape(json.dumps(json.loads(version), indent=2))}</pre>" for version in versions)
-    return warning + table(rows) + listed
+    rows = [
+        ("git commit", ", ".join(commits)),
+        ("devices", ", ".join(sorted(runs["device"].dropna().unique()))),
+        ("seeds", ", ".join(map(str, sorted(runs["seed"].unique())))),
+        ("precision", ", ".join(sorted(runs["precision"].unique()))),
+        ("first start", str(runs["started_at"].min())),
+        ("last end", str(runs["finished_at"].max())),
+    ]
+    pretty = [json.dumps(json.loads(version), indent=2) for version in versions]
+    return Provenance(len(commits) > 1 or len(versions) > 1, pd.DataFrame(rows, columns=["what", "value"]), pretty)

@@ -12,7 +12,7 @@ from scipy import stats
 from analysis.comparisons.sweep_differences import differences, gather, settings, variant_labels
 from analysis.figures.comparison_figures import draw_errors, draw_trajectories
 from analysis.figures.style import png_alone, save
-from analysis.pages.html_page import images, page, paragraph, section, table
+from analysis.pages.html_page import embed, render_template
 from analysis.pages.provenance import provenance
 from analysis.results.errors import ResultsError
 from analysis.sweep_analysis import SweepAnalysis
@@ -30,22 +30,22 @@ def render(sweeps: list[SweepAnalysis]) -> str:
         raise ResultsError(f"{' and '.join(str(results.root) for results in opened)} share no cell P, D, K")
     cells = {(own[key[0]], *key[1:]): cell for each, own in labeled for key, cell in each.cells.items()}
     fits = pd.concat([each.fits.assign(variant=each.fits["variant"].map(own)) for each, own in labeled])
-    differing = settings(opened)
     with tempfile.TemporaryDirectory() as folder, png_alone():
-        pictures = [
+        drawn = [
             save(draw_errors(runs, names), Path(folder), "errors"),
             save(draw_trajectories(cells, names), Path(folder), "trajectories"),
         ]
-        shown = images(pictures)
-    parts = [
-        section("What differs", table(differing) if len(differing) else paragraph("Nothing but the sweep's name.")),
-        section("In words", "".join(paragraph(sentence) for sentence in sentences(compared))),
-        section("Overlaid", shown),
-        section("Cell by cell", table(compared)),
-        section("Power laws, error = E + A x^-alpha", table(fits.drop(columns=["axis", "scale"]))),
-        section("Provenance", provenance(runs)),
-    ]
-    return page(" against ".join(names), parts)
+        pictures = embed(drawn)
+    return render_template(
+        "comparison.html",
+        title=" against ".join(names),
+        differing=settings(opened),
+        sentences=sentences(compared),
+        pictures=pictures,
+        compared=compared,
+        fits=fits.drop(columns=["axis", "scale"]),
+        source=provenance(runs),
+    )
 
 
 def sentences(compared: pd.DataFrame) -> list[str]:

@@ -1,4 +1,8 @@
-"""How many CPU cores this process may use: what the plan counts and what Ray is given."""
+"""How many CPU cores this process may use: what the plan counts and what Ray is given.
+
+joblib.cpu_count() is not taken: it reads the quota of the topmost control group alone, rounds it up, and does not know
+Slurm's request.
+"""
 
 from __future__ import annotations
 

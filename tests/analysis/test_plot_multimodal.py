@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from analysis.pages.claims_section import judgment_list
+from analysis.pages.claims_section import judged_claims
 from analysis.pages.multimodal_section import images_and_text
 from analysis.sweep_analysis import SweepAnalysis
 from analysis.tables import open_results
@@ -82,12 +82,15 @@ def test_the_report_has_the_section_and_judges_the_claim_once_for_the_whole_swee
 
 def test_the_report_of_images_alone_has_neither_section_nor_claim(tmp_path):
     results = open_results(synthetic.write_sweep(tmp_path / "images", (64,), (2,), steps=40).root)
-    assert images_and_text(SweepAnalysis(results), tmp_path / "figures") == ([], [])
+    assert images_and_text(SweepAnalysis(results), tmp_path / "figures") is None
     assert not (tmp_path / "figures").exists()
 
 
 def test_a_claim_that_was_not_tested_says_so_in_the_report():
     claim = next(claim for claim in all_claims() if claim.figures == ("multimodal",))
-    said = judgment_list([Judgment(claim, Verdict(Decision.NOT_TESTED, explanation="No runs."))], ["multimodal"])
-    assert "P &lt; 512: <span class=not-tested>not tested</span></dt><dd>No runs." in said
-    assert "href='#multimodal'" in said
+    judged = Judgment(claim, Verdict(Decision.NOT_TESTED, explanation="No runs."))
+    (shown,) = judged_claims([judged], ["multimodal"])
+    assert (
+        shown.statement.endswith("P < 512") and shown.decision.label == "not tested" and shown.explanation == "No runs."
+    )
+    assert shown.figures == ["multimodal"]

@@ -1,4 +1,4 @@
-"""The installed command `mmcr-sweeps` finds every door by name."""
+"""The installed command `mmcr-sweeps` has every command in its table."""
 
 import importlib
 import subprocess
@@ -7,7 +7,7 @@ import sys
 import pytest
 from typer.testing import CliRunner
 
-from sweeps.__main__ import doors
+from sweeps.__main__ import COMMANDS
 from tests.conftest import REPOSITORY
 
 
@@ -16,37 +16,37 @@ def command(*arguments):
     return subprocess.run(ran, cwd=REPOSITORY, capture_output=True, text=True, check=False)
 
 
-def test_every_door_has_its_name():
-    assert set(doors()) == {
-        "leases", "keys", "launch", "make-shards", "status", "store", "query", "recommend", "report",
-        "plot-scaling", "plot-double-descent", "plot-theory", "plot-grid-law", "plot-objectives",
-        "plot-multimodal",
-    }  # fmt: skip
+def test_the_table_has_every_module_with_an_app():
+    """The modules at the top of both packages that people run."""
+    top = [file for package in ("sweeps", "analysis") for file in (REPOSITORY / package).glob("[!_]*.py")]
+    runnable = {f"{file.parent.name}.{file.stem}" for file in top if "\n    app()\n" in file.read_text()}
+    assert {module for module, _ in COMMANDS.values()} == runnable
+    assert all(module.endswith("." + name.replace("-", "_")) for name, (module, _) in COMMANDS.items())
 
 
-def test_help_lists_the_doors_with_what_they_do():
+def test_help_lists_the_commands_with_what_they_do():
     ran = command("--help")
     assert ran.returncode == 0
-    assert all(name in ran.stdout for name in doors())
+    assert all(name in ran.stdout for name in COMMANDS)
     assert "Launch a grid" in ran.stdout
 
 
-@pytest.mark.parametrize("name", sorted(doors()))
+@pytest.mark.parametrize("name", sorted(COMMANDS))
 @pytest.mark.parametrize("asked", ["-h", "--help"])
-def test_every_door_says_what_it_does_and_gives_an_example(name, asked):
-    ran = CliRunner().invoke(importlib.import_module(doors()[name][0]).app, [asked])
+def test_every_command_says_what_it_does_and_gives_an_example(name, asked):
+    ran = CliRunner().invoke(importlib.import_module(COMMANDS[name][0]).app, [asked])
     assert ran.exit_code == 0
     assert "Example" in ran.stdout
 
 
-def test_a_door_gets_its_arguments_and_its_exit_code_is_the_commands():
+def test_a_command_gets_its_arguments_and_its_exit_code_is_the_commands():
     assert "mmcr-sweeps store" in command("store", "--help").stdout
     ran = command("launch", "no-such-grid.yaml")
     assert ran.returncode == 2
     assert "no-such-grid.yaml: cannot be read" in ran.stderr
 
 
-def test_an_unknown_door_is_one_sentence():
+def test_an_unknown_command_is_one_sentence():
     ran = command("lunch")
     assert ran.returncode == 2
     assert ran.stderr.startswith("mmcr-sweeps: there is no command 'lunch'; use one of ")

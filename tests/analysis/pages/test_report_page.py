@@ -6,11 +6,16 @@ import shutil
 import subprocess
 
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 
+from analysis.pages.claims_section import JudgedClaim
+from analysis.pages.html_page import embed, render_template
 from analysis.pages.provenance import provenance
+from analysis.pages.report_page import overview
 from analysis.results.results import open_results
+from analysis.verdicts.verdict import Decision
 from sweeps.storage.sweep_store import Store
 from tests.conftest import invoke
 from tests.synthetic import law, spec, write_run, write_sweep
@@ -51,6 +56,25 @@ def test_it_holds_claims_figures_failures_and_no_network(page):
     assert "Cells that did not finish" in text and "Which law" in text
 
 
+def test_names_are_escaped_wherever_the_page_shows_them(tmp_path):
+    """A sweep's name, a column of classes, a data set, a grid file, a picture's name and a claim's explanation."""
+    evil = "<script>alert('x')</script>"
+    (tmp_path / f"{evil.replace('/', '_')}.png").write_bytes(bytes(24))
+    pictures = embed(list(tmp_path.glob("*.png")))
+    values = {"collapsed": pd.DataFrame(), "finished": pd.DataFrame({evil: [evil]}), "analysis": None}
+    store = write_sweep(tmp_path / "known", sizes=(64,), views=(2,), steps=40)
+    runs = open_results(store.root).runs().assign(sweep=evil, dataset=evil, device=evil)
+    values |= {"unfinished": runs[["sweep", "device"]], "source": provenance(runs), "title": evil, "grid": evil}
+    text = render_template("report.html", overview=overview(runs), remark=evil, **values)
+    claim = JudgedClaim(evil, Decision.REFUTED, evil, [pictures[0].name])
+    claims = {"of_objectives": [{"name": evil, "opened": True, "counts": evil, "claims": [claim]}] * 2, "of_sweep": []}
+    text += render_template("claims.html", analysis={"claims": claims})
+    compared = {"differing": runs[["sweep"]], "sentences": [evil], "compared": runs[["device"]], "pictures": pictures}
+    text += render_template("comparison.html", title=evil, fits=runs[["dataset"]], source=provenance(runs), **compared)
+    assert "alert" in text and "<script>alert" not in text
+    assert not re.search(r"(id|href|alt)='[^']*[<>]", text)
+
+
 def test_every_claim_links_to_the_figures_behind_it(page):
     text = page.read_text()
     for name in re.findall(r"href='#(\w+)'", text):
@@ -59,9 +83,10 @@ def test_every_claim_links_to_the_figures_behind_it(page):
 
 
 def test_mixed_code_versions_are_a_warning(own):
-    assert "warning" not in provenance(open_results(own).runs())
+    assert not provenance(open_results(own).runs()).mixed
     write_run(Store(own), spec(512, 64, 2), law(512, 64, 2, np.arange(1, 101) * 1e9), git_commit="0" * 40)
-    assert "class=warning>Runs of different code" in provenance(open_results(own).runs())
+    text = render_template("provenance.html", source=provenance(open_results(own).runs()))
+    assert "class=warning>Runs of different code" in text
 
 
 @BROWSER
