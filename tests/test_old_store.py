@@ -15,7 +15,7 @@ import pandas as pd
 import pytest
 import torch
 
-from analysis.tables import open_results
+from analysis import open_results
 from sweeps.execution.encoder_loading import load_network
 from tests.conftest import REPOSITORY, invoke, run_script
 from tests.recorded_machine import differences
