@@ -88,9 +88,9 @@ def show(sweep: Sweep, max_concurrent: int | None, as_json: bool) -> int:
     if gone := left_out(texts, shown):
         print_wrapped(f"{gone} --json has all.")
     kind = f"{machine.gpus:g} GPUs" if machine.gpus else f"{machine.cpus:g} CPU cores, no GPU"
-    flops = sum(cell.flops for cell in planned)
+    flops, left = sum(cell.flops for cell in planned), len(preview.left)
     print_wrapped(
-        f"{len(planned)} cells, {flops:.3e} FLOPs; {len(preview.left)} to run, about {duration(seconds)} on this machine "
+        f"{len(planned)} cells, {flops:.3e} FLOPs; {left} to run, about {duration(seconds)} on this machine "
         f"({kind}). {_basis(planned)}"
     )
     share = min(cell.gpus for cell in planned)
