@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from analysis.pages.html_page import paragraph, section, table
-from mmcr_core.theory import collapse
+from mmcr_core.theory import detect_collapse
 
 COLUMNS = ["variant", "P", "D", "K", "seed", "percent_error", "uniformity"]
 
@@ -13,11 +13,11 @@ COLUMNS = ["variant", "P", "D", "K", "seed", "percent_error", "uniformity"]
 def collapsed_runs(finished: pd.DataFrame) -> list[str]:
     """A section that names the runs among `finished` whose embeddings have collapsed, with the reason; none, none."""
     known = finished[finished["uniformity"].notna()]
-    reasons = [collapse(u, P, D) for u, P, D in zip(known["uniformity"], known["P"], known["D"], strict=True)]
-    flagged = known.assign(reason=reasons)
-    flagged = flagged[flagged["reason"] != ""]
+    each = [detect_collapse(u, P, D) for u, P, D in zip(known["uniformity"], known["P"], known["D"], strict=True)]
+    flagged = known[[found is not None for found in each]]
     if flagged.empty:
         return []
+    flagged = flagged.assign(reason=[found.describe() for found in each if found])
     share = f"{len(flagged)} of {len(finished)} finished runs have collapsed: their mean embeddings lie in a few "
     warning = share + "directions at the end, so that their percent error is no fair part of a law."
     return [section("Collapsed runs", paragraph(warning, "warning") + table(flagged[[*COLUMNS, "reason", "run_id"]]))]
