@@ -57,13 +57,17 @@ def status(
 
 def _row(cell: CellStatus, varying: list[str]) -> dict[str, object]:
     axes = {key: cell.keys.get(key) for key in (*PAPER, *varying)}
-    named = {name: getattr(cell, name) for name in ("status", "step", "steps", "percent_error", "error", "alarm")}
-    return {"run_id": cell.run_id, **axes, **named, "log": str(cell.log) if cell.log else None}
+    named = {name: getattr(cell, name) for name in ("status", "step", "steps", "percent_error", "error")}
+    return {"run_id": cell.run_id, **axes, **named, "alarm": _alarm(cell), "log": str(cell.log) if cell.log else None}
+
+
+def _alarm(cell: CellStatus) -> str:
+    return cell.collapse.describe() if cell.collapse else ""
 
 
 def _counts(cells: list[CellStatus]) -> str:
     counts = Counter(cell.status for cell in cells)
-    collapsed = sum(bool(cell.alarm) for cell in cells)
+    collapsed = sum(cell.collapse is not None for cell in cells)
     line = f"{len(cells)} cells: " + ", ".join(f"{count} {name}" for name, count in sorted(counts.items()))
     return line + (f"; {collapsed} collapsed" if collapsed else "")
 
@@ -74,12 +78,12 @@ def _shown(cells: list[CellStatus], width: int) -> Group:
     names = ("run_id", *axes, "status", "step", "percent error", "reason")
     rows = []
     for cell in cells:
-        if cell.status in (RunStatus.WAITING, RunStatus.FINISHED) and len(cells) > MANY and not cell.alarm:
+        if cell.status in (RunStatus.WAITING, RunStatus.FINISHED) and len(cells) > MANY and not cell.collapse:
             continue  # the counts above say how many
         values = (text_of(cell.keys, key) for key in (*PAPER, *varying))
         error = f"{cell.percent_error:.4f}" if cell.percent_error is not None else ""
         reason = latest(cell.error) + (f" (traceback: {cell.log})" if cell.log else "")
-        reason = "; ".join(filter(None, [reason, cell.alarm]))
+        reason = "; ".join(filter(None, [reason, _alarm(cell)]))
         rows.append((cell.run_id, *values, cell.status, f"{cell.step:,} / {cell.steps:,}", error, reason))
     line = Text(_counts(cells))
     if not rows:

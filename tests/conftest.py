@@ -37,9 +37,10 @@ LAUNCHES = (
     "launch",
     "main",
     "slurm",
-    "survival",
-    "cores",
-    "kept_runs",
+    "fault_tolerance",
+    "cpu_count",
+    "artifacts",
+    "api",
 )  # files of whole launches
 SHARED_DATA = Path(os.environ.get("MMCR_TEST_DATA", REPOSITORY.parent / "shared" / "data"))
 

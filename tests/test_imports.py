@@ -110,7 +110,7 @@ def test_rooms_of_analysis_stand_on_each_other_in_one_order():
     [
         ("import mmcr_core, sweeps, analysis; dir(analysis)", ["torch", "ray", "pandas", "numpy"]),
         ("import mmcr_core.training", ["ray", "pyarrow", "pydantic", "pandas"]),
-        ("import analysis.report, analysis.query, analysis.tables", ["torch", "ray"]),
+        ("import analysis.report, analysis.query, analysis.results.results", ["torch", "ray"]),
         ("import sweeps.storage.sweep_store", ["torch", "ray"]),
         ("import sweeps.config.grid_file", ["ray"]),
         ("import sweeps.__main__", ["torch", "ray", "pandas", "numpy", "typer"]),

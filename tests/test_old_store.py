@@ -15,8 +15,8 @@ import pandas as pd
 import pytest
 import torch
 
-from analysis.tables import open_results
-from sweeps.execution.encoder_loading import load_network
+from analysis import open_results
+from sweeps.execution.encoder_loading import load_encoder
 from tests.conftest import REPOSITORY, invoke, run_script
 from tests.recorded_machine import differences
 
@@ -101,7 +101,7 @@ def test_status_and_check_understand_it(store):
 def test_kept_weights_embed_images_as_they_did(store):
     """To 1e-4 of unit embeddings, whatever order a processor sums in."""
     images = np.random.Generator(np.random.Philox(0)).integers(0, 256, (16, 1, 8, 8), dtype=np.uint8)
-    network = load_network(store, WITH_WEIGHTS)
+    network = load_encoder(store, WITH_WEIGHTS)
     with torch.no_grad():
         embeddings = network(torch.from_numpy(images)).numpy()
     np.testing.assert_allclose(embeddings, np.load(EXPECTED / "embeddings.npy"), atol=1e-4)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from mmcr_core.theory import collapse
+from mmcr_core.theory import detect_collapse
 
 COLUMNS = ["variant", "P", "D", "K", "seed", "percent_error", "uniformity", "reason", "run_id"]
 
@@ -12,6 +12,6 @@ COLUMNS = ["variant", "P", "D", "K", "seed", "percent_error", "uniformity", "rea
 def collapsed_runs(finished: pd.DataFrame) -> pd.DataFrame:
     """The runs among `finished` whose embeddings have collapsed, with the reason."""
     known = finished[finished["uniformity"].notna()]
-    reasons = [collapse(u, P, D) for u, P, D in zip(known["uniformity"], known["P"], known["D"], strict=True)]
-    flagged = known.assign(reason=reasons)
-    return flagged.loc[flagged["reason"] != "", COLUMNS]
+    each = [detect_collapse(u, P, D) for u, P, D in zip(known["uniformity"], known["P"], known["D"], strict=True)]
+    flagged = known[[found is not None for found in each]]
+    return flagged.assign(reason=[found.describe() for found in each if found])[COLUMNS]

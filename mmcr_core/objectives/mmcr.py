@@ -7,9 +7,11 @@ and the caption's embeddings; CLIP's loss with its temperature can be added to i
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from torch import Tensor
+import torch
+from torch import Tensor, nn
 
 from mmcr_core.config.run import ObjectiveSpec, require
 from mmcr_core.nuclear_norm import nuclear_norm
@@ -34,6 +36,43 @@ class MMCROptions(ObjectiveSpec):
         return self.clip_weight > 0
 
 
+def with_local_term(norm: Tensor, z: Tensor, local_weight: float) -> Tensor:
+    """-||M||_*, and lambda / P sum_p ||Z_p||_* beside it where lambda is not 0. z: (P, K, D) on the unit sphere."""
+    return local_weight * nuclear_norm(z).mean() - norm if local_weight else -norm
+
+
+class MMCRLoss(nn.Module):
+    """MMCR's loss for any training loop: -||M||_*, M the mean over views of embeddings on the unit sphere.
+
+    Args: local_weight: lambda of the local term, lambda / P sum_p ||Z_p||_* (0 in the papers' experiments).
+    Call: z, (P, K, D) embeddings of K views of each of P images, of any length other than 0; or a list of K tensors
+        (P, D), one a view. Float32 and float64 are computed as they are, half types in float32.
+    Returns: scalar, between -sqrt(P min(P, D)) and 0 without the local term; differentiable once.
+    Raises: ValueError for other shapes, for a negative weight.
+    Source: Yerxa et al. 2023, arXiv 2303.03307; Schaeffer et al. 2024, arXiv 2406.09366.
+
+    >>> loss = MMCRLoss()([network(view) for view in views])    # network: (P, C, H, W) -> (P, D)
+    >>> loss.backward()
+    """
+
+    def __init__(self, local_weight: float = 0.0) -> None:
+        super().__init__()
+        if not local_weight >= 0:
+            raise ValueError(f"local_weight must be 0 or more; got {local_weight}")
+        self.local_weight = local_weight
+
+    def forward(self, z: Tensor | Sequence[Tensor]) -> Tensor:
+        """(P, K, D), or K tensors (P, D) -> scalar."""
+        z = z if isinstance(z, Tensor) else torch.stack(list(z), dim=1)
+        if z.ndim != 3:
+            raise ValueError(f"z must be (P, K, D), or a list of K tensors (P, D); got {tuple(z.shape)}")
+        z = normalized(z)
+        return with_local_term(nuclear_norm(centroids(z)), z, self.local_weight)
+
+    def extra_repr(self) -> str:
+        return f"local_weight={self.local_weight}"
+
+
 class MMCR(Objective):
     Options = MMCROptions
     options: MMCROptions
@@ -47,9 +86,7 @@ class MMCR(Objective):
         M = centroids(z)
         norm = nuclear_norm(M)
         self.mean_embeddings, self.nuclear_norm = M.detach(), norm.detach()
-        loss = -norm
-        if self.options.local_weight:
-            loss = self.options.local_weight * nuclear_norm(z).mean() - norm
+        loss = with_local_term(norm, z, self.options.local_weight)
         if self.clip is not None:
             cosines = image_text_cosines(normalized(z), self.captions)
             loss = loss + self.options.clip_weight * self.clip.contrast(cosines)

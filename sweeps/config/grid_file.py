@@ -1,4 +1,4 @@
-"""A grid file becomes a frozen GridSpec: run specs, and how to run them.
+"""A grid file, or a mapping in a notebook, becomes a frozen GridSpec: run specs, and how to run them.
 
 Each part of a run is read by its own model (`sweeps.config.parts`), checked by pydantic in its strict JSON mode (no
 conversions); each list in the file is an axis. Every mistake is one `GridError` that names file, line, key and remedy.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any, get_origin, get_type_hints
@@ -23,7 +24,7 @@ from sweeps.config.custom_components import require_zero_shot, with_sources
 from sweeps.config.parts import MODELS, read_part, read_run, spelled_out
 from sweeps.config.settings import GridSettings
 from sweeps.config.validation_errors import line_of, located, unknown_key
-from sweeps.config.yaml_lines import Lines, Marked, YamlError, expand, parse
+from sweeps.config.yaml_lines import Lines, Marked, YamlError, expand, parse, to_yaml
 from sweeps.config.yaml_lines import Path as KeyPath
 from sweeps.storage.filesystems import is_local, to_path
 
@@ -44,12 +45,26 @@ class GridSpec:
 _RUN_KEYS = tuple(field.name for field in fields(RunSpec))
 
 
-def load_grid(path: str | Path) -> GridSpec:
-    """Read, expand and check a grid file; hash the content of folder and parquet data sets and of a user's own code,
-    which may lie beside the grid or in the current folder.
+def load_grid(grid: str | Path | Mapping[str, Any]) -> GridSpec:
+    """Read, expand and check a grid; hash the content of folder and parquet data sets and of a user's own code, which
+    may lie beside a grid file or in the current folder.
 
-    Raises: GridError.
+    Args: grid: path of a grid file, or its keys and values as a mapping, with plain values and lists.
+    Raises: GridError, which names file and line (of a mapping: "grid"), key and remedy.
     """
+    return _of_mapping(grid) if isinstance(grid, Mapping) else _of_file(grid)
+
+
+def _of_mapping(grid: Mapping[str, Any]) -> GridSpec:
+    custom_imports.look_in(os.getcwd())
+    try:
+        text = to_yaml(grid)
+        return _grid(parse(text), text)
+    except YamlError as error:
+        raise GridError(f"grid: {error}") from error
+
+
+def _of_file(path: str | Path) -> GridSpec:
     try:
         text = to_path(path).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import product
+from pathlib import PurePath
 from typing import Any
 
+import numpy as np
 import yaml
 
 Path = tuple[str | int, ...]
@@ -90,6 +92,38 @@ def _convert(loader: Loader, node: yaml.Node) -> Marked:
         return Marked(loader.construct_object(node), line)
     except ValueError as error:
         raise YamlError(line, f"cannot read '{node.value}': {error}") from error
+
+
+def to_yaml(mapping: Mapping[str, Any]) -> str:
+    """A mapping of plain values as YAML that `parse` reads. Numbers and arrays of numpy and paths are plain, too.
+
+    Raises YamlError, at line 1, for a value that YAML does not have, and for keys that are not text.
+    """
+    try:
+        plain = _plain(mapping, ())
+    except RecursionError as error:
+        raise YamlError(1, "a value holds itself; write it out") from error
+    return str(yaml.safe_dump(plain, sort_keys=False, default_flow_style=None, allow_unicode=True, width=120))
+
+
+def _plain(value: Any, path: Path) -> Any:
+    if isinstance(value, Mapping):
+        for key in value:
+            if not isinstance(key, str):
+                raise YamlError(1, f"{dotted((*path, key))}: key {key!r} is not text; quote it")
+        return {str(key): _plain(child, (*path, key)) for key, child in value.items()}
+    if isinstance(value, np.ndarray | np.generic):
+        return _plain(value.tolist(), path)
+    if isinstance(value, list | tuple | range):
+        return [_plain(child, path) for child in value]
+    if isinstance(value, PurePath):
+        return str(value)
+    if isinstance(value, str):
+        return str(value)  # a plain one also of a subclass
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    problem = f"{value!r} is a {type(value).__name__}; use text, a number, true or false, None, a list or a mapping"
+    raise YamlError(1, f"{dotted(path)}: {problem}")
 
 
 def expand(marked: Marked, path: Path, is_tuple: Any) -> Iterator[tuple[Any, Lines]]:

@@ -1,7 +1,7 @@
 """Trained networks for notebooks.
 
-from sweeps.execution.encoder_loading import load_network
-features = load_network("results/quickstart", run_id).features(images)     # (N, C, H, W) uint8 -> (N, F)
+from sweeps.api import load_encoder
+features = load_encoder("results/quickstart", run_id).encode(images)     # (N, C, H, W) uint8 -> (N, F)
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class TrainedNetwork(nn.Module):
         return plain_view(torch.as_tensor(images).permute(0, 2, 1, 3).contiguous(), self.views)
 
     @torch.no_grad()
-    def features(self, images: Tensor, batch: int = 512) -> Tensor:
+    def encode(self, images: Tensor, batch: int = 512) -> Tensor:
         """(N, C, H, W) uint8 or [0, 1] float images, a tensor or an array -> (N, F) float32 features of the encoder."""
         parts = torch.split(torch.as_tensor(images), batch)
         return torch.cat([self.encoder(self.prepare(part)).float() for part in parts])
@@ -62,7 +62,7 @@ class TrainedNetwork(nn.Module):
         return nn.functional.normalize(embeddings.float(), dim=-1)
 
 
-def load_network(results: str | Path, run_id: str, device: str = "cpu") -> TrainedNetwork:
+def load_encoder(results: str | Path, run_id: str, device: str = "cpu") -> TrainedNetwork:
     """The network of a finished run in a sweep's folder or URL, ready to use.
 
     Raises: UserError where there is no such run, or none of its weights, or

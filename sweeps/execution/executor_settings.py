@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from mmcr_core.theory import RepresentationCollapse
 from sweeps.monitoring.outcome import Ending
 from sweeps.storage.run_status import RunStatus
 
@@ -16,8 +17,8 @@ JUDGED_FROM = 0.1  # of a run on its embeddings may have collapsed: before, they
 
 @dataclass(frozen=True)
 class Progress:
-    """Where a trial stands; `ending`: why it did not finish, where it has ended;
-    `process_ends`: nothing more can be trained in this process; `alarm`: what is wrong with its embeddings."""
+    """Where a trial stands; `ending`: why it did not finish, where it has ended; `process_ends`: nothing more can be
+    trained in this process; `collapse`: of its embeddings."""
 
     status: RunStatus
     step: int
@@ -27,7 +28,7 @@ class Progress:
     ending: Ending | None = None
     notes: tuple[str, ...] = ()
     process_ends: bool = False
-    alarm: str = ""
+    collapse: RepresentationCollapse | None = None
 
     @property
     def error(self) -> str | None:

@@ -23,7 +23,7 @@ from mmcr_core.config.run import RunSpec
 from mmcr_core.config.run_id import run_id
 from mmcr_core.data.image_set import DatasetError, describe_skipped
 from mmcr_core.evaluation.confidence_intervals import Measure
-from mmcr_core.theory import collapse
+from mmcr_core.theory import RepresentationCollapse, detect_collapse
 from mmcr_core.training import CHUNK_STEPS, CaptureFailed, Diverged, Pretraining, is_out_of_memory, process_must_end
 from mmcr_core.training.flops import flops_per_step
 from sweeps.execution import artifacts
@@ -256,8 +256,8 @@ class RunExecutor:
         tail = trajectory.tail(max(1, round(TAIL * run.steps)))
         means = {name: float(tail[name].mean()) for name in ("percent_error", "reconstruction", "uniformity")}
         self._write_row(run, RunStatus.FINISHED, None, means | outcome_columns(measures, self.spec))
-        if alarm := collapse(means["uniformity"], self.spec.P, self.spec.D):
-            self._notes.append(f"run {self.run_id} {alarm}")
+        if collapse := detect_collapse(means["uniformity"], self.spec.P, self.spec.D):
+            self._notes.append(f"run {self.run_id} {collapse.describe()}")
         self.store.drop_checkpoints(self.run_id)
         compact_run(self.store, self.run_id)  # hundreds of small files are slow to list, on NFS and object stores
 
@@ -343,13 +343,15 @@ class RunExecutor:
         latest = run.latest_percent_error() if run and not process_ends else math.nan
         skipped = describe_skipped(run.source.skipped) if run else ""
         notes = tuple(filter(None, [*self._notes, skipped and f"{self.spec.dataset.name}: {skipped}"]))
-        alarm = self._alarm(run) if run and not process_ends else ""
-        return Progress(status, step, steps, latest, self._images_per_second(step), ending, notes, process_ends, alarm)
+        collapse = self._collapse(run) if run and not process_ends else None
+        return Progress(
+            status, step, steps, latest, self._images_per_second(step), ending, notes, process_ends, collapse
+        )
 
-    def _alarm(self, run: Pretraining) -> str:
+    def _collapse(self, run: Pretraining) -> RepresentationCollapse | None:
         """What the last steps say of the embeddings' rank."""
         spread = run.recent("uniformity") if run.step >= JUDGED_FROM * run.steps else math.nan
-        return collapse(spread, self.spec.P, self.spec.D)
+        return detect_collapse(spread, self.spec.P, self.spec.D)
 
     def _images_per_second(self, step: int) -> float:
         return step * self.spec.P / self._begun.trained_seconds if self._begun.trained_seconds else 0.0

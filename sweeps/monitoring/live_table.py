@@ -64,7 +64,7 @@ class LiveTable:
     def ended(self, cell: Cell, progress: Progress) -> None:
         self._running.pop(cell.run_id, None)
         self._done[cell.run_id] = progress.status
-        if progress.alarm:
+        if progress.collapse:
             self._collapsed.add(cell.run_id)
 
     def eta_seconds(self) -> float:
@@ -86,7 +86,7 @@ class LiveTable:
             return line
         axes = [column(key, self._varying) for key in (*PAPER, *self._varying)]
         names = ["run_id", *axes, "step", "percent error", "images/s", "progress"]
-        if any(progress and progress.alarm for _, progress in self._running.values()):
+        if any(progress and progress.collapse for _, progress in self._running.values()):
             names.append("alarm")
         rows = [self._row(cell, progress) for cell, progress in self._running.values()]
         texts = {name: [row[i] for row in rows] for i, name in enumerate(names)}
@@ -109,4 +109,8 @@ class LiveTable:
             shown = [f"{progress.step:,} / {progress.steps:,}", f"{progress.percent_error:.4f}"]
             shown.append(f"{progress.images_per_second:,.0f}")
         axes = [text_of(keys, key) for key in (*PAPER, *self._varying)]
-        return [cell.run_id, *axes, *shown, BAR * " ", progress.alarm or "" if progress else ""]
+        return [cell.run_id, *axes, *shown, BAR * " ", _alarm(progress)]
+
+
+def _alarm(progress: Progress | None) -> str:
+    return progress.collapse.describe() if progress and progress.collapse else ""

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from mmcr_core.theory import collapse
+from mmcr_core.theory import RepresentationCollapse, detect_collapse
 from sweeps.cli.errors import UserError
 from sweeps.config.axes import Keys, stored_keys
 from sweeps.execution.executor_settings import JUDGED_FROM
@@ -22,7 +22,7 @@ from sweeps.storage.sweep_store import Store
 @dataclass(frozen=True)
 class CellStatus:
     """A cell of the grid that was launched last, its `keys` as the grid spells them. `step`: as far as its chunks and
-    checkpoints reach; `log`: of its failure; `alarm`: what is wrong with its embeddings, at its end or in the newest
+    checkpoints reach; `log`: of its failure; `collapse`: of its embeddings, at its end or in the newest
     chunk."""
 
     run_id: str
@@ -33,7 +33,7 @@ class CellStatus:
     percent_error: float | None
     error: str | None
     log: Path | None
-    alarm: str
+    collapse: RepresentationCollapse | None
 
 
 def survey(results: str | Path) -> list[CellStatus]:
@@ -60,8 +60,8 @@ def _cell(store: Store, cell: dict[str, Any], row: dict[str, Any] | None) -> Cel
     row = row or {}
     steps, error = int(cell["steps"] or 0), row.get("percent_error")
     spread = row["uniformity"] if ended is RunStatus.FINISHED else _spread(store, key, steps)
-    alarm = "" if spread is None else collapse(spread, int(cell["P"]), int(cell["D"]))
-    return CellStatus(key, stored_keys(cell["spec"]), status, step, steps, error, row.get("error"), log, alarm)
+    collapse = None if spread is None else detect_collapse(spread, int(cell["P"]), int(cell["D"]))
+    return CellStatus(key, stored_keys(cell["spec"]), status, step, steps, error, row.get("error"), log, collapse)
 
 
 def _spread(store: Store, key: str, steps: int) -> float | None:

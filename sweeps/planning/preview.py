@@ -6,6 +6,8 @@ import json
 import math
 import sys
 from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
 
 import torch
 from rich.table import Table
@@ -19,35 +21,66 @@ from sweeps.cli.formatting import duration, memory
 from sweeps.config.axes import PAPER, column, keys_of, text_of
 from sweeps.planning.cpu_count import usable_cores
 from sweeps.planning.cuda_mps import remark
-from sweeps.planning.plan import Cell, memory_warning, schedule, this_machine
+from sweeps.planning.plan import Cell, Machine, memory_warning, schedule, this_machine
 from sweeps.planning.sweep import Sweep, remarks, terminal
 from sweeps.storage.run_status import RunStatus
 
 SPARE = ("GPUs", "cores", "starts", "run_id", "memory")  # columns that a narrow terminal goes without, in this order
+COSTS = ("run_id", "steps", "images", "flops", "memory_bytes", "seconds", "gpus", "cpus", "measured")
+
+
+@dataclass(frozen=True)
+class Preview:
+    """The chosen cells of a sweep with their costs on `machine`, the most expensive first, of which `left` have not
+    finished; `numbers`: run_id -> place in the grid's own order; `statuses`: run_id -> how it has ended; `times`:
+    run_id -> seconds from the launch to start and end, of those to run."""
+
+    sweep: Sweep
+    machine: Machine
+    cells: list[Cell]
+    left: list[Cell]
+    numbers: dict[str, int]
+    statuses: dict[str, str]
+    times: dict[str, tuple[float, float]]
+
+    @staticmethod
+    def of(sweep: Sweep, max_concurrent: int | None) -> Preview:
+        """What `sweep` costs on this machine."""
+        machine = this_machine(torch.cuda.device_count(), usable_cores())
+        numbers = {run_id(cell): number for number, cell in enumerate(sweep.grid_cells)}
+        planned = sweep.planned(sweep.cells, machine)
+        statuses = sweep.store.statuses()
+        left = [cell for cell in planned if statuses.get(cell.run_id) != RunStatus.FINISHED]
+        times = {cell.run_id: time for cell, time in zip(left, schedule(left, machine, max_concurrent), strict=True)}
+        return Preview(sweep, machine, planned, left, numbers, statuses, times)
+
+    @property
+    def makespan_seconds(self) -> float:
+        """Estimated time from the launch to the end of the last cell."""
+        return max((end for _, end in self.times.values()), default=0.0)
+
+    def rows(self) -> list[dict[str, Any]]:
+        """A row per cell: what it is, what it costs, whether it was measured, how it stands."""
+        return [
+            {"cell": self.numbers[cell.run_id]}
+            | {key: keys_of(cell.spec).get(key) for key in (*PAPER, *self.sweep.varying)}
+            | {name: getattr(cell, name) for name in COSTS}
+            | {"status": str(self.statuses.get(cell.run_id, "to run"))}
+            | {"starts_at_seconds": self.times.get(cell.run_id, (None,))[0]}
+            for cell in self.cells
+        ]
 
 
 def show(sweep: Sweep, max_concurrent: int | None, as_json: bool) -> int:
     """Print the cells with what they cost on this machine, and how long the missing ones take; exit code 0."""
-    machine = this_machine(torch.cuda.device_count(), usable_cores())
-    numbers = {run_id(cell): number for number, cell in enumerate(sweep.grid_cells)}
-    planned = sweep.planned(sweep.cells, machine)
-    statuses = sweep.store.statuses()
-    left = [cell for cell in planned if statuses.get(cell.run_id) != RunStatus.FINISHED]
-    times = {cell.run_id: time for cell, time in zip(left, schedule(left, machine, max_concurrent), strict=True)}
-    seconds = max((end for _, end in times.values()), default=0.0)
+    preview = Preview.of(sweep, max_concurrent)
+    machine, planned, seconds = preview.machine, preview.cells, preview.makespan_seconds
     if as_json:
-        fields = ("run_id", "steps", "images", "flops", "memory_bytes", "seconds", "gpus", "cpus")
-        rows = [
-            {"cell": numbers[cell.run_id]}
-            | {key: keys_of(cell.spec).get(key) for key in (*PAPER, *sweep.varying)}
-            | {name: getattr(cell, name) for name in fields}
-            | {"status": statuses.get(cell.run_id, "to run"), "starts_at_seconds": times.get(cell.run_id, (None,))[0]}
-            for cell in planned
-        ]
-        print(json.dumps({"name": sweep.settings.name, "cells": rows, "makespan_seconds": seconds}, indent=2))
+        whole = {"name": sweep.settings.name, "cells": preview.rows(), "makespan_seconds": seconds}
+        print(json.dumps(whole, indent=2))
         return 0
-    starts = {key: start for key, (start, _) in times.items()}
-    texts = plan_columns(planned, numbers, sweep.varying, statuses, starts)
+    starts = {key: start for key, (start, _) in preview.times.items()}
+    texts = plan_columns(planned, preview.numbers, sweep.varying, preview.statuses, starts)
     shown = fitting(texts, columns(sys.stdout), SPARE)
     console = terminal()
     console.width = max(console.width, table_width({name: texts[name] for name in shown}))  # P, D and K are never cut
@@ -55,9 +88,9 @@ def show(sweep: Sweep, max_concurrent: int | None, as_json: bool) -> int:
     if gone := left_out(texts, shown):
         print_wrapped(f"{gone} --json has all.")
     kind = f"{machine.gpus:g} GPUs" if machine.gpus else f"{machine.cpus:g} CPU cores, no GPU"
-    flops = sum(cell.flops for cell in planned)
+    flops, left = sum(cell.flops for cell in planned), len(preview.left)
     print_wrapped(
-        f"{len(planned)} cells, {flops:.3e} FLOPs; {len(left)} to run, about {duration(seconds)} on this machine "
+        f"{len(planned)} cells, {flops:.3e} FLOPs; {left} to run, about {duration(seconds)} on this machine "
         f"({kind}). {_basis(planned)}"
     )
     share = min(cell.gpus for cell in planned)

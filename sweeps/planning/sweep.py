@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
@@ -17,7 +19,7 @@ from sweeps.cli.console import columns
 from sweeps.cli.errors import UserError
 from sweeps.config.axes import varying
 from sweeps.config.filters import asks_for_diverged, selected
-from sweeps.config.grid_file import load_grid
+from sweeps.config.grid_file import GridSpec, load_grid
 from sweeps.config.settings import GridSettings
 from sweeps.execution.artifacts import can_be_measured, missing_measures, runs_to_continue
 from sweeps.monitoring.outcome import Ending
@@ -63,9 +65,9 @@ class PendingCells:
     note: str
 
 
-def open_sweep(grid: str | Path, results: str, only: str | None = None) -> Sweep:
-    """Read a grid file and choose cells. Raises UserError for a mistake in either."""
-    spec = load_grid(grid)
+def open_sweep(grid: str | Path | Mapping[str, Any] | GridSpec, results: str, only: str | None = None) -> Sweep:
+    """Read a grid and choose cells. Raises UserError for a mistake in either."""
+    spec = grid if isinstance(grid, GridSpec) else load_grid(grid)
     store = Store(to_path(results) / spec.settings.name)
     chosen = selected(spec.cells, only, store.statuses)
     return Sweep(spec.settings, spec.cells, chosen, spec.text, results, store, asks_for_diverged(only))

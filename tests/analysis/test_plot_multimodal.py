@@ -6,10 +6,10 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from analysis import open_results
 from analysis.pages.claims_section import judged_claims
 from analysis.pages.multimodal_section import images_and_text
 from analysis.sweep_analysis import SweepAnalysis
-from analysis.tables import open_results
 from analysis.verdicts.registry import Judgment, all_claims
 from analysis.verdicts.verdict import Decision, Verdict
 from sweeps.storage.sweep_store import Store

@@ -13,7 +13,7 @@ from analysis.estimates.peak import find_peak, find_peaks, peak_table
 from analysis.estimates.per_cell_fit import PURE, laws_by_seed
 from analysis.estimates.uniform_baseline import level_table
 from analysis.results.results import open_results
-from mmcr_core.theory import collapse
+from mmcr_core.theory import detect_collapse
 from tests.conftest import REPOSITORY
 
 ABOVE = ("theory", "free")
@@ -116,7 +116,7 @@ def test_all_objectives_but_the_control_gain_and_the_control_collapses(objective
         name: name != "alignment" for name in few["variant"].unique()
     }
     runs = objectives.runs()
-    fallen = [bool(collapse(u, P, D)) for u, P, D in zip(runs["uniformity"], runs["P"], runs["D"], strict=True)]
+    fallen = [bool(detect_collapse(u, P, D)) for u, P, D in zip(runs["uniformity"], runs["P"], runs["D"], strict=True)]
     assert fallen == (runs["objective"] == "alignment").tolist()
 
 

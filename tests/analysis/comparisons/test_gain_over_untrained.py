@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from analysis import open_results
 from analysis.comparisons.gain_over_untrained import COLUMNS, gains
-from analysis.tables import open_results
 from sweeps.storage.sweep_store import Store
 from tests import synthetic
 

@@ -5,9 +5,9 @@ import pandas as pd
 import pytest
 from scipy import stats
 
+from analysis import open_results
 from analysis.comparisons.mmcr_vs_clip import differences, plain
 from analysis.comparisons.multimodal import measurements
-from analysis.tables import open_results
 from sweeps.storage.sweep_store import Store
 from tests.synthetic import pairs_accuracy, pairs_objective, write_pairs
 

@@ -5,7 +5,8 @@ import pytest
 from scipy import stats
 
 from analysis.comparisons.multimodal import ERROR, at_equal_images, budgets, measurements, over_batches, required
-from analysis.tables import ResultsError, open_results
+from analysis.results.errors import ResultsError
+from analysis.results.results import open_results
 from sweeps.storage.sweep_store import Store
 from tests import synthetic
 from tests.synthetic import pairs_objective, write_pairs

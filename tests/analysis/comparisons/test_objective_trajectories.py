@@ -7,9 +7,9 @@ import pandas as pd
 import pytest
 from scipy import stats
 
+from analysis import open_results
 from analysis.comparisons.objective_differences import at_the_end, describe_differences, differences
 from analysis.comparisons.objective_trajectories import measured_paths, paths
-from analysis.tables import open_results
 from mmcr_core.objectives import objective_spec
 from sweeps.storage.sweep_store import Store
 from tests import synthetic

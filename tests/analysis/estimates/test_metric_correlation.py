@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from analysis import open_results
 from analysis.estimates.metric_correlation import beside_the_error, tracking
-from analysis.tables import open_results
 from sweeps.storage.sweep_store import Store
 from tests import synthetic
 

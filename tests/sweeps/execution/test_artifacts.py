@@ -10,7 +10,7 @@ from mmcr_core.config.run import BudgetSpec, EvaluateSpec, OptimizerSpec
 from mmcr_core.data.image_set import DatasetError
 from mmcr_core.objectives import objective_spec
 from sweeps.execution.artifacts import missing_measures, read_kept, runs_to_continue
-from sweeps.execution.encoder_loading import load_network
+from sweeps.execution.encoder_loading import load_encoder
 from sweeps.execution.executor_settings import ExecutorSettings
 from sweeps.execution.run_executor import RunExecutor
 from sweeps.storage.sweep_store import Store
@@ -177,6 +177,6 @@ def test_a_launch_measures_what_is_missing_and_goes_on_from_shorter_runs(write_g
     assert sorted(row["steps"] for row in store.rows()) == [12, 40]
     for row in store.rows():
         assert row["probe_accuracy"] is not None
-        network = load_network(store.root, row["run_id"])
+        network = load_encoder(store.root, row["run_id"])
         assert network.step == row["steps"]
         assert np.isfinite(network.spec.optimizer.learning_rate)

@@ -14,7 +14,7 @@ from mmcr_core.evaluation.knn_probe import knn_accuracy
 from mmcr_core.models.custom_encoders import with_defaults
 from mmcr_core.models.encoders import feature_count
 from sweeps.cli.errors import UserError
-from sweeps.execution.encoder_loading import load_network
+from sweeps.execution.encoder_loading import load_encoder
 from sweeps.execution.executor_settings import ExecutorSettings
 from sweeps.execution.run_executor import RunExecutor
 from sweeps.storage.sweep_store import Store
@@ -32,9 +32,9 @@ def trained(tmp_path, digits_spec):
 
 def test_a_trained_network_gives_the_features_that_were_probed(trained):
     folder, run_id, spec = trained
-    network = load_network(folder, run_id)
+    network = load_encoder(folder, run_id)
     digits = load(spec.dataset)
-    train, heldout = (network.features(x.permute(0, 2, 1, 3)) for x in (digits.train, digits.heldout))
+    train, heldout = (network.encode(x.permute(0, 2, 1, 3)) for x in (digits.train, digits.heldout))
     assert train.shape == (1437, 128)
     accuracy = knn_accuracy(train, digits.train_labels, heldout, digits.heldout_labels)
     assert accuracy == Store(folder).read_run(run_id)["probe_accuracy"]
@@ -42,7 +42,7 @@ def test_a_trained_network_gives_the_features_that_were_probed(trained):
 
 def test_it_knows_its_run_and_is_ready_to_use(trained):
     folder, run_id, spec = trained
-    network = load_network(str(folder), run_id)
+    network = load_encoder(str(folder), run_id)
     assert not network.training
     assert network.step == 60
     assert network.views == spec.views
@@ -55,14 +55,14 @@ def test_it_knows_its_run_and_is_ready_to_use(trained):
 def test_what_is_missing_is_said_in_one_sentence(trained, digits_spec, tmp_path):
     folder, run_id, _ = trained
     with pytest.raises(UserError, match="has no run 0123 that has ended"):
-        load_network(folder, "0123")
+        load_encoder(folder, "0123")
     (folder / "weights" / f"{run_id}.pt").write_bytes(b"half")
     with pytest.raises(UserError, match=r"is damaged; see: python sweeps/store\.py check"):
-        load_network(folder, run_id)
+        load_encoder(folder, run_id)
     bare = RunExecutor(digits_spec(), Store(tmp_path / "bare"), "s", ExecutorSettings(keep="none"))
     to_end(bare)
     with pytest.raises(UserError, match="is finished and kept no weights"):
-        load_network(tmp_path / "bare", bare.run_id)
+        load_encoder(tmp_path / "bare", bare.run_id)
 
 
 def test_a_network_with_an_own_encoder_needs_that_encoder(tmp_path, digits_spec, monkeypatch):
@@ -71,19 +71,19 @@ def test_a_network_with_an_own_encoder_needs_that_encoder(tmp_path, digits_spec,
     own = write_own(tmp_path)
     trial = RunExecutor(digits_spec(encoder=with_defaults(EncoderSpec(f"{own}:net"))), Store(tmp_path / "s"), "s")
     to_end(trial)
-    assert load_network(tmp_path / "s", trial.run_id).encoder[0].out_channels == 4
+    assert load_encoder(tmp_path / "s", trial.run_id).encoder[0].out_channels == 4
     del sys.modules[own], custom_imports._DIGESTS[own]
     (tmp_path / f"{own}.py").write_text("net = None")
     feature_count.cache_clear()
     with pytest.raises(UserError, match=f"run {trial.run_id}: encoder: '{own}:net' is not what was planned"):
-        load_network(tmp_path / "s", trial.run_id)
+        load_encoder(tmp_path / "s", trial.run_id)
 
 
 def test_towers_embed_images_and_texts_as_they_were_measured(tmp_path, pairs_spec):
     spec = pairs_spec(evaluate=EvaluateSpec(0, "none", ("retrieval", "modality_gap")))
     trial = RunExecutor(spec, Store(tmp_path), "s")
     assert to_end(trial).status == "finished"
-    network, pairs = load_network(tmp_path, trial.run_id), registry.load(spec.dataset)
+    network, pairs = load_encoder(tmp_path, trial.run_id), registry.load(spec.dataset)
     with torch.no_grad():
         images = network(pairs.heldout.permute(0, 2, 1, 3))
     texts = network.texts([names[0] for names in pairs.heldout_captions])
@@ -96,4 +96,4 @@ def test_towers_embed_images_and_texts_as_they_were_measured(tmp_path, pairs_spe
 def test_a_network_of_images_alone_embeds_no_texts(trained):
     folder, run_id, _ = trained
     with pytest.raises(UserError, match="digits has images alone"):
-        load_network(folder, run_id).texts(["a digit"])
+        load_encoder(folder, run_id).texts(["a digit"])

@@ -9,6 +9,7 @@ from typer.testing import CliRunner
 
 from mmcr_core.config.run import BudgetSpec, OptimizerSpec
 from mmcr_core.objectives import objective_spec
+from mmcr_core.theory import RepresentationCollapse
 from mmcr_core.training import Pretraining
 from sweeps.execution.executor_settings import Progress
 from sweeps.execution.run_executor import RunExecutor
@@ -36,10 +37,10 @@ def test_the_control_is_flagged_while_it_runs_and_when_it_ends(tmp_path, collaps
     trial = RunExecutor(collapsing(), Store(tmp_path), "s")
     seen = []
     while (progress := trial.advance(1e-9)).status == "running":
-        seen.append((progress.step, progress.alarm))
+        seen.append((progress.step, progress.collapse))
     assert not any(alarm for step, alarm in seen if step < STEPS / 10)
     assert seen[-1][1].startswith("collapsed: effective rank ") and seen[-1][1].endswith(" of 32")
-    assert progress.alarm.startswith("collapsed: effective rank ")
+    assert progress.collapse.describe().startswith("collapsed: effective rank ")
     (note,) = progress.notes
     assert note.startswith(f"run {trial.run_id} collapsed: effective rank ")
 
@@ -48,8 +49,8 @@ def test_the_control_is_flagged_while_it_runs_and_when_it_ends(tmp_path, collaps
 def test_objectives_that_keep_images_apart_are_never_flagged(tmp_path, collapsing, name):
     trial = RunExecutor(collapsing(name, steps=60), Store(tmp_path), "s")
     while (progress := trial.advance(0.02)).status == "running":
-        assert not progress.alarm
-    assert progress.status == "finished" and not progress.alarm and not progress.notes
+        assert not progress.collapse
+    assert progress.status == "finished" and not progress.collapse and not progress.notes
 
 
 def test_recent_is_the_mean_of_the_last_steps(digits_spec):
@@ -68,7 +69,10 @@ def test_status_names_collapsed_runs_with_the_reason(tmp_path, write_grid):
     record_launch(sweep)
     for cell in sweep.cells:
         to_end(RunExecutor(cell, sweep.store, "tiny"))
-    alarms = {cell.keys["objective.name"]: cell.alarm for cell in survey(tmp_path / "tiny")}
+    alarms = {
+        cell.keys["objective.name"]: cell.collapse.describe() if cell.collapse else ""
+        for cell in survey(tmp_path / "tiny")
+    }
     assert alarms["mmcr"] == "" and alarms["alignment"].startswith("collapsed: effective rank ")
     shown = CliRunner().invoke(app, [str(tmp_path / "tiny")]).stdout
     assert "2 cells: 2 finished; 1 collapsed" in shown and alarms["alignment"] in " ".join(shown.split())
@@ -90,7 +94,8 @@ def test_a_running_cell_is_judged_by_its_newest_chunk_once_a_tenth_is_done(
     key = survey(tmp_path / "tiny")[0].run_id
     sweep.store.write_chunk(key, 0, last, {"step": steps, "images": steps, **metrics, "uniformity": spread})
     (cell,) = survey(tmp_path / "tiny")
-    assert (cell.alarm == "collapsed: effective rank 1.3 of 32") == flagged
+    assert (cell.collapse is not None) == flagged
+    assert not flagged or cell.collapse.describe() == "collapsed: effective rank 1.3 of 32"
 
 
 def test_a_narrow_live_table_spares_columns_and_shortens_none(collapsing):
@@ -112,9 +117,9 @@ def test_the_live_table_has_a_column_for_alarms_where_there_are_any(collapsing):
     table.progressed(cell, Progress(RunStatus.RUNNING, 50, 100, 0.8, 10.0))
     console.print(table._render())
     assert "alarm" not in console.export_text()
-    table.progressed(cell, Progress(RunStatus.RUNNING, 60, 100, 0.8, 10.0, alarm="collapsed: effective rank 1.2 of 32"))
+    table.progressed(cell, Progress(RunStatus.RUNNING, 60, 100, 0.8, 10.0, collapse=RepresentationCollapse(1.2, 32)))
     console.print(table._render())
     assert "collapsed: effective rank 1.2 of 32" in console.export_text()
-    table.ended(cell, Progress(RunStatus.FINISHED, 100, 100, 0.8, 10.0, alarm="collapsed: effective rank 1.2 of 32"))
+    table.ended(cell, Progress(RunStatus.FINISHED, 100, 100, 0.8, 10.0, collapse=RepresentationCollapse(1.2, 32)))
     console.print(table._render())
     assert "1 of 1 done, 0 running, 0 failed, 1 collapsed" in console.export_text()

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from analysis.tables import open_results
+from analysis import open_results
 from mmcr_core.config.run import BudgetSpec
 from sweeps.cli.errors import UserError
 from sweeps.storage.compaction import compact_run

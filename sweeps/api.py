@@ -1,0 +1,126 @@
+"""Sweeps from a notebook: what `sweeps/launch.py` does, as functions that return values.
+
+from sweeps.api import launch, load_encoder, load_grid, plan
+
+grid = {"name": "tiny", "dataset": "digits", "P": [16, 32], "D": 16, "K": 2, "budget": {"steps": 200}}
+plan(grid)[["run_id", "P", "D", "flops", "seconds"]]
+outcome = launch(grid, results="results")
+features = load_encoder("results/tiny", outcome.finished[0]).encode(images)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sweeps.cli.errors import UserError
+
+if TYPE_CHECKING:  # each function imports what it needs: plans and encoders need no Ray
+    import pandas as pd
+
+    from sweeps.config.grid_file import GridSpec
+    from sweeps.execution.encoder_loading import TrainedNetwork
+    from sweeps.monitoring.outcome import Outcome
+
+    Grid = str | Path | Mapping[str, Any] | GridSpec
+
+__all__ = ["UserError", "launch", "load_encoder", "load_grid", "plan"]
+
+
+def load_grid(grid: str | Path | Mapping[str, Any]) -> GridSpec:
+    """Every cell of a grid as a frozen, checked run spec (`.cells`), and how to run them (`.settings`).
+
+    Args: grid: path of a grid file, or its keys and values as a mapping (docs/config_reference.md).
+    Raises: UserError for the first mistake, with file and line (of a mapping: "grid"), key and remedy.
+    """
+    from sweeps.config import grid_file
+
+    return grid_file.load_grid(grid)
+
+
+def plan(
+    grid: Grid,
+    *,
+    results: str | Path = "results",
+    only: str | None = None,
+    max_concurrent: int | None = None,
+    calibrate: bool = False,
+    address: str | None = None,
+) -> pd.DataFrame:
+    """What a grid costs on this machine; trains and writes nothing, as `launch.py --plan`.
+
+    Args: grid: a path, a mapping or a GridSpec; results: folder or URL of the sweeps' folders, where finished runs are
+        looked up; only: cells, as for --only; max_concurrent: most cells at once; calibrate: measure each cell's step
+        and memory first, on the Ray cluster at `address` (None: this machine).
+    Returns: a row per cell, the most expensive first: cell (its place in the grid), P, D, K, seed, what else varies,
+        run_id, steps, images, flops, memory_bytes, seconds, gpus, cpus, measured (False: an estimate), status,
+        starts_at_seconds. `.attrs["makespan_seconds"]`: time until the last cell that is to run has ended.
+    Raises: UserError.
+    """
+    import pandas as pd
+
+    from sweeps.planning.limits import Limits
+    from sweeps.planning.preview import Preview
+    from sweeps.planning.sweep import open_sweep
+
+    _require_positive(max_concurrent)
+    sweep = open_sweep(grid, str(results), only)
+    if calibrate:
+        from sweeps.execution import launching
+
+        launching.calibrate(sweep, address, Limits(max_concurrent))
+    preview = Preview.of(sweep, max_concurrent)
+    table = pd.DataFrame(preview.rows())
+    table.attrs["makespan_seconds"] = preview.makespan_seconds
+    return table
+
+
+def launch(
+    grid: Grid,
+    *,
+    results: str | Path = "results",
+    only: str | None = None,
+    max_concurrent: int | None = None,
+    calibrate: bool = False,
+    time_limit: str | None = None,
+    wait: bool = True,
+    tensorboard: bool = False,
+    address: str | None = None,
+) -> Outcome:
+    """Train the cells that the store does not have yet, as `launch.py`; interrupting writes checkpoints.
+
+    Args: grid: a path, a mapping or a GridSpec; results: folder or URL of the sweeps' folders; only: cells, as for
+        --only; max_concurrent: most cells at once; calibrate: measure each cell's step and memory first; time_limit:
+        stop after so long, such as "90s" or "2h"; wait: for cells that another launch trains; tensorboard: write its
+        files too; address: of a running Ray cluster (None: this machine).
+    Returns: an Outcome: `.finished` (run_ids), `.finished_before` (their number), `.unfinished` (run_id -> reason),
+        `.interrupted`, `.timed_out`, `.exit_code` as the command has it.
+    Raises: UserError for bad input, before anything is written.
+    """
+    from sweeps.execution import launching
+    from sweeps.planning.limits import Limits
+    from sweeps.planning.sweep import open_sweep
+
+    _require_positive(max_concurrent)
+    sweep = open_sweep(grid, str(results), only)
+    return launching.train(sweep, address, Limits.of(max_concurrent, time_limit, tensorboard, wait), calibrate)
+
+
+def load_encoder(results: str | Path, run_id: str, device: str = "cpu") -> TrainedNetwork:
+    """The network of a finished run, in eval mode.
+
+    Args: results: a sweep's own folder or URL, such as results/quickstart; run_id: of a run that kept its weights;
+        device: where the network goes.
+    Returns: an nn.Module: `.encode(images)` gives features (N, F) of images (N, C, H, W), uint8 or floats in [0, 1];
+        calling it gives unit embeddings (N, D); `.spec` is the run, `.views` its augmentations.
+    Raises: UserError where there is no such run, none of its weights, or its custom encoder is absent.
+    """
+    from sweeps.execution import encoder_loading
+
+    return encoder_loading.load_encoder(results, run_id, device)
+
+
+def _require_positive(max_concurrent: int | None) -> None:
+    if max_concurrent is not None and max_concurrent < 1:
+        raise UserError(f"max_concurrent: {max_concurrent} is not a number of cells; use 1 or more, or None")

@@ -1,0 +1,57 @@
+"""MMCRLoss, the loss for anybody's loop: the objective's numbers, of a tensor or of a list of views."""
+
+import numpy as np
+import pytest
+import torch
+
+from mmcr_core import MMCRLoss, make_objective
+
+
+def embeddings(P, K, D, dtype=torch.float32):
+    return 3 * torch.randn(P, K, D, generator=torch.Generator().manual_seed(0), dtype=dtype)
+
+
+def with_gradient(loss, z):
+    z = z.clone().requires_grad_()
+    value = loss(z)
+    return value.detach(), torch.autograd.grad(value, z)[0]
+
+
+@pytest.mark.parametrize("local_weight", [0.0, 0.5])
+@pytest.mark.parametrize("shape", [(12, 3, 7), (7, 2, 12), (9, 1, 9)])
+def test_value_and_gradient_are_bit_for_bit_the_objectives(shape, local_weight):
+    objective = make_objective("mmcr", dims=shape[2], local_weight=local_weight)
+    z = embeddings(*shape)
+    (value, gradient), (expected, its) = with_gradient(MMCRLoss(local_weight), z), with_gradient(objective.loss, z)
+    assert torch.equal(value, expected) and torch.equal(gradient, its)
+
+
+@pytest.mark.parametrize("local_weight", [0.0, 0.5])
+def test_the_value_is_that_of_singular_values_in_float64(local_weight):
+    z = embeddings(12, 4, 7, torch.float64)
+    unit = (z / z.norm(dim=-1, keepdim=True)).numpy()
+    local = np.mean([np.linalg.norm(views, "nuc") for views in unit])
+    expected = local_weight * local - np.linalg.norm(unit.mean(1), "nuc")
+    assert MMCRLoss(local_weight)(z).item() == pytest.approx(expected, rel=1e-12)
+    assert MMCRLoss(local_weight)(z.float()).item() == pytest.approx(expected, rel=1e-5)
+
+
+def test_its_gradient_is_that_of_finite_differences():
+    z = embeddings(5, 2, 4, torch.float64).requires_grad_()
+    assert torch.autograd.gradcheck(MMCRLoss(0.3), z)
+
+
+def test_a_list_of_views_is_the_stacked_tensor():
+    z = embeddings(8, 3, 6)
+    assert torch.equal(MMCRLoss()(list(z.unbind(1))), MMCRLoss()(z))
+
+
+def test_it_keeps_no_state_and_says_its_weight():
+    assert not MMCRLoss().state_dict() and repr(MMCRLoss(0.5)) == "MMCRLoss(local_weight=0.5)"
+
+
+def test_what_is_no_batch_of_views_is_an_error_that_says_the_shape():
+    with pytest.raises(ValueError, match=r"z must be \(P, K, D\), .*; got \(8, 6\)"):
+        MMCRLoss()(torch.ones(8, 6))
+    with pytest.raises(ValueError, match="local_weight must be 0 or more; got -1"):
+        MMCRLoss(-1)
