@@ -1,4 +1,4 @@
-"""I have this much compute: which P, D and K? Answered from the law of the grid and the measured speeds.
+"""I have this much compute: which P, D and K? Answered from the joint scaling law and the measured speeds.
 
 python analysis/recommend.py results/quickstart --flops 1e15
 python analysis/recommend.py results/quickstart --gpu-hours 2 --rank gap

@@ -73,7 +73,7 @@ def expected_percent_error(
     dimensions have the norm sqrt(P min(P, r)) (1 - e(P, r)), so the level is 1 - sqrt(min(P, r) / min(P, D)) (1 -
     e(P, r)); at P = D = 1024 and r = 512 it is 0.34 instead of 0.15.
 
-    A reference level, not a lower bound: learners may go below. P independent unit rows have it up to 0.04 / min(P, D).
+    A reference, not a lower bound: learners may go below. P independent unit rows have it up to 0.04 / min(P, D).
 
     Args: points, dims: P and D, positive; N: images of the data set, P or more; rank: r, positive (None: no bound);
         broadcast against each other.

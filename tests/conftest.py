@@ -33,13 +33,13 @@ settings.load_profile("same everywhere")
 REPOSITORY = Path(__file__).parents[1]
 LAUNCHES = (
     "cluster",
-    "hard_use",
+    "robustness",
     "launch",
     "main",
     "slurm",
-    "survival",
-    "cores",
-    "kept_runs",
+    "fault_tolerance",
+    "cpu_count",
+    "artifacts",
 )  # files of whole launches
 SHARED_DATA = Path(os.environ.get("MMCR_TEST_DATA", REPOSITORY.parent / "shared" / "data"))
 

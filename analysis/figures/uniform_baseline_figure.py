@@ -1,4 +1,4 @@
-"""Percent error and uniformity against the size of the data set, the level of uniform embeddings through them."""
+"""Percent error and uniformity against the size of the data set, the uniform baseline through them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The report's section on objectives and on measures made along the way: figures, what differs in words, what ranks
+"""The report's section on objectives and on measures made along the way: figures, a summary of what differs, what ranks
 with the percent error."""
 
 from __future__ import annotations

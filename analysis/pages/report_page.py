@@ -24,11 +24,11 @@ from analysis.sweep_analysis import SweepAnalysis
 
 RUN_COLUMNS = ["variant", "P", "D", "K", "seed", "steps", "flops", "percent_error", "heldout_percent_error"]
 RUN_COLUMNS += ["probe_accuracy", "reconstruction", "uniformity", "images_per_second", "wall_seconds", "run_id"]
-CONTEST = (
-    "Six forms of the power law, with and without a floor (E fitted, or e_inf: the level of uniform embeddings of P "
+FORMS = (
+    "Six forms of the power law, with and without a floor (E fitted, or e_inf: the uniform baseline of P "
     "images of so many in D dimensions, a reference and not a bound, so cells whose error falls below it have no such "
     "law) and an offset x0 of compute, on and off the diagonal. Held-out error: of laws fitted without the quarter of "
-    "the points with the largest compute, on it. Chosen: the law to quote, of one form for all cells, the one with the "
+    "the points with the largest compute, on it. Chosen: the selected model, of one form for all cells, the one with the "
     "least AICc in sum among those without a fitted floor."
 )
 
@@ -71,7 +71,7 @@ def _analysis(analysis: SweepAnalysis, folder: Path) -> list[str]:
         *pairs.sections,
         section("Double descent", images(descent) + table(double_descent_figures.summary(peaks))),
         section("Scaling with compute", images(scaling)),
-        section("Which law", paragraph(CONTEST) + table(compare_forms(fits))),
+        section("Which law", paragraph(FORMS) + table(compare_forms(fits))),
         section("One law of steps, P, D and K", grid),
         *objective_sections(analysis, folder),
         section(

@@ -39,7 +39,7 @@ def render(sweeps: list[SweepAnalysis]) -> str:
         shown = images(pictures)
     parts = [
         section("What differs", table(differing) if len(differing) else paragraph("Nothing but the sweep's name.")),
-        section("In words", "".join(paragraph(sentence) for sentence in sentences(compared))),
+        section("Summary", "".join(paragraph(sentence) for sentence in sentences(compared))),
         section("Overlaid", shown),
         section("Cell by cell", table(compared)),
         section("Power laws, error = E + A x^-alpha", table(fits.drop(columns=["axis", "scale"]))),

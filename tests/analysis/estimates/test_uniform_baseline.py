@@ -1,4 +1,4 @@
-"""The level of uniform embeddings, as far as a cell's network can have them."""
+"""The uniform baseline, as far as a cell's network can have them."""
 
 import numpy as np
 import pandas as pd
