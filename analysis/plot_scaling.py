@@ -73,7 +73,8 @@ def main(
     else:
         forms = " or ".join(form_name(*kind) for kind in kinds)
         print(
-            f"{int(drawn['trusted'].sum())} of {len(drawn)} laws {forms} passed all checks; fits.parquet lists the failed ones"
+            f"{int(drawn['trusted'].sum())} of {len(drawn)} laws {forms} passed all checks; "
+            "fits.parquet lists the failed ones"
         )
     for path in paths:
         print(printable(path))

@@ -1,7 +1,7 @@
 """What image-text runs end with: zero-shot accuracy, retrieval, modality gap and percent error against batch size.
 
-Batch sizes are compared at equal images seen. Runs of several budgets are distinguished, and those of the most common taken,
-which is said: a run that saw more images is better whatever its objective.
+Batch sizes are compared at equal images seen. Runs of several budgets are distinguished, and those of the
+most common one taken, which is reported: a run that saw more images is better whatever its objective.
 """
 
 from __future__ import annotations

@@ -36,7 +36,8 @@ Key = tuple[str, int, int, int]  # variant, P, D, K
 @dataclass(frozen=True)
 class Cell:
     """Percent errors of one cell at compute x: their standard errors, the covariance of their logarithms, the
-    seed of the run that each comes from, whether the learning rate decays along a trajectory, the uniform baseline there, and how many steps have no positive error (laws are fitted in logs) and are left out."""
+    seed of the run that each comes from, whether the learning rate decays along a trajectory, the uniform baseline
+    there, and how many steps have no positive error (laws are fitted in logs) and are left out."""
 
     x: Array
     error: Array

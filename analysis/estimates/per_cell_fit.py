@@ -30,8 +30,8 @@ Fits = dict[tuple[str, int, int, int, str, str], PowerLawFit]  # by variant, P, 
 def fit_cell(
     cell: Cell, P: int, D: int, floor: str, offset: str = "none", holdout: float = 0.0, bootstrap: int = 400
 ) -> PowerLawFit | None:
-    """The law of one cell; None where it was measured at fewer x than it has parameters. `floor` `theory` is the uniform
-    baseline (see `uniform_baseline`): a reference, not a bound, so a cell below it has no such fit."""
+    """The law of one cell; None where it was measured at fewer x than it has parameters. `floor` `theory` is the
+    uniform baseline (see `uniform_baseline`): a reference, not a bound, so a cell below it has no such fit."""
     level = float(cell.level(P, D)) if floor == "theory" else floor
     fitted = np.sort(cell.x)[: len(cell.x) - round(holdout * len(cell.x))]
     if len(np.unique(fitted)) < LEAST + (floor == "free") * (offset == "free"):

@@ -28,8 +28,8 @@ FORMS = (
     "Six forms of the power law, with and without a floor (E fitted, or e_inf: the uniform baseline of P "
     "images of so many in D dimensions, a reference and not a bound, so cells whose error falls below it have no such "
     "law) and an offset x0 of compute, on and off the diagonal. Held-out error: of laws fitted without the quarter of "
-    "the points with the largest compute, on it. Chosen: the selected model, of one form for all cells, the one with the "
-    "least AICc in sum among those without a fitted floor."
+    "the points with the largest compute, on it. Chosen: the selected model, of one form for all cells, the one with "
+    "the least AICc in sum among those without a fitted floor."
 )
 
 

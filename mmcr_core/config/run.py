@@ -76,7 +76,7 @@ class CustomObjectiveSpec(ObjectiveSpec):
 
 @dataclass(frozen=True)
 class ProjectorSpec:
-    """What lies between the encoder's features and the D embedding dimensions. Dual encoders have a projector each; where
+    """What lies between the encoder's features and the D embedding dimensions. A dual encoder has two projectors; where
     there is no hidden layer, their own last layer has D dimensions and there is none."""
 
     __pydantic_config__: ClassVar[dict[str, Any]] = STRICT

@@ -110,7 +110,7 @@ class Tokens:
 
 
 def build_pair_network(spec: RunSpec) -> PairNetwork:
-    """The dual encoder of a run, their initial weights following from the seed alone; the global generator stays as it
+    """The dual encoder of a run, its initial weights following from the seed alone; the global generator stays as it
     was."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(spec.seed)

@@ -38,8 +38,8 @@ class Finding:
 
 
 def examine(store: Store, repair: bool, track: Callable[[Sequence[str]], Iterable[str]] = iter) -> Iterator[Finding]:
-    """What is wrong in a store. With `repair`: leftovers are removed; damaged files are quarantined, and so is what a
-    run makes unreliable, whose cell the next launch then trains again. `track` may show progress."""
+    """What is wrong in a store. With `repair`: leftovers are removed; damaged files are quarantined, and so is what
+    makes a run unreliable, whose cell the next launch then trains again. `track` may show progress."""
     yield from _leftovers(store, repair)
     yield from _foreign(store)
     cells = store.root / "cells.parquet"
