@@ -81,7 +81,7 @@ def draw_paths(factors: pd.DataFrame, probes: pd.DataFrame, cells: list[Sizes], 
 
 def draw_plane(factors: pd.DataFrame, cells: list[Sizes], levels: dict[Sizes, Level]) -> Figure:
     """A panel per cell: uniformity against reconstruction along each objective's runs, a ring where they begin and a
-    dot where they end; contours of the percent error 1 - r u, which is 0 in the corner where MMCR's bound is reached."""
+    dot where they end; contours of the percent error 1 - r u, 0 in the corner where MMCR's bound is reached."""
     columns = min(2, len(cells))
     rows = -(-len(cells) // columns)
     size = (3.1 * columns + 0.3, 2.8 * rows + 0.9)
