@@ -30,6 +30,8 @@ ABSENT = {
     r"ends lowest": "has the lowest final error",
     r"\bin words\b(?!\.items|[\])]| if)|in_words": "summary; describe",
     r"reference[ _]level|e_inf level|level of (perfectly )?uniform|uniform embeddings' level": "uniform baseline",
+    r"the level (is|falls)|the level e_inf|far from the level": "uniform baseline",
+    r"## The alarm|the report's alarm": "representation-collapse detection",
     r"simulated level|the same simulated": "simulated baseline",
     r"(are|is|be|not) trusted": "passed its checks, valid",
     r"images alone|chance alone": "image-only; random baseline",

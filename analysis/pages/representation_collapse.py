@@ -1,4 +1,4 @@
-"""The alarm of the report: runs whose embeddings have collapsed to a few directions."""
+"""Representation-collapse detection of the report: runs whose embeddings have collapsed to a few directions."""
 
 from __future__ import annotations
 

@@ -86,7 +86,7 @@ def rank_warning(cells: tuple[RunSpec, ...]) -> str:
     level, free = (expected_percent_error(worst.P, worst.D, rank=r) for r in (rank, None))
     return (
         f"{len(bound)} of {len(cells)} cells cannot reach the uniform baseline: the last hidden layer of "
-        f"the projector bounds the rank of M (by {rank} at P = {worst.P}, D = {worst.D}, where the level is "
+        f"the projector bounds the rank of M (by {rank} at P = {worst.P}, D = {worst.D}, where the baseline is "
         f"{level:.3f} instead of {free:.3f}); use projector: {{hidden: [{needed}]}} or more."
     )
 

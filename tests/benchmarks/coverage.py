@@ -103,7 +103,7 @@ WRONG: dict[str, Callable[[Array], Array]] = {
 
 
 def found_out(rng: np.random.Generator, name: str, curve: Callable[[Array], Array]) -> dict[str, object]:
-    """Share of simulated cells of which the law above the level fails a check, its chi-square, and what it costs."""
+    """Share of simulated cells of which the law above the baseline fails a check, its chi-square, and what it costs."""
     fits = [_fit([_run(rng, curve(X / X[0]), 0.6)], ("theory", "free"), rng, 0.25) for _ in range(OTHERS)]
     return {
         "curve": name,

@@ -1,4 +1,4 @@
-"""The report's alarm."""
+"""Representation-collapse detection of the report."""
 
 import pandas as pd
 
