@@ -1,5 +1,5 @@
 """Objectives on the same axes: percent error, reconstruction, uniformity and probes against compute, their paths in the
-plane of reconstruction and uniformity, measures against the percent error, and how objectives differ, in words.
+plane of reconstruction and uniformity, measures against the percent error, and a summary of how objectives differ.
 
 Writes figures/objectives.{png,pdf}, plane.{png,pdf}, objectives.csv, and measures.{png,pdf} where capacity, the bound
 on mutual information and the like were measured.

@@ -72,7 +72,10 @@ def main(
         print("no law was fitted: no cell has points enough; fits.parquet says what each lacks")
     else:
         forms = " or ".join(form_name(*kind) for kind in kinds)
-        print(f"{int(drawn['trusted'].sum())} of {len(drawn)} laws {forms} are trusted; fits.parquet says why not")
+        print(
+            f"{int(drawn['trusted'].sum())} of {len(drawn)} laws {forms} passed all checks; "
+            "fits.parquet lists the failed ones"
+        )
     for path in paths:
         print(printable(path))
 

@@ -48,7 +48,7 @@ def query(
     ] = False,
     examples: Annotated[bool, typer.Option("--examples", help="In the place of SQL: queries to begin with.")] = False,
 ) -> None:
-    """Answer an SQL query over the tables of a sweep, or of several, told apart by the column `sweep`."""
+    """Answer an SQL query over the tables of a sweep, or of several, distinguished by the column `sweep`."""
     if sum((csv is not None, parquet is not None, as_json)) > 1:
         raise ResultsError("give one of --csv, --parquet and --json")
     results, sql = _results_and_sql(arguments, schema, examples)

@@ -1,4 +1,4 @@
-"""I have this much compute: which P, D and K? Answered from the law of the grid and the measured speeds.
+"""I have this much compute: which P, D and K? Answered from the joint scaling law and the measured speeds.
 
 python analysis/recommend.py results/quickstart --flops 1e15
 python analysis/recommend.py results/quickstart --gpu-hours 2 --rank gap
@@ -45,7 +45,7 @@ def main(
         float | None, typer.Option(help="Compute for one run, in hours of this sweep's device.")
     ] = None,
     rank: Annotated[
-        Rank, typer.Option(help="By percent error, by its gap to the level e_inf, or by probe accuracy.")
+        Rank, typer.Option(help="By percent error, by its gap to the uniform baseline, or by probe accuracy.")
     ] = Rank.error,
     top: Annotated[int, typer.Option(min=1, help="Cells shown.")] = 10,
     output: FIGURES = None,

@@ -19,7 +19,7 @@ import pandas as pd
 from analysis.comparisons import multimodal, objective_differences
 from analysis.estimates.error_component_changes import factor_changes
 from analysis.estimates.fit_data import Cell, Key, measured_cells, tail_errors
-from analysis.estimates.forecast import EndTest, Forecaster, backtest, forecaster
+from analysis.estimates.forecast import Backtest, Forecaster, backtest, forecaster
 from analysis.estimates.joint_scaling_law import GridForm, GridLaw, grid_laws, grid_points, law_table
 from analysis.estimates.peak import finished_runs, peak_table
 from analysis.estimates.per_cell_fit import PURE, Fits, Form, chosen_form, fit_cell, fit_table, laws_by_seed
@@ -183,8 +183,8 @@ class SweepAnalysis:
             raise ResultsError(f"{self.results.root} allows no forecast: {error}") from error
 
     @cached_property
-    def end_tests(self) -> dict[str, EndTest]:
-        """How well the ends of each variant's runs are predicted from their first quarter, see `forecast.end_test`."""
+    def end_tests(self) -> dict[str, Backtest]:
+        """How well the ends of each variant's runs are predicted from their first quarter, see `forecast.backtest`."""
         laws = {variant: kinds[0] for variant, kinds in self.joint_laws.items()}
         return self._value(
             "end_tests", lambda: {variant: backtest(law.points, law.form) for variant, law in laws.items()}

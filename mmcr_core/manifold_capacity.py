@@ -102,7 +102,7 @@ def separable_fraction(
     points: ArrayLike | Tensor, dims: int, repeats: int, rng: np.random.Generator, *, remove_mean: bool = True
 ) -> float:
     """Share of random labelings of M manifolds that are separable after a random projection to `dims` dimensions: the
-    simulation that the capacity foretells. Half are at dims = M / alpha.
+    simulation that the capacity predicts. Half are at dims = M / alpha.
 
     Args: points: (M, N, D); dims: n; repeats: labelings, each with its own projection; rng: numpy generator;
         remove_mean: as in manifold_capacity.

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import FunctionCtx
 
-SMALL_EIGENVALUE = 5e-4  # of the largest: below it float32 eigenvectors of a Gram matrix are not trusted
+SMALL_EIGENVALUE = 5e-4  # of the largest: below it float32 eigenvectors of a Gram matrix are too inexact
 FLOAT64_ROWS = 128  # up to so many, float64 throughout is the faster way (measured on 2 AVX-512 cores)
 METHODS = ("auto", "svd", "eigh", "polar")
 

@@ -33,7 +33,7 @@ settings.load_profile("same everywhere")
 REPOSITORY = Path(__file__).parents[1]
 LAUNCHES = (
     "cluster",
-    "hard_use",
+    "robustness",
     "launch",
     "main",
     "slurm",

@@ -9,7 +9,7 @@ from sweeps.config.grid_file import load_grid
 from tests.conftest import REPOSITORY
 from tests.pages import PAGES, anchors, prose
 
-HOW = REPOSITORY / "docs/architecture.md"
+ARCHITECTURE = REPOSITORY / "docs/architecture.md"
 PLACEHOLDER = "analysis/plot_NAME.py"
 GRIDS = {
     f"{page.stem}-{i}": block
@@ -63,19 +63,19 @@ def test_files_and_targets_that_the_documentation_names_are_there():
 
 
 @pytest.mark.parametrize("package", ["mmcr_core", "sweeps", "analysis"])
-def test_the_map_names_every_room_and_every_file_at_the_top(package):
-    _, _, below = HOW.read_text().partition(f"\n{package}/")
+def test_the_map_names_every_package_and_every_file_at_the_top(package):
+    _, _, below = ARCHITECTURE.read_text().partition(f"\n{package}/")
     section = re.split(r"^\S", below, maxsplit=1, flags=re.M)[0]
     words = set(re.findall(r"[\w*]+(?:\.py|/)", section))
     folder = REPOSITORY / package
-    rooms = [path for path in folder.iterdir() if path.is_dir() and path.name[0] not in "_."]
+    folders = [path for path in folder.iterdir() if path.is_dir() and path.name[0] not in "_."]
     files = [path for path in folder.glob("*.py") if path.name != "__init__.py"]
-    here = [f"{room.name}/" for room in rooms] + [file.name for file in files]
+    here = [f"{one.name}/" for one in folders] + [file.name for file in files]
     assert [name for name in here if not any(fnmatch.fnmatch(name, word) for word in words)] == []
     assert [word for word in words if "*" not in word and word not in here] == []
 
 
-def test_the_path_of_a_run_names_files_that_are_there():
-    section = HOW.read_text().partition("## The path of a run")[2].partition("\n## ")[0]
+def test_the_path_of_a_run_names_existing_files():
+    section = ARCHITECTURE.read_text().partition("## The path of a run")[2].partition("\n## ")[0]
     for name in re.findall(r"`([\w/]+\.py)`", section):
         assert list(REPOSITORY.glob(name)) + list(REPOSITORY.glob(f"[sa]*/{name}")), name

@@ -1,10 +1,13 @@
-"""The arrows of the house: sweeps -> mmcr_core, analysis -> sweeps.storage and mmcr_core.theory, and no circles."""
+"""Which package may import which (docs/architecture.md), no import cycles, and packages of a readable size."""
 
 import ast
+import functools
 import graphlib
+import importlib.metadata
 import os
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -32,11 +35,11 @@ def imports(file: Path) -> set[str]:
     return names
 
 
-ARROWS = {module(file): imports(file) for file in FILES}
+IMPORTS = {module(file): imports(file) for file in FILES}
 
 
-def seen_from(package: str) -> set[str]:
-    return set().union(*(names for name, names in ARROWS.items() if name.split(".")[0] == package or name == package))
+def imported_by(package: str) -> set[str]:
+    return set().union(*(names for name, names in IMPORTS.items() if under({name}, package)))
 
 
 def under(names: set[str], *roots: str) -> set[str]:
@@ -57,52 +60,120 @@ sys.meta_path.insert(0, Watch())
 
 
 @pytest.mark.parametrize("first", ["mmcr_core.training", "sweeps.execution.ray.trainable", "sweeps.planning.preview"])
-def test_threads_are_told_to_spin_briefly_before_torch_is_loaded(first):
+def test_threads_spin_briefly_from_before_torch_is_loaded(first):
     clean = {name: value for name, value in os.environ.items() if name not in ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT")}
     code = f"{AT_TORCH}import {first}"
     ran = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=clean, capture_output=True, text=True, check=True)
     assert ran.stdout == "PASSIVE 1000\n"
 
 
-def test_no_files_import_each_other_in_a_circle():
-    graph = {name: names & MODULES for name, names in ARROWS.items()}
-    list(graphlib.TopologicalSorter(graph).static_order())  # raises CycleError, which names the circle
+def test_no_import_cycles():
+    graph = {name: names & MODULES for name, names in IMPORTS.items()}
+    list(graphlib.TopologicalSorter(graph).static_order())  # raises CycleError, which names the cycle
 
 
-def test_the_core_knows_nothing_of_ray_yaml_or_the_store():
-    assert not under(seen_from("mmcr_core"), "ray", "yaml", "sweeps", "analysis", "duckdb", "pydantic")
+def test_no_folder_has_more_than_15_modules():
+    sizes = Counter(file.parent.relative_to(ROOT).as_posix() for file in FILES if file.name != "__init__.py")
+    assert {folder: size for folder, size in sizes.items() if size > 15} == {}
 
 
-def test_analysis_sees_the_storage_room_and_theory_alone():
-    names = seen_from("analysis")
+def test_mmcr_core_imports_neither_ray_nor_yaml_nor_the_store():
+    assert not under(imported_by("mmcr_core"), "ray", "yaml", "sweeps", "analysis", "duckdb", "pydantic")
+
+
+def test_sweeps_import_nothing_of_analysis():
+    assert not under(imported_by("sweeps"), "analysis")
+
+
+def test_analysis_imports_storage_cli_and_theory_only():
+    names = imported_by("analysis")
     assert not under(names, "torch", "torchvision", "ray")
-    assert under(names, "sweeps") == under(names, "sweeps.storage") != set()
-    assert under(names, "mmcr_core") == {"mmcr_core.theory"}
+    assert under(names, "sweeps") == under(names, "sweeps.storage", "sweeps.cli") != set()
+    assert under(names, "mmcr_core") == under(names, "mmcr_core.theory") != set()
 
 
-def test_sweeps_know_nothing_of_analysis():
-    assert not under(seen_from("sweeps"), "analysis")
+def test_storage_imports_the_error_classes_and_nothing_else_of_the_project():
+    names = imported_by("sweeps.storage")
+    assert under(names, "sweeps") - under(names, "sweeps.storage") == {"sweeps.cli.errors"}
+    assert not under(names, "mmcr_core", "analysis", "torch", "ray")
 
 
-def test_the_storage_room_stands_on_nothing_of_ours():
-    names = set().union(*(names for name, names in ARROWS.items() if name.startswith("sweeps.storage")))
-    assert under(names, "sweeps") == under(names, "sweeps.storage")
-    assert not under(names, "mmcr_core", "torch", "ray")
+def test_cli_imports_nothing_else_of_the_project():
+    names = imported_by("sweeps.cli")
+    assert under(names, "sweeps", "mmcr_core", "analysis") == under(names, "sweeps.cli")
+    assert not under(names, "torch", "ray")
 
 
-def test_commands_are_imported_by_nobody():
+def test_nobody_imports_a_command():
     commands = {module(file) for file in FILES if 'if __name__ == "__main__":' in file.read_text()}
     assert {"sweeps.launch", "analysis.report"} <= commands
-    assert not commands & set().union(*ARROWS.values())
+    assert not commands & set().union(*IMPORTS.values())
 
 
-def test_rooms_of_analysis_stand_on_each_other_in_one_order():
-    """Faces and doors on pages, pages on verdicts, these on SweepAnalysis, which stands on laws, laws on reading."""
-    order = ["analysis.reading", "analysis.laws", "analysis.sweep_analysis", "analysis.verdicts", "analysis.pages"]
-    for floor, room in enumerate(order):
-        above = [*order[floor + 1 :], *(name for name in MODULES if name.count(".") == 1 and name not in order)]
-        names = set().union(*(names for name, names in ARROWS.items() if under({name}, room)))
-        assert not {name for name in names if name.startswith("analysis.") and under({name}, *above)}, room
+def test_analysis_is_layered():
+    """Each package imports only from those before it; modules at the top of analysis/ are commands and may import all.
+
+    `results` and `fitting` import none of the others: statistics know no sweep, and reading a store fits nothing.
+    """
+    layers = ["results", "fitting", "estimates", "comparisons", "sweep_analysis", "cli", "verdicts", "figures", "pages"]
+    layers = [f"analysis.{name}" for name in layers]
+    folders = {f"analysis.{path.parent.name}" for path in (ROOT / "analysis").glob("*/__init__.py")}
+    assert folders == {*layers} - {"analysis.sweep_analysis"}
+    for position, layer in enumerate(layers):
+        allowed = [layer] if position < 2 else layers[: position + 1]
+        names = under(imported_by(layer), "analysis")
+        assert names == under(names, *allowed), layer
+
+
+def test_modules_of_shards_import_each_other_on_five_levels():
+    shards = {name for name in MODULES if name.startswith("mmcr_core.data.shards.")}
+
+    @functools.cache
+    def level(name: str) -> int:
+        return 1 + max(map(level, IMPORTS[name] & shards), default=0)
+
+    assert max(map(level, shards)) <= 5
+
+
+@pytest.mark.parametrize("package", ["sweeps", "analysis"])
+def test_modules_at_the_top_shadow_no_other_library(package):
+    """A script runs with its own folder first on the path: `import html` must not find analysis/html.py."""
+    tops = {name.split(".")[1] for name in MODULES if name.startswith(f"{package}.")}
+    assert not tops & (sys.stdlib_module_names | importlib.metadata.packages_distributions().keys() | {"tables"})
+
+
+EXPORTS = """
+import importlib, sys, types
+
+for name in sys.argv[1:]:
+    importlib.import_module(name)
+for name in sys.argv[1:]:
+    package = sys.modules[name]
+    if hasattr(package, "__path__"):
+        submodules = {one.removeprefix(f"{name}.") for one in sys.argv[1:] if one.startswith(f"{name}.")}
+        exported = set(getattr(package, "__all__", ()))
+        modules = {one for one in exported if isinstance(getattr(package, one), types.ModuleType)}
+        if modules | exported & submodules:
+            print(name, sorted(modules | exported & submodules))
+"""
+
+
+def test_packages_export_no_name_that_a_submodule_has():
+    """Once a submodule is imported, it takes the place of a function of its name."""
+    packages = {module(file) for file in FILES if file.name == "__init__.py"}
+    for name in packages:
+        file = ROOT.joinpath(*name.split("."), "__init__.py")
+        defined = {node.name for node in ast.walk(ast.parse(file.read_text())) if isinstance(node, ast.FunctionDef)}
+        imported = {
+            one.asname or one.name
+            for node in ast.walk(ast.parse(file.read_text()))
+            if isinstance(node, ast.ImportFrom)
+            for one in node.names
+        }
+        assert not {f"{name}.{one}" for one in defined | imported} & MODULES, name
+    names = sorted(MODULES - {"sweeps.__main__"})
+    ran = subprocess.run([sys.executable, "-c", EXPORTS, *names], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert ran.stdout == ""
 
 
 @pytest.mark.parametrize(
@@ -110,7 +181,7 @@ def test_rooms_of_analysis_stand_on_each_other_in_one_order():
     [
         ("import mmcr_core, sweeps, analysis; dir(analysis)", ["torch", "ray", "pandas", "numpy"]),
         ("import mmcr_core.training", ["ray", "pyarrow", "pydantic", "pandas"]),
-        ("import analysis.report, analysis.query, analysis.results.results", ["torch", "ray"]),
+        ("import analysis.report, analysis.query", ["torch", "ray"]),
         ("import sweeps.storage.sweep_store", ["torch", "ray"]),
         ("import sweeps.config.grid_file", ["ray"]),
         ("import sweeps.__main__", ["torch", "ray", "pandas", "numpy", "typer"]),

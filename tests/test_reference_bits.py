@@ -19,7 +19,7 @@ METRICS = ["step", "percent_error", "nuclear_norm", "loss", "reconstruction", "u
 @pytest.mark.slow
 @pytest.mark.parametrize("objective", ["mmcr", "byol", "swav"])
 def test_the_first_chunk_of_a_committed_run_comes_out_again_bit_for_bit(objective):
-    """A loss alone, one with a momentum copy of the network, one with parameters of its own; on one thread, as then."""
+    """A loss alone, one with an EMA teacher, one with parameters of its own; on one thread, as then."""
     runs = pd.read_parquet(SWEEP / "runs")
     row = runs[(runs["objective"] == objective) & (runs["seed"] == 0)].iloc[0]
     if different := differences(row, PROCESSOR):

@@ -19,7 +19,9 @@ FIGURES = Annotated[
 ]
 BEST_OVER = Annotated[
     str | None,
-    typer.Option(help="A swept setting, such as optimizer.learning_rate: of each cell the value that ends lowest."),
+    typer.Option(
+        help="A swept setting, such as optimizer.learning_rate: use the value with the lowest final error in each cell."
+    ),
 ]
 
 

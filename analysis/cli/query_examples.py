@@ -27,7 +27,7 @@ EXAMPLES = {
         "SELECT P, D, K, sum(wall_seconds) / 3600 AS hours, avg(images_per_second) AS speed FROM runs GROUP BY ALL "
         "ORDER BY hours DESC"
     ),
-    "The law to quote of each cell (after plot_scaling.py)": (
+    "The selected model of each cell (after plot_scaling.py)": (
         'SELECT P, D, K, floor, "offset", alpha, alpha_low, alpha_high, x0, chi_square, trusted FROM fits WHERE chosen '
         "ORDER BY K, D, P"
     ),

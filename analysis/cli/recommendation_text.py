@@ -1,4 +1,4 @@
-"""What people are told of a recommendation: its table in round numbers, and what not to trust it for."""
+"""What people are told of a recommendation: its table in round numbers, and its caveats."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.estimates.fit_data import CELL
-from analysis.estimates.forecast import EndTest, Forecaster
+from analysis.estimates.forecast import Backtest, Forecaster
 from analysis.estimates.recommendation import Budget
 
 FLOORS = (
@@ -35,9 +35,9 @@ def readable(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def warnings(
-    shown: pd.DataFrame, laws: dict[str, Forecaster], tests: dict[str, EndTest], budget: Budget, rank: str
+    shown: pd.DataFrame, laws: dict[str, Forecaster], tests: dict[str, Backtest], budget: Budget, rank: str
 ) -> list[str]:
-    """Sentences on what the ranking should not be trusted for; `tests`: of `end_test`, by variant."""
+    """Caveats of the ranking; `tests`: of `backtest`, by variant."""
     found = []
     if (beyond := shown[shown["times"] > 1.01])["times"].size:
         ends = dict.fromkeys(f"{end:.2g}" for end in (beyond["times"].min(), beyond["times"].max()))
@@ -64,7 +64,7 @@ def warnings(
             found.append(f"the runs of {variant} are too short to test the forecast on their own ends.")
         elif error > TOLERATED or coverage < 0.8:
             found.append(
-                f"from the first quarter of the runs of {variant} their ends are foretold with "
+                f"from the first quarter of the runs of {variant} their ends are predicted with "
                 f"{100 * error:.0f} % error, {100 * coverage:.0f} % inside the 95 % forecast: trust the ranking no "
                 "further than that."
             )

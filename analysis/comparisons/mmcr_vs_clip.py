@@ -12,7 +12,7 @@ from analysis.comparisons.multimodal import ZERO_SHOT
 from analysis.fitting.crossing import LEVEL
 from analysis.results.results import Results
 
-BELOW = 512  # images a batch, below which the paper has MMCR ahead
+BELOW = 512  # images per batch, below which the paper has MMCR ahead
 SAME = ["setting", "D", "K", "budget", "subject"]
 COLUMNS = ["P", "pairs", "seeds", "difference", "low", "high"]
 

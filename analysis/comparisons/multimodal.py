@@ -1,7 +1,7 @@
 """What image-text runs end with: zero-shot accuracy, retrieval, modality gap and percent error against batch size.
 
-Batch sizes are compared at equal images seen. Runs of several budgets are told apart, and those of the commonest taken,
-which is said: a run that saw more images is better whatever its objective.
+Batch sizes are compared at equal images seen. Runs of several budgets are distinguished, and those of the
+most common one taken, which is reported: a run that saw more images is better whatever its objective.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def required(results: Results) -> pd.DataFrame:
 
 
 def at_equal_images(table: pd.DataFrame) -> tuple[pd.DataFrame, str]:
-    """The runs of the commonest budget (of equally common ones the largest), and a sentence where others are left
+    """The runs of the most common budget (of equally common ones the largest), and a sentence where others are left
     out, else none."""
     runs = table.drop_duplicates("run_id")
     counts = runs["budget"].value_counts()

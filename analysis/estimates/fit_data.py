@@ -1,6 +1,6 @@
 """The finished runs of a sweep's cells as points to fit laws to: percent error against compute, with its noise.
 
-Two kinds of points are told apart. `trajectory`: the error along each run, in bins even in log compute, from the
+Two kinds of points are distinguished. `trajectory`: the error along each run, in bins even in log compute, from the
 end of warm-up on. `budget`: the final error of runs of several budgets, each a run that ended, learning-rate decay
 included.
 """
@@ -36,8 +36,8 @@ Key = tuple[str, int, int, int]  # variant, P, D, K
 @dataclass(frozen=True)
 class Cell:
     """Percent errors of one cell at compute x: their standard errors, the covariance of their logarithms, the
-    seed of the run that each comes from, whether the learning rate decays along a trajectory, the level of uniform
-    embeddings there, and how many steps have no positive error (laws are fitted in logs) and are left out."""
+    seed of the run that each comes from, whether the learning rate decays along a trajectory, the uniform baseline
+    there, and how many steps have no positive error (laws are fitted in logs) and are left out."""
 
     x: Array
     error: Array

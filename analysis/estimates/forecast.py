@@ -1,6 +1,6 @@
-"""What a cell that was trained will reach with more or less compute, foretold twice and averaged.
+"""What a cell that was trained will reach with more or less compute, predicted twice and averaged.
 
-By the law of the grid, moved to where the cell is: it is off by several per cent in each cell, but a cell's deviation
+By the joint scaling law, moved to where the cell is: it is off by several per cent in each cell, but a cell's deviation
 is known where it was trained, and drifts slowly from there on. And by the cell's own law, of the same form, which is
 unbiased but sure only where the cell was trained for long. Both are carried from the last measured point, above the
 floor, and weighted by their variances: that of their parameters, and the drift, which grows with log(steps / steps
@@ -19,17 +19,17 @@ from analysis.estimates.joint_scaling_law import GridForm, GridLaw, fit_grid_law
 from analysis.fitting.huber_regression import LEVEL, Array
 from analysis.fitting.power_law_fit import PowerLawFit, fit_power_law
 
-EARLY = 0.25  # of each run's steps, from which its end is foretold as a test
-LEAST = 5  # points a run, of a cell's own law
+EARLY = 0.25  # of each run's steps, from which its end is predicted as a test
+LEAST = 5  # points per run, of a cell's own law
 
 Cell = tuple[int, int, int]  # P, D, K
 Curve = tuple[Array, Array, Array]  # log steps, log error, its standard error
-EndTest = tuple[float, float, int]  # r.m.s. relative error, share inside the 95 % forecasts, runs
+Backtest = tuple[float, float, int]  # r.m.s. relative error, share inside the 95 % forecasts, runs
 
 
 @dataclass(frozen=True)
 class Forecaster:
-    """A law of the grid with the measured curves by P, D, K and the cells' own laws, where they have one; `drift`: by
+    """A joint scaling law with the measured curves by P, D, K and the cells' own laws, where they have one; `drift`: by
     how much log error misses its forecast for each unit of log steps, root mean square over the runs; `points`: what
     all this comes from."""
 
@@ -97,12 +97,12 @@ def forecaster(points: pd.DataFrame, law: GridLaw) -> Forecaster:
     last = table.sort_values("steps").groupby("run").tail(1).set_index("run").loc[table["run"]]
     floor, _ = law.floors(points["P"], points["D"])
     error, here, there = (column.to_numpy(float) for column in (table["error"], table["law"], last["law"]))
-    foretold = _carried(error, here, there, floor)
+    predicted = _carried(error, here, there, floor)
     distance = last["at"].to_numpy(float) - table["at"].to_numpy(float)
     far = distance > np.log(2)
     if not far.any():
         raise ValueError("no run spans a factor of two in steps")
-    missed = np.log(last["error"].to_numpy(float) / foretold)
+    missed = np.log(last["error"].to_numpy(float) / predicted)
     drift = float(np.sqrt(((missed[far] / distance[far]) ** 2).mean()))
     cells = dict(iter(table.assign(floor=floor).groupby(["P", "D", "K"])))
     own = {cell: fit for cell, part in cells.items() if (fit := _own_law(part, law.form)) is not None}
@@ -120,8 +120,8 @@ def _own_law(points: pd.DataFrame, form: GridForm) -> PowerLawFit | None:
     )
 
 
-def backtest(points: pd.DataFrame, form: GridForm) -> EndTest:
-    """How well the ends of all runs are foretold from their first quarter: r.m.s. relative error, share inside the
+def backtest(points: pd.DataFrame, form: GridForm) -> Backtest:
+    """How well the ends of all runs are predicted from their first quarter: r.m.s. relative error, share inside the
     95 % forecasts, number of runs; NaN and 0 where the first quarters are too short."""
     last = points.sort_values("steps").groupby("run").tail(1)
     early = points[points["steps"] <= EARLY * points["run"].map(last.set_index("run")["steps"])]

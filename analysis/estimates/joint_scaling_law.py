@@ -1,4 +1,4 @@
-"""One law of steps, P, D and K for the whole grid, and how well it foretells cells it has not seen.
+"""One law of steps, P, D and K for the whole grid, and how well it predicts held-out cells.
 
 e = E + A P^-b D^-c K^-d aspect^-f (steps + s0 P^p D^q K^r)^-a with aspect = max(P, D) / min(P, D). The floor E is none,
 free, or e_inf(P, D) cell by cell; the offset s0 may be none; without a floor the aspect is the peak, since no product
@@ -73,9 +73,9 @@ class GridLaw:
     def chi_square(self) -> float:
         """Squares of the residuals of log e over those of the points' noise: what the law leaves of each cell."""
         points = self.points
-        foretold = self.fit.predict(**self.inputs(points["steps"], points["P"], points["D"], points["K"]))
+        predicted = self.fit.predict(**self.inputs(points["steps"], points["P"], points["D"], points["K"]))
         noise = np.maximum(points["noise"].to_numpy(float), 1e-6)
-        return float(((np.log(points["error"].to_numpy(float) / foretold) / noise) ** 2).mean())
+        return float(((np.log(points["error"].to_numpy(float) / predicted) / noise) ** 2).mean())
 
     def shifted(self, steps: Any, P: Any, D: Any, K: Any) -> Array:
         """Steps and their offset, steps + s0 P^p D^q K^r."""
@@ -140,13 +140,13 @@ def grid_laws(points: pd.DataFrame) -> dict[str, list[GridLaw]]:
             reason = str(error)
     if not laws:
         each = f" (each of the {kinds} variants by itself)" if kinds > 1 else ""
-        raise ResultsError(f"no law of the grid{each}: {reason}")
+        raise ResultsError(f"no joint scaling law{each}: {reason}")
     return laws
 
 
 def fit_grid_laws(points: pd.DataFrame) -> list[GridLaw]:
     """The law in each form, the best by BIC of cells first (of those within 2 of it, the simplest), with intervals for
-    the best and for those with an aspect. K enters by formula too, and first where that foretells the cells left out
+    the best and for those with an aspect. K enters by formula too, and first where that predicts the cells left out
     better (if K has three values or more: two cannot tell).
 
     Raises: ValueError where the cells are too few, or vary too little, for any.
@@ -180,7 +180,7 @@ def fit_grid_law(points: pd.DataFrame, form: GridForm, bootstrap: int = BOOTSTRA
     except ValueError:
         return GridLaw(form, fit, float("nan"), float("nan"), 0, None, level, points)
     held = table[table["held_out"]]
-    relative = held["foretold"] / held["error"] - 1
+    relative = held["predicted"] / held["error"] - 1
     inside = (held["low"] <= held["error"]) & (held["error"] <= held["high"])
     error, coverage = float(np.sqrt((relative**2).mean())), float(inside.mean()) if bootstrap else float("nan")
     return GridLaw(form, fit, error, coverage, len(held), table, level, points)
@@ -190,7 +190,7 @@ def law_table(laws: dict[str, list[GridLaw]]) -> pd.DataFrame:
     """One row for each law and column: variant, floor, offset, aspect and by_formula (true or false), aicc and bic,
     column, alpha, its interval (_low, _high), s and its interval (exponent of the column in the offset), s0 and its
     interval, and the test on held-out cells: test_error (r.m.s., relative), test_coverage (of 95 % forecasts), tested.
-    Of each variant the law to quote comes first."""
+    Of each variant the selected model comes first."""
     rows = []
     for variant, kinds in laws.items():
         for law in kinds:
@@ -214,14 +214,14 @@ def _interval(fit: JointFit, name: str, column: str | None = None) -> tuple[floa
 
 def forecasts(points: pd.DataFrame, form: GridForm, bootstrap: int = BOOTSTRAP) -> pd.DataFrame:
     """The last point of each run beside what the law of the cheaper cells says of it: the columns of
-    `grid_points`, held_out (of the most expensive cells, see `_expensive`), foretold, and low and high of its 95 %
+    `grid_points`, held_out (of the most expensive cells, see `_expensive`), predicted, and low and high of its 95 %
     forecast. Raises ValueError where the cheaper cells are too few to fit."""
     dear = _expensive(points)
     early = _fit(points[~dear], form, _varying(points), bootstrap)
     last = points.assign(held_out=dear).sort_values("steps").groupby("run").tail(1)
     known = _inputs(early, form, _level(points), last["steps"], last["P"], last["D"], last["K"])
     low, high = early.forecast(**known)
-    return last.assign(foretold=early.predict(**known), low=low, high=high)
+    return last.assign(predicted=early.predict(**known), low=low, high=high)
 
 
 def _expensive(points: pd.DataFrame) -> NDArray[np.bool_]:

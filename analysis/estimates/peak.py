@@ -81,7 +81,7 @@ def find_peak(
         return absent(f"{len(position)} values of P / D were measured; at least 3 are needed")
     prominence = float(_prominence(height[None])[0])
     if np.isnan(prominence):
-        return absent("largest at an end of the range; a peak needs both sides")
+        return absent("maximum at the edge of the grid; a peak needs both sides")
     rng = np.random.default_rng(seed)
     flat = _prominence(noise * rng.standard_t(freedom, (FLAT, len(noise))))
     chance = float((1 + np.sum(flat >= prominence)) / (1 + FLAT)) if prominence > 0 else 1.0

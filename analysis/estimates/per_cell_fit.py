@@ -30,8 +30,8 @@ Fits = dict[tuple[str, int, int, int, str, str], PowerLawFit]  # by variant, P, 
 def fit_cell(
     cell: Cell, P: int, D: int, floor: str, offset: str = "none", holdout: float = 0.0, bootstrap: int = 400
 ) -> PowerLawFit | None:
-    """The law of one cell; None where it was measured at fewer x than it has parameters. `floor` `theory` is the level
-    of uniform embeddings (see `reference_level`): a reference, not a bound, so a cell below it has no such fit."""
+    """The law of one cell; None where it was measured at fewer x than it has parameters. `floor` `theory` is the
+    uniform baseline (see `uniform_baseline`): a reference, not a bound, so a cell below it has no such fit."""
     level = float(cell.level(P, D)) if floor == "theory" else floor
     fitted = np.sort(cell.x)[: len(cell.x) - round(holdout * len(cell.x))]
     if len(np.unique(fitted)) < LEAST + (floor == "free") * (offset == "free"):
@@ -54,7 +54,7 @@ def fit_table(
     """One row for each cell, floor (none, free, theory) and offset (none, free), and the fits themselves. `track` may
     show progress.
 
-    Columns: variant, P, D, K, law, axis, floor, offset, chosen (the law to quote, see `choose`), seeds, E, A, alpha,
+    Columns: variant, P, D, K, law, axis, floor, offset, chosen (the selected model, see `choose`), seeds, E, A, alpha,
     x0 and their 95 % intervals (_low, _high), scale, chi_square, aicc, extrapolation_error (of a fit without the
     quarter of the points with the largest compute), points, decades, trusted, failed_checks (a list of names), reason
     (of all failed checks, for people).
@@ -92,7 +92,7 @@ def _unfitted(cell: Cell, form: Form) -> Failures:
 
 
 def _of_cell(cell: Cell) -> Failures:
-    """Checks that every law of a cell fails, whatever its form."""
+    """Checks that every per-cell law fails, whatever its form."""
     decays = message(FailedCheck.LEARNING_RATE_DECAYS) if cell.decays else {}
     return decays | (message(FailedCheck.ZERO_ERRORS, count=cell.left_out) if cell.left_out else {})
 
@@ -106,7 +106,7 @@ def _verified(failures: Failures, fit: PowerLawFit | None = None) -> dict[str, o
 
 
 def choose(table: pd.DataFrame) -> pd.Series:
-    """Which row of a `fit_table` is the law to quote: one a cell, of the same form in all cells of a variant.
+    """Which row of a `fit_table` is the selected model: one per cell, of the same form in all cells of a variant.
 
     The form is that of POOR whose AICc, summed over the cells that have all of these forms, is least: so many cells
     choose together that hardly any of the choice is noise, and exponents of cells can be compared. A cell without that

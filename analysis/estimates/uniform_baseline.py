@@ -23,7 +23,7 @@ class Level:
     images: float = np.inf
 
     def __call__(self, P: ArrayLike, D: ArrayLike) -> NDArray[np.float64]:
-        """The level; where P exceeds the images, as if they were P."""
+        """The baseline; where P exceeds the images, as if they were P."""
         return np.asarray(expected_percent_error(P, D, N=np.maximum(self.images, P), rank=self.rank), float)
 
 
@@ -31,7 +31,7 @@ ENDLESS = Level()
 
 
 def level_of(runs: pd.DataFrame) -> Level:
-    """The level of some rows of `runs`; the least bounds where they differ."""
+    """The uniform baseline of some rows of `runs`; the least bounds where they differ."""
     known = runs.reindex(columns=["rank_bound", "dataset_images", "spec"])
     bounds = pd.DataFrame({"rank": known["rank_bound"].astype(float), "images": dataset_images(known)})
     return Level(**bounds.min().fillna(np.inf))

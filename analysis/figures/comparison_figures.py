@@ -38,7 +38,7 @@ def draw_errors(runs: pd.DataFrame, names: list[str]) -> Figure:
             ax.minorticks_off()
             ax.set_title(f"D = {D}, K = {K}", fontsize=7, pad=3)
     axes[0, 0].set_ylim(bottom=0)
-    figure.supxlabel("P, images a batch", fontsize=8)
+    figure.supxlabel("P, images per batch", fontsize=8)
     return _legend(figure, color)
 
 

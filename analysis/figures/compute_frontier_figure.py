@@ -46,7 +46,7 @@ def draw(cells: pd.DataFrame, laws: dict[str, Forecaster], budget: Budget, table
                 fontsize=7)  # fmt: skip
     unit = "compute of one run (FLOPs)" if budget.unit == "flops" else "GPU-hours of one run"
     what = "gap to $e_\\infty$(P, D)" if value == "gap" else "percent error"
-    ax.set(xscale="log", yscale="log", xlabel=unit, ylabel=f"foretold {what}")
+    ax.set(xscale="log", yscale="log", xlabel=unit, ylabel=f"predicted {what}")
     low, high = ax.get_ylim()
     plain_ticks([ax], "y", max(low, lead[value].clip(lower=1e-4).min() / 3), min(high, 1.0))
     ax.legend(title="points: measured; dashed: longer than trained", title_fontsize=6, fontsize=6)

@@ -1,4 +1,4 @@
-"""All cells of a sweep on one curve: what the law of the grid leaves of P, D and K."""
+"""All cells of a sweep on one curve: what the joint scaling law leaves of P, D and K."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ MARKERS = "osD^vP*X"  # of K, in order
 
 def draw_collapse(law: GridLaw) -> Figure:
     """Above: the error above the floor over the law's amplitude of P, D and K, against steps and their offset, log-log,
-    colored by P / D, with the law as a line. Below: measured over foretold error, less 1."""
+    colored by P / D, with the law as a line. Below: measured over predicted error, less 1."""
     points = law.points
     where = [points[name] for name in ("steps", "P", "D", "K")]
-    x, foretold = law.shifted(*where), law.fit.predict(**law.inputs(*where))
+    x, predicted = law.shifted(*where), law.fit.predict(**law.inputs(*where))
     floor, _ = law.floors(points["P"], points["D"])
-    above = foretold - floor
+    above = predicted - floor
     alpha = law.fit.alpha["steps"]
     y = (points["error"].to_numpy(float) - floor) * x**-alpha / above
-    missed = points["error"].to_numpy(float) / foretold - 1
+    missed = points["error"].to_numpy(float) / predicted - 1
     ratio = (points["P"] / points["D"]).to_numpy(float)
     figure, (top, bottom) = plt.subplots(2, 1, figsize=(4.6, 4.6), sharex=True, layout="constrained",
                                          height_ratios=(3, 1))  # fmt: skip

@@ -95,7 +95,7 @@ def draw(runs: pd.DataFrame, peaks: pd.DataFrame, noise: pd.Series, simulated: p
     star: dict[str, Any] = {"color": "white", "mec": "black", "mew": 0.5, "ls": "none"}
     handles = [
         Line2D([], [], marker="*", ms=8, label="peak", **star),
-        Line2D([], [], marker="v", ms=6, label="largest, at an end of the range", **star),
+        Line2D([], [], marker="v", ms=6, label="maximum, at the edge of the grid", **star),
         Line2D([], [], color=THEORY, lw=0.5, label="$e_\\infty$(P, D), uniform embeddings"),
         Line2D([], [], color=THEORY, marker="x", ms=3, mew=0.6, ls="none", label="the same, simulated at this size"),
     ]
@@ -128,7 +128,7 @@ def _panel(
     ticks = sorted(runs[along].unique())
     ax.set_xticks(ticks, [str(tick) for tick in ticks])
     ax.minorticks_off()
-    ax.set_xlabel("P, images a batch" if along == "P" else "D, embedding dimensions")
+    ax.set_xlabel("P, images per batch" if along == "P" else "D, embedding dimensions")
 
 
 def draw_map(runs: pd.DataFrame) -> Figure:

@@ -55,7 +55,7 @@ def draw_gap(table: pd.DataFrame) -> Figure:
             _bars(ax, table[(table["K"] == K) & (table["D"] == D)].set_index("P").reindex(points))
             ax.set_xticks(range(len(points)), [str(P) for P in points], rotation=90 if len(points) > 4 else 0)
             ax.set_title(f"D = {D}, K = {K}", fontsize=7, pad=3)
-    figure.supxlabel("P, images a batch", fontsize=8)
+    figure.supxlabel("P, images per batch", fontsize=8)
     figure.supylabel("percent error, split", fontsize=8)
     handles: list[Artist] = [Patch(color=COLORS[part], label=label) for part, label in PARTS.items()]
     handles.append(Line2D([], [], color="black", marker="_", ms=8, ls="none", label="percent error"))

@@ -1,4 +1,4 @@
-"""Error and gap against P at fixed compute: measured points over the law of the grid, with its minimum."""
+"""Error and gap against P at fixed compute: measured points over the joint scaling law, with its minimum."""
 
 from __future__ import annotations
 
@@ -45,8 +45,8 @@ def isoflop_figures(
 
 def draw(law: GridLaw, cells: dict[Key, Cell], cost: pd.Series) -> Figure:
     """Rows: error and gap above e_inf for each K; columns: compute of one run, from a tenth of what every cell was
-    trained for up to all of it. A color for each D; points measured, interpolated along each run; curves foretold,
-    with 95 % bands; a star at the least of each curve, with its interval, hollow where it is at an end of the P
+    trained for up to all of it. A color for each D; points measured, interpolated along each run; curves predicted,
+    with 95 % bands; a star at the minimum of each curve, with its interval, hollow where it is at an end of the P
     measured."""
     views, dims = sorted({key[3] for key in cells}), sorted({key[2] for key in cells})
     last, first = min(cell.x.max() for cell in cells.values()), max(cell.x.min() for cell in cells.values())
@@ -68,15 +68,17 @@ def draw(law: GridLaw, cells: dict[Key, Cell], cost: pd.Series) -> Figure:
         plain_ticks(row, "y", 0.9 * float(np.nanmin(drawn)), 1.1 * float(np.nanmax(drawn)))
         row[0].set_ylabel(f"{ROWS[kind]}\nK = {K}")
     for ax, budget in zip(axes[0], budgets, strict=True):
-        ax.set_title(f"{budget:.2g} FLOPs a run")
+        ax.set_title(f"{budget:.2g} FLOPs per run")
     points = sorted({key[1] for key in cells})
     for ax in axes[-1]:
         ax.set_xticks(points, [str(P) for P in points])
         ax.minorticks_off()
-    figure.supxlabel("P, images a batch", fontsize=8)
+    figure.supxlabel("P, images per batch", fontsize=8)
     handles = [Line2D([], [], color=c, marker="o", ms=3, label=f"D = {D}") for D, c in color.items()]
     handles.append(Line2D([], [], color="0.3", marker="*", ms=7, ls="none", label="least, with 95 % interval"))
-    handles.append(Line2D([], [], color="0.3", marker="*", mfc="none", ms=7, ls="none", label="at an end of the range"))
+    handles.append(
+        Line2D([], [], color="0.3", marker="*", mfc="none", ms=7, ls="none", label="at the edge of the grid")
+    )
     figure.legend(handles=handles, loc="outside upper center", ncols=min(len(handles), 4))
     return figure
 

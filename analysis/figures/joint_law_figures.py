@@ -1,4 +1,4 @@
-"""The law of the grid drawn: what it foretells beside what was measured, and all cells on one curve."""
+"""The joint scaling law drawn: what it predicts beside what was measured, and all cells on one curve."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def _floors(laws: list[GridLaw]) -> list[str]:
 
 
 def draw(laws: list[GridLaw]) -> Figure:
-    """A panel for each law: foretold against measured final errors; held-out cells filled, with forecasts."""
+    """A panel for each law: predicted against measured final errors; held-out cells filled, with forecasts."""
     tables = [law.test for law in laws if law.test is not None]
     figure, axes = plt.subplots(1, len(laws), figsize=(2.3 * len(laws), 2.8), sharex=True, sharey=True,
                                 squeeze=False, layout="constrained")  # fmt: skip
@@ -49,12 +49,12 @@ def draw(laws: list[GridLaw]) -> Figure:
         for part, held in ((table[~table["held_out"]], False), (table[table["held_out"]], True)):
             for K, cells in part.groupby("K"):
                 ax.plot(
-                    cells["error"], cells["foretold"], "o", ms=3.5, color=color[K], mfc=color[K] if held else "none"
+                    cells["error"], cells["predicted"], "o", ms=3.5, color=color[K], mfc=color[K] if held else "none"
                 )
                 if held:
-                    spread = np.abs(cells[["low", "high"]].to_numpy().T - cells["foretold"].to_numpy())
-                    ax.errorbar(cells["error"], cells["foretold"], yerr=spread, fmt="none", color=color[K], lw=0.7)
-        ends = [table[["error", "foretold"]].min().min() * 0.9, table[["error", "foretold"]].max().max() * 1.1]
+                    spread = np.abs(cells[["low", "high"]].to_numpy().T - cells["predicted"].to_numpy())
+                    ax.errorbar(cells["error"], cells["predicted"], yerr=spread, fmt="none", color=color[K], lw=0.7)
+        ends = [table[["error", "predicted"]].min().min() * 0.9, table[["error", "predicted"]].max().max() * 1.1]
         ax.plot(ends, ends, color=THEORY, lw=0.6, zorder=0)
         ax.set(xscale="log", yscale="log", xlabel="measured percent error")
         parts = [FLOORS[law.form.floor], *["offset"] * (law.form.offset == "free"), *["aspect"] * law.form.aspect]
@@ -62,9 +62,9 @@ def draw(laws: list[GridLaw]) -> Figure:
         plain_ticks([ax], "x", *ends)
         forecast = table.loc[table["held_out"], ["low", "high"]]
         plain_ticks([ax], "y", min(ends[0], forecast["low"].min() * 0.9), max(ends[1], forecast["high"].max() * 1.1))
-    axes[0, 0].set_ylabel("foretold percent error")
+    axes[0, 0].set_ylabel("predicted percent error")
     handles = [Line2D([], [], color=c, marker="o", ms=3, ls="none", label=f"K = {K}") for K, c in color.items()]
     handles.append(Line2D([], [], color="0.3", marker="o", mfc="none", ms=3, ls="none", label="cells fitted"))
-    handles.append(Line2D([], [], color="0.3", marker="o", ms=3, lw=0.7, label="not seen, 95 % forecast"))
+    handles.append(Line2D([], [], color="0.3", marker="o", ms=3, lw=0.7, label="held-out, 95 % forecast"))
     figure.legend(handles=handles, loc="outside upper center", ncols=len(handles))
     return figure

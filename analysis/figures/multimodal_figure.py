@@ -70,7 +70,9 @@ def draw(table: pd.DataFrame, cells: list[Cell]) -> Figure:
             row[0].set_ylabel(f"D = {D}, K = {K}", fontsize=7)
         for ax in axes[:-1].flat:
             ax.tick_params(labelbottom=False)
-    figure.supxlabel("P, pairs a batch" + ("" if len(cells) > 1 else " (D = {}, K = {})".format(*cells[0])), fontsize=8)
+    figure.supxlabel(
+        "P, pairs per batch" + ("" if len(cells) > 1 else " (D = {}, K = {})".format(*cells[0])), fontsize=8
+    )
     return _legend(figure, table, color)
 
 

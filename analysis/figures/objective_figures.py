@@ -43,7 +43,7 @@ def objective_figures(results: Results, folder: Path) -> list[Path]:
 
 def draw_paths(factors: pd.DataFrame, probes: pd.DataFrame, cells: list[Sizes], levels: dict[Sizes, Level]) -> Figure:
     """Rows: cells P, D, K. Columns: percent error and its factors, then each probe, against compute; a color for each
-    objective, bands and bars over seeds, a thin line at the level of uniform embeddings."""
+    objective, bands and bars over seeds, a thin line at the uniform baseline."""
     kinds = list(dict.fromkeys(zip(probes["name"], probes["subject"], strict=True)))
     columns = len(TITLES) + len(kinds)
     size = (1.75 * columns + 0.4, 1.55 * len(cells) + 1.0)
@@ -80,8 +80,8 @@ def draw_paths(factors: pd.DataFrame, probes: pd.DataFrame, cells: list[Sizes], 
 
 
 def draw_plane(factors: pd.DataFrame, cells: list[Sizes], levels: dict[Sizes, Level]) -> Figure:
-    """A panel a cell: uniformity against reconstruction along each objective's runs, a ring where they begin and a dot
-    where they end; contours of the percent error 1 - r u, which is 0 in the corner, where MMCR's bound is reached."""
+    """A panel per cell: uniformity against reconstruction along each objective's runs, a ring where they begin and a
+    dot where they end; contours of the percent error 1 - r u, 0 in the corner where MMCR's bound is reached."""
     columns = min(2, len(cells))
     rows = -(-len(cells) // columns)
     size = (3.1 * columns + 0.3, 2.8 * rows + 0.9)

@@ -133,6 +133,6 @@ def _write(ax: Axes, notes: list[tuple[str, str]], low: bool) -> None:
 
 
 def draw_exponents(table: pd.DataFrame) -> Figure:
-    """Heat map of alpha over P x D for each K, the diagonal outlined; `?` marks a law that is not trusted."""
+    """Heat map of alpha over P x D for each K, the diagonal outlined; `?` marks a law that failed a check."""
     marked = table.assign(note=np.where(table["alpha"].isna(), "no fit", np.where(table["trusted"], "", "?")))
     return draw_heat_map(marked, "alpha", "exponent $\\alpha$")

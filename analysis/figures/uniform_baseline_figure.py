@@ -1,4 +1,4 @@
-"""Percent error and uniformity against the size of the data set, the level of uniform embeddings through them."""
+"""Percent error and uniformity against the size of the data set, the uniform baseline through them."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from matplotlib.lines import Line2D
 from analysis.estimates.uniform_baseline import Level
 from analysis.figures.style import THEORY, colors, plain_ticks
 
-FAR = 1.6  # how much further than the largest data set the level is drawn
+FAR = 1.6  # how much further than the largest data set the baseline is drawn
 
 
 def draw_levels(table: pd.DataFrame) -> Figure:
-    """Rows K, columns D: percent error (hollow) and 1 - u (filled) against N for each P, over the level e_inf(P, D, N),
+    """Rows K, columns D: percent error (hollow) and 1 - u (filled) against N for each P, over the baseline e_inf(P, D, N),
     which is 0 where a batch is the whole set, and its limit of endless data (dotted)."""
     views, dims, sizes = (sorted(table[name].unique()) for name in ("K", "D", "P"))
     color = colors(sizes)

@@ -1,6 +1,6 @@
 """Huber regression of log y, many problems at once.
 
-A law is a function from parameters to log y and its derivatives (see `law_shapes`). All starts and all bootstrap
+A law is a function from parameters to log y and its derivatives (see `functional_forms`). All starts and all bootstrap
 replicates are rows of one batch, solved together by Levenberg-Marquardt on iteratively reweighted squares; a row
 leaves the batch when it has converged.
 """

@@ -261,7 +261,7 @@ def _checked(columns: list[Array], names: list[str], y: Array, form: str, known:
     if np.linalg.matrix_rank(np.column_stack([np.ones(len(y)), logs - logs.mean(0)])) <= len(fitted):
         raise ValueError(
             f"the logarithms of {', '.join(fitted)} depend on each other linearly (one is constant, or they vary "
-            "together), so their exponents cannot be told apart; leave one out"
+            "together), so their exponents cannot be distinguished; leave one out"
         )
     return values
 

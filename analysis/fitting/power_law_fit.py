@@ -1,4 +1,4 @@
-"""Power laws y = E + A (x + x0)^-alpha, fitted so that the numbers can be trusted, or saying why not.
+"""Power laws y = E + A (x + x0)^-alpha, with the checks that each fit failed.
 
 Huber loss on the residuals of log y, as Hoffmann et al. 2022 (arXiv 2203.15556, appendix D.3). x is centered in
 log space, and the offset x0 counts in units of the smallest x, so that compute of 1e9 and of 1e20 FLOPs are the same
@@ -69,7 +69,7 @@ def fit_power_law(
         bootstrap: replicates behind the intervals.
         seed: of the bootstrap.
 
-    Returns: PowerLawFit; `failed_checks` has all checks that the law failed, and `reason` says them in words.
+    Returns: PowerLawFit; `failed_checks` has all checks that the law failed, and `reason` says them in a sentence.
 
     Raises: ValueError for lengths that differ, values that are not positive and finite, fewer points than parameters
         (at least 3), x that does not vary, an unknown floor or offset, a floor above all points, an offset of

@@ -1,4 +1,4 @@
-"""Of runs that differ in one swept setting, those with the value that ends lowest: one learning rate for all batch
+"""Of runs that differ in one swept setting, those with the lowest final error: one learning rate for all batch
 sizes confounds P with the size of a step."""
 
 from __future__ import annotations
@@ -37,5 +37,5 @@ def best_over(runs: pd.DataFrame, key: str) -> tuple[pd.DataFrame, str]:
     taken = best.value_counts()
     counts = ", ".join(f"{json.loads(value)} in {taken[value]}" for value in sorted(taken.index))
     kept = table[wanted.isna() | np.equal(wanted.to_numpy(object), table["value"].to_numpy(object))]
-    said = f"of each cell the {key} is taken that ends lowest: {counts} of {len(best)} cells"
+    said = f"of each cell the {key} with the lowest final error is used: {counts} of {len(best)} cells"
     return kept.drop(columns="value"), said

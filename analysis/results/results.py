@@ -1,7 +1,7 @@
 """Sweeps' tables as pandas frames and as SQL: `runs`, `trajectories`, `measures`, `fits`, `peaks`, `grid_law`.
 
-Of several sweeps each table is the union, told apart by its column `sweep`. The same cell of two sweeps has the same
-run_id, so that tables are joined USING (sweep, run_id). SQL sees only these tables: see `sql_cage`.
+Of several sweeps each table is the union, distinguished by its column `sweep`. The same cell of two sweeps has the same
+run_id, so that tables are joined USING (sweep, run_id). SQL sees only these tables: see `sandboxed_sql`.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class Results:
 
     def best_over(self, key: str | None) -> Results:
         """The same, of runs that differ in a swept setting such as `optimizer.learning_rate` only those with the value
-        that ends lowest in each cell, in `runs` and all that is made of it; SQL sees all. None: as it is."""
+        with the lowest final error in each cell, in `runs` and all that is made of it; SQL sees all. None: as it is."""
         return Results(self._folders, key)
 
     def snapshot(self) -> Results:
@@ -81,7 +81,7 @@ class Results:
         return self
 
     def runs(self) -> pd.DataFrame:
-        """One row a run that has ended, with `variant`: what sets it apart beside P, D, K and seed."""
+        """One row per run that has ended, with `variant`: what sets it apart beside P, D, K and seed."""
         runs = self._every_run()
         if self._best_over is not None:
             runs, _ = best_over(runs, self._best_over)
@@ -92,7 +92,7 @@ class Results:
         return runs.assign(variant=variants([json.loads(spec) for spec in runs["spec"]]))
 
     def trajectories(self, where: str | None = None) -> pd.DataFrame:
-        """One row a step; `where` is an SQL condition such as "run_id = '…' and step >= 100"."""
+        """One row per step; `where` is an SQL condition such as "run_id = '…' and step >= 100"."""
         condition = f" WHERE {where}" if where else ""
         return self.sql(f"SELECT * FROM trajectories{condition} ORDER BY sweep, run_id, step")
 

@@ -1,6 +1,6 @@
 """SQL over given tables and nothing else: an in-memory DuckDB without files, network or Python's variables.
 
-The configuration is locked before the query is seen, so that no query can open the cage, and nothing that one does
+The configuration is locked before the query is seen, so that no query can leave the sandbox, and nothing that one does
 outlives it.
 """
 

@@ -1,4 +1,4 @@
-"""Verdicts in words: a number for people, Markdown of several sweeps, rows of the terminal, JSON."""
+"""Renderings of verdicts: a number for people, Markdown of several sweeps, rows of the terminal, JSON."""
 
 from __future__ import annotations
 

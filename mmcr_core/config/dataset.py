@@ -159,7 +159,7 @@ class DatasetSpec:
         require(self.limit is None or self.limit >= 2, "limit", "must be 2 or more images")
         whole = "applies to data that is read as a whole, not to shards; name fewer of them in path"
         require(self.name != "shards" or self.limit is None, "limit", whole)
-        alone = f"applies to image-text pairs, and dataset '{self.name}' has images alone; leave it out"
+        alone = f"applies to image-text pairs, and dataset '{self.name}' has images only; leave it out"
         kind = DATASETS[self.name]
         require(self.captions is None or "captions" in options_of(kind), "captions", alone)
         splits = _splits(kind)

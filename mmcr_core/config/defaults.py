@@ -47,7 +47,7 @@ DEFAULT_ENCODERS = {
 
 
 def default_parts(dataset: str, pairs: bool = False) -> dict[str, Any]:
-    """What a run on the data set called `dataset`, of `pairs` or of images alone, has where nothing else is asked for:
+    """What a run on the data set called `dataset`, of `pairs` or of images, has where nothing else is asked for:
     fields of RunSpec."""
     encoder = EncoderSpec(TOWERS) if pairs else DEFAULT_ENCODERS.get(dataset, EncoderSpec())
     return {

@@ -51,7 +51,7 @@ class TimmOptions:
 
 @dataclass(frozen=True)
 class DualEncoderOptions:
-    """An image tower and a text tower, for image-text pairs."""
+    """An image encoder and a text encoder, for image-text pairs."""
 
     __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
     config: str = "tiny"

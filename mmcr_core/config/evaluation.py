@@ -40,7 +40,7 @@ class ZeroShotSpec:
 
     def __post_init__(self) -> None:
         own = self.dataset.name == "glyphs"
-        needed = f"is missing; name a file with the classes of dataset '{self.dataset.name}', a name a line"
+        needed = f"is missing; name a file with the classes of dataset '{self.dataset.name}', a name per line"
         require(own or self.classes is not None, "classes", needed)
         require(self.dataset.name != "shards", "dataset", "must be labeled images; shards have no labels")
 

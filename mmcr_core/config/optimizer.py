@@ -88,7 +88,7 @@ class OptimizerSpec:
     """Whether the rate stays after the warm-up, or falls to 0 by half a cosine."""
     warmup: int | float = 0.02
     """Over how long the rate rises linearly from 0: a whole number of steps, or below 1 a fraction of all. With steps
-    and a constant rate a longer run begins as a shorter one did, and can go on from it."""
+    and a constant rate a longer run begins as a shorter one did, and can continue it."""
     momentum: float | None = None
     nesterov: bool | None = None
     trust_coefficient: float | None = None

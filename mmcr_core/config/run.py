@@ -76,7 +76,7 @@ class CustomObjectiveSpec(ObjectiveSpec):
 
 @dataclass(frozen=True)
 class ProjectorSpec:
-    """What lies between the encoder's features and the D embedding dimensions. Towers have a projector each; where
+    """What lies between the encoder's features and the D embedding dimensions. A dual encoder has two projectors; where
     there is no hidden layer, their own last layer has D dimensions and there is none."""
 
     __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
@@ -170,10 +170,10 @@ class RunSpec:
         require(0 <= self.seed < 2**31, "seed", "must lie in 0..2147483647")
 
     def _require_pairs(self) -> None:
-        """Towers, captions and what compares them go together."""
+        """Dual encoders, captions and what compares them go together."""
         name, towers, captions = self.dataset.name, self.encoder.name == TOWERS, self.dataset.captions or 0
         needs = "needs image-text pairs: glyphs, shards, or parquet with pairs: true"
-        alone = f"{needs}; dataset '{name}' has images alone"
+        alone = f"{needs}; dataset '{name}' has images only"
         require(captions > 0 or not towers, "encoder", f"towers {alone}")
         require(towers or not captions, "encoder", f"must be towers for image-text pairs such as dataset '{name}'")
         wanted = self.objective.needs_captions

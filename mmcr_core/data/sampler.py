@@ -1,4 +1,4 @@
-"""Which images a step has: a new permutation each epoch, its last, smaller batch dropped."""
+"""Which images each step has: a new permutation each epoch, its last, smaller batch dropped."""
 
 from __future__ import annotations
 

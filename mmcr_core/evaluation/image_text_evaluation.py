@@ -1,4 +1,4 @@
-"""What is measured of two towers on held-out pairs: what is measured on images, and what needs texts.
+"""What is measured of a dual encoder on held-out pairs: what is measured on images, and what needs texts.
 
 Where two random views of an image are compared in `mmcr_core.evaluation.embedding_metrics`, here a view is compared
 with a caption. Zero-shot classes, retrieval and the modality gap look at whole images, with nothing random.

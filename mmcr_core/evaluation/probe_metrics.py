@@ -38,7 +38,7 @@ def accuracies(
 
     With few labels a nearest-neighbor vote is among as many neighbors as a class has labels, 20 at most. A gain is
     over the untrained network, which the run's seed makes again (or `build`, in eval mode, where it is not one of
-    images alone), on the same held-out images and from the same labels.
+    images only), on the same held-out images and from the same labels.
     """
     bank, asked = images.train_labels >= 0, images.heldout_labels >= 0
     nothing = [Measure(name, None, subject=subject) for name, subject in accuracy_names(spec.evaluate, trained)]

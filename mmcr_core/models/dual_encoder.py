@@ -1,4 +1,4 @@
-"""Two towers, of images and of texts, as open_clip builds them: from a configuration, never from trained weights."""
+"""A dual encoder, of images and of texts, as open_clip builds it: from a configuration, never from trained weights."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ TINY: dict[str, Any] = {  # for images of 32 pixels and captions of a few words,
 }
 ELSEWHERE = {  # parts of a configuration that nothing here can make
     "multimodal_cfg": "a decoder",
-    "text_cfg.hf_model_name": "a text tower that must be downloaded",
+    "text_cfg.hf_model_name": "a text encoder that must be downloaded",
     "text_cfg.hf_tokenizer_name": "a tokenizer that must be downloaded",
 }
 NUMBERS = (  # part, key, the least that makes sense
@@ -40,8 +40,8 @@ class PairNetwork(nn.Module):
     """(P * views, C, S, S) images, those of one pair consecutive, and (P * captions, L) tokens -> (P, K, D)
     embeddings, the captions' last.
 
-    `encoder` and `projector` are those of images, so that probes look at what the image tower gives; `text` and
-    `text_projector` those of texts. Without hidden layers the towers themselves give D dimensions.
+    `encoder` and `projector` are those of images, so that probes look at what the image encoder gives; `text` and
+    `text_projector` those of texts. Without hidden layers the encoders themselves give D dimensions.
     Raises: SpecError where open_clip cannot make the configuration.
     """
 
@@ -79,7 +79,7 @@ class PairNetwork(nn.Module):
 
 
 class InColor(nn.Module):
-    """An image tower, which wants three channels, for images that may have one."""
+    """An image encoder, which wants three channels, for images that may have one."""
 
     def __init__(self, tower: nn.Module) -> None:
         super().__init__()
@@ -91,7 +91,7 @@ class InColor(nn.Module):
 
 
 class Tokens:
-    """Texts to the tokens of a text tower: (n, L) int64, cut to L = its context length."""
+    """Texts to the tokens of a text encoder: (n, L) int64, cut to L = its context length."""
 
     def __init__(self, architecture: str) -> None:
         self._architecture = architecture
@@ -110,7 +110,7 @@ class Tokens:
 
 
 def build_pair_network(spec: RunSpec) -> PairNetwork:
-    """The towers of a run, their initial weights following from the seed alone; the global generator stays as it
+    """The dual encoder of a run, its initial weights following from the seed alone; the global generator stays as it
     was."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(spec.seed)
@@ -203,7 +203,7 @@ def _named(name: str) -> dict[str, Any]:
 
 
 def _towers(architecture: dict[str, Any], width: int, size: int) -> tuple[nn.Module, nn.Module]:
-    """The image tower for images of `size` pixels and the text tower, both to `width` features."""
+    """The image encoder for images of `size` pixels and the text encoder, both to `width` features."""
     vision = architecture["vision_cfg"] | {"image_size": size, "timm_model_pretrained": False}
     patch = vision.get("patch_size", 16)
     if isinstance(vision.get("layers", 12), int) and not vision.get("timm_model_name") and size % patch:

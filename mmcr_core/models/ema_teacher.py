@@ -1,4 +1,4 @@
-"""The momentum copy of a network: it follows as a moving average, and an objective learns from its embeddings.
+"""The EMA teacher of a network: it follows as a moving average, and an objective learns from its embeddings.
 
 Batch norm of the copy uses its own batch's statistics in training, as the network's does; the average is of weights.
 """

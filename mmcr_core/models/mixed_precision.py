@@ -1,6 +1,6 @@
 """A network in a run's precision: bf16 is autocast's, but for the weights of our own networks.
 
-Autocast rounds each of them by itself, and each gradient back: 44 small kernels a step of a ResNet-18. Here it is one
+Autocast rounds each of them by itself, and each gradient back: 44 small kernels per step of a ResNet-18. Here it is one
 for all of them each way, with the same numbers.
 """
 

@@ -1,4 +1,4 @@
-"""The network of a run: encoder and projector of images, or the two towers of image-text pairs."""
+"""The network of a run: encoder and projector of images, or the dual encoder of image-text pairs."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def network_for_one(encoder: EncoderSpec, projector: ProjectorSpec, dims: int, c
 
 def rank_bound(spec: RunSpec) -> int:
     """Largest rank that the mean embeddings can have for any P and D: the width that the last linear layer reads, of
-    towers those of both. Raises: SpecError where it cannot be known."""
+    a dual encoder those of both. Raises: SpecError where it cannot be known."""
     if spec.encoder.name != TOWERS:
         return encoders.rank_bound(spec)
     hidden = spec.projector.hidden
@@ -37,7 +37,7 @@ def rank_bound(spec: RunSpec) -> int:
 
 
 def _widths(encoder: EncoderSpec) -> tuple[int, int]:
-    """What the last linear layers of image and text tower read."""
+    """What the last linear layers of image and text encoder read."""
     architecture = json.loads(encoder.architecture or resolved(encoder.config or ""))
     vision, text = architecture["vision_cfg"], architecture["text_cfg"]
     if vision.get("timm_model_name") or isinstance(vision.get("layers"), list) or text.get("proj_type") == "none":
@@ -55,7 +55,7 @@ def context_length(encoder: EncoderSpec) -> int:
 def example_inputs(
     encoder: EncoderSpec, channels: int, size: int, batch: int
 ) -> tuple[torch.Tensor, torch.Tensor | None]:
-    """`batch` images (B, C, S, S) and, of towers, tokens (B, L), on the current default device."""
+    """`batch` images (B, C, S, S) and, for a dual encoder, tokens (B, L), on the current default device."""
     images = torch.empty(batch, channels, size, size)
     if encoder.name != TOWERS:
         return images, None

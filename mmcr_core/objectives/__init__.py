@@ -1,6 +1,6 @@
 """Self-supervised objectives by name: `make_objective(name, dims=D, **options).loss(z)`, z of shape (P, K, D).
 
-One file an objective: its frozen options, with published defaults, and the loss. To add one, write the file, name its
+One file per objective: its frozen options, with published defaults, and the loss. To add one, write the file, name its
 class in `OBJECTIVES` and its options in `mmcr_core.config.run_id`; it is imported when it is named. One's own stays
 outside:
 `my_module:MyObjective`, a class made as those here are, a subclass of `mmcr_core.objectives.base.Objective` with a

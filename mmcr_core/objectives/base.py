@@ -19,7 +19,7 @@ class Objective(nn.Module):
     Nothing in it may read a value back from the device, nor branch on one: it runs inside a captured graph.
     `mean_embeddings` and `nuclear_norm`: M (P, D) of the last z and its norm, detached, where the loss has them anyway;
     else None. Training measures with them.
-    `has_teacher`: it learns from a momentum copy of the network, which training owns and moves as `momentum` says.
+    `has_teacher`: it learns from an EMA teacher, which training owns and moves as `momentum` says.
     `captions`: how many of the K embeddings, the last ones, are of captions; training sets it.
     """
 
@@ -36,7 +36,7 @@ class Objective(nn.Module):
     def loss(self, z: Tensor, teacher: Tensor | None = None, progress: Tensor | None = None) -> Tensor:
         """Scalar to minimize.
 
-        Args: z: (P, K, D) embeddings, not normalized; teacher: the same of the momentum copy, for an objective that
+        Args: z: (P, K, D) embeddings, not normalized; teacher: the same of the EMA teacher, for an objective that
             has one; progress: scalar in [0, 1] on z's device, the share of the run that is done.
         """
         raise NotImplementedError
@@ -48,7 +48,7 @@ class Objective(nn.Module):
         return z
 
     def momentum(self, progress: Tensor) -> Tensor:
-        """Share in [0, 1] that the momentum copy keeps of itself after a step, a scalar on the device of `progress`."""
+        """Share in [0, 1] that the EMA teacher keeps of itself after a step, a scalar on the device of `progress`."""
         raise NotImplementedError
 
     def after_step(self) -> None:

@@ -25,7 +25,7 @@ class BYOLOptions(ObjectiveSpec):
     follows_progress: ClassVar[bool] = True
     name: str = "byol"
     momentum: float = 0.996
-    """tau at the beginning of a run, what the momentum copy keeps of itself; it rises to 1 by half a cosine."""
+    """tau at the beginning of a run, what the EMA teacher keeps of itself; it rises to 1 by half a cosine."""
     predictor_hidden: int = 4096
     """The width of the predictor's hidden layer."""
 

@@ -1,4 +1,4 @@
-"""What can go wrong on a GPU, told apart by what must follow.
+"""What can go wrong on a GPU, distinguished by what must follow.
 
 Out of memory is a cell's own reason, wherever it happens. After a capture that failed, the allocator may still believe
 that one is under way; after an illegal access the context answers nothing any more: such a process must end, and the

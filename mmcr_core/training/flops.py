@@ -1,7 +1,7 @@
 """Exact FLOPs of one training step, counted once on meta tensors: no data, no memory, no arithmetic.
 
 A multiply-add counts as two. Counted: every matrix product and convolution of encoder and projector, forward
-and backward, of a momentum copy's forward, and of objectives, by torch's own counter, and those of the nuclear norm,
+and backward, of an EMA teacher's forward, and of objectives, by torch's own counter, and those of the nuclear norm,
 which every run measures, by formula. Not counted: element-wise work, batch norm, Cholesky factors, the views, the
 optimizer.
 """
@@ -56,7 +56,7 @@ def network_flops(
 def caption_flops(
     encoder: EncoderSpec, projector: ProjectorSpec, dims: int, channels: int, size: int, backward: bool = True
 ) -> int:
-    """The same through the text tower for one caption; 0 where there is no such tower."""
+    """The same through the text encoder for one caption; 0 where there is none."""
     with torch.device("meta"):
         network = network_for_one(encoder, projector, dims, channels, size)
         _, tokens = example_inputs(encoder, channels, size, BATCH)

@@ -31,7 +31,7 @@ class Kept(NamedTuple):
 
 def memory_bytes(spec: RunSpec, images: int) -> int:
     """Bytes for `images` of the data set (of shards for those held out and a batch), parameters with gradients and the
-    optimizer's state, a momentum copy, the copies of both in bf16, what one step keeps for backward, the views among
+    optimizer's state, an EMA teacher, the copies of both in bf16, what one step keeps for backward, the views among
     it, and a view's own working space."""
     view = spec.views
     channels = len(view.mean)

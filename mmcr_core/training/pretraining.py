@@ -41,7 +41,7 @@ WARM_UP_STEPS = 3  # eager steps before the training graph is captured; those of
 
 @dataclass(frozen=True)
 class Chunk:
-    """Metrics of the consecutive steps step_first..step_last; `columns` maps names to arrays, a value a step:
+    """Metrics of the consecutive steps step_first..step_last; `columns` maps names to arrays, a value per step:
     step, images, flops (both cumulative), percent_error, nuclear_norm, loss, reconstruction, uniformity,
     learning_rate."""
 
@@ -179,7 +179,7 @@ class Pretraining:
 
     @torch.no_grad()
     def teacher_embeddings(self, batch: tuple[Tensor, ...]) -> Tensor | None:
-        """A batch as the network reads it -> (P, K, D) embeddings of the momentum copy; None where there is none."""
+        """A batch as the network reads it -> (P, K, D) embeddings of the EMA teacher; None where there is none."""
         return None if self.teacher is None else embed(self.teacher, batch, self.spec.precision, self._forward)
 
     def latest_percent_error(self) -> float:

@@ -61,4 +61,4 @@ def fitting(table: Mapping[str, Sequence[str]], width: int | None, spare: Sequen
 def left_out(table: Mapping[str, Sequence[str]], shown: Sequence[str]) -> str:
     """A sentence on the columns that are not shown; empty where all are."""
     gone = [name for name in table if name not in shown]
-    return f"Left out, for want of room: {', '.join(gone)}." if gone else ""
+    return f"Left out for lack of space: {', '.join(gone)}." if gone else ""

@@ -1,4 +1,4 @@
-"""What a run names and no model knows: custom code, timm's architectures, towers, what zero-shot measures look at."""
+"""What a run names and no model knows: custom code, timm's architectures, dual encoders, data of zero-shot measures."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ class CheckpointSettings(_Settings):
     """Seconds between two checkpoints, more where writing them would take over 2 % of the time."""
     keep: Literal["none", "weights", "all"] = "weights"
     """What stays of a finished run: nothing, the network's weights, to measure and to use it, or all that a longer run
-    needs to go on from it."""
+    needs to continue it."""
 
 
 class ResourceSettings(_Settings):

@@ -1,4 +1,4 @@
-"""What stays of a finished run, and what it is good for: measures made good, and longer runs that go on from it.
+"""What stays of a finished run, and what it is good for: backfilled measures, and longer runs that continue it.
 
 `weights/RUN_ID.pt` is torch.save of {run_id, spec, step, network}, with {begun, run} too where all is kept: `run` is
 the state that a longer run continues from.

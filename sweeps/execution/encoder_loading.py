@@ -53,7 +53,7 @@ class TrainedNetwork(nn.Module):
         """n captions -> (n, D) unit embeddings, to be compared with those of images. Raises: UserError where the run
         had no captions."""
         if self._towers is None:
-            raise UserError(f"{self.spec.dataset.name} has images alone, so this network embeds no texts")
+            raise UserError(f"{self.spec.dataset.name} has images only, so this network embeds no texts")
         return embed_texts(self._towers, self.spec, captions)
 
     def forward(self, images: Tensor) -> Tensor:

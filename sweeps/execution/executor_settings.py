@@ -43,7 +43,7 @@ class ExecutorSettings:
     A checkpoint is written every `checkpoint_seconds`, or less often where writing one takes more than
     CHECKPOINT_SHARE of that time; `keep` says what stays of a finished run (none, weights, all); `compiled` and
     `network_compiled`: whether the views are, and encoder and projector; `continues`: run_id of a finished, shorter run
-    that this one goes on from.
+    that this one continues.
     """
 
     device: str = "cpu"
@@ -92,4 +92,4 @@ class RunStart:
     compiled: bool
     trained_seconds: float = 0.0
     network_compiled: bool = False
-    notes: list[str] = field(default_factory=list)  # for its row: what could not stay the same, what it goes on from
+    notes: list[str] = field(default_factory=list)  # for its row: what could not stay the same, what it continues

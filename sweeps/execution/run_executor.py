@@ -216,8 +216,8 @@ class RunExecutor:
             return None
         self.store.drop_trajectory(self.run_id)
         artifacts.copy_beginning(self.store, self.run_id, earlier, state["step"])
-        state["begun"]["notes"] = [*state["begun"]["notes"], f"goes on from run {earlier} at step {state['step']}"]
-        self._notes.append(f"run {self.run_id} goes on from run {earlier} at step {state['step']}")
+        state["begun"]["notes"] = [*state["begun"]["notes"], f"continues run {earlier} from step {state['step']}"]
+        self._notes.append(f"run {self.run_id} continues run {earlier} from step {state['step']}")
         return state
 
     def _train_slice(self, run: Pretraining, seconds: float) -> None:
@@ -289,7 +289,7 @@ class RunExecutor:
                 self.store.drop_checkpoints(self.run_id)
             earlier = self.store.read_run(self.run_id)["error"] if self.store.status(self.run_id) else None
             self._write_row(self._run, status, with_earlier(text, earlier), {})
-        except OSError as error:  # a full or read-only disk: what is there stays, the next launch goes on from it
+        except OSError as error:  # a full or read-only disk: what is there stays, the next launch continues from it
             text = f"the store cannot be written ({error.strerror or error}); {text}"
         progress = self._progress(self._run, status, Ending(reason, text), process_ends)
         self._let_go()

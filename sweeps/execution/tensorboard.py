@@ -1,4 +1,4 @@
-"""TensorBoard files of a run, on request: one scalar a step for each metric of its trajectory."""
+"""TensorBoard files of a run, on request: one scalar per step for each metric of its trajectory."""
 
 from __future__ import annotations
 

@@ -58,7 +58,7 @@ class Cell:
     gpus: float
     cpus: float
     measured: bool
-    continues: str | None = None  # run_id of the shorter run that it goes on from
+    continues: str | None = None  # run_id of the shorter run that it continues
 
 
 def plan(
@@ -157,7 +157,7 @@ def _gpus(resources: ResourceSettings, machine: Machine, memory: int) -> float:
 
 
 def _cpus(resources: ResourceSettings, machine: Machine, cells: int, device: str, memory: int) -> float:
-    """One core a cell, which keeps two cells at once steadier than two threads each; more where fewer cells fit
+    """One core per cell, which keeps two cells at once steadier than two threads each; more where fewer cells fit
     into memory than there are cores, and all cores for one cell. Beside a GPU a cell only launches kernels."""
     if resources.cpus != "auto":
         return resources.cpus

@@ -110,7 +110,7 @@ def _rank_bound(spec: RunSpec) -> float:
 
 
 def rank_warning(cells: tuple[RunSpec, ...]) -> str:
-    """Which cells cannot reach the level of uniform embeddings, whatever they learn; empty where all can."""
+    """Which cells cannot reach the uniform baseline, whatever they learn; empty where all can."""
     bound = [cell for cell in cells if _rank_bound(cell) < min(cell.P, cell.D)]
     if not bound:
         return ""
@@ -118,8 +118,8 @@ def rank_warning(cells: tuple[RunSpec, ...]) -> str:
     rank, needed = _rank_bound(worst), max(min(cell.P, cell.D) for cell in bound)
     level, free = (expected_percent_error(worst.P, worst.D, rank=r) for r in (rank, None))
     return (
-        f"{len(bound)} of {len(cells)} cells cannot reach the level of uniform embeddings: the last hidden layer of "
-        f"the projector bounds the rank of M (by {rank} at P = {worst.P}, D = {worst.D}, where the level is "
+        f"{len(bound)} of {len(cells)} cells cannot reach the uniform baseline: the last hidden layer of "
+        f"the projector bounds the rank of M (by {rank} at P = {worst.P}, D = {worst.D}, where the baseline is "
         f"{level:.3f} instead of {free:.3f}); use projector: {{hidden: [{needed}]}} or more."
     )
 

@@ -61,7 +61,7 @@ def lookup(spec: RunSpec, device: str, threads: int, compile: str) -> Measured |
         return None
 
 
-class Calibration:
+class ProfilingRun:
     """Stands where a `Trial` would: trains for a moment, writes to the cache and not to the store."""
 
     def __init__(self, spec: RunSpec, device: str, threads: int, compile: str) -> None:

@@ -55,7 +55,7 @@ class Sweep:
 
 @dataclass(frozen=True)
 class PendingCells:
-    """Cells to run, those that go on from a shorter run (run_id -> run_id), those that have diverged and are left
+    """Cells to run, those that continue a shorter run (run_id -> run_id), those that have diverged and are left
     alone, how many are done, and what a person should know."""
 
     cells: tuple[RunSpec, ...]
@@ -108,10 +108,10 @@ def remarks(cells: tuple[RunSpec, ...]) -> list[str]:
 
 
 def todo(sweep: Sweep) -> PendingCells:
-    """What is left to do, after damaged rows were set aside and runs of other sweeps were taken over."""
+    """What is left to do, after damaged rows were quarantined and runs of other sweeps reused."""
     store = sweep.store
-    for damaged in store.set_aside_damaged_runs():
-        print(f"{damaged} is damaged and was set aside; its cell is run again", file=sys.stderr)
+    for damaged in store.quarantine_damaged_runs():
+        print(f"{damaged} is damaged and was quarantined; its cell is run again", file=sys.stderr)
     taken = import_finished_runs(store, [run_id(cell) for cell in sweep.cells])
     rows = {row["run_id"]: row for row in store.rows()}
     cells: list[RunSpec] = []
@@ -141,9 +141,9 @@ def todo(sweep: Sweep) -> PendingCells:
     done = len(sweep.cells) - len(cells) - len(diverged)
     note = f"{len(sweep.cells)} cells: {done} have finished already, {len(cells)} to run"
     remarks = [
-        f"{len(taken)} taken over from {', '.join(sorted(set(taken.values())))}" if taken else "",
+        f"{len(taken)} reused from {', '.join(sorted(set(taken.values())))}" if taken else "",
         f"{again} of them finished runs, to be measured again" if again else "",
-        f"{len(continues)} of them go on from shorter runs" if continues else "",
+        f"{len(continues)} of them continue shorter runs" if continues else "",
         f"{len(diverged)} diverged before and are left (--only status=diverged tries again)" if diverged else "",
         f"finished runs without weights lack {', '.join(sorted(lost))}" if lost else "",
         f"finished runs lack in their middle, which only training can measure, {', '.join(sorted(too_late))}"

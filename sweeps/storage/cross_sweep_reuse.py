@@ -1,4 +1,4 @@
-"""Finished runs of other sweeps in the same results folder: a run is its content, so theirs is ours."""
+"""Finished runs of other sweeps in the same results folder are reused: runs are content-addressed."""
 
 from __future__ import annotations
 

@@ -38,8 +38,8 @@ class Finding:
 
 
 def examine(store: Store, repair: bool, track: Callable[[Sequence[str]], Iterable[str]] = iter) -> Iterator[Finding]:
-    """What is wrong in a store. With `repair`: leftovers are removed; damaged files are set aside, and so is what a
-    run cannot be trusted with any more, whose cell the next launch then trains again. `track` may show progress."""
+    """What is wrong in a store. With `repair`: leftovers are removed; damaged files are quarantined, and so is what
+    makes a run unreliable, whose cell the next launch then trains again. `track` may show progress."""
     yield from _leftovers(store, repair)
     yield from _foreign(store)
     cells = store.root / "cells.parquet"
@@ -97,7 +97,7 @@ class _Run:
         row_file = self.store.root / "runs" / f"{self.run_id}.parquet"
         row = read_run_row(row_file) if row_file.exists() else None
         if row_file.exists() and row is None:
-            yield self._aside(row_file, "row cannot be read", "set aside, its cell will be run again")
+            yield self._aside(row_file, "row cannot be read", "quarantined, its cell will be run again")
         elif row is not None and not of_schema(read_table(row_file), RUN_SCHEMA):
             yield Finding(row_file, "columns are not those of this version", LEFT)
         yield from self._trajectory(row_file, row)
@@ -119,7 +119,7 @@ class _Run:
         if row is not None and finished and row["steps"] != reached:
             what = f"holds steps up to {reached}, the row of the finished run says {row['steps']}"
             yield Finding(folder, what, "see below")
-            yield self._aside(row_file, "trajectory is not whole", "its row is set aside, its cell will be run again")
+            yield self._aside(row_file, "trajectory is not whole", "its row is quarantined, its cell will be run again")
         for file in checkpoint_files(self.store.root / "checkpoints" / self.run_id):
             if checkpoint_payload(file) is None:
                 yield self._aside(file, "checkpoint is damaged")
@@ -132,7 +132,7 @@ class _Run:
                 yield Finding(file, "its steps stand in a longer chunk too", "removed" if self.repair else LEFT)
 
     def _measures_and_weights(self) -> Iterator[Finding]:
-        """A launch measures again what is set aside here, where the weights are whole."""
+        """A launch measures again what is quarantined here, where the weights are whole."""
         for file in sorted((self.store.root / "measures" / self.run_id).glob("[0-9]*.parquet")):
             try:
                 whole = read_table(file, page_checksum_verification=True).schema.equals(MEASURE_SCHEMA)
@@ -144,7 +144,7 @@ class _Run:
         if weights.exists() and not _whole_archive(weights):
             yield self._aside(weights, "weights are damaged")
 
-    def _aside(self, file: Path, problem: str, remedy: str = "set aside") -> Finding:
+    def _aside(self, file: Path, problem: str, remedy: str = "quarantined") -> Finding:
         if self.repair:
             self.store.quarantine(file)
         return Finding(file, problem, remedy if self.repair else LEFT)

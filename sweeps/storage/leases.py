@@ -52,7 +52,7 @@ class Lease:
 
     def take(self) -> Owner | None:
         """Take the lease and keep it alive; or return the owner that has it. A lease of the same launch is
-        taken over: its scheduler never runs a cell twice at once, so the earlier process is gone."""
+        replaced: its scheduler never runs a cell twice at once, so the earlier process is gone."""
         while True:
             earlier = self._read(self._of_version_0_1)
             if earlier is not None and self._alive(earlier):
@@ -74,7 +74,7 @@ class Lease:
 
     @property
     def lost(self) -> bool:
-        """Whether another process has taken over in the meantime; its cell is no longer ours to write."""
+        """Whether another process has taken the lease in the meantime; its cell is no longer ours to write."""
         return self._lost
 
     def release(self) -> None:

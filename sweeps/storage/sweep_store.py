@@ -8,9 +8,9 @@
     weights/RUN_ID.pt                    what is kept of a finished run: torch.save of its network
     logs/RUN_ID.txt                      the traceback of a run's last failure
     leases/RUN_ID.json                   who is training a cell now
-    damaged/...                          files that could not be read, set aside
+    damaged/...                          files that could not be read, quarantined
 
-One writer a run. Each file is written under a temporary name in its folder, synced, then renamed. A chunk is
+One writer per run. Each file is written under a temporary name in its folder, synced, then renamed. A chunk is
 written before the checkpoint that follows it, so a replay after a crash overwrites it with the same bytes.
 """
 
@@ -75,10 +75,10 @@ class Store:
         write_atomically(self.root / "runs" / f"{row['run_id']}.parquet", parquet_bytes(table))
 
     def statuses(self) -> dict[str, str]:
-        """run_id -> status of each run that has ended; damaged rows are left out (see `set_aside_damaged_runs`)."""
+        """run_id -> status of each run that has ended; damaged rows are left out (see `quarantine_damaged_runs`)."""
         return {row["run_id"]: row["status"] for row in self.rows()}
 
-    def set_aside_damaged_runs(self) -> list[Path]:
+    def quarantine_damaged_runs(self) -> list[Path]:
         """Move rows that cannot be read to `damaged/`, so that their cells are run again; their new paths."""
         return [self.quarantine(file) for file in self._run_files() if read_run_row(file) is None]
 
@@ -109,7 +109,7 @@ class Store:
         return row
 
     def write_chunk(self, run_id: str, step_first: int, step_last: int, columns: dict[str, Any]) -> None:
-        """Consecutive steps step_first..step_last of a run's trajectory, a value a step in each column."""
+        """Consecutive steps step_first..step_last of a run's trajectory, a value per step in each column."""
         table = pa.table({"run_id": [run_id] * (step_last - step_first + 1), **columns}, schema=TRAJECTORY_SCHEMA)
         path = self.root / "trajectories" / run_id / chunk_name(step_first, step_last)
         write_atomically(path, parquet_bytes(table))

@@ -54,13 +54,13 @@ def test_bad_input_is_exit_code_2_without_a_traceback(sweep, tmp_path, arguments
     assert list(tmp_path.glob("*.csv")) == []
 
 
-DOORS = {
+COMMANDS = {
     "query": ["SELECT 1"], "plot_scaling": [], "plot_double_descent": [], "plot_grid_law": [],
     "plot_multimodal": [], "recommend": ["--flops", "1e12"], "report": [],
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("script", DOORS)
+@pytest.mark.parametrize("script", COMMANDS)
 def test_a_defect_is_one_sentence_that_names_the_file_of_its_traceback(sweep, tmp_path, monkeypatch, script):
     def defective(*places):
         raise ZeroDivisionError("by design")
@@ -69,7 +69,7 @@ def test_a_defect_is_one_sentence_that_names_the_file_of_its_traceback(sweep, tm
     module = importlib.import_module(f"analysis.{script}")
     opens = next(name for name in ("analyze", "open_best", "open_each", "open_results") if hasattr(module, name))
     monkeypatch.setattr(module, opens, defective)
-    ran = invoke(script, sweep, *DOORS[script])
+    ran = invoke(script, sweep, *COMMANDS[script])
     assert ran.returncode == 1 and ran.stderr.count("\n") == 1
     log = Path(re.search(r"report it with (\S+\.log): ZeroDivisionError: by design", ran.stderr).group(1))
     assert "Traceback (most recent call last)" in log.read_text() and "in defective" in log.read_text()
@@ -83,7 +83,7 @@ def test_a_defect_in_a_real_process_leaves_with_code_1(sweep, tmp_path):
     assert "TypeError" in next(tmp_path.glob("*.log")).read_text()
 
 
-@pytest.mark.parametrize("script", [*DOORS, "plot_theory"])
+@pytest.mark.parametrize("script", [*COMMANDS, "plot_theory"])
 def test_help_has_an_example(script):
     ran = run_script(f"analysis/{script}.py", "--help")
     assert ran.returncode == 0

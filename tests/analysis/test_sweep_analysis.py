@@ -227,6 +227,6 @@ def test_why_there_is_no_joint_law_is_known_and_kept(tmp_path, fits_made):
     root = write_sweep(tmp_path / "one", (64,), (2,), steps=300).root
     for _ in range(2):
         analysis = SweepAnalysis(open_results(root))
-        assert analysis.joint_laws == {} and "no law of the grid" in analysis.no_joint_law
+        assert analysis.joint_laws == {} and "no joint scaling law" in analysis.no_joint_law
         fits_made.clear()
     assert not fits_made

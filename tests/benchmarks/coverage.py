@@ -2,7 +2,7 @@
 and realistic noise.
 
 Noise is autoregressive and multiplicative, binned as the analysis bins; seeds differ in level and slope. The target is
-92 to 98 % where a law is true and its parameters can be told apart, which the share of trusted fits says.
+92 to 98 % where a law is true and its parameters can be distinguished, which the share of valid fits says.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from tests.benchmarks.measure import report
 from tests.synthetic import noise
 
 Array = NDArray[np.float64]
-QUOTED, OTHERS = 800, 200  # simulated cells a row: of the law that is quoted, of the others
+SELECTED, OTHERS = 800, 200  # simulated cells per row: of the selected model, of the others
 X = np.arange(120, 3001.0) * 1e9  # a run of 3,000 steps after twice its warm-up
 LEVEL, OFFSET, ALPHA = 0.15, 4.0, 0.4  # of the truth; the offset in units of the smallest x
 SCALES = {0.0: 0.01, 0.6: 0.02, 0.9: 0.03}  # autocorrelation -> standard deviation of the noise
@@ -47,14 +47,14 @@ def truth_of(form: Form) -> Truth:
 
 def main() -> None:
     above = ("theory", "free")
-    cases = [(above, truth_of(above), rho, 1, 0.0, QUOTED) for rho in SCALES]
-    cases += [(above, truth_of(above), 0.6, seeds, slope, QUOTED) for seeds in (2, 3, 4, 5) for slope in (0.0, 0.01)]
-    cases += [(above, Truth(LEVEL, 0.0), rho, 1, 0.0, QUOTED) for rho in SCALES]
+    cases = [(above, truth_of(above), rho, 1, 0.0, SELECTED) for rho in SCALES]
+    cases += [(above, truth_of(above), 0.6, seeds, slope, SELECTED) for seeds in (2, 3, 4, 5) for slope in (0.0, 0.01)]
+    cases += [(above, Truth(LEVEL, 0.0), rho, 1, 0.0, SELECTED) for rho in SCALES]
     others = [form for form in (*POOR, ("free", "none"), ("free", "free")) if form != above]
     cases += [(form, truth_of(form), rho, 1, 0.0, OTHERS) for form in others for rho in SCALES]
     report("coverage", "95 % intervals of simulated cells",
            [row(np.random.default_rng(i), *case) for i, case in enumerate(cases)])  # fmt: skip
-    report("wrong_laws", "Curves that follow no such law: how often the quoted law is not trusted",
+    report("wrong_laws", "Curves that follow no such law: how often the selected model fails a check",
            [found_out(np.random.default_rng(i), *case) for i, case in enumerate(WRONG.items())])  # fmt: skip
     cells = enumerate(itertools.product(POOR, SCALES))
     report("selection", "Intervals of alpha of a law that each cell chooses among the four of few parameters",
@@ -103,7 +103,7 @@ WRONG: dict[str, Callable[[Array], Array]] = {
 
 
 def found_out(rng: np.random.Generator, name: str, curve: Callable[[Array], Array]) -> dict[str, object]:
-    """Share of simulated cells of which the law above the level is not trusted, its chi-square, and what it costs."""
+    """Share of simulated cells of which the law above the baseline fails a check, its chi-square, and what it costs."""
     fits = [_fit([_run(rng, curve(X / X[0]), 0.6)], ("theory", "free"), rng, 0.25) for _ in range(OTHERS)]
     return {
         "curve": name,

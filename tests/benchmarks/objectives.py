@@ -1,5 +1,5 @@
 """Step efficiency of every objective with its published defaults: time of the bare encoder step on a ready batch (of a
-momentum copy its forward too) over that of the full step. The target is 0.85.
+EMA teacher its forward too) over that of the full step. The target is 0.85.
 
 ResNet-18 at 64 pixels from 96, P = 64, K = 2, D = 128, bf16.
 """

@@ -244,7 +244,7 @@ def test_after_a_failed_capture_a_cell_goes_on_in_another_worker_without_graphs(
 
 
 @pytest.mark.slow
-def test_a_damaged_row_is_set_aside_by_the_next_launch(write_grid, tmp_path):
+def test_a_damaged_row_is_quarantined_by_the_next_launch(write_grid, tmp_path):
     grid, store = write_grid(), Store(tmp_path / "r/tiny")
     (cell,) = load_grid(grid).cells
     trial = RunExecutor(cell, store, "tiny")
@@ -253,7 +253,7 @@ def test_a_damaged_row_is_set_aside_by_the_next_launch(write_grid, tmp_path):
     row.write_bytes(b"PAR1")
     ran = run_script("sweeps/launch.py", grid, "--results", tmp_path / "r")
     assert ran.returncode == 0
-    assert f"damaged/runs/{row.name} is damaged and was set aside; its cell is run again" in ran.stderr
+    assert f"damaged/runs/{row.name} is damaged and was quarantined; its cell is run again" in ran.stderr
     assert store.statuses() == {trial.run_id: "finished"}
 
 

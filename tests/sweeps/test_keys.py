@@ -57,7 +57,7 @@ def test_the_committed_schema_is_the_one_that_the_command_writes(tmp_path):
     ("arguments", "said"),
     [
         (["learning_rate"], "'learning_rate' is not a key of a grid file; did you mean 'optimizer.learning_rate'?"),
-        (["optimizer"], "'optimizer' is not a key of a grid file; did you mean 'optimizer'?"),
+        (["optimizr"], "'optimizr' is not a key of a grid file; did you mean 'optimizer'?"),
         (["qqqq"], "'qqqq' is not a key of a grid file; use one of name, objective, dataset, "),
         (["optimizer", "--write", "docs/config_reference.md"], "--write: writes all keys; leave the key out"),
         (["--write", REPOSITORY / "LICENSE"], "LICENSE has no place for it: give a page with the lines '<!-- keys: "),

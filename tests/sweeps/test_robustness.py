@@ -18,7 +18,7 @@ from sweeps.config.settings import ResourceSettings
 from sweeps.execution.ray.cluster import ClusterError, cluster
 from sweeps.monitoring.sweep_status import survey
 from sweeps.planning.plan import Machine, memory_warning, plan, require_memory
-from sweeps.planning.profiling import Calibration, lookup
+from sweeps.planning.profiling import ProfilingRun, lookup
 from sweeps.storage.sweep_store import Store
 from tests.conftest import REPOSITORY, run_script
 
@@ -66,7 +66,7 @@ def test_a_disk_that_is_full_at_the_start_is_named(full_disk, write_grid):
 def test_a_cache_folder_that_cannot_be_made_is_never_fatal(digits_spec, tmp_path, monkeypatch):
     (tmp_path / "file").write_text("no folder")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
-    assert Calibration(digits_spec(), "cpu", 1, False).advance(1).status == "finished"
+    assert ProfilingRun(digits_spec(), "cpu", 1, False).advance(1).status == "finished"
     assert lookup(digits_spec(), "cpu", 1, False) is None
 
 

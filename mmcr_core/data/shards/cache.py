@@ -21,7 +21,7 @@ from mmcr_core.data.shards import urls
 from mmcr_core.data.shards.index import ShardIndex, index
 from mmcr_core.data.shards.tar import Walked, packing, walk
 
-OPEN = 16  # shards at a time: two windows of shard_order.GROUP
+OPEN = 16  # shards at a time: two windows of sampler.GROUP
 Stamp = tuple[int, ...]
 
 

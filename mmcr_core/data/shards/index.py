@@ -8,8 +8,6 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from mmcr_core.data.shards.tar import Member
-
 IMAGE, TEXT, JSON = range(3)
 KINDS = {"jpg": IMAGE, "jpeg": IMAGE, "png": IMAGE, "webp": IMAGE, "txt": TEXT, "json": JSON}
 ABSENT = -1
@@ -28,8 +26,8 @@ class ShardIndex(NamedTuple):
     repeated: tuple[str, ...]
 
 
-def index(members: Iterable[Member]) -> ShardIndex:
-    """The samples among `members`; other members than images, texts and JSON are passed over."""
+def index(members: Iterable[tuple[str, int, int]]) -> ShardIndex:
+    """The samples among `members` (name, offset, size of each); members that are no image, text or JSON are skipped."""
     found: dict[str, list[list[int]]] = {}
     repeated: dict[str, None] = {}
     for name, offset, size in members:

@@ -2,7 +2,7 @@
 
 Of a file on this machine it takes a walk through its headers. At a URL it takes what the server says, where it gives
 an ETag and img2dataset's statistics lie beside the shard; else the shard is copied once, walked and let go. What is
-kept is trusted while size and times of the file, or size, ETag and time at a URL, stay; where there can be no cache
+kept is valid while size and times of the file, or size, ETag and time at a URL, stay; where there can be no cache
 folder, all is found out each time.
 """
 

@@ -1,4 +1,4 @@
-"""Ray Tune over the cells of a plan: one Tune trial a cell, actors reused, the most expensive cell first.
+"""Ray Tune over the cells of a plan: one Tune trial per cell, actors reused, the most expensive cell first.
 
 Ray only schedules. What has happened is in the store: a cell that raises or diverges writes its own row; for
 a worker that died the driver writes it. Ray's experiment state goes to a temporary folder and is dropped.

@@ -19,7 +19,7 @@ from sweeps.execution.run_executor import RunExecutor
 from sweeps.execution.run_metadata import installed_versions
 from sweeps.execution.signals import STOPS, StopFlag
 from sweeps.planning.plan import Cell
-from sweeps.planning.profiling import Calibration
+from sweeps.planning.profiling import ProfilingRun
 from sweeps.storage.run_status import RunStatus
 from sweeps.storage.sweep_store import Store
 
@@ -49,7 +49,7 @@ class CellTrainable(Trainable):  # type: ignore[misc]
 
     def setup(self, config: dict[str, Any], job: Any = None) -> None:
         self._other_code = other_code(job.code)
-        self._trial: RunExecutor | Calibration | None = None
+        self._trial: RunExecutor | ProfilingRun | None = None
         custom_imports.look_in(*job.folders)
         self._job: Job = job
         self._process_ends = False
@@ -70,7 +70,7 @@ class CellTrainable(Trainable):  # type: ignore[misc]
         if self._other_code:
             return  # `step` says so
         if job.calibrate:
-            self._trial = Calibration(cell.spec, device, threads, job.settings.compile)
+            self._trial = ProfilingRun(cell.spec, device, threads, job.settings.compile)
             return
         settings = ExecutorSettings.of(job.settings, device, threads, cell.continues, job.tensorboard)
         self._trial = RunExecutor(cell.spec, Store(job.root), job.settings.name, settings, launch=job.launch)

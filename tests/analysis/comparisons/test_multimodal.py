@@ -24,7 +24,7 @@ def table(tmp_path_factory):
     return measurements(open_results(store.root))
 
 
-def test_runs_of_the_commonest_budget_are_compared_and_the_others_named(table):
+def test_runs_of_the_most_common_budget_are_compared_and_the_others_named(table):
     compared, remark = at_equal_images(table)
     assert set(compared["images"]) == {8160, 8192} and compared["run_id"].nunique() == 12
     assert "from 8,160 to 16,384 images" in remark and "of 13 runs the 12" in remark

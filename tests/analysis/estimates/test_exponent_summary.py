@@ -1,4 +1,4 @@
-"""What exponents mean, in words that can be checked."""
+"""A summary of what exponents mean, which can be checked."""
 
 import re
 

@@ -25,13 +25,13 @@ def test_a_trained_cell_is_what_was_measured_and_widens_beyond():
     assert error[2] < error[1]
 
 
-def test_ends_of_runs_are_foretold_from_their_first_quarter():
+def test_ends_of_runs_are_predicted_from_their_first_quarter():
     error, coverage, runs = backtest(points(deviation=0.1), ABOVE)
     assert runs == 32
     assert error < 0.03 and coverage >= 0.85
 
 
-def test_curves_that_bend_after_the_first_quarter_are_foretold_badly_and_show_it():
+def test_curves_that_bend_after_the_first_quarter_are_predicted_badly_and_show_it():
     def bent(P, D, K, steps):
         return law(P, D, K, steps) * np.where(steps > 3000, (steps / 3000) ** -0.6, 1.0)
 

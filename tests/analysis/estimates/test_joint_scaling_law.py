@@ -30,7 +30,7 @@ def test_the_law_of_the_grid_is_recovered_and_its_floor_found(laws):
         assert low - 0.01 <= truth <= high + 0.01, column
 
 
-def test_expensive_cells_are_foretold_from_cheap_ones(laws):
+def test_expensive_cells_are_predicted_from_cheap_ones(laws):
     best = laws[0]
     assert best.tested == 10  # three tenths of 32 cells
     assert best.error < 0.02 and best.coverage >= 0.8
@@ -91,7 +91,7 @@ def test_an_offset_that_depends_on_the_cell_is_recovered():
     assert np.isnan(table.loc["steps", "s"]) and table["s0"].nunique() == 1
 
 
-def test_views_by_formula_come_first_where_they_foretell_better():
+def test_views_by_formula_come_first_where_they_predict_better():
     rng, cells = np.random.default_rng(0), {}
     for P in (32, 64, 128):
         for D in (32, 64, 128):

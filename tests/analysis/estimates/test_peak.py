@@ -38,9 +38,9 @@ def test_intervals_hold_the_truth_about_as_often_as_they_say():
 @pytest.mark.parametrize(
     ("error", "reason"),
     [
-        ([0.1, 0.2, 0.3, 0.4, 0.5], "at an end"),
-        ([0.5, 0.4, 0.3, 0.2, 0.1], "at an end"),
-        ([0.2, 0.2, 0.2, 0.2, 0.2], "at an end|within the noise"),
+        ([0.1, 0.2, 0.3, 0.4, 0.5], "at the edge"),
+        ([0.5, 0.4, 0.3, 0.2, 0.1], "at the edge"),
+        ([0.2, 0.2, 0.2, 0.2, 0.2], "at the edge|within the noise"),
         ([0.2, 0.2, 0.201, 0.2, 0.2], "within the noise"),
     ],
 )

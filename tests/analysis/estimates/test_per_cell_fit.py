@@ -46,7 +46,7 @@ def test_errors_below_the_reference_have_no_law_above_it_and_say_so():
         and np.isnan(row["alpha"])
     )
     assert ("mmcr", 64, 64, 2, "theory", "none") not in fits
-    assert table.loc[table["chosen"], "floor"].tolist() == ["none"]  # the cell is quoted without it
+    assert table.loc[table["chosen"], "floor"].tolist() == ["none"]  # the cell's model is selected without it
 
 
 def test_the_right_floor_extrapolates_best_and_has_the_least_aicc():
@@ -120,7 +120,7 @@ def test_the_form_that_made_the_cells_is_chosen_for_all_of_them(curve, form):
     assert mine["trusted"].all()
 
 
-def test_a_cell_below_the_level_is_quoted_by_the_best_of_what_it_has():
+def test_a_cell_below_the_baseline_is_described_by_the_best_of_what_it_has():
     rows = [
         {"variant": "m", "P": 64, "D": D, "K": 2, "floor": floor, "offset": offset, "aicc": aicc}
         for D in (64, 128)
@@ -144,9 +144,9 @@ def test_laws_of_each_seed_are_fitted_by_themselves():
 
 def test_forms_are_compared_on_and_off_the_diagonal():
     table, _ = fit_table(grid_of(lambda P, D, x: expected_percent_error(P, D) + 0.2 * (x / 1e9) ** -0.4), "flops")
-    contest = compare_forms(table).set_index(["cells", "law"])
-    assert contest.loc[("P = D", "e_inf + A x^-alpha"), "chosen"] == 4
-    assert contest.loc[("P ≠ D", "e_inf + A x^-alpha"), "chosen"] == 12
-    assert contest["least AICc"].sum() == 16
-    off = contest.loc["P ≠ D"]
+    compared = compare_forms(table).set_index(["cells", "law"])
+    assert compared.loc[("P = D", "e_inf + A x^-alpha"), "chosen"] == 4
+    assert compared.loc[("P ≠ D", "e_inf + A x^-alpha"), "chosen"] == 12
+    assert compared["least AICc"].sum() == 16
+    off = compared.loc["P ≠ D"]
     assert off["median held-out error"].idxmin() != "A x^-alpha" and off.loc["A x^-alpha", "median chi-square"] > 3

@@ -141,4 +141,4 @@ def test_too_few_cells_have_no_answer(tmp_path):
     store = Store(tmp_path / "one")
     write_run(store, spec(64, 64, 2, steps=200), 0.3 * np.arange(1.0, 201) ** -0.1)
     ran = invoke("recommend", store.root, "--flops", 1e12)
-    assert ran.returncode == 2 and "no law of the grid" in ran.stderr
+    assert ran.returncode == 2 and "no joint scaling law" in ran.stderr

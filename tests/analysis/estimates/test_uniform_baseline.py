@@ -1,4 +1,4 @@
-"""The level of uniform embeddings, as far as a cell's network can have them."""
+"""The uniform baseline, as far as a cell's network can have them."""
 
 import numpy as np
 import pandas as pd
@@ -36,7 +36,7 @@ def test_rows_without_the_number_of_images_take_it_from_their_spec():
 
 @pytest.fixture
 def bound(tmp_path):
-    """Cells whose network has 32 units before the last layer, above the level that these leave it."""
+    """Cells whose network has 32 units before the last layer, above the uniform baseline of that rank."""
 
     def curve(P, D, K, flops):
         return expected_percent_error(P, D, rank=32) + 0.4 * (flops / FLOPS) ** -0.4
@@ -47,7 +47,7 @@ def bound(tmp_path):
     return open_results(store.root)
 
 
-def test_cells_are_fitted_above_the_level_that_their_rank_allows(bound):
+def test_cells_are_fitted_above_the_baseline_that_their_rank_allows(bound):
     for (_, P, D, _), cell in measured_cells(bound).items():
         assert cell.level.rank == 32
         fit = fit_cell(cell, P, D, "theory", bootstrap=50)

@@ -1,4 +1,4 @@
-"""Power-law fits against known truth, and their doubts."""
+"""Power-law fits against known truth, and the checks they fail."""
 
 import numpy as np
 import pytest

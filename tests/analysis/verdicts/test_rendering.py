@@ -1,4 +1,4 @@
-"""One verdict in words: in a page, in the terminal, as JSON."""
+"""One verdict rendered: in a page, in the terminal, as JSON."""
 
 import json
 

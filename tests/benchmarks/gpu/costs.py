@@ -12,7 +12,7 @@ MARGIN = 1.15
 
 @dataclass
 class Costs:
-    """Images a second and seconds beside the steps, by (P, K)."""
+    """Images per second and seconds beside the steps, by (P, K)."""
 
     rates: dict[tuple[int, int], float] = field(default_factory=dict)
     overheads: dict[tuple[int, int], float] = field(default_factory=dict)

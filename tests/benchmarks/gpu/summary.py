@@ -1,4 +1,4 @@
-"""What came out, in words and tables: from the rows alone, so that it can be written again anywhere."""
+"""What came out, as text and tables: from the rows alone, so that it can be written again anywhere."""
 
 from __future__ import annotations
 

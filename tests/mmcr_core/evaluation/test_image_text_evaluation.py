@@ -1,4 +1,4 @@
-"""What is measured of towers on held-out pairs, and on another labeled set."""
+"""What is measured of dual encoders on held-out pairs, and on another labeled set."""
 
 import pytest
 import torch

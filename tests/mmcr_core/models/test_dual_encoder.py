@@ -1,4 +1,4 @@
-"""Two towers as open_clip builds them, their configurations and tokens."""
+"""Dual encoders as open_clip builds them, their configurations and tokens."""
 
 import json
 import pickle
@@ -120,7 +120,7 @@ def test_a_resnet_tower_is_built(pairs_spec):
         ("ViT-B-33", "'ViT-B-33' is no configuration of open_clip .*, nor tiny.*; did you mean ViT-B-32"),
         ("ViT-B-16-SigLIP", "hf_tokenizer_name, a tokenizer that must be downloaded"),
         ("coca_ViT-B-32", "has multimodal_cfg, a decoder"),
-        ("roberta-ViT-B-32", "hf_model_name, a text tower that must be downloaded"),
+        ("roberta-ViT-B-32", "hf_model_name, a text encoder that must be downloaded"),
         ("{tmp}/none.json", "none.json' cannot be read .*; give the path of a JSON file"),
         ("{tmp}/broken.json", "broken.json' is not a file of JSON .*; mend it"),
         ("{tmp}/list.json", "must hold a mapping with embed_dim, vision_cfg and text_cfg"),

@@ -1,4 +1,4 @@
-"""BYOL against its published formula, and its momentum copy in a run."""
+"""BYOL against its published formula, and its EMA teacher in a run."""
 
 import math
 from importlib import import_module

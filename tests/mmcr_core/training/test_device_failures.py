@@ -1,4 +1,4 @@
-"""Failures of a device, told apart by what must follow."""
+"""Failures of a device, distinguished by what must follow."""
 
 import pytest
 import torch

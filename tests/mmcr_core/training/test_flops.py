@@ -63,7 +63,7 @@ def test_objectives_count_their_own_products_beside_the_nuclear_norm_that_every_
     assert flops_per_step(spec) - flops_per_step(digits_spec()) == 6 * spec.P * spec.D**2
 
 
-def test_a_momentum_copy_counts_its_forward_and_a_predictor_its_products(digits_spec):
+def test_an_ema_teacher_counts_its_forward_and_a_predictor_its_products(digits_spec):
     mmcr, byol = digits_spec(), digits_spec(objective=objective_spec("byol", predictor_hidden=64))
     network = (mmcr.encoder, mmcr.projector, mmcr.D, 1, mmcr.views.size)
     forward, views = network_flops(*network, backward=False), mmcr.P * mmcr.K

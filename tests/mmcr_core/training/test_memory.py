@@ -76,7 +76,7 @@ def test_memory_grows_with_the_batch_and_falls_with_bf16(digits_spec):
     assert memory_bytes(digits_spec(P=512), 0) > memory_bytes(digits_spec(P=512, precision="bf16"), 0)
 
 
-def test_a_momentum_copy_and_a_predictor_are_counted(digits_spec):
+def test_an_ema_teacher_and_a_predictor_are_counted(digits_spec):
     mmcr, byol = digits_spec(), digits_spec(objective=objective_spec("byol", predictor_hidden=512))
     run = Pretraining(byol, "meta")
     more = memory_bytes(byol, 0) - memory_bytes(mmcr, 0)

@@ -64,7 +64,7 @@ def test_a_step_costs_each_view_and_each_caption(pairs_spec):
         flops_per_step(pairs_spec(K=K, dataset=DatasetSpec("glyphs", captions=captions)))
         for K, captions in ((2, 1), (3, 1), (3, 2))
     )
-    assert one < again < more  # a caption's tower is the smaller one
+    assert one < again < more  # the text encoder is the smaller one
 
 
 def test_a_limit_trains_on_so_many_pairs(pairs_spec):

@@ -1,4 +1,4 @@
-"""What is left of an exception at the door: one sentence and an exit code."""
+"""What a command makes of an exception: one sentence and an exit code."""
 
 import errno
 import re

@@ -24,7 +24,7 @@ def test_a_table_spares_columns_in_order_until_it_fits():
     assert fitting(TABLE, table_width(TABLE), spare) == list(TABLE)
     assert fitting(TABLE, table_width(TABLE) - 1, spare) == ["cell", "run_id", "memory"]
     assert fitting(TABLE, 10, spare) == ["cell", "memory"]
-    assert left_out(TABLE, ["cell", "memory"]) == "Left out, for want of room: run_id, starts."
+    assert left_out(TABLE, ["cell", "memory"]) == "Left out for lack of space: run_id, starts."
     assert left_out(TABLE, list(TABLE)) == ""
 
 

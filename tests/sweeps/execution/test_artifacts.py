@@ -1,4 +1,4 @@
-"""What stays of a finished run: measures made good from its weights, longer runs that go on from it."""
+"""What stays of a finished run: measures backfilled from its weights, longer runs that continue it."""
 
 import json
 
@@ -109,9 +109,9 @@ def test_a_longer_run_goes_on_from_a_shorter_one_and_is_the_run_bit_for_bit(tmp_
     continues = runs_to_continue(store, [long])
     assert list(continues.values()) == [earlier]
     run_id, progress = finish(long, store, continues=earlier)
-    assert f"run {run_id} goes on from run {earlier} at step {steps}" in progress.notes
+    assert f"run {run_id} continues run {earlier} from step {steps}" in progress.notes
     row = store.read_run(run_id)
-    assert json.loads(row["versions"])["notes"] == [f"goes on from run {earlier} at step {steps}"]
+    assert json.loads(row["versions"])["notes"] == [f"continues run {earlier} from step {steps}"]
     whole = Store(tmp_path / "whole")
     finish(long, whole)
     pd.testing.assert_frame_equal(store.read_trajectory(run_id), whole.read_trajectory(run_id), check_exact=True)
@@ -169,7 +169,7 @@ def test_a_launch_measures_what_is_missing_and_goes_on_from_shorter_runs(write_g
     assert ran.returncode == 0, ran.stderr
     assert ran.stderr.splitlines()[0] == (
         "2 cells: 0 have finished already, 2 to run; 1 of them finished runs, to be measured again; "
-        "1 of them go on from shorter runs"
+        "1 of them continue shorter runs"
     )
     third = run_script("sweeps/launch.py", second, "--results", tmp_path / "r")
     assert "2 have finished already, 0 to run" in third.stderr

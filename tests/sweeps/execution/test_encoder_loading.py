@@ -95,5 +95,5 @@ def test_towers_embed_images_and_texts_as_they_were_measured(tmp_path, pairs_spe
 
 def test_a_network_of_images_alone_embeds_no_texts(trained):
     folder, run_id, _ = trained
-    with pytest.raises(UserError, match="digits has images alone"):
+    with pytest.raises(UserError, match="digits has images only"):
         load_encoder(folder, run_id).texts(["a digit"])

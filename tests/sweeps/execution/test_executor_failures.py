@@ -234,7 +234,7 @@ def ended(how, tmp_path, digits_spec, monkeypatch):
     if how == "interrupted":
         trial.advance(1e-9)
         trial.stop()
-    elif how == "taken over":
+    elif how == "lease lost":
         trial.advance(1e-9)
         trial._lease._lost = True
         assert trial.advance(1).status == "left"
@@ -254,7 +254,7 @@ HOW = [
     "out of memory",
     "capture failed",
     "interrupted",
-    "taken over",
+    "lease lost",
 ]
 
 

@@ -12,7 +12,7 @@ from mmcr_core.training import Pretraining
 from sweeps.config.settings import ResourceSettings
 from sweeps.planning import profiling
 from sweeps.planning.plan import CELL_OVERHEAD_SECONDS, Machine, plan
-from sweeps.planning.profiling import Calibration, lookup, measure, shape_key
+from sweeps.planning.profiling import ProfilingRun, lookup, measure, shape_key
 from tests.conftest import run_script
 
 CPU = Machine(gpus=0, cpus=1, gpu_memory_bytes=0, flops_per_second=1e11)
@@ -22,7 +22,7 @@ def test_a_measurement_is_kept_for_its_shape_and_used_by_plans(digits_spec):
     spec = digits_spec()
     assert lookup(spec, "cpu", 1, "off") is None
     assert not plan((spec,), ResourceSettings(), CPU)[0].measured
-    assert Calibration(spec, "cpu", 1, "off").advance(1).status == "finished"
+    assert ProfilingRun(spec, "cpu", 1, "off").advance(1).status == "finished"
     kept = lookup(spec, "cpu", 1, "off")
     assert kept.seconds_per_step > 0 and kept.other_seconds > 0 and kept.memory_bytes > 1 << 20
     longer = digits_spec(budget=BudgetSpec(steps=1000), seed=3)
@@ -51,7 +51,7 @@ def test_shapes_differ_in_what_changes_the_cost_of_a_step_only(digits_spec):
 
 
 def test_what_an_older_version_measured_is_not_used(digits_spec, monkeypatch):
-    Calibration(digits_spec(), "cpu", 1, "off").advance(1)
+    ProfilingRun(digits_spec(), "cpu", 1, "off").advance(1)
     assert lookup(digits_spec(), "cpu", 1, "off") is not None
     monkeypatch.setattr(profiling, "VERSION", profiling.VERSION + 1)
     assert lookup(digits_spec(), "cpu", 1, "off") is None
@@ -104,7 +104,7 @@ def test_steps_on_a_gpu_are_timed_by_its_events_after_every_capture(digits_spec,
 
 def test_a_shape_that_cannot_run_is_left_to_its_cell(tmp_path, digits_spec):
     spec = digits_spec(dataset=DatasetSpec("parquet", path=str(tmp_path / "none.parquet")))
-    progress = Calibration(spec, "cpu", 1, "off").advance(1)
+    progress = ProfilingRun(spec, "cpu", 1, "off").advance(1)
     assert progress.status == "failed" and "does not exist" in progress.error
     assert lookup(spec, "cpu", 1, "off") is None
 

@@ -193,7 +193,7 @@ def test_compact_refuses_a_newer_schema_in_one_sentence(store):
     assert ran.stderr.count("\n") == 1 and "schema_version 2" in ran.stderr
 
 
-def test_a_damaged_row_and_checkpoint_are_set_aside(store):
+def test_a_damaged_row_and_checkpoint_are_quarantined(store):
     row = sorted((store.root / "runs").iterdir())[0]
     row.write_bytes(row.read_bytes()[:-20])
     store.write_checkpoint("r", 5, b"state")
@@ -293,7 +293,7 @@ def test_a_damaged_run_is_trained_again_by_the_next_trial(tmp_path, digits_spec)
     assert store.read_trajectory(trial.run_id).equals(good)
 
 
-def test_damaged_weights_and_measures_are_set_aside_and_measured_again_where_that_can_be(tmp_path, digits_spec):
+def test_damaged_weights_and_measures_are_quarantined_and_measured_again_where_that_can_be(tmp_path, digits_spec):
     from sweeps.execution.run_executor import RunExecutor
 
     store = Store(tmp_path)

@@ -30,7 +30,7 @@ def test_what_is_left_of_the_peak_is_judged_by_the_aspect_above_the_baseline():
      (0.05, 0.4, "refuted")],
 )  # fmt: skip
 def test_predictions_are_judged_by_error_and_coverage(monkeypatch, error, coverage, decision):
-    monkeypatch.setattr("analysis.verdicts.claims.joint_law.in_words", lambda law: [])
+    monkeypatch.setattr("analysis.verdicts.claims.joint_law.describe_exponents", lambda law: [])
     form = SimpleNamespace(floor="theory", offset="free", aspect=True)
     best = SimpleNamespace(form=form, error=error, coverage=coverage, tested=10, test=None)
     verdict = judge_prediction(SimpleNamespace(joint_laws=[best]))
