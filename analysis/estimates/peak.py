@@ -15,8 +15,6 @@ from analysis.results.results import Results
 Array = NDArray[np.float64]
 LEVEL = 0.95
 SIGNIFICANCE = 0.001  # of `p_value`: so often may a flat line look as peaked; a grid has dozens of lines
-    0.001  # of p_value: a flat line with the same noise may look as peaked so often: a grid has dozens of lines
-)
 BATCHES_FREEDOM = 7  # degrees of freedom of a standard error by batch means
 FLAT = 20_000  # simulated flat lines behind `p_value`
 
