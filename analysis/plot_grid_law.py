@@ -1,7 +1,7 @@
 """One law of steps, P, D and K for the whole grid: its exponents, and how it predicts the most expensive cells.
 
 Writes figures/collapse.{png,pdf} (all cells on one curve), figures/forecast.{png,pdf}, figures/isoflop.{png,pdf} (error
-against P at fixed compute) and grid_law.parquet.
+against P at fixed compute) and joint_law.parquet.
 """
 
 from __future__ import annotations

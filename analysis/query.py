@@ -1,4 +1,4 @@
-"""SQL over the tables `runs`, `trajectories`, `measures`, `fits`, `peaks`, `grid_law` of a sweep, or of several.
+"""SQL over the tables `runs`, `trajectories`, `measures`, `fits`, `peaks`, `joint_law` of a sweep, or of several.
 
 python analysis/query.py results/quickstart "SELECT P, D, percent_error FROM runs ORDER BY D, P"
 python analysis/query.py results/A results/B "SELECT sweep, K, avg(percent_error) FROM runs GROUP BY ALL"

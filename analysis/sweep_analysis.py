@@ -4,7 +4,7 @@ analysis = SweepAnalysis(open_results("results/quickstart"))
 analysis.fits, analysis.peaks, analysis.joint_law                # tables: per-cell scaling laws, peaks, joint laws
 
 What takes long is kept in the sweep's folder and read by later processes, as long as the store has the same content
-(see `kept_files`): the tables `fits`, `peaks` and `grid_law`, and beside them what figures need of the fits
+(see `kept_files`): the tables `fits`, `peaks` and `joint_law`, and beside them what figures need of the fits
 themselves, such as their bootstrap replicates.
 """
 
@@ -169,7 +169,7 @@ class SweepAnalysis:
     @cached_property
     def joint_law(self) -> pd.DataFrame:
         """The joint laws as a table, see `law_table`."""
-        return self._table("grid_law", lambda: law_table(self.joint_laws))
+        return self._table("joint_law", lambda: law_table(self.joint_laws))
 
     @cached_property
     def forecasters(self) -> dict[str, Forecaster]:
@@ -219,8 +219,8 @@ class SweepAnalysis:
         self._ask("peaks", self.peaks)
 
     def write_joint_law(self) -> None:
-        """Make `grid_law.parquet` the table of `joint_law`."""
-        self._ask("grid_law", self.joint_law)
+        """Make `joint_law.parquet` the table of `joint_law`."""
+        self._ask("joint_law", self.joint_law)
 
     def _ask(self, name: str, frame: pd.DataFrame, **options: str) -> None:
         if self.kept.read(name, self.options(**options)) is None:

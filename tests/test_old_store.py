@@ -25,7 +25,7 @@ EXPECTED = STORES / "expected"
 FACTS = json.loads((EXPECTED / "facts.json").read_text())
 INTERRUPTED, BEING_TRAINED, WITH_WEIGHTS = FACTS["interrupted"], FACTS["being_trained"], FACTS["with_weights"]
 STEPS = 1100
-P_VALUE = "chance"  # the column of peaks.parquet, as version 0.1 called it
+P_VALUE = "p_value"  # the column of peaks.parquet that version 0.1 called chance
 
 
 @pytest.fixture
@@ -116,7 +116,11 @@ def test_analysis_reads_all_its_tables(store):
     assert len(peaks) == 6 and (peaks["largest_at"] == 0).all()
     assert (peaks.loc[peaks["found"], P_VALUE] < 0.001).tolist() == [True, True]
     assert len(results.fits()) == 54 and results.fits()["alpha"].notna().any()
-    assert results.sql("SELECT count(*) AS n FROM grid_law")["n"][0] == 38
+    assert "chance" not in peaks and peaks.columns[-1] == "sweep"
+    assert results.sql(f"SELECT count({P_VALUE}) AS n FROM peaks WHERE found")["n"][0] == 2
+    for name in ("joint_law", "grid_law", "Grid_Law"):  # the name of version 0.1 is understood
+        assert results.sql(f"SELECT count(*) AS n FROM {name}")["n"][0] == 38
+    assert "grid_law" not in set(results.columns()["table"]) and not (store / "joint_law.parquet").exists()
 
 
 def test_analysis_computes_them_as_they_were(store):

@@ -33,7 +33,7 @@ EXAMPLES = {
     ),
     "The laws of the grid, the best first (after plot_grid_law.py)": (
         'SELECT floor, "offset", aspect, "column", alpha, alpha_low, alpha_high, s, test_error, test_coverage '
-        "FROM grid_law"
+        "FROM joint_law"
     ),
     "Peaks (after plot_double_descent.py)": (
         'SELECT along, "at", K, location, location_low, location_high, prominence FROM peaks WHERE found'

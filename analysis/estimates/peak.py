@@ -14,9 +14,9 @@ from analysis.results.results import Results
 
 Array = NDArray[np.float64]
 LEVEL = 0.95
-CHANCE = 0.001  # a flat line with the same noise may look as peaked so often: a grid has dozens of lines
+SIGNIFICANCE = 0.001  # of `p_value`: so often may a flat line look as peaked; a grid has dozens of lines
 BATCHES_FREEDOM = 7  # degrees of freedom of a standard error by batch means
-FLAT = 20_000  # simulated flat lines behind `chance`
+FLAT = 20_000  # simulated flat lines behind `p_value`
 
 
 @dataclass(frozen=True)
@@ -25,9 +25,9 @@ class Peak:
 
     `largest_at`: log2(P / D) of the largest measured error; `location`: the peak by a parabola through it and
     its neighbors, with `interval`; `height`: the largest error; `prominence`: its height above the higher of
-    the lowest errors on its two sides; `chance`: how often a flat line with the same noise has a peak of such
+    the lowest errors on its two sides; `p_value`: how often a flat line with the same noise has a peak of such
     prominence. `found` is False, with the `reason`, where there is no peak between the ends of what was
-    measured, or noise explains it; location, interval, prominence and chance are then NaN.
+    measured, or noise explains it; location, interval, prominence and p_value are then NaN.
     """
 
     largest_at: float
@@ -35,7 +35,7 @@ class Peak:
     interval: tuple[float, float]
     height: float
     prominence: float
-    chance: float
+    p_value: float
     found: bool
     reason: str
 
@@ -84,13 +84,13 @@ def find_peak(
         return absent("maximum at the edge of the grid; a peak needs both sides")
     rng = np.random.default_rng(seed)
     flat = _prominence(noise * rng.standard_t(freedom, (FLAT, len(noise))))
-    chance = float((1 + np.sum(flat >= prominence)) / (1 + FLAT)) if prominence > 0 else 1.0
-    if chance > CHANCE:
-        return absent(f"the rise of {prominence:.4f} is within the noise (flat lines show it with p = {chance:.2g})")
+    p_value = float((1 + np.sum(flat >= prominence)) / (1 + FLAT)) if prominence > 0 else 1.0
+    if p_value > SIGNIFICANCE:
+        return absent(f"the rise of {prominence:.4f} is within the noise (flat lines show it with p = {p_value:.2g})")
     draws = height + noise * rng.standard_t(freedom, (bootstrap, len(height)))
     low, high = np.quantile([_vertex(position, draw) for draw in draws], [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     location, tallest = _vertex(position, height), float(height[top])
-    return Peak(float(position[top]), location, (float(low), float(high)), tallest, prominence, chance, True, "")
+    return Peak(float(position[top]), location, (float(low), float(high)), tallest, prominence, p_value, True, "")
 
 
 def _prominence(heights: Array) -> Array:
@@ -133,7 +133,7 @@ def peak_table(runs: pd.DataFrame, spread: pd.Series | None = None) -> pd.DataFr
     Args: runs: finished runs as `Results.runs()` gives them; spread: standard error of each run's
         percent_error, indexed by run_id.
     Returns: variant, K, along (`P` or `D`), at (the value of the other), runs, largest_at, location,
-        location_low, location_high, height, prominence, chance, found, reason. Positions are in log2(P / D).
+        location_low, location_high, height, prominence, p_value, found, reason. Positions are in log2(P / D).
     """
     rows = []
     for along, other in (("P", "D"), ("D", "P")):
@@ -153,7 +153,7 @@ def peak_table(runs: pd.DataFrame, spread: pd.Series | None = None) -> pd.DataFr
                     "location_high": peak.interval[1],
                     "height": peak.height,
                     "prominence": peak.prominence,
-                    "chance": peak.chance,
+                    "p_value": peak.p_value,
                     "found": peak.found,
                     "reason": peak.reason,
                 }

@@ -17,7 +17,7 @@ FAR = 1.6  # how much further than the largest data set the baseline is drawn
 
 
 def draw_levels(table: pd.DataFrame) -> Figure:
-    """Rows K, columns D: percent error (hollow) and 1 - u (filled) against N for each P, over the baseline e_inf(P, D, N),
+    """Rows K, columns D: percent error (hollow) and 1 - u (filled) against N for each P, over the baseline e_inf,
     which is 0 where a batch is the whole set, and its limit of endless data (dotted)."""
     views, dims, sizes = (sorted(table[name].unique()) for name in ("K", "D", "P"))
     color = colors(sizes)

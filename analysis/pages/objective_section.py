@@ -1,5 +1,5 @@
-"""The report's sections on objectives and on measures made along the way: figures, what differs in words, what ranks
-with the percent error."""
+"""The report's sections on objectives and on measures made along the way: figures, a summary of what differs, what
+ranks with the percent error."""
 
 from __future__ import annotations
 

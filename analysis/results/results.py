@@ -1,4 +1,4 @@
-"""Sweeps' tables as pandas frames and as SQL: `runs`, `trajectories`, `measures`, `fits`, `peaks`, `grid_law`.
+"""Sweeps' tables as pandas frames and as SQL: `runs`, `trajectories`, `measures`, `fits`, `peaks`, `joint_law`.
 
 Of several sweeps each table is the union, distinguished by its column `sweep`. The same cell of two sweeps has the same
 run_id, so that tables are joined USING (sweep, run_id). SQL sees only these tables: see `sandboxed_sql`.
@@ -18,7 +18,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.dataset as pds
 
-from analysis.results import sandboxed_sql
+from analysis.results import old_names, sandboxed_sql
 from analysis.results.best_hyperparameter import best_over
 from analysis.results.errors import ResultsError
 from analysis.results.sweep_folder import SCHEMAS, TABLES, WRITTEN, SweepFolder, sweep_folders
@@ -120,9 +120,15 @@ class Results:
     def sql(self, query: str) -> pd.DataFrame:
         """Answer of an SQL query over the tables; a table that only some of the sweeps have is noted on stderr.
         Raises ResultsError with DuckDB's reason."""
-        frame = self._reading(lambda: sandboxed_sql.answer(query, self._datasets()), query)
+        frame = self._reading(lambda: sandboxed_sql.answer(query, self._named_in(query)), query)
         self._note_absent(query)
         return frame
+
+    def _named_in(self, query: str) -> dict[str, pds.Dataset]:
+        """All tables, and those that a query calls by an older name under that name too."""
+        tables = self._datasets()
+        before = {old: new for old, new in old_names.TODAY.items() if new in tables and _mentions(query, old)}
+        return tables | {old: tables[new] for old, new in before.items()}
 
     def _written(self, table: str) -> pd.DataFrame:
         dataset = self._reading(self._datasets).get(table)
@@ -170,7 +176,7 @@ class Results:
 
     def _note_absent(self, query: str) -> None:
         for table in TABLES if len(self._folders) > 1 else ():
-            if re.search(rf"\b{table}\b", query, re.IGNORECASE):
+            if any(_mentions(query, name) for name in old_names.stems(table)):
                 without = [str(folder.root) for folder in self._folders if not folder.files(table)]
                 remedy = f"; run: python analysis/{WRITTEN[table]} RESULTS" if table in WRITTEN else ""
                 if without:
@@ -181,9 +187,13 @@ class Results:
         if "Parser Error" in reason and re.search(r"\boffset\b", query, re.IGNORECASE):
             reason += ' (the column offset is also a word of SQL: write "offset" in double quotes)'
         for table, script in WRITTEN.items():
-            if re.search(rf"Table with name {table} ", reason, re.IGNORECASE):
+            if any(_mentions(reason, f"Table with name {name}") for name in old_names.stems(table)):
                 return f"there is no table {table} yet; run: python analysis/{script} {self._folders[0].root}"
         return reason
+
+
+def _mentions(text: str, name: str) -> bool:
+    return re.search(rf"\b{name}\b", text, re.IGNORECASE) is not None
 
 
 WIDEST = {"promote_options": "permissive"}  # a column that one sweep has as whole numbers and another as fractions

@@ -13,13 +13,14 @@ import pyarrow as pa
 import pyarrow.dataset as pds
 import pyarrow.fs as pafs
 
+from analysis.results import old_names
 from analysis.results.errors import ResultsError
 from sweeps.storage.chunks import is_chunk, visible_chunks
 from sweeps.storage.filesystems import file_system, is_local, resolved, to_path
 from sweeps.storage.schemas import MEASURE_SCHEMA, RUN_SCHEMA, SCHEMA_VERSION, TRAJECTORY_SCHEMA
 from sweeps.storage.sweep_store import is_run_file
 
-WRITTEN = {"fits": "plot_scaling.py", "peaks": "plot_double_descent.py", "grid_law": "plot_grid_law.py"}  # and by what
+WRITTEN = {"fits": "plot_scaling.py", "peaks": "plot_double_descent.py", "joint_law": "plot_grid_law.py"}  # and by what
 SCHEMAS = {"runs": RUN_SCHEMA, "trajectories": TRAJECTORY_SCHEMA, "measures": MEASURE_SCHEMA}  # of the store's own
 TABLES = (*SCHEMAS, *WRITTEN)
 PARQUET = pds.ParquetFileFormat()
@@ -35,7 +36,7 @@ class SweepFolder:
     @property
     def damaged(self) -> bool:
         """Whether files of the store's own tables were left out."""
-        return any(Path(file).stem not in WRITTEN for file in self._damaged)
+        return any(_table_of(Path(file)) not in WRITTEN for file in self._damaged)
 
     def files(self, table: str) -> list[Path]:
         """The files that hold a table, in order."""
@@ -46,11 +47,12 @@ class SweepFolder:
         if table == "runs":
             return sorted(file for file in self.root.glob("runs/*.parquet") if is_run_file(file))
         if table in WRITTEN:
-            return sorted(self.root.glob(f"{table}.parquet"))
-        found = [file for file in self.root.glob(f"{table}/*/*.parquet") if is_run_file(_row_of(file))]
+            found = (sorted(self.root.glob(f"{stem}.parquet")) for stem in old_names.stems(table))
+            return next(filter(None, found), [])
+        files = [file for file in self.root.glob(f"{table}/*/*.parquet") if is_run_file(_row_of(file))]
         if table == "trajectories":
-            return visible_chunks(file for file in found if is_chunk(file))
-        return sorted(file for file in found if re.fullmatch(r"\d{8,}\.parquet", file.name))
+            return visible_chunks(file for file in files if is_chunk(file))
+        return sorted(file for file in files if re.fullmatch(r"\d{8,}\.parquet", file.name))
 
     def schema(self, table: str) -> pa.Schema | None:
         """A table's columns, `sweep` the last but in runs; None where this sweep has no such table."""
@@ -60,13 +62,18 @@ class SweepFolder:
         if columns is None:
             if not (files := self.files(table)):
                 return None
-            columns = PARQUET.inspect(self._paths(files)[0], self._file_system()).remove_metadata()
+            columns = old_names.renamed(table, PARQUET.inspect(*self._where(files[0])))
             columns = pa.schema([field for field in columns if field.name != "sweep"])
         return columns.append(pa.field("sweep", pa.string()))
 
-    def dataset(self, table: str, columns: pa.Schema) -> pds.FileSystemDataset:
+    def dataset(self, table: str, columns: pa.Schema) -> pds.Dataset:
         """A table with these columns, null where its files lack one, which are read when they are asked for."""
-        return self._dataset(self.files(table), columns)
+        files = self.files(table)
+        if table in old_names.COLUMNS:
+            before = old_names.as_in_file(table, columns, PARQUET.inspect(*self._where(files[0])))
+            if before != columns:  # a small table of version 0.1
+                return pds.dataset(self._dataset(files, before).to_table().rename_columns(columns.names))
+        return self._dataset(files, columns)
 
     def _dataset(self, files: Sequence[Path], columns: pa.Schema) -> pds.FileSystemDataset:
         label = pds.field("sweep") == self.label  # as if each file lay in a folder of this name
@@ -124,7 +131,7 @@ class SweepFolder:
 
     def _leave_out(self, file: Path) -> None:
         self._damaged.add(str(file))
-        script = WRITTEN.get(file.stem)
+        script = WRITTEN.get(_table_of(file))
         remedy = f"analysis/{script}" if script else "sweeps/store.py check"
         print(f"{file} is damaged and left out; run: python {remedy} {self.root}", file=sys.stderr)
 
@@ -161,6 +168,11 @@ def _root(place: str | Path) -> Path:
     if not any_run:
         raise ResultsError(f"{root} holds no runs yet; launch a grid first: python sweeps/launch.py GRID")
     return root
+
+
+def _table_of(file: Path) -> str:
+    """The table that a file of analysis holds, whatever version wrote it."""
+    return old_names.TODAY.get(file.stem, file.stem)
 
 
 def _row_of(file: Path) -> Path:

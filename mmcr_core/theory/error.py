@@ -1,5 +1,5 @@
 """The percent error of P mean embeddings in D dimensions: the bound of their nuclear norm, the error's decomposition,
-the level of uniform embeddings (the Marchenko-Pastur baseline), effective ranks and representation collapse.
+the uniform baseline (Marchenko-Pastur), effective ranks and representation collapse.
 
 Sources: [S24] Schaeffer et al. 2024, arXiv 2406.09366; [I23] Isik, Schaeffer, Lecomte et al. 2023, "An
 Information-Theoretic Understanding of Maximum Manifold Capacity Representations"; [MP67] Marchenko and
@@ -64,14 +64,14 @@ def expected_percent_error(
     A data set of N images: a batch is P of them without replacement, and the most uniform that N unit vectors can be is
     a tight frame. P rows of it, drawn at random, follow the MANOVA law (Wachter's), with b = P/N and g = D/N: density
     sqrt((h - x)(x - l)) / (2 pi x (1 - x)) between l, h = (sqrt(b (1 - g)) -+ sqrt(g (1 - b)))^2 and an atom of
-    (b + g - 1)+ at 1, so that ||M||_* = N sqrt(N / D) (integral of sqrt(x) + atom). The level falls as P grows towards
-    N: it is 0 where a batch is the whole set, and where N <= D (all images orthogonal).
+    (b + g - 1)+ at 1, so that ||M||_* = N sqrt(N / D) (integral of sqrt(x) + atom). The baseline falls as P grows
+    towards N: it is 0 where a batch is the whole set, and where N <= D (all images orthogonal).
 
     A network whose last hidden layer has r < D units gives M of rank r at most: embeddings that are uniform in those r
-    dimensions have the norm sqrt(P min(P, r)) (1 - e(P, r)), so the level is 1 - sqrt(min(P, r) / min(P, D)) (1 -
+    dimensions have the norm sqrt(P min(P, r)) (1 - e(P, r)), so the baseline is 1 - sqrt(min(P, r) / min(P, D)) (1 -
     e(P, r)); at P = D = 1024 and r = 512 it is 0.34 instead of 0.15.
 
-    A reference level, not a lower bound: learners may go below. P independent unit rows have it up to 0.04 / min(P, D).
+    A baseline, not a lower bound: learners may go below. P independent unit rows have it up to 0.04 / min(P, D).
 
     Args: points, dims: P and D, positive; N: images of the data set, P or more; rank: r, positive (None: no bound);
         broadcast against each other.

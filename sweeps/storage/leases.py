@@ -55,7 +55,7 @@ class Lease:
         replaced: its scheduler never runs a cell twice at once, so the earlier process is gone."""
         while True:
             earlier = self._read(self._of_version_0_1)
-            if earlier is not None and self._alive(earlier):
+            if earlier is not None and self._alive(earlier, self._of_version_0_1):
                 return earlier
             if create_exclusively(self._path, self._content):
                 with contextlib.suppress(OSError):
@@ -63,14 +63,14 @@ class Lease:
                 threading.Thread(target=self._keep_alive, daemon=True).start()
                 return None
             found = self._read(self._path)
-            if found is not None and found.launch != self._owner.launch and self._alive(found):
+            if found is not None and found.launch != self._owner.launch and self._alive(found, self._path):
                 return found
             self._remove_lapsed(found)
 
     def held(self) -> bool:
         """Whether a living process has the lease; for onlookers."""
-        owners = self._read(self._path), self._read(self._of_version_0_1)
-        return any(owner is not None and self._alive(owner) for owner in owners)
+        owners = {path: self._read(path) for path in (self._path, self._of_version_0_1)}
+        return any(owner is not None and self._alive(owner, path) for path, owner in owners.items())
 
     @property
     def lost(self) -> bool:
@@ -98,14 +98,14 @@ class Lease:
                     os.link(aside, self._path)
             aside.unlink()
 
-    def _alive(self, owner: Owner) -> bool:
+    def _alive(self, owner: Owner, path: Path) -> bool:
         if owner.machine == machine():
             try:
                 return bool(abs(psutil.Process(owner.pid).create_time() - owner.started) < 1)
             except psutil.NoSuchProcess:
                 return False
         with contextlib.suppress(FileNotFoundError):
-            return time.time() - modified(self._path) < LEASE_SECONDS
+            return time.time() - modified(path) < LEASE_SECONDS
         return False
 
     def _read(self, path: Path) -> Owner | None:

@@ -57,7 +57,7 @@ def test_every_column_of_peaks_stands_in_the_page():
     assert columns_in_the_page("peaks") == list(peak_table(pd.DataFrame(runs)).columns)
 
 
-def test_every_column_of_the_grid_law_stands_in_the_page():
+def test_every_column_of_the_joint_law_stands_in_the_page():
     fit = SimpleNamespace(aicc=0.0, bic=0.0, s0=1.0, alpha={"P": 0.1}, s={"P": 0.1}, interval=lambda *_: (0.0, 1.0))
     law = SimpleNamespace(fit=fit, form=GridForm("none", "free", aspect=False), error=0.0, coverage=1.0, tested=1)
-    assert set(columns_in_the_page("grid_law")) == set(law_table({"mmcr": [law]}).columns)
+    assert set(columns_in_the_page("joint_law")) == set(law_table({"mmcr": [law]}).columns)

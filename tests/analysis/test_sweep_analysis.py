@@ -24,7 +24,7 @@ COMMANDS = (
     ["plot_double_descent"], ["plot_scaling"], ["plot_grid_law"], ["report"], ["claims"],
     ["recommend", "--flops", "1e12"],
 )  # fmt: skip
-FITTED = ("fits", "cell_fits", "fits_by_seed", "peaks", "grid_law", "joint_laws", "forecasters", "end_tests")
+FITTED = ("fits", "cell_fits", "fits_by_seed", "peaks", "joint_law", "joint_laws", "forecasters", "end_tests")
 
 
 @pytest.fixture(scope="module")
@@ -177,7 +177,7 @@ def test_a_table_without_a_digest_is_computed_anew_to_the_same_numbers(fitted, t
     root = shutil.copytree(fitted, tmp_path / "old")
     for name in FITTED:
         table = pq.read_table(root / f"{name}.parquet")
-        if name in ("fits", "peaks", "grid_law"):
+        if name in ("fits", "peaks", "joint_law"):
             table.to_pandas().to_parquet(root / f"{name}.parquet", index=False)
         else:
             (root / f"{name}.parquet").unlink()

@@ -11,7 +11,7 @@ from analysis.results.errors import ResultsError
 from analysis.results.results import open_results
 from tests.synthetic import write_sweep
 
-EVERY = ("runs", "trajectories", "measures", "fits", "peaks", "grid_law")
+EVERY = ("runs", "trajectories", "measures", "fits", "peaks", "joint_law")
 
 
 @pytest.fixture
@@ -44,7 +44,7 @@ def test_a_sweep_keeps_its_own_values_in_the_union(pair):
 @pytest.mark.parametrize("count", [1, 2])
 def test_a_query_written_for_two_sweeps_works_with_one(pair, count):
     frame = pd.DataFrame({"P": [64], "found": [True]})
-    for table in ("fits", "peaks", "grid_law"):
+    for table in ("fits", "peaks", "joint_law"):
         write_table(frame, pair[0] / f"{table}.parquet")
     results = open_results(*pair[:count])
     columns = results.columns()
