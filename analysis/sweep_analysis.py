@@ -29,8 +29,8 @@ from analysis.fitting.multivariate_fit import JointFit
 from analysis.fitting.power_law import PowerLawFit
 from analysis.results.analysis_cache import KeptFiles, content_digest, to_table
 from analysis.results.errors import ResultsError
-from analysis.results.plain_values import pack, unpack
 from analysis.results.results import Results
+from analysis.results.serialization import pack, unpack
 
 CLASSES = (PowerLawFit, JointFit, GridForm, GridLaw, Level, Cell, Forecaster, FailedCheck)  # that kept files hold
 JointLaws = dict[str, list[GridLaw]]

@@ -21,7 +21,7 @@ if TYPE_CHECKING:  # each function imports what it needs: plans and encoders nee
 
     from sweeps.config.grid_file import GridSpec
     from sweeps.execution.encoder_loading import TrainedNetwork
-    from sweeps.monitoring.outcome import Outcome
+    from sweeps.monitoring.launch_outcome import Outcome
 
     Grid = str | Path | Mapping[str, Any] | GridSpec
 
@@ -60,7 +60,7 @@ def plan(
     """
     import pandas as pd
 
-    from sweeps.planning.limits import Limits
+    from sweeps.planning.launch_limits import Limits
     from sweeps.planning.preview import Preview
     from sweeps.planning.sweep import open_sweep
 
@@ -99,7 +99,7 @@ def launch(
     Raises: UserError for bad input, before anything is written.
     """
     from sweeps.execution import launching
-    from sweeps.planning.limits import Limits
+    from sweeps.planning.launch_limits import Limits
     from sweeps.planning.sweep import open_sweep
 
     _require_positive(max_concurrent)

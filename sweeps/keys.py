@@ -28,7 +28,7 @@ def keys(
     schema: Annotated[Path | None, typer.Option(help="Write the JSON schema of grid files, for editors.")] = None,
 ) -> None:
     """Print every key of a grid file: what it may be, what it is where it is left out, what it means."""
-    from sweeps.config.reference import BEGIN, END, below, key_rows, lines, markdown
+    from sweeps.config.key_reference import BEGIN, END, below, key_rows, lines, markdown
     from sweeps.config.schema import schema_text
 
     if schema:

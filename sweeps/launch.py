@@ -48,7 +48,7 @@ def launch(
     from sweeps.execution import local
     from sweeps.monitoring import summary
     from sweeps.planning import preview
-    from sweeps.planning.limits import Limits
+    from sweeps.planning.launch_limits import Limits
     from sweeps.planning.sweep import open_sweep
 
     if cell is not None and (only or address or plan or calibrate or max_concurrent):

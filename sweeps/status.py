@@ -18,7 +18,7 @@ from rich.text import Text
 from sweeps.cli.app import guarded, new_app
 from sweeps.cli.console import columns, fitting, print_wrapped
 from sweeps.config.axes import PAPER, column, text_of, varying_keys
-from sweeps.monitoring.outcome import latest
+from sweeps.monitoring.launch_outcome import latest
 from sweeps.monitoring.sweep_status import CellStatus, survey
 from sweeps.storage.run_status import RunStatus
 from sweeps.storage.sweep_store import Store

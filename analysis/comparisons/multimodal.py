@@ -17,7 +17,7 @@ from analysis.comparisons.objective_trajectories import over_seeds
 from analysis.estimates.peak import finished_runs
 from analysis.results.errors import ResultsError
 from analysis.results.results import Results
-from analysis.results.variants import NOT_VARIANT, flatten, variants
+from analysis.results.variant_labels import NOT_VARIANT, flatten, variants
 
 RANKS = (1, 5, 10)
 DIRECTIONS = ("image_to_text_recall", "text_to_image_recall")

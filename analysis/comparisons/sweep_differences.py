@@ -17,7 +17,7 @@ from analysis.fitting.power_law_fit import difference
 from analysis.results.errors import ResultsError
 from analysis.results.results import Results
 from analysis.results.sweep_folder import labels
-from analysis.results.variants import flatten
+from analysis.results.variant_labels import flatten
 
 MEASURES = ("percent_error", "heldout_percent_error", "probe_accuracy")
 

@@ -19,7 +19,7 @@ from scipy.linalg import block_diag
 from analysis.estimates.uniform_baseline import ENDLESS, Level, level_of
 from analysis.fitting.log_bins import Array, Bins, after_warmup, batch_means_error, decays, log_bins
 from analysis.results.results import Results
-from analysis.results.variants import variants
+from analysis.results.variant_labels import variants
 
 CELL = ["variant", "P", "D", "K"]
 LAWS = ("trajectory", "budget")

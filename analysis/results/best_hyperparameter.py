@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.results.errors import ResultsError
-from analysis.results.variants import NOT_VARIANT, flatten, variants
+from analysis.results.variant_labels import NOT_VARIANT, flatten, variants
 
 CELL = ["variant", "P", "D", "K"]
 

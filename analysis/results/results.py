@@ -22,7 +22,7 @@ from analysis.results import old_names, sandboxed_sql
 from analysis.results.best_hyperparameter import best_over
 from analysis.results.errors import ResultsError
 from analysis.results.sweep_folder import SCHEMAS, TABLES, WRITTEN, SweepFolder, sweep_folders
-from analysis.results.variants import variants
+from analysis.results.variant_labels import variants
 
 ATTEMPTS = 3  # to read a store that changes or has damaged files
 T = TypeVar("T")

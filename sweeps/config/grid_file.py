@@ -1,6 +1,7 @@
 """A grid file, or a mapping in a notebook, becomes a frozen GridSpec: run specs, and how to run them.
 
-Each part of a run is read by its own model (`sweeps.config.parts`), checked by pydantic in its strict JSON mode (no
+Each part of a run is read by its own model (`sweeps.config.run_sections`), checked by pydantic in its strict JSON mode
+(no
 conversions); each list in the file is an axis. Every mistake is one `GridError` that names file, line, key and remedy.
 """
 
@@ -21,7 +22,7 @@ from mmcr_core.config.run_id import run_id
 from mmcr_core.data import registry
 from sweeps.cli.errors import UserError
 from sweeps.config.custom_components import require_zero_shot, with_sources
-from sweeps.config.parts import MODELS, read_part, read_run, spelled_out
+from sweeps.config.run_sections import MODELS, read_part, read_run, spelled_out
 from sweeps.config.settings import GridSettings
 from sweeps.config.validation_errors import line_of, located, unknown_key
 from sweeps.config.yaml_lines import Lines, Marked, YamlError, expand, parse, to_yaml

@@ -9,7 +9,7 @@ from mmcr_core.config.run_id import run_id
 from mmcr_core.evaluation.confidence_intervals import Measure, deviation
 from mmcr_core.training import Pretraining, is_out_of_memory, process_must_end
 from sweeps.execution import artifacts
-from sweeps.monitoring.outcome import Ending, StopReason
+from sweeps.monitoring.launch_outcome import Ending, StopReason
 from sweeps.storage.sweep_store import Store
 
 

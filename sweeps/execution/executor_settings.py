@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from mmcr_core.theory import RepresentationCollapse
-from sweeps.monitoring.outcome import Ending
+from sweeps.monitoring.launch_outcome import Ending
 from sweeps.storage.run_status import RunStatus
 
 if TYPE_CHECKING:  # pydantic's, which training does without

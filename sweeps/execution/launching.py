@@ -10,9 +10,9 @@ from sweeps.cli.errors import UserError
 from sweeps.execution.ray.cluster import Cluster, check_resources, cluster
 from sweeps.execution.ray.ray_tune import Launch
 from sweeps.execution.signals import like_ctrl_c
+from sweeps.monitoring.launch_outcome import Outcome
 from sweeps.monitoring.live_table import LiveTable
-from sweeps.monitoring.outcome import Outcome
-from sweeps.planning.limits import Limits
+from sweeps.planning.launch_limits import Limits
 from sweeps.planning.plan import Cell, require_memory, this_machine
 from sweeps.planning.sweep import Sweep, record_launch, remarks, require_data, require_runnable, terminal, todo
 from sweeps.storage.filesystems import is_local

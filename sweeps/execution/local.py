@@ -24,9 +24,9 @@ from sweeps.execution.retries import RESTARTS, Retry, next_attempt
 from sweeps.execution.run_executor import RunExecutor
 from sweeps.execution.run_metadata import describe_run
 from sweeps.execution.signals import STOPS, StopFlag
-from sweeps.monitoring.outcome import Ending, Outcome, StopReason
+from sweeps.monitoring.launch_outcome import Ending, Outcome, StopReason
 from sweeps.planning.cpu_count import usable_cores
-from sweeps.planning.limits import Limits
+from sweeps.planning.launch_limits import Limits
 from sweeps.planning.sweep import Sweep, record_launch, remarks, require_data, require_runnable, todo
 from sweeps.storage.run_status import RunStatus
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import Enum, auto
 
-from sweeps.monitoring.outcome import Ending, StopReason
+from sweeps.monitoring.launch_outcome import Ending, StopReason
 
 RESTARTS = 2  # times a cell whose process had to end goes on in a fresh one before it counts as failed
 NEVER = (StopReason.DIVERGED, StopReason.ELSEWHERE)  # it would diverge again; another launch sees to it

@@ -33,7 +33,7 @@ from sweeps.execution.peak_memory import FIRST_STEPS, PeakMemory
 from sweeps.execution.run_metadata import describe_run, device_name, installed_versions, where_possible
 from sweeps.execution.signals import StopFlag
 from sweeps.execution.tensorboard import Board
-from sweeps.monitoring.outcome import Ending, StopReason, with_earlier
+from sweeps.monitoring.launch_outcome import Ending, StopReason, with_earlier
 from sweeps.storage.compaction import compact_run
 from sweeps.storage.run_status import RunStatus
 from sweeps.storage.sweep_store import Store

@@ -8,7 +8,7 @@ import sys
 from mmcr_core.config.run_id import run_id
 from sweeps.cli.console import print_wrapped
 from sweeps.config.axes import described
-from sweeps.monitoring.outcome import Outcome
+from sweeps.monitoring.launch_outcome import Outcome
 from sweeps.planning.sweep import Sweep
 from sweeps.storage.run_status import RunStatus
 

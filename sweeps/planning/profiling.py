@@ -22,7 +22,7 @@ from sweeps.execution.executor_settings import Progress, compiles, compiles_netw
 from sweeps.execution.peak_memory import FIRST_STEPS, PeakMemory
 from sweeps.execution.run_metadata import device_name
 from sweeps.execution.signals import StopFlag
-from sweeps.monitoring.outcome import Ending, StopReason
+from sweeps.monitoring.launch_outcome import Ending, StopReason
 from sweeps.storage.filesystems import write_atomically
 from sweeps.storage.run_status import RunStatus
 

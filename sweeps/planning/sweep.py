@@ -22,7 +22,7 @@ from sweeps.config.filters import asks_for_diverged, selected
 from sweeps.config.grid_file import GridSpec, load_grid
 from sweeps.config.settings import GridSettings
 from sweeps.execution.artifacts import can_be_measured, missing_measures, runs_to_continue
-from sweeps.monitoring.outcome import Ending
+from sweeps.monitoring.launch_outcome import Ending
 from sweeps.planning.plan import Cell, Machine, plan
 from sweeps.storage.cross_sweep_reuse import import_finished_runs
 from sweeps.storage.filesystems import is_local, to_path, write_atomically

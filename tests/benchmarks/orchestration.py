@@ -21,7 +21,7 @@ from sweeps.config.settings import GridSettings, ResourceSettings
 from sweeps.execution.ray.cluster import cluster
 from sweeps.execution.ray.ray_tune import Launch
 from sweeps.monitoring.live_table import LiveTable
-from sweeps.planning.limits import Limits
+from sweeps.planning.launch_limits import Limits
 from sweeps.planning.plan import plan, this_machine
 from sweeps.storage.sweep_store import Store
 from tests.benchmarks.measure import report

@@ -17,9 +17,9 @@ from sweeps.execution.executor_settings import ExecutorSettings
 from sweeps.execution.ray.ray_tune import Launch
 from sweeps.execution.ray.trainable import code_version, other_code
 from sweeps.execution.run_executor import RunExecutor
-from sweeps.monitoring.outcome import Ending, Outcome, StopReason
+from sweeps.monitoring.launch_outcome import Ending, Outcome, StopReason
 from sweeps.monitoring.sweep_status import survey
-from sweeps.planning.limits import Limits
+from sweeps.planning.launch_limits import Limits
 from sweeps.planning.plan import Machine, plan
 from sweeps.planning.sweep import open_sweep, record_launch
 from sweeps.storage.sweep_store import Store

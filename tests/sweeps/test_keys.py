@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 
 from sweeps import keys
 from sweeps.config.grid_file import GridError, load_grid
-from sweeps.config.reference import BEGIN, END
+from sweeps.config.key_reference import BEGIN, END
 from tests.conftest import REPOSITORY
 
 PAGE = REPOSITORY / "docs" / "config_reference.md"

@@ -22,10 +22,10 @@ from ray.tune import FailureConfig
 from mmcr_core import custom_imports
 from sweeps.config.settings import GridSettings
 from sweeps.execution.ray.trainable import CellTrainable, Job, code_version
-from sweeps.execution.ray.tune_callback import Watcher, WorkerWatch
+from sweeps.execution.ray.worker_failures import Watcher, WorkerWatch
 from sweeps.execution.retries import RESTARTS, Retry, next_attempt
-from sweeps.monitoring.outcome import Ending, Outcome
-from sweeps.planning.limits import Limits
+from sweeps.monitoring.launch_outcome import Ending, Outcome
+from sweeps.planning.launch_limits import Limits
 from sweeps.planning.plan import Cell
 from sweeps.planning.profiling import shape_key
 from sweeps.storage.filesystems import resolved

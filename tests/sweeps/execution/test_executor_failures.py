@@ -21,9 +21,9 @@ from sweeps.config.settings import GridSettings, ResourceSettings
 from sweeps.execution import run_executor
 from sweeps.execution.executor_settings import ExecutorSettings
 from sweeps.execution.ray.trainable import OtherCode
-from sweeps.execution.ray.tune_callback import WorkerWatch
+from sweeps.execution.ray.worker_failures import WorkerWatch
 from sweeps.execution.run_executor import RunExecutor
-from sweeps.monitoring.outcome import Ending, StopReason
+from sweeps.monitoring.launch_outcome import Ending, StopReason
 from sweeps.planning.plan import Machine, plan
 from sweeps.storage.sweep_store import Store
 from tests.custom_components import write_own

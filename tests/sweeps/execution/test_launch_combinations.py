@@ -10,9 +10,9 @@ from sweeps.config.settings import GridSettings, ResourceSettings
 from sweeps.execution.ray import ray_tune
 from sweeps.execution.ray.ray_tune import Launch
 from sweeps.execution.run_executor import RunExecutor
-from sweeps.monitoring.outcome import Ending, Outcome, StopReason
+from sweeps.monitoring.launch_outcome import Ending, Outcome, StopReason
 from sweeps.monitoring.summary import show
-from sweeps.planning.limits import Limits
+from sweeps.planning.launch_limits import Limits
 from sweeps.planning.plan import Machine, plan
 from sweeps.planning.sweep import Sweep
 from sweeps.storage.run_status import RunStatus

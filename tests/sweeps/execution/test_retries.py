@@ -3,7 +3,7 @@
 import pytest
 
 from sweeps.execution.retries import Retry, next_attempt
-from sweeps.monitoring.outcome import Ending, StopReason
+from sweeps.monitoring.launch_outcome import Ending, StopReason
 
 
 @pytest.mark.parametrize("reason", [StopReason.OUT_OF_MEMORY, StopReason.WORKER_DIED])

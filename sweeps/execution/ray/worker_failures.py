@@ -15,7 +15,7 @@ from sweeps.execution.executor_settings import Progress
 from sweeps.execution.ray.trainable import OtherCode
 from sweeps.execution.retries import RESTARTS
 from sweeps.execution.run_metadata import describe_run
-from sweeps.monitoring.outcome import Ending, Outcome, StopReason
+from sweeps.monitoring.launch_outcome import Ending, Outcome, StopReason
 from sweeps.planning.plan import Cell
 from sweeps.storage.run_status import RunStatus
 from sweeps.storage.sweep_store import Store

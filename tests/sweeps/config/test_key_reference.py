@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from sweeps.config.grid_file import load_grid
-from sweeps.config.reference import defaults_by_dataset, key_rows
+from sweeps.config.key_reference import defaults_by_dataset, key_rows
 
 ROWS = {(row.key, row.of): row for row in key_rows()}
 

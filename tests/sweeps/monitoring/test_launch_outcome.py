@@ -7,10 +7,10 @@ import torch
 
 from mmcr_core.config.run import BudgetSpec, DatasetSpec, OptimizerSpec
 from sweeps.config.settings import GridSettings, ResourceSettings
-from sweeps.execution.ray.tune_callback import WorkerWatch
+from sweeps.execution.ray.worker_failures import WorkerWatch
 from sweeps.execution.retries import Retry, next_attempt
 from sweeps.execution.run_executor import RunExecutor
-from sweeps.monitoring.outcome import Ending, Outcome, StopReason, latest, with_earlier
+from sweeps.monitoring.launch_outcome import Ending, Outcome, StopReason, latest, with_earlier
 from sweeps.monitoring.summary import show
 from sweeps.monitoring.sweep_status import survey
 from sweeps.planning.plan import Machine, plan

@@ -1,6 +1,6 @@
 """Labels of what differs among specs."""
 
-from analysis.results.variants import variants
+from analysis.results.variant_labels import variants
 
 
 def test_variants_name_what_differs():

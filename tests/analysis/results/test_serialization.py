@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from analysis.results.plain_values import pack, unpack
+from analysis.results.serialization import pack, unpack
 
 
 class Check(enum.Enum):

@@ -16,7 +16,7 @@ from rich.text import Text
 from mmcr_core.config.defaults import VIEW_RECIPES, default_parts
 from mmcr_core.config.run import PAIRS, DatasetName, ViewSpec
 from sweeps.cli.errors import UserError
-from sweeps.config.parts import SHORTHAND
+from sweeps.config.run_sections import SHORTHAND
 from sweeps.config.schema import CUSTOM_NAME, Schema, grid_schema
 
 BEGIN, END = "<!-- keys: written by sweeps/keys.py -->", "<!-- end of keys -->"
