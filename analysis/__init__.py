@@ -9,6 +9,7 @@ from analysis import SweepAnalysis, find_peak, fit_joint, fit_power_law, open_re
 from __future__ import annotations
 
 import importlib
+import logging
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:  # as type checkers read it, without the cost of `typing`
@@ -17,6 +18,8 @@ if TYPE_CHECKING:  # as type checkers read it, without the cost of `typing`
     from analysis.fitting.power_law_fit import fit_power_law
     from analysis.results.results import open_results
     from analysis.sweep_analysis import SweepAnalysis
+
+logging.getLogger("analysis").addHandler(logging.NullHandler())  # silent until somebody asks, as -v does
 
 __all__ = ["SweepAnalysis", "find_peak", "fit_joint", "fit_power_law", "open_results"]
 

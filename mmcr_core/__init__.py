@@ -6,6 +6,7 @@ from mmcr_core import MMCRLoss, Pretraining, expected_percent_error, make_object
 from __future__ import annotations
 
 import importlib
+import logging
 import os
 
 # Before torch loads OpenMP: threads that spin for each other take 20 times as long where others use the cores too.
@@ -20,6 +21,8 @@ if TYPE_CHECKING:  # as type checkers read it, without the cost of `typing`
     from mmcr_core.objectives.mmcr import MMCRLoss
     from mmcr_core.theory import expected_percent_error, percent_error
     from mmcr_core.training.pretraining import Pretraining
+
+logging.getLogger("mmcr_core").addHandler(logging.NullHandler())  # silent until somebody asks, as -v does
 
 __all__ = ["MMCRLoss", "Pretraining", "expected_percent_error", "make_objective", "percent_error"]
 

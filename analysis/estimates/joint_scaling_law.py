@@ -7,6 +7,7 @@ of powers of P and D alone has one, and what is left of it above e_inf is a find
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -20,6 +21,8 @@ from analysis.fitting.huber_regression import Array
 from analysis.fitting.multivariate_fit import JointFit, fit_joint
 from analysis.results.errors import ResultsError
 from analysis.results.results import Results
+
+log = logging.getLogger(__name__)
 
 FLOORS = ("none", "free", "theory")
 OFFSETS = ("none", "free")
@@ -174,6 +177,7 @@ def fit_grid_laws(points: pd.DataFrame) -> list[GridLaw]:
 def fit_grid_law(points: pd.DataFrame, form: GridForm, bootstrap: int = BOOTSTRAP) -> GridLaw:
     """The law in one form, fitted to all cells and tested on the most expensive ones; without bootstrap replicates no
     interval is known, nor the test's coverage."""
+    log.info("fitting a joint law of %d points: %s", len(points), form)
     fit, level = _fit(points, form, _varying(points), bootstrap), _level(points)
     try:
         table = forecasts(points, form, bootstrap)

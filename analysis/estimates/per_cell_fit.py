@@ -6,6 +6,7 @@ decay only `budget` is a law.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
@@ -14,6 +15,8 @@ import pandas as pd
 from analysis.estimates.fit_data import CELL, Cell, Key
 from analysis.fitting.diagnostics import FailedCheck, Failures, message, reason_of
 from analysis.fitting.power_law_fit import PowerLawFit, fit_power_law
+
+log = logging.getLogger(__name__)
 
 FLOORS = ("none", "free", "theory")
 OFFSETS = ("none", "free")
@@ -59,6 +62,7 @@ def fit_table(
     quarter of the points with the largest compute), points, decades, trusted, failed_checks (a list of names), reason
     (of all failed checks, for people).
     """
+    log.info("fitting %d per-cell laws of %s over %s", len(cells), law, axis)
     rows, fits = [], {}
     for key, cell in track(list(cells.items()), "fitting"):
         for form in FORMS:

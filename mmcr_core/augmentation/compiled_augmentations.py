@@ -7,6 +7,7 @@ the next run of the same shape in this process, as when a run is resumed or has 
 
 from __future__ import annotations
 
+import logging
 import types
 from collections.abc import Callable, Hashable
 from typing import Any
@@ -16,6 +17,8 @@ from torch import Tensor
 
 from mmcr_core.augmentation.augmentations import EAGER, JITTERS, Stages, ViewParameters, jitters_of, make_views
 from mmcr_core.config.run import ViewSpec
+
+log = logging.getLogger(__name__)
 
 _KEPT: dict[Hashable, Stages] = {}
 
@@ -55,6 +58,7 @@ def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
         function.__defaults__,
         function.__closure__,
     )
+    log.info("compiling %s", function.__qualname__)
     made: Callable[..., Any] = torch.compile(own, fullgraph=True, dynamic=False)
     return made
 

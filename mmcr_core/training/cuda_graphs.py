@@ -7,6 +7,7 @@ that live outside it passes from one to the next.
 
 from __future__ import annotations
 
+import logging
 import weakref
 from collections.abc import Callable, Hashable
 
@@ -19,6 +20,8 @@ from mmcr_core.training.device_failures import (
     first_line,
     is_out_of_memory,
 )
+
+log = logging.getLogger(__name__)
 
 Captured = dict[Hashable, torch.cuda.CUDAGraph]
 STREAMS = 32  # in torch's pool, which hands them out round robin, whoever else holds them
@@ -82,6 +85,7 @@ class Graphs:
             if is_out_of_memory(error):
                 raise CaptureOutOfMemory(reason) from error
             raise CaptureFailed(f"the step cannot be captured as a CUDA graph ({reason})") from error
+        log.info("captured %s as a CUDA graph", key)
 
     def __len__(self) -> int:
         return len(self._graphs)

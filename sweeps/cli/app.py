@@ -1,21 +1,27 @@
 """What all commands share: a typer app, and what they do with an exception. A user's mistake is one sentence and exit
-code 2; whatever else is left becomes one sentence that says where its traceback lies, and exit code 1."""
+code 2; whatever else is left becomes one sentence that says where its traceback lies, and exit code 1. With -v, what
+the packages log goes to standard error."""
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import functools
+import inspect
+import logging
 import os
 import sys
 import tempfile
 import traceback
-from collections.abc import Callable
-from typing import Any, TypeVar, cast
+from collections.abc import Callable, Iterator
+from typing import Annotated, Any, TypeVar, cast
 
 import typer
 
 from sweeps.cli.errors import UserError
 
+PACKAGES = ("mmcr_core", "sweeps", "analysis")
+Verbose = Annotated[bool, typer.Option("-v", "--verbose", help="Log what happens to standard error.")]
 Command = TypeVar("Command", bound=Callable[..., Any])
 HELP = {"help_option_names": ["-h", "--help"]}
 USERS = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.ENOTDIR, errno.EISDIR, errno.ENOENT}
@@ -29,12 +35,13 @@ def new_app(**texts: str) -> typer.Typer:
 
 
 def guarded(command: Command) -> Command:
-    """The command, with SystemExit in the place of every exception."""
+    """The command with an option -v, and with SystemExit in the place of every exception."""
 
     @functools.wraps(command)
-    def wrapped(*arguments: Any, **options: Any) -> Any:
+    def wrapped(*arguments: Any, verbose: bool = False, **options: Any) -> Any:
         try:
-            return command(*arguments, **options)
+            with _logged() if verbose else contextlib.nullcontext():
+                return command(*arguments, **options)
         except UserError as error:
             _leave(str(error), 2)
         except BrokenPipeError:  # whoever read our output has gone, as `head` does
@@ -51,7 +58,29 @@ def guarded(command: Command) -> Command:
                 raise
             _leave(_defect(error), 1)
 
+    signature = inspect.signature(command)
+    option = inspect.Parameter("verbose", inspect.Parameter.KEYWORD_ONLY, default=False, annotation=Verbose)
+    wrapped.__signature__ = signature.replace(parameters=[*signature.parameters.values(), option])  # type: ignore[attr-defined]
+    wrapped.__annotations__ = {**command.__annotations__, "verbose": Verbose}
     return cast(Command, wrapped)
+
+
+@contextlib.contextmanager
+def _logged() -> Iterator[None]:
+    """Within, what the packages log goes to standard error."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(name)s: %(message)s", "%H:%M:%S"))
+    loggers = [logging.getLogger(name) for name in PACKAGES]
+    before = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.addHandler(handler)
+        logger.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        for logger, level in zip(loggers, before, strict=True):
+            logger.removeHandler(handler)
+            logger.setLevel(level)
 
 
 def _is_exit(error: Exception) -> bool:

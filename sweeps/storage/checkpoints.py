@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
 from sweeps.storage.filesystems import write_atomically
+
+log = logging.getLogger(__name__)
 
 KEPT_CHECKPOINTS = 2
 
@@ -15,6 +18,7 @@ KEPT_CHECKPOINTS = 2
 def write_checkpoint(folder: Path, step: int, payload: bytes) -> None:
     """Keep `payload` with its checksum as the checkpoint after `step` steps, and the one before it."""
     write_atomically(folder / f"{step:08d}.ckpt", hashlib.sha256(payload).digest() + payload)
+    log.info("checkpoint of step %d written to %s, %d bytes", step, folder, len(payload))
     for old in checkpoint_files(folder)[:-KEPT_CHECKPOINTS]:
         old.unlink()
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import os
 import socket
 import threading
@@ -20,6 +21,8 @@ from pathlib import Path
 import psutil
 
 from sweeps.storage.filesystems import create_exclusively, is_local, modified, touch
+
+log = logging.getLogger(__name__)
 
 LEASE_SECONDS = 60.0
 TOUCH_SECONDS = 10.0
@@ -60,11 +63,13 @@ class Lease:
             if create_exclusively(self._path, self._content):
                 with contextlib.suppress(OSError):
                     self._of_version_0_1.unlink(missing_ok=True)  # lapsed
+                log.info("lease %s taken", self._path)
                 threading.Thread(target=self._keep_alive, daemon=True).start()
                 return None
             found = self._read(self._path)
             if found is not None and found.launch != self._owner.launch and self._alive(found, self._path):
                 return found
+            log.info("lease %s of %s has lapsed", self._path, found or "nobody")
             self._remove_lapsed(found)
 
     def held(self) -> bool:
@@ -118,6 +123,7 @@ class Lease:
         while not self._released.wait(TOUCH_SECONDS):
             if self._read(self._path) != self._owner:
                 self._lost = True
+                log.warning("lease %s was lost to another launch", self._path)
                 return
             with contextlib.suppress(OSError):
                 touch(self._path, self._content)

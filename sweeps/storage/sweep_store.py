@@ -16,6 +16,7 @@ written before the checkpoint that follows it, so a replay after a crash overwri
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -37,6 +38,8 @@ from sweeps.storage.schemas import (
     TRAJECTORY_SCHEMA,
     parquet_bytes,
 )
+
+log = logging.getLogger(__name__)
 
 
 class Store:
@@ -113,6 +116,7 @@ class Store:
         table = pa.table({"run_id": [run_id] * (step_last - step_first + 1), **columns}, schema=TRAJECTORY_SCHEMA)
         path = self.root / "trajectories" / run_id / chunk_name(step_first, step_last)
         write_atomically(path, parquet_bytes(table))
+        log.info("steps %d to %d of run %s written", step_first, step_last, run_id)
 
     def read_trajectory(self, run_id: str) -> pd.DataFrame:
         """All steps of one run, in order."""

@@ -1,5 +1,6 @@
 """What a sweep survives: two drivers, full and read-only disks, retries, limits, nodes with other code."""
 
+import hashlib
 import json
 import os
 import re
@@ -229,6 +230,7 @@ def test_a_sweep_folder_that_is_a_link_is_refused(write_grid, tmp_path):
 def test_a_node_with_other_code_is_refused_by_name():
     here = code_version()
     assert other_code(here) == ""
+    assert here["mmcr-sweeps code"] != hashlib.sha256().hexdigest()[:12]  # of no file at all
     differs = other_code(here | {"torch": "1.0"})
     assert re.fullmatch(r"node \S+ has torch .* \(driver: 1.0\); install the same on every node", differs)
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from ray.tune import Trainable
 
+import mmcr_core
 from mmcr_core import custom_imports
 from sweeps.config.settings import GridSettings
 from sweeps.execution.executor_settings import ExecutorSettings
@@ -107,7 +108,7 @@ class CellTrainable(Trainable):  # type: ignore[misc]
 
 def code_version() -> dict[str, str]:
     """What must be the same on every node: library versions, and a digest of this project's own code."""
-    root, digest = Path(__file__).parents[1], hashlib.sha256()
+    root, digest = Path(mmcr_core.__file__).parents[1], hashlib.sha256()
     for package in ("mmcr_core", "sweeps"):
         for file in sorted((root / package).rglob("*.py")):
             digest.update(file.relative_to(root).as_posix().encode() + file.read_bytes())
