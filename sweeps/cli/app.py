@@ -58,7 +58,7 @@ def guarded(command: Command) -> Command:
                 raise
             _leave(_defect(error), 1)
 
-    signature = inspect.signature(command)
+    signature = inspect.signature(command, eval_str=True)  # typer reads it as it is
     option = inspect.Parameter("verbose", inspect.Parameter.KEYWORD_ONLY, default=False, annotation=Verbose)
     wrapped.__signature__ = signature.replace(parameters=[*signature.parameters.values(), option])  # type: ignore[attr-defined]
     wrapped.__annotations__ = {**command.__annotations__, "verbose": Verbose}

@@ -57,4 +57,5 @@ def test_every_command_has_the_option(command):
     app = importlib.import_module(command).app
     arguments = ["check", "--help"] if command == "sweeps.store" else ["--help"]
     shown = CliRunner().invoke(app, arguments, env={"COLUMNS": "200"}).output
-    assert "--verbose" in shown
+    assert "--verbose" in shown and "--as-json" not in shown  # its own options are as they are declared
+    assert command != "sweeps.launch" or "--json" in shown
