@@ -197,11 +197,11 @@ def test_what_was_trained_stays_where_measuring_fails_at_the_end(tmp_path, pairs
 CHILD = textwrap.dedent(
     """
     import pickle, sys
-    from sweeps.execution.run_executor import Trial
-    from sweeps.execution.executor_settings import TrialSettings
+    from sweeps.execution.run_executor import RunExecutor
+    from sweeps.execution.executor_settings import ExecutorSettings
     from sweeps.storage.sweep_store import Store
     spec = pickle.load(open(sys.argv[1], "rb"))
-    trial = Trial(spec, Store(sys.argv[2]), "s", TrialSettings(checkpoint_seconds=0.02))
+    trial = RunExecutor(spec, Store(sys.argv[2]), "s", ExecutorSettings(checkpoint_seconds=0.02))
     while (progress := trial.advance(0.02)).status == "running":
         print(progress.step, flush=True)
     print(progress.status, flush=True)

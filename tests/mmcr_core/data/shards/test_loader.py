@@ -194,7 +194,7 @@ def test_an_error_of_encode_is_told(tmp_path):
 
 def processes_of(reader):
     return [
-        child.pid for child in psutil.Process().children(recursive=True) if "shard_worker" in " ".join(child.cmdline())
+        child.pid for child in psutil.Process().children(recursive=True) if "decode_worker" in " ".join(child.cmdline())
     ]
 
 
