@@ -13,5 +13,5 @@ def collapsed_runs(finished: pd.DataFrame) -> pd.DataFrame:
     """The runs among `finished` whose embeddings have collapsed, with the reason."""
     known = finished[finished["uniformity"].notna()]
     each = [detect_collapse(u, P, D) for u, P, D in zip(known["uniformity"], known["P"], known["D"], strict=True)]
-    flagged = known[[found is not None for found in each]]
+    flagged = known[pd.Series([found is not None for found in each], known.index, dtype=bool)]
     return flagged.assign(reason=[found.describe() for found in each if found])[COLUMNS]

@@ -98,7 +98,8 @@ def test_committed_laws_are_those_of_the_committed_trajectories(sweep):
 def test_committed_peaks_are_those_of_the_committed_runs(sweep):
     results = open_results(REFERENCE / sweep)
     anew, committed = find_peaks(results), results.peaks()[find_peaks(results).columns]
-    for name in ("variant", "K", "along", "at", "largest_at", "found", "reason"):
+    for name in ("variant", "K", "along", "at", "largest_at", "found"):
         assert anew[name].tolist() == committed[name].tolist()
+    assert anew["reason"].ne("").tolist() == committed["reason"].ne("").tolist()  # version 0.1 had other words for it
     for name in ("location", "location_low", "location_high", "height", "prominence"):
         assert np.allclose(anew[name], committed[name], rtol=1e-3, atol=1e-6, equal_nan=True)
