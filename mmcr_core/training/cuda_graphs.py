@@ -33,6 +33,11 @@ _IDLE: dict[int, list[torch.cuda.Stream]] = {}  # by device
 _LIVE: dict[int, Captured] = {}  # graphs of each live run, by the handle of its capture stream
 
 
+def can_replay(device: torch.device) -> bool:
+    """Whether `device` has CUDA graphs."""
+    return device.type == "cuda"
+
+
 class Graphs:
     """Captured work by key, on one device.
 
@@ -87,7 +92,9 @@ class Graphs:
             raise CaptureFailed(f"the step cannot be captured as a CUDA graph ({reason})") from error
         log.info("captured %s as a CUDA graph", key)
 
-    def __len__(self) -> int:
+    @property
+    def captured(self) -> int:
+        """How many keys have been captured."""
         return len(self._graphs)
 
     def _eagerly(self, work: Callable[[], None]) -> None:

@@ -29,7 +29,7 @@ from mmcr_core.objectives import build_objective
 from mmcr_core.objectives.base import METRICS, Objective, centroids, measure, normalized
 from mmcr_core.rng import generator
 from mmcr_core.training.compiled_network import Forward, compiled_network
-from mmcr_core.training.cuda_graphs import Graphs
+from mmcr_core.training.cuda_graphs import Graphs, can_replay
 from mmcr_core.training.flops import flops_per_step
 from mmcr_core.training.optimizers import build_optimizer, load_optimizer_state, optimizer_state, set_rate
 from mmcr_core.training.schedule import learning_rate
@@ -95,8 +95,8 @@ class Pretraining:
         learned = [*self.network.parameters(), *self.objective.parameters()]
         self.optimizer = build_optimizer(spec.optimizer, learned, self._control.tensor[0])
         self._buffer = torch.zeros(CHUNK_STEPS, len(BUFFERED), device=self.device)
-        self._graphs = Graphs(self.device) if self.device.type == "cuda" and graphs else None
-        self._views = self._views_buffer() if self._graphs else None
+        self._graphs = Graphs(self.device) if graphs and can_replay(self.device) else None
+        self._views = self._views_buffer() if self._graphs is not None else None
         if compiled or network_compiled:
             self.source.compile(self._views)
         self._forward = self._compiled_network() if network_compiled else None
@@ -136,7 +136,7 @@ class Pretraining:
         self.step += 1
 
     def _replay(self, graphs: Graphs, order: Order) -> None:
-        if not len(graphs):  # all of them now, so that no later step is slower
+        if not graphs.captured:  # all of them now, so that no later step is slower
             for each in self.source.graph_keys():
                 graphs.capture(each, lambda each=each: self._write_views(each), warm_up=True)  # type: ignore[misc]
         graphs.run(order, lambda: self._write_views(order), warm_up=0)
@@ -211,7 +211,7 @@ class Pretraining:
     def evaluate(self) -> list[Measure]:
         """What the spec asks to be measured, of the network as it stands; it changes nothing in the run. Graphs are
         dropped first: their memory is needed, and a run that goes on captures them anew."""
-        if self._graphs:
+        if self._graphs is not None:
             self._graphs.reset()
         return evaluate(self.network, self.spec, self.images, trained=self.step > 0)
 
@@ -239,7 +239,7 @@ class Pretraining:
             self.teacher.load_state_dict(state["teacher"])
         load_optimizer_state(self.optimizer, state["optimizer"])
         self._buffer.copy_(state["buffer"])
-        if self._graphs:
+        if self._graphs is not None:
             self._graphs.reset()
         self.step = int(state["step"])
 

@@ -40,9 +40,9 @@ def measured(spec, images, *, device=DEVICE, compiled=False, seconds=6.0):
     graphs = Graphs(torch.device(device)) if device != "cpu" else None
 
     def bare_step():
-        graphs.run("bare", learn, warm_up=3) if graphs else learn()
+        graphs.run("bare", learn, warm_up=3) if graphs is not None else learn()
 
-    for _ in range(8 if graphs else 2):  # past warm-up and capture
+    for _ in range(8 if graphs is not None else 2):  # past warm-up and capture
         full.train_step()
         bare_step()
     taken = seconds_in_turn({"bare": bare_step, "full": full.train_step}, seconds=seconds)

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from mmcr_core.training import cuda_graphs
+from mmcr_core.training import cuda_graphs, pretraining
 
 POOL = 4  # streams, which are handed out round robin
 
@@ -34,7 +34,7 @@ class PlayedGPU:
 
 
 def play_gpu(monkeypatch: Any) -> PlayedGPU:
-    """Put the stand-ins in the place of torch.cuda's own."""
+    """Put the stand-ins in the place of torch.cuda's own; from now on runs on the CPU have graphs."""
     gpu = PlayedGPU()
 
     class Graph:
@@ -82,6 +82,7 @@ def play_gpu(monkeypatch: Any) -> PlayedGPU:
 
     gpu.devices.clear()
     gpu.made = 0
+    monkeypatch.setattr(pretraining, "can_replay", lambda device: True)
     monkeypatch.setattr(cuda_graphs, "_IDLE", {})
     monkeypatch.setattr(cuda_graphs, "_LIVE", {})
     monkeypatch.setattr(torch.cuda, "CUDAGraph", Graph)
@@ -94,9 +95,3 @@ def play_gpu(monkeypatch: Any) -> PlayedGPU:
     clear = "_cuda_clearCublasWorkspaces"
     monkeypatch.setattr(torch._C, clear, lambda: gpu.cleared.append(len(gpu.live)), raising=False)
     return gpu
-
-
-def give_graphs(run: Any) -> None:
-    """Let a run on the CPU replay its steps on the played GPU."""
-    run._graphs = cuda_graphs.Graphs(torch.device("cuda"))
-    run._views = torch.empty(run.source.batch_shape).contiguous(memory_format=torch.channels_last)

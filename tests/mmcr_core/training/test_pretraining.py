@@ -220,8 +220,6 @@ def played_on_a_gpu(monkeypatch, spec):
     """A run whose graphs are played on the CPU: captured work does nothing until it is replayed."""
     gpu = play_gpu(monkeypatch)
     run = Pretraining(spec)
-    run._graphs = Graphs(torch.device("cuda"))
-    run._views = torch.empty(run.source.batch_shape).contiguous(memory_format=torch.channels_last)
     captured = []
     capture = Graphs.capture
 
@@ -246,7 +244,7 @@ def test_views_of_all_orders_are_captured_before_the_first_step_and_the_step_aft
     assert captured == [(0, 1), (1, 0), "step"]
     assert set(gpu.pools) == {gpu.pools[0]}
     run.evaluate()
-    assert len(run._graphs) == 0  # their memory is free while the network is measured
+    assert run._graphs.captured == 0  # their memory is free while the network is measured
     run.train_step()
     assert captured[3:] == [(0, 1), (1, 0)]
     assert gpu.pools[-1] != gpu.pools[0]
@@ -265,14 +263,26 @@ def test_replayed_views_are_rounded_only_where_the_encoder_would_round_them_firs
     assert Pretraining(digits_spec())._views_buffer().dtype == torch.float32
 
 
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+@pytest.mark.parametrize("compiled", [False, True], ids=["eager views", "compiled views"])
+def test_steps_by_way_of_graphs_are_those_without(monkeypatch, digits_spec, precision, compiled):
+    """All but the replay itself: the views go through the buffer that graphs write and read, rounded as there."""
+    play_gpu(monkeypatch)
+    monkeypatch.setattr(Graphs, "capture", lambda self, key, work, warm_up=False: work())
+    monkeypatch.setattr(Graphs, "run", lambda self, key, work, warm_up: work())
+    spec = digits_spec(precision=precision)
+    with_graphs = columns(Pretraining(spec, compiled=compiled).run())
+    without = columns(Pretraining(spec, compiled=compiled, graphs=False).run())
+    for name, values in without.items():
+        assert (with_graphs[name] == values).all(), name
+
+
 def test_a_run_with_graphs_is_gone_at_once_too(monkeypatch, digits_spec):
     play_gpu(monkeypatch)
     gc.collect()
     gc.disable()
     try:
         run = Pretraining(digits_spec())
-        run._graphs = Graphs(torch.device("cuda"))
-        run._views = torch.empty(run.source.batch_shape).contiguous(memory_format=torch.channels_last)
         for _ in range(5):
             run.train_step()
         seen = [weakref.ref(part) for part in (run, run.network, run._graphs, run._views)]

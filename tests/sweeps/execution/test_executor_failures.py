@@ -16,7 +16,7 @@ from mmcr_core import custom_imports
 from mmcr_core.augmentation.compiled_augmentations import CompilationFailed
 from mmcr_core.config.run import BudgetSpec, CustomObjectiveSpec, DatasetSpec, EncoderSpec, OptimizerSpec, ProjectorSpec
 from mmcr_core.objectives import objective_spec
-from mmcr_core.training import CaptureFailed, CaptureOutOfMemory, Pretraining
+from mmcr_core.training import CaptureFailed, CaptureOutOfMemory, Pretraining, pretraining
 from sweeps.config.settings import GridSettings, ResourceSettings
 from sweeps.execution import run_executor
 from sweeps.execution.executor_settings import ExecutorSettings
@@ -27,7 +27,7 @@ from sweeps.monitoring.launch_outcome import Ending, StopReason
 from sweeps.planning.plan import Machine, plan
 from sweeps.storage.sweep_store import Store
 from tests.custom_components import write_own
-from tests.mmcr_core.training.fake_cuda import give_graphs, play_gpu
+from tests.mmcr_core.training.fake_cuda import play_gpu
 from tests.sweeps.execution.test_run_executor import to_end
 
 
@@ -135,10 +135,8 @@ def test_mcr2_goes_on_without_graphs_where_an_illegal_call_spoils_a_capture(tmp_
         return call
 
     class Played(Pretraining):
-        def __init__(self, spec, device, *, graphs=True, **options):
+        def __init__(self, spec, device, **options):
             super().__init__(spec, device, **options)
-            if graphs:
-                give_graphs(self)
             if where == "views":
                 self.source.batch = spoils(self.source.batch)
 
@@ -159,6 +157,7 @@ def test_mcr2_goes_on_without_graphs_where_an_illegal_call_spoils_a_capture(tmp_
         f"the step cannot be captured as a CUDA graph ({illegal}, when calling a function); it runs eagerly"
     ]
     monkeypatch.setattr(run_executor, "Pretraining", Pretraining)
+    monkeypatch.setattr(pretraining, "can_replay", lambda device: False)
     to_end(RunExecutor(spec, alone, "s"))
     eager = alone.read_trajectory(trial.run_id)
     pd.testing.assert_frame_equal(store.read_trajectory(trial.run_id), eager, check_exact=True)
