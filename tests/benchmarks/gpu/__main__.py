@@ -22,6 +22,9 @@ def main() -> None:
     parser.add_argument("--device", default="cuda", help="cuda, or cpu to rehearse on small shapes")
     parser.add_argument("--seconds", type=float, default=520, help="when it ends, whatever is under way (520)")
     parser.add_argument("--out", type=Path, help="folder of the files (default: $OUT, else build/gpu)")
+    parser.add_argument(
+        "--continue", dest="earlier", type=Path, metavar="FOLDER", help="keep what went well in an earlier one's files"
+    )
     parser.add_argument("--images", help=f"parquet file of images for the grid (default: {CARRIED}/*.parquet)")
     given = parser.parse_args()
     if given.device.startswith("cuda") and not has_gpu():
@@ -31,9 +34,20 @@ def main() -> None:
     images = given.images or next(iter(map(str, sorted(CARRIED.glob("*.parquet")))), None) if real else given.images
     if images and not Path(images).is_file():
         sys.exit(f"--images: {images} is not a file")
+    if given.earlier and not (given.earlier / "rows.jsonl").is_file():
+        sys.exit(f"--continue: {given.earlier / 'rows.jsonl'} is not a file; give the folder of an earlier command")
+    if given.earlier and given.earlier.resolve() == out.resolve():
+        sys.exit(f"--continue: {given.earlier} is where the files of this command go; give another --out")
     side_by_side = min(16, os.cpu_count() or 1) if real else 2
     supervisor = Supervisor(
-        given.device, given.seconds, out, images, commit(), side_by_side=side_by_side, started=STARTED
+        given.device,
+        given.seconds,
+        out,
+        images,
+        commit(),
+        given.earlier,
+        side_by_side=side_by_side,
+        started=STARTED,
     )
     sys.exit(supervisor.run())
 

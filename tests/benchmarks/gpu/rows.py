@@ -17,7 +17,7 @@ Row = dict[str, Any]
 
 def append(file: Path, row: Row) -> None:
     """Add a row in one write and sync it; where the disk is full it is printed and no more."""
-    line = json.dumps(plain(row | {"time": round(time.time(), 2)}), allow_nan=False) + "\n"
+    line = json.dumps(plain({"time": round(time.time(), 2)} | row), allow_nan=False) + "\n"
     try:
         handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
         try:

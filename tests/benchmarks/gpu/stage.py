@@ -64,11 +64,16 @@ def main() -> None:
     module = importlib.import_module(name if "." in name else f"tests.benchmarks.gpu.{name}")
     tries = getattr(module, "TRIES", 1)
     begun = Counter(row["task"] for row in rows.read(setting.rows_file) if is_begun(row, name))
-    ended = {row["task"] for row in rows.read(setting.rows_file) if row.get("stage") == name and "seconds" in row}
+    ended = tasks_ended(rows.read(setting.rows_file), name)
     for task, work in module.tasks(setting).items():
         due = (not chosen or task in chosen) and task not in ended and begun[task] < tries
         if due and not run(name, task, work, setting):
             sys.exit(AGAIN)
+
+
+def tasks_ended(found: Iterable[Row], stage: str) -> set[str]:
+    """The tasks of a stage that need not be begun again."""
+    return {row["task"] for row in found if row.get("stage") == stage and "task" in row and "seconds" in row}
 
 
 def is_begun(row: Row, stage: str) -> bool:

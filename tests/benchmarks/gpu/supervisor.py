@@ -21,8 +21,9 @@ from pathlib import Path
 
 from tests.benchmarks.gpu import rows
 from tests.benchmarks.gpu.archive import write_archive
+from tests.benchmarks.gpu.continuing import begin_with
 from tests.benchmarks.gpu.rows import Row
-from tests.benchmarks.gpu.stage import AGAIN, LAST_LINES, Setting, is_begun
+from tests.benchmarks.gpu.stage import AGAIN, LAST_LINES, Setting, is_begun, tasks_ended
 from tests.benchmarks.gpu.stages import REHEARSAL_SECONDS, SECONDS, STAGES, Stage
 from tests.benchmarks.gpu.summary import summary
 
@@ -47,13 +48,14 @@ class Process:
 
 @dataclass
 class Supervisor:
-    """One command of `seconds` on `device`, its files in `out`."""
+    """One command of `seconds` on `device`, its files in `out`; it goes on from those in `earlier`."""
 
     device: str
     seconds: float
     out: Path
     images: str | None = None
     commit: str | None = None
+    earlier: Path | None = None
     stages: Sequence[Stage] = STAGES
     side_by_side: int = 16
     started: float = field(default_factory=time.monotonic)
@@ -77,6 +79,8 @@ class Supervisor:
         text, holds = "", False
         with self._caught():
             try:
+                if self.earlier:
+                    begin_with(self.earlier, self.rows_file, self.work / "store")
                 self._note({"stage": "command", "device": self.device, "seconds": self.seconds, "commit": self.commit})
                 for stage in self.stages:
                     self._try_stage(stage)
@@ -128,9 +132,11 @@ class Supervisor:
         """Tasks by process: each alone on a GPU; on a CPU, where no capture can fail, as few as run at once."""
         if not stage.tasks:
             return [()]
+        ended = tasks_ended(rows.read(self.rows_file), stage.name)
+        left = [task for task in stage.tasks if task not in ended]
         if self.real:
-            return [(task,) for task in stage.tasks]
-        return [stage.tasks[first :: self.side_by_side] for first in range(self.side_by_side)]
+            return [(task,) for task in left]
+        return [tuple(left[first :: self.side_by_side]) for first in range(min(self.side_by_side, len(left)))]
 
     def _start(self, stage: Stage, tasks: tuple[str, ...], ends_at: float) -> Process:
         log = self.work / "logs" / f"{len(self._logs):02d}-{stage.name}.txt"
