@@ -132,7 +132,7 @@ def test_cells_begin_where_p_is_d_and_end_with_the_other_views():
     ordered = [cells[index] for index in in_order(cells)]
     assert ordered[:5] == [(size, size, 2) for size in sizes]
     assert all(max(P, D) == 2 * min(P, D) for P, D, _ in ordered[5:13])
-    assert [K for _, _, K in ordered] == [2] * 25 + [4] * 9 + [8] * 9
+    assert [K for _, _, K in ordered] == [2] * 25 + [4] * 9 + [8] * 9 + [4] * 16 + [8] * 16
     assert ordered[25:28] == [(64, 64, 4), (256, 256, 4), (1024, 1024, 4)]
 
 

@@ -26,7 +26,10 @@ OPTIMIZERS = {
     "sgd with nesterov": OptimizerSpec("sgd", learning_rate=0.03, momentum=0.9, nesterov=True, warmup=4),
     "lars": OptimizerSpec("lars", learning_rate=0.3, warmup=4),
 }
-ERROR, LOSS = 5e-3, 2e-2  # largest differences of percent error and of loss over 12 steps, in fp32
+# What rounding does to percent error and loss over 12 steps in fp32. At P = D it grows from step to step: on a CPU a
+# change of the last bits of the weights moves MMCR's percent error by 1e-3 with Adam, by 1e-2 with SGD and by 2e-2 with
+# LARS, SimCLR's by 5e-5. So the limit of a check is what such a change does to its own eager steps, with a margin.
+ERROR, LEAST, MARGIN = 5e-3, 1e-3, 5
 Bad = tuple[type[Exception], Callable[[torch.Tensor], object]]
 BAD_CAPTURES: dict[str, Bad] = {
     "a capture that reads a value back": (CaptureFailed, lambda x: x.sum().item()),
@@ -58,6 +61,8 @@ def replayed(setting: Setting, name: str) -> Row:
     """12 replayed against 12 eager steps. The eager ones first: a failed capture leaves nothing to run them with."""
     spec, images = spec_of(setting, name), cifar_images().to(setting.device)
     eager = columns(Pretraining(spec, setting.device, images, graphs=False))
+    nudged = columns(last_bits_changed(Pretraining(spec, setting.device, images, graphs=False)))
+    limits = {key: max(LEAST, MARGIN * difference(nudged[key], eager[key])) for key in eager}
     finite = all(value == value for value in eager["loss"])
     try:
         other = columns(Pretraining(spec, setting.device, images))
@@ -65,10 +70,20 @@ def replayed(setting: Setting, name: str) -> Row:
         found = f"CaptureFailed: {error}; eager steps {'work' if finite else 'are not finite'}"
         return check(found, "a capture", False, capture_failed=True)
     off = {key: difference(other[key], eager[key]) for key in eager}
-    holds = finite and off["percent_error"] <= ERROR and off["loss"] <= LOSS
+    holds = finite and all(off[key] <= limit for key, limit in limits.items())
     compared = "replayed and eager steps" if setting.real else "eager steps done twice, on a CPU"
-    wanted = f"percent error within {ERROR:g}, loss within {LOSS:g}"
+    wanted = f"percent error within {limits['percent_error']:.2g}, loss within {limits['loss']:.2g}"
     return check(off, wanted, holds, compared=compared, last=eager["percent_error"][-1])
+
+
+def last_bits_changed(run: Pretraining) -> Pretraining:
+    """`run` with weights of which each is changed by one bit of float32 or none."""
+    generator = torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        for weights in run.network.parameters():
+            bits = torch.randint(-1, 2, weights.shape, generator=generator).to(weights.device)
+            weights.mul_(1 + 2**-23 * bits)
+    return run
 
 
 def spec_of(setting: Setting, name: str) -> RunSpec:
@@ -143,7 +158,7 @@ def resumes(setting: Setting) -> Row:
 
 def compiled_views(setting: Setting, shape: str) -> Row:
     """At the shapes of the stages that follow, and rounded to bf16 as there: they find what is compiled here in the
-    compiler's cache. Values reach 3, so that a pixel rounded otherwise is 2^-7 off at most, and few are."""
+    compiler's cache. Values reach 3, so that a pixel rounded otherwise is 2^-6 off at most, and few are."""
     P, K = (int(number) for number in shape.split(" x "))
     spec, images = paper(setting, P, 64, K), stl10_images(setting)
     wanted = "at most 2^-6, on average 1e-4"

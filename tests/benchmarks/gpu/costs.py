@@ -43,12 +43,13 @@ def nearest(shapes: Iterable[tuple[int, int]], P: int, K: int) -> tuple[int, int
 
 def in_order(cells: list[tuple[int, int, int]]) -> list[int]:
     """Indices of (P, D, K) cells in the order in which they are trained, so that whatever is reached shows the peak:
-    by K; the smallest K whole, of the others each second P and D; P = D first, then its neighbors."""
+    by K; the smallest K whole, of the others each second P and D before the rest; P = D first, then its neighbors."""
     smallest = min(K for _, _, K in cells)
     coarse = {axis: sorted({cell[axis] for cell in cells})[::2] for axis in (0, 1)}
-    chosen = [
-        index
-        for index, cell in enumerate(cells)
-        if cell[2] == smallest or (cell[0] in coarse[0] and cell[1] in coarse[1])
-    ]
-    return sorted(chosen, key=lambda i: (cells[i][2], abs(math.log2(cells[i][0] / cells[i][1])), cells[i][0]))
+
+    def place(index: int) -> tuple[bool, int, float, int]:
+        P, D, K = cells[index]
+        late = smallest != K and not (P in coarse[0] and D in coarse[1])
+        return late, K, abs(math.log2(P / D)), P
+
+    return sorted(range(len(cells)), key=place)

@@ -36,7 +36,7 @@ from sweeps.execution.run_executor import NO_GRAPHS, RunExecutor
 from sweeps.storage.run_status import RunStatus
 from sweeps.storage.sweep_store import Store
 from tests.benchmarks.gpu import rows
-from tests.benchmarks.gpu.costs import Costs, in_order, nearest
+from tests.benchmarks.gpu.costs import Costs, in_order
 from tests.benchmarks.gpu.rows import Row
 from tests.benchmarks.gpu.specs import image_file, trial_settings
 from tests.benchmarks.gpu.stage import Setting, Tasks
@@ -139,21 +139,6 @@ def known_costs(setting: Setting) -> Costs:
     return costs
 
 
-def compile_saves(setting: Setting, spec: RunSpec, images: int) -> float:
-    """Seconds that compiled views save in a cell, compilation paid, by what `speed` measured at the nearest shape."""
-    found: dict[tuple[int, int], dict[str, Row]] = {}
-    for row in rows.read(setting.rows_file):
-        if row.get("stage") == "speed" and "efficiency" in row:
-            found.setdefault((row["P"], row["K"]), {})[row["views"]] = row
-    both = {shape: views for shape, views in found.items() if len(views) == 2}
-    if not both:
-        return -1.0
-    P, K = nearest(both, spec.P, spec.K)
-    eager, compiled = both[P, K]["eager"], both[P, K]["compiled"]
-    per_view = (1 / eager["images/s"] - 1 / compiled["images/s"]) / K
-    return float(images * spec.K * per_view - compiled["compile s"])
-
-
 def train(setting: Setting, store: Store, spec: RunSpec, costs: Costs) -> Iterator[Row]:
     """One cell, if there is time for it."""
     shape = {"P": spec.P, "D": spec.D, "K": spec.K, "run_id": run_id(spec)}
@@ -162,9 +147,8 @@ def train(setting: Setting, store: Store, spec: RunSpec, costs: Costs) -> Iterat
     if needed > left:
         yield shape | {"left_out": f"{left:.0f} s were left, it needs {needed:.0f}"}
         return
-    compiled = compile_saves(setting, spec, images) > 0
     eager = bool(store.read_note(run_id(spec), NO_GRAPHS))
-    how = trial_settings(setting, compile="on" if compiled else "off")
+    how = trial_settings(setting)
     began = time.perf_counter()
     trial = RunExecutor(spec, store, store.root.name, how, launch="gpu")
     while (progress := trial.advance(SLICE_SECONDS)).status is RunStatus.RUNNING:
@@ -179,7 +163,7 @@ def train(setting: Setting, store: Store, spec: RunSpec, costs: Costs) -> Iterat
         costs.learn(spec.P, spec.K, images, kept["wall_seconds"], seconds)
         row |= {"percent_error": kept["percent_error"], "heldout_percent_error": kept["heldout_percent_error"]}
         row |= {"images": images, "trained s": kept["wall_seconds"], "images/s": kept["images_per_second"]}
-        row |= {"GiB": kept["peak_memory_bytes"] / 2**30, "expected s": needed, "compiled": compiled}
+        row |= {"GiB": kept["peak_memory_bytes"] / 2**30, "expected s": needed}
         row["no_graphs"] = eager
     yield row
     if progress.process_ends:
