@@ -9,12 +9,13 @@ none), raised whenever the same spec would give other numbers there; so mending 
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 from dataclasses import asdict
 from typing import Any
 
-from mmcr_core.config.run import RunSpec, is_custom
+from mmcr_core.config.run import DatasetSpec, RunSpec, is_custom
 
 ALGORITHM: dict[str, dict[str, int]] = {
     "source": {"images": 1, "pairs": 1},
@@ -65,6 +66,7 @@ NEUTRAL: dict[str, tuple[Any, ...]] = {
     "optimizer.eps": (None, 1e-8),
     "optimizer.exclude_bias_and_norm": (None,),
 }
+LATER = ("evaluate.probe_images", "evaluate.zero_shot.digest")  # no keys of older rows: left out while they are null
 NOT_IDENTITY = (
     "evaluate",
     "dataset.root",
@@ -95,6 +97,11 @@ def _values(part: str, fields: object, keys: list[str]) -> dict[str, Any]:
     return {key: value for key, value in values.items() if value not in NEUTRAL.get(f"{part}.{key}", ())}
 
 
+def dataset_content(dataset: DatasetSpec) -> dict[str, Any]:
+    """What determines the content of a data set, wherever it lies."""
+    return _values("dataset", dataset, PARTS["dataset"].split())
+
+
 def canonical_json(value: Any) -> str:
     """JSON with sorted keys and no spaces; equal values give equal text."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
@@ -103,7 +110,12 @@ def canonical_json(value: Any) -> str:
 def spec_to_json(spec: RunSpec) -> str:
     """A spec as a run's row keeps it, with every default filled in; `sweeps.config.spec_serialization` reads it
     back."""
-    return canonical_json(asdict(spec))
+    text = asdict(spec)
+    for *parts, key in (path.split(".") for path in LATER):
+        inside = functools.reduce(lambda part, name: (part or {}).get(name), parts, text)
+        if inside and inside[key] is None:
+            del inside[key]
+    return canonical_json(text)
 
 
 def digest(value: Any) -> str:

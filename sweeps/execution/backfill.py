@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from mmcr_core.config.run import RunSpec
-from mmcr_core.config.run_id import run_id
+from mmcr_core.config.run_id import run_id, spec_to_json
 from mmcr_core.evaluation.confidence_intervals import Measure, deviation
 from mmcr_core.training import Pretraining, is_out_of_memory, process_must_end
 from sweeps.execution import artifacts
@@ -69,4 +69,4 @@ def _measure(
         run.step = state["step"]
         measures = run.evaluate()
         artifacts.write_measures(store, run, measures)
-        store.write_run(row | outcome_columns(measures, spec))
+        store.write_run(row | {"spec": spec_to_json(spec)} | outcome_columns(measures, spec))
