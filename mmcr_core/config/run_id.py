@@ -9,7 +9,6 @@ none), raised whenever the same spec would give other numbers there; so mending 
 
 from __future__ import annotations
 
-import functools
 import hashlib
 import json
 from dataclasses import asdict
@@ -66,7 +65,6 @@ NEUTRAL: dict[str, tuple[Any, ...]] = {
     "optimizer.eps": (None, 1e-8),
     "optimizer.exclude_bias_and_norm": (None,),
 }
-LATER = ("evaluate.probe_images", "evaluate.zero_shot.digest")  # no keys of older rows: left out while they are null
 NOT_IDENTITY = (
     "evaluate",
     "dataset.root",
@@ -110,12 +108,12 @@ def canonical_json(value: Any) -> str:
 def spec_to_json(spec: RunSpec) -> str:
     """A spec as a run's row keeps it, with every default filled in; `sweeps.config.spec_serialization` reads it
     back."""
-    text = asdict(spec)
-    for *parts, key in (path.split(".") for path in LATER):
-        inside = functools.reduce(lambda part, name: (part or {}).get(name), parts, text)
-        if inside and inside[key] is None:
-            del inside[key]
-    return canonical_json(text)
+    kept = asdict(spec)
+    evaluate = kept["evaluate"]
+    for part, key in ((evaluate, "probe_images"), (evaluate["zero_shot"] or {}, "digest")):  # absent in older rows
+        if part.get(key, 0) is None:
+            del part[key]
+    return canonical_json(kept)
 
 
 def digest(value: Any) -> str:

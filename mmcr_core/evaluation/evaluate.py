@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import functools
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any
 
 from mmcr_core.config.run import DatasetSpec, EvaluateSpec, RunSpec
 from mmcr_core.config.run_id import dataset_content, digest
@@ -19,7 +20,8 @@ from mmcr_core.models.networks import Network
 __all__ = ["Measure", "Requested", "evaluate", "requested_measures"]
 
 
-class Requested(NamedTuple):
+@dataclass(frozen=True)
+class Requested:
     """What a run asks of a measure: the `count` that it fixes (0: whatever there is), the `digest` of all that the
     number depends on beside the run's own identity, and whether there is nothing of that kind (`of_run`)."""
 

@@ -46,7 +46,7 @@ class Machine:
 @dataclass(frozen=True)
 class Cell:
     """One run with its cost, `measured` before on this kind of device or estimated from its FLOPs; `gpus` and
-    `cpus` are what it asks of Ray."""
+    `cpus` are what it asks of Ray, `threads` what it computes with on the CPU."""
 
     spec: RunSpec
     run_id: str
@@ -58,6 +58,7 @@ class Cell:
     gpus: float
     cpus: float
     measured: bool
+    threads: int = 1
     continues: str | None = None  # run_id of the shorter run that it continues
 
 
@@ -65,13 +66,11 @@ def plan(
     specs: tuple[RunSpec, ...],
     resources: ResourceSettings,
     machine: Machine,
-    grid_cells: int | None = None,
     compile: str = "auto",
 ) -> list[Cell]:
-    """Cells with their costs, the most expensive first. `grid_cells`: how many the whole grid has, so that a
-    cell which is launched again by itself gets the cores, and so the floating-point sums, that it had before;
-    `compile`: whether the views are compiled, as a grid says it."""
-    cells = [_cell(spec, resources, machine, grid_cells or len(specs), compile) for spec in specs]
+    """Cells with their costs, the most expensive first; `compile`: whether the views are compiled, as a grid says
+    it."""
+    cells = [_cell(spec, resources, machine, compile) for spec in specs]
     return sorted(cells, key=lambda cell: -cell.seconds)
 
 
@@ -128,21 +127,22 @@ def makespan_seconds(cells: list[Cell], machine: Machine, max_concurrent: int | 
     return max((end for _, end in schedule(cells, machine, max_concurrent)), default=0.0)
 
 
-def _cell(spec: RunSpec, resources: ResourceSettings, machine: Machine, cells: int, compile: str) -> Cell:
+def _cell(spec: RunSpec, resources: ResourceSettings, machine: Machine, compile: str) -> Cell:
     images, heldout = registry.count(spec.dataset)
     steps = registry.steps_of(spec)
     flops = steps * float(flops_per_step(spec))
     device = "cuda" if machine.gpus and resources.gpus != 0 else "cpu"
     estimate = memory_bytes(spec, images + heldout) + (WORKSPACE_BYTES if device == "cuda" else 0)
-    cpus = _cpus(resources, machine, cells, device, estimate)
-    measured = lookup(spec, device, max(1, int(cpus)), compile)
+    cpus, threads = _cpus(resources, machine, device, estimate), resources.threads
+    measured = lookup(spec, device, threads, compile)
     memory = measured.memory_bytes if measured else estimate
     gpus = _gpus(resources, machine, memory)
-    rate = machine.flops_per_second * STEP_EFFICIENCY * (1 if gpus else cpus)
+    rate = machine.flops_per_second * STEP_EFFICIENCY * (1 if gpus else threads)
     seconds = CELL_OVERHEAD_SECONDS + steps * STEP_OVERHEAD_SECONDS + flops / rate
     if measured:
         seconds = CELL_OVERHEAD_SECONDS + measured.other_seconds + steps * measured.seconds_per_step
-    return Cell(spec, run_id(spec), steps, steps * spec.P, flops, memory, seconds, gpus, cpus, measured is not None)
+    known = measured is not None
+    return Cell(spec, run_id(spec), steps, steps * spec.P, flops, memory, seconds, gpus, cpus, known, threads)
 
 
 def _gpus(resources: ResourceSettings, machine: Machine, memory: int) -> float:
@@ -156,15 +156,17 @@ def _gpus(resources: ResourceSettings, machine: Machine, memory: int) -> float:
     return 1.0 / max(1, min(CELLS_PER_GPU, fit))
 
 
-def _cpus(resources: ResourceSettings, machine: Machine, cells: int, device: str, memory: int) -> float:
-    """One core per cell, which keeps two cells at once steadier than two threads each; more where fewer cells fit
-    into memory than there are cores, and all cores for one cell. Beside a GPU a cell only launches kernels."""
+def _cpus(resources: ResourceSettings, machine: Machine, device: str, memory: int) -> float:
+    """One core per cell; more, so that fewer run at once, where fewer cells fit into memory than there are cores.
+    Beside a GPU a cell only launches kernels."""
     if resources.cpus != "auto":
         return resources.cpus
     if device == "cuda":
         return 1.0 if machine.cpus >= machine.gpus * CELLS_PER_GPU else 0.5
-    fit = floor(MEMORY_SHARE * machine.memory_bytes / (memory + PROCESS_BYTES)) if machine.memory_bytes else cells
-    return float(max(1, floor(machine.cpus / max(1, min(cells, fit)))))
+    fit = (
+        floor(MEMORY_SHARE * machine.memory_bytes / (memory + PROCESS_BYTES)) if machine.memory_bytes else machine.cpus
+    )
+    return float(max(1, floor(machine.cpus / max(1, fit))))
 
 
 def this_machine(gpus: float, cpus: float) -> Machine:

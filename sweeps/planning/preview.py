@@ -26,7 +26,7 @@ from sweeps.planning.sweep import Sweep, remarks, terminal
 from sweeps.storage.run_status import RunStatus
 
 SPARE = ("GPUs", "cores", "starts", "run_id", "memory")  # columns that a narrow terminal goes without, in this order
-COSTS = ("run_id", "steps", "images", "flops", "memory_bytes", "seconds", "gpus", "cpus", "measured")
+COSTS = ("run_id", "steps", "images", "flops", "memory_bytes", "seconds", "gpus", "cpus", "threads", "measured")
 
 
 @dataclass(frozen=True)

@@ -90,12 +90,11 @@ def measure(spec: RunSpec, device: str, threads: int, compile: str = "off") -> M
     On a GPU, steps are timed by its own events, after every graph has been captured; memory is what was reserved after
     the first steps, graphs included.
     """
-    torch.set_num_threads(threads)
     memory = PeakMemory(device)
     memory.begin()
     began = time.perf_counter()
     compiled, network_compiled = compiles(compile, device), compiles_network(compile)
-    run = Pretraining(spec, device, compiled=compiled, network_compiled=network_compiled)
+    run = Pretraining(spec, device, compiled=compiled, network_compiled=network_compiled, threads=threads)
     start_seconds = time.perf_counter() - began
     _advance(run, FIRST_STEPS)
     if run.step >= FIRST_STEPS:

@@ -50,7 +50,7 @@ class Sweep:
 
     def planned(self, cells: tuple[RunSpec, ...], machine: Machine) -> list[Cell]:
         """Costs of `cells` on `machine`, the most expensive first."""
-        return plan(cells, self.settings.resources, machine, len(self.grid_cells), self.settings.compile)
+        return plan(cells, self.settings.resources, machine, self.settings.compile)
 
 
 @dataclass(frozen=True)

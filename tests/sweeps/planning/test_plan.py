@@ -43,7 +43,6 @@ def test_compute_is_proportional_to_views_and_nearly_equal_across_p_and_d(paper)
 
 def test_automatic_resources_fill_the_machine(paper):
     assert {(c.gpus, c.cpus) for c in plan(paper, ResourceSettings(), CPU)} == {(0, 1)}
-    assert {(c.gpus, c.cpus) for c in plan(paper[:1], ResourceSettings(), CPU)} == {(0, 2)}
     shares = {c.gpus for c in plan(paper, ResourceSettings(), GPU)}
     assert shares <= {1, 1 / 2, 1 / 3, 1 / 4} and min(shares) < 1
     small = Machine(1, 8, 6 << 30, 1e14)
@@ -70,8 +69,12 @@ def test_on_a_gpu_the_workspaces_of_its_matrix_library_are_added_to_an_estimate(
     assert gpu.memory_bytes - cpu.memory_bytes == WORKSPACE_BYTES == 96 << 20
 
 
-def test_a_cell_launched_again_by_itself_gets_the_cores_it_had(paper):
-    assert plan(paper[:1], ResourceSettings(), CPU, grid_cells=75)[0].cpus == 1
+@pytest.mark.parametrize("memory", [1 << 30, 1 << 50])
+@pytest.mark.parametrize("cores", [1, 2, 64])
+def test_a_run_has_one_thread_whatever_the_machine_and_whatever_else_runs(paper, cores, memory):
+    for cells in (paper, paper[:1]):
+        assert {cell.threads for cell in plan(cells, ResourceSettings(), Machine(0, cores, 0, 1e11, memory))} == {1}
+    assert plan(paper[:1], ResourceSettings(cpus=4.0), CPU)[0].threads == 4
 
 
 def test_given_resources_are_kept(paper):
