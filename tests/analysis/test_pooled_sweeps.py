@@ -1,4 +1,4 @@
-"""Several sweeps in one figure: seeds and cells of all, each run once, settings that differ told apart."""
+"""Several sweeps in one figure: seeds and cells of all, each run once, settings that differ as variants."""
 
 import numpy as np
 import pandas as pd
