@@ -21,11 +21,11 @@ app = new_app()
 @guarded
 def main(results: RESULTS, output: FIGURES = None, best_over: BEST_OVER = None) -> None:
     """Mark where the percent error peaks."""
-    analysis = analyze(results, best_over)
-    analysis.write_peaks()
-    print_table(summary(analysis.peaks), "Largest percent error over P, for each D")
-    for path in double_descent_figures(analysis, output or analysis.results.root / "figures"):
-        print(printable(path))
+    with analyze(results, best_over, output) as (analysis, folder):
+        analysis.write_peaks()
+        print_table(summary(analysis.peaks), "Largest percent error over P, for each D")
+        for path in double_descent_figures(analysis, folder):
+            print(printable(path))
 
 
 if __name__ == "__main__":

@@ -23,19 +23,20 @@ app = new_app()
 @guarded
 def main(results: RESULTS, output: FIGURES = None, best_over: BEST_OVER = None) -> None:
     """Fit one law to all cells, and test it on the most expensive ones."""
-    analysis = analyze(results, best_over)
-    laws, table = analysis.require_joint_laws(), analysis.joint_law
-    analysis.write_joint_law()
-    named = SHOWN if len(laws) > 1 else SHOWN[1:]
-    shown_laws = table[named].rename(columns={"by_formula": "K by formula"}).drop_duplicates()
-    print_table(shown_laws, "e = E + A prod x^-alpha (steps + s0 prod z^s)^-alpha, the best first", spare=["tested"])
-    for variant, kinds in laws.items():
-        print_wrapped("\n".join([*([f"{variant}:"] * (len(laws) > 1)), *describe_exponents(kinds[0])]))
-    folder = output or analysis.results.root / "figures"
-    for path in joint_law_figures.joint_law_figures(laws, folder) + isoflop_figure.isoflop_figures(
-        laws, analysis.cells, analysis.finished, folder
-    ):
-        print(printable(path))
+    with analyze(results, best_over, output) as (analysis, folder):
+        laws, table = analysis.require_joint_laws(), analysis.joint_law
+        analysis.write_joint_law()
+        named = SHOWN if len(laws) > 1 else SHOWN[1:]
+        shown_laws = table[named].rename(columns={"by_formula": "K by formula"}).drop_duplicates()
+        print_table(
+            shown_laws, "e = E + A prod x^-alpha (steps + s0 prod z^s)^-alpha, the best first", spare=["tested"]
+        )
+        for variant, kinds in laws.items():
+            print_wrapped("\n".join([*([f"{variant}:"] * (len(laws) > 1)), *describe_exponents(kinds[0])]))
+        for path in joint_law_figures.joint_law_figures(laws, folder) + isoflop_figure.isoflop_figures(
+            laws, analysis.cells, analysis.finished, folder
+        ):
+            print(printable(path))
 
 
 if __name__ == "__main__":

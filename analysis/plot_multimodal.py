@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 
-from analysis.cli.command_options import BEST_OVER, FIGURES, RESULTS, open_best
+from analysis.cli.command_options import BEST_OVER, FIGURES, RESULTS, open_pooled
 from analysis.cli.output_files import printable, write_csv
 from analysis.comparisons import multimodal
 from analysis.comparisons.multimodal_crossings import crossings, describe_crossings
@@ -24,19 +24,18 @@ app = new_app()
 @guarded
 def main(results: RESULTS, output: FIGURES = None, best_over: BEST_OVER = None) -> None:
     """Draw what objectives on image-text pairs end with against the batch size, and say where they cross."""
-    opened = open_best(results, best_over)
-    folder = output or opened.root / "figures"
-    compared, remark = multimodal.at_equal_images(multimodal.required(opened))
-    if remark:
-        print(f"note: {remark}", file=sys.stderr)
-    found, crossed = multimodal.over_batches(compared), crossings(compared)
-    pictures = multimodal_figures(found, folder)
-    write_csv(found, folder / "multimodal.csv")
-    write_csv(crossed, folder / "multimodal_crossings.csv")
-    for line in describe_crossings(crossed):
-        print_wrapped(line)
-    for path in pictures:
-        print(printable(path))
+    with open_pooled(results, best_over, output) as (opened, folder):
+        compared, remark = multimodal.at_equal_images(multimodal.required(opened))
+        if remark:
+            print(f"note: {remark}", file=sys.stderr)
+        found, crossed = multimodal.over_batches(compared), crossings(compared)
+        pictures = multimodal_figures(found, folder)
+        write_csv(found, folder / "multimodal.csv")
+        write_csv(crossed, folder / "multimodal_crossings.csv")
+        for line in describe_crossings(crossed):
+            print_wrapped(line)
+        for path in pictures:
+            print(printable(path))
 
 
 if __name__ == "__main__":

@@ -24,18 +24,17 @@ app = new_app()
 @guarded
 def main(results: RESULTS, output: FIGURES = None, best_over: BEST_OVER = None) -> None:
     """Draw what each objective does to percent error, reconstruction, uniformity and probes, and compare them."""
-    analysis = analyze(results, best_over)
-    opened = analysis.results
-    folder = output or opened.root / "figures"
-    compared = analysis.objective_differences
-    pictures = objective_figures.objective_figures(opened, folder) + metric_figures.metric_figures(opened, folder)
-    write_csv(compared, folder / "objectives.csv")
-    for line in describe_differences(compared):
-        print_wrapped(line)
-    if not (gained := gains(opened)).empty:
-        print_table(gained, "accuracy at the end less that of the untrained network, on the same test images")
-    for path in pictures:
-        print(printable(path))
+    with analyze(results, best_over, output) as (analysis, folder):
+        opened = analysis.results
+        compared = analysis.objective_differences
+        pictures = objective_figures.objective_figures(opened, folder) + metric_figures.metric_figures(opened, folder)
+        write_csv(compared, folder / "objectives.csv")
+        for line in describe_differences(compared):
+            print_wrapped(line)
+        if not (gained := gains(opened)).empty:
+            print_table(gained, "accuracy at the end less that of the untrained network, on the same test images")
+        for path in pictures:
+            print(printable(path))
 
 
 if __name__ == "__main__":

@@ -61,27 +61,29 @@ def main(
     best_over: BEST_OVER = None,
 ) -> None:
     """Fit y = E + A (x + x0)^(-alpha) for each cell and draw it."""
-    analysis = analyze(results, best_over)
-    form = (
-        (irreducible.value if irreducible else "none", offset.value if offset else "none")
-        if irreducible or offset
-        else None
-    )
-    paths = scaling_figures(analysis, output or analysis.results.root / "figures", axis.value, form, law.value)
-    analysis.write_fits(law.value, axis.value)
-    table = analysis.fits_of(law.value, axis.value)
-    drawn = table[(table["irreducible"] == form[0]) & (table["offset"] == form[1])] if form else table[table["chosen"]]
-    kinds = drawn[["irreducible", "offset"]].drop_duplicates().itertuples(index=False)
-    if drawn.empty:
-        print("no law was fitted: no cell has points enough; fits.parquet says what each lacks")
-    else:
-        forms = " or ".join(form_name(*kind) for kind in kinds)
-        print(
-            f"{int(drawn['trusted'].sum())} of {len(drawn)} laws {forms} passed all checks; "
-            "fits.parquet lists the failed ones"
+    with analyze(results, best_over, output) as (analysis, folder):
+        form = (
+            (irreducible.value if irreducible else "none", offset.value if offset else "none")
+            if irreducible or offset
+            else None
         )
-    for path in paths:
-        print(printable(path))
+        paths = scaling_figures(analysis, folder, axis.value, form, law.value)
+        analysis.write_fits(law.value, axis.value)
+        table = analysis.fits_of(law.value, axis.value)
+        drawn = (
+            table[(table["irreducible"] == form[0]) & (table["offset"] == form[1])] if form else table[table["chosen"]]
+        )
+        kinds = drawn[["irreducible", "offset"]].drop_duplicates().itertuples(index=False)
+        if drawn.empty:
+            print("no law was fitted: no cell has points enough; fits.parquet says what each lacks")
+        else:
+            forms = " or ".join(form_name(*kind) for kind in kinds)
+            print(
+                f"{int(drawn['trusted'].sum())} of {len(drawn)} laws {forms} passed all checks; "
+                "fits.parquet lists the failed ones"
+            )
+        for path in paths:
+            print(printable(path))
 
 
 if __name__ == "__main__":

@@ -58,23 +58,25 @@ def main(
     budget = Budget("flops", flops) if flops is not None else Budget("seconds", 3600 * (gpu_hours or 0))
     if not (np.isfinite(budget.amount) and budget.amount > 0):
         raise ResultsError(f"the compute is {budget.amount:g}; it must be positive")
-    analysis = analyze(results, best_over)
-    laws = analysis.forecasters
-    cells = priced_cells(analysis.runs, laws)
-    table = recommend(cells, laws, budget, rank.value)
-    remarks = [BASELINES]
-    if budget.unit == "seconds":
-        remarks.append(f"Speeds are those measured on: {'; '.join(sorted(set(cells['device'])))}.")
-    remarks += [f"Warning: {text}" for text in warnings(table.head(top), laws, analysis.end_tests, budget, rank.value)]
-    if as_json:
-        print(table.head(top).to_json(orient="records", indent=2))
-        print("\n".join(remarks), file=sys.stderr)
-        return
-    spare = ["variant"] if table["variant"].nunique() == 1 else []
-    print_table(readable(table.head(top)), f"Best of {len(table)} cells for {budget}, by {rank.value}", spare)
-    print_wrapped("\n".join(remarks))
-    path = save(draw(cells, laws, budget, table, rank.value), output or analysis.results.root / "figures", "frontier")
-    print(printable(path))
+    with analyze(results, best_over, output) as (analysis, folder):
+        laws = analysis.forecasters
+        cells = priced_cells(analysis.runs, laws)
+        table = recommend(cells, laws, budget, rank.value)
+        remarks = [BASELINES]
+        if budget.unit == "seconds":
+            remarks.append(f"Speeds are those measured on: {'; '.join(sorted(set(cells['device'])))}.")
+        remarks += [
+            f"Warning: {text}" for text in warnings(table.head(top), laws, analysis.end_tests, budget, rank.value)
+        ]
+        if as_json:
+            print(table.head(top).to_json(orient="records", indent=2))
+            print("\n".join(remarks), file=sys.stderr)
+            return
+        spare = ["variant"] if table["variant"].nunique() == 1 else []
+        print_table(readable(table.head(top)), f"Best of {len(table)} cells for {budget}, by {rank.value}", spare)
+        print_wrapped("\n".join(remarks))
+        path = save(draw(cells, laws, budget, table, rank.value), folder, "frontier")
+        print(printable(path))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Check and compact a result store: `python sweeps/store.py check|compact RESULTS`."""
+"""Check, compact and merge result stores: `python sweeps/store.py check|compact|merge RESULTS`."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from rich.progress import track
 
 from sweeps.cli.app import guarded, new_app
 from sweeps.cli.errors import UserError
+from sweeps.storage import merging
 from sweeps.storage.compaction import compact_run
 from sweeps.storage.filesystems import to_path
 from sweeps.storage.fsck import examine
@@ -20,7 +21,7 @@ from sweeps.storage.sweep_store import Store
 T = TypeVar("T")
 EXAMPLE = "Example: python sweeps/store.py check results/quickstart"
 RESULTS = Annotated[str, typer.Argument(help="A sweep's folder or URL, such as results/quickstart.")]
-app = new_app(help="Check or compact a result store.", epilog=EXAMPLE)
+app = new_app(help="Check, compact or merge result stores.", epilog=EXAMPLE)
 
 
 @app.command(epilog=EXAMPLE)
@@ -46,6 +47,22 @@ def compact(results: RESULTS) -> None:
     finished = [run_id for run_id, status in store.statuses().items() if status == RunStatus.FINISHED]
     merged = sum(compact_run(store, run_id) for run_id in _tracked(finished, "compacting"))
     print(f"{merged} files merged into {len(finished)}")
+
+
+@app.command(epilog="Example: python sweeps/store.py merge results/here results/there -o results/both")
+@guarded
+def merge(
+    results: Annotated[list[str], typer.Argument(help="Folders or URLs of sweeps, two or more.")],
+    output: Annotated[str, typer.Option("-o", "--output", help="Folder or URL of the new store; must not exist yet.")],
+) -> None:
+    """Make one store of several: each run that has ended once, refused where two stores differ in one."""
+    stores, target = [_opened(place) for place in results], Store(output)
+    if len({str(store.root.absolute()) for store in stores}) < max(2, len(stores)):
+        raise UserError("give two or more stores that differ")
+    if target.root.exists() and (not target.root.is_dir() or any(target.root.iterdir())):
+        raise UserError(f"--output: {output} exists already; name a folder that does not")
+    merged = merging.merge(stores, target)
+    print(f"{merged.runs} runs in {output}, {merged.shared} of them in several stores alike")
 
 
 def _tracked(items: Sequence[T], what: str) -> Iterator[T]:

@@ -2,20 +2,37 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from analysis.cli.output_files import write
 from analysis.cli.progress import track
 from analysis.results.errors import ResultsError
 from analysis.results.results import Results, open_results
+from analysis.results.sweep_folder import WRITTEN, sweep_folders
 from analysis.sweep_analysis import SweepAnalysis
+from sweeps.storage.filesystems import to_path
+from sweeps.storage.merging import merge
+from sweeps.storage.sweep_store import Store
 
-RESULTS = Annotated[str, typer.Argument(help="A sweep's folder or URL, such as results/quickstart.")]
+RESULTS = Annotated[
+    list[str],
+    typer.Argument(help="A sweep's folder or URL, such as results/quickstart; the runs of several are taken together."),
+]
 FIGURES = Annotated[
-    Path | None, typer.Option("-o", "--output", file_okay=False, help="Folder of the figures. Default: in RESULTS.")
+    Path | None,
+    typer.Option(
+        "-o",
+        "--output",
+        file_okay=False,
+        help="Folder of the figures. Default: in RESULTS, of several in A+B beside A.",
+    ),
 ]
 BEST_OVER = Annotated[
     str | None,
@@ -25,14 +42,39 @@ BEST_OVER = Annotated[
 ]
 
 
-def open_best(place: str, best_over: str | None) -> Results:
-    """A sweep's tables, of the best runs over a swept setting if one is named, which is said."""
-    return open_each([place], best_over)[0]
+@contextlib.contextmanager
+def open_pooled(places: list[str], best_over: str | None, output: Path | None) -> Iterator[tuple[Results, Path]]:
+    """The tables of a sweep, of the best runs over a swept setting if one is named, which is said; and the folder of
+    its figures. Several sweeps are one: a run that two have counts once, runs that differ in a setting are variants.
+    The tables that are written of several go beside their figures.
+    """
+    if len(places) == 1:
+        opened = open_each(places, best_over)[0]
+        yield opened, output or opened.root / "figures"
+        return
+    folders = sweep_folders(places)
+    name = "+".join(to_path(folder.label).name for folder in folders)
+    with tempfile.TemporaryDirectory(prefix="mmcr-sweeps-") as temporary:
+        pooled = Path(temporary, name)
+        merged = merge([Store(folder.root) for folder in folders], Store(pooled), for_figures=True)
+        if merged.differing:
+            print(
+                f"note: {len(merged.differing)} runs differ between the sweeps that have them, such as "
+                f"{merged.differing[0]}; those of the sweep named first are used",
+                file=sys.stderr,
+            )
+        figures = output or folders[0].root.parent / name / "figures"
+        yield open_each([str(pooled)], best_over)[0], figures
+        for table in pooled.glob("*.parquet"):
+            if table.stem in WRITTEN:
+                write(table.read_bytes(), (output or figures.parent) / table.name)
 
 
-def analyze(place: str, best_over: str | None) -> SweepAnalysis:
-    """The analysis of what `open_best` opens."""
-    return SweepAnalysis(open_best(place, best_over), track)
+@contextlib.contextmanager
+def analyze(places: list[str], best_over: str | None, output: Path | None) -> Iterator[tuple[SweepAnalysis, Path]]:
+    """The analysis of what `open_pooled` opens, and the folder of its figures."""
+    with open_pooled(places, best_over, output) as (results, figures):
+        yield SweepAnalysis(results, track), figures
 
 
 def open_each(places: list[str], best_over: str | None) -> list[Results]:

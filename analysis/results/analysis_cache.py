@@ -31,10 +31,15 @@ Options = Mapping[str, str]
 
 
 def content_digest(results: Results) -> str:
-    """Of the runs of one sweep, as `Results.runs` gives them, the names and counts of their measures, and VERSION."""
+    """Of the runs of one sweep, as `Results.runs` gives them, the names and counts of their measures with what they
+    were measured of, and VERSION."""
     rows = results.runs()[ROWS].sort_values("run_id")
-    measures = results.measures().groupby(["run_id", "name"]).size()
+    measured = results.measures()
+    measures = measured.groupby(["run_id", "name"]).size()
     content = [VERSION, rows.to_csv(index=False), measures.to_csv()]
+    known = measured.dropna(subset="digest").sort_values(["run_id", "step", "name", "subject"])
+    if len(known):  # measured again of something else, such as other classes
+        content.append(known[["run_id", "step", "name", "subject", "digest"]].to_csv(index=False))
     return hashlib.sha256(json.dumps(content).encode()).hexdigest()
 
 

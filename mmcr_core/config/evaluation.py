@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Literal, get_args
 
 from mmcr_core.config.dataset import DatasetSpec
-from mmcr_core.config.validation import STRICT, require
+from mmcr_core.config.validation import FILLED_IN, STRICT, require
 
 MeasureName = Literal[
     "knn",
@@ -37,6 +37,8 @@ class ZeroShotSpec:
     words, of glyphs alone)."""
     templates: str | None = None
     """`imagenet`, or a file with a text a line, `{}` where the name of a class goes (null: the name alone)."""
+    digest: str | None = field(default=None, metadata=FILLED_IN)
+    """Of the names of classes and the templates, as the launch read them."""
 
     def __post_init__(self) -> None:
         own = self.dataset.name == "glyphs"
@@ -67,6 +69,9 @@ class EvaluateSpec:
     """The fractions of a run at which all of this is measured: 0 is the untrained network, 1 the end."""
     labels_per_class: int | None = None
     """Each probe also with so many labels of a class, drawn by the run's seed (null: with all labels alone)."""
+    probe_images: int | None = None
+    """How many labeled training images a probe learns from (null: all), drawn once for all runs, those of fewer among
+    those of more; where all are labeled, `dataset.limit` keeps the same ones."""
     zero_shot: ZeroShotSpec | None = None
     """What the measure `zero_shot` looks at (null: the run's own pairs, where they have classes)."""
 
@@ -81,6 +86,10 @@ class EvaluateSpec:
             self.labels_per_class is None or bool(self.probes),
             "labels_per_class",
             "needs a probe: give probe: knn or linear, or name one in measures",
+        )
+        require(self.probe_images is None or self.probe_images >= 2, "probe_images", "must be 2 or more")
+        require(
+            self.probe_images is None or bool(self.probes), "probe_images", "needs a probe, as labels_per_class does"
         )
         asked = "zero_shot" in self.measures
         require(

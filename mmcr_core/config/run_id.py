@@ -14,7 +14,7 @@ import json
 from dataclasses import asdict
 from typing import Any
 
-from mmcr_core.config.run import RunSpec, is_custom
+from mmcr_core.config.run import DatasetSpec, RunSpec, is_custom
 
 ALGORITHM: dict[str, dict[str, int]] = {
     "source": {"images": 1, "pairs": 1},
@@ -95,6 +95,11 @@ def _values(part: str, fields: object, keys: list[str]) -> dict[str, Any]:
     return {key: value for key, value in values.items() if value not in NEUTRAL.get(f"{part}.{key}", ())}
 
 
+def dataset_content(dataset: DatasetSpec) -> dict[str, Any]:
+    """What determines the content of a data set, wherever it lies."""
+    return _values("dataset", dataset, PARTS["dataset"].split())
+
+
 def canonical_json(value: Any) -> str:
     """JSON with sorted keys and no spaces; equal values give equal text."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
@@ -103,7 +108,12 @@ def canonical_json(value: Any) -> str:
 def spec_to_json(spec: RunSpec) -> str:
     """A spec as a run's row keeps it, with every default filled in; `sweeps.config.spec_serialization` reads it
     back."""
-    return canonical_json(asdict(spec))
+    kept = asdict(spec)
+    evaluate = kept["evaluate"]
+    for part, key in ((evaluate, "probe_images"), (evaluate["zero_shot"] or {}, "digest")):  # absent in older rows
+        if part.get(key, 0) is None:
+            del part[key]
+    return canonical_json(kept)
 
 
 def digest(value: Any) -> str:

@@ -56,9 +56,14 @@ def _stamp(file: Path) -> tuple[int, ...]:
     return status.st_size, status.st_mtime_ns, status.st_ctime_ns
 
 
-def _folder() -> Path:
+def cache_folder() -> Path:
+    """The user's cache folder of this program. Raises RuntimeError where there is no home."""
     cache = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    return Path(cache).expanduser() / "mmcr-sweeps" / "digests"  # RuntimeError where there is no home
+    return Path(cache).expanduser() / "mmcr-sweeps"
+
+
+def _folder() -> Path:
+    return cache_folder() / "digests"
 
 
 def _kept(key: str) -> str | None:

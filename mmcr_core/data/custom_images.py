@@ -3,37 +3,25 @@
 from __future__ import annotations
 
 import itertools
+import time
 from abc import abstractmethod
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 
+from mmcr_core.config.run_id import dataset_content
+from mmcr_core.data import decoded_cache
 from mmcr_core.data.content_digests import content_digest, forget_digest
-from mmcr_core.data.dataset import Dataset, divided
+from mmcr_core.data.dataset import Dataset
+from mmcr_core.data.decoded_cache import Decoded
 from mmcr_core.data.decoding import Pixels, decode, native_size, reason
 from mmcr_core.data.image_set import ContentChanged, DatasetError, Entry, Images
 
 SAMPLE = 100  # images that decide the common size
-
-
-class Decoded(NamedTuple):
-    """What could be read: pixels (N, H, C, W) uint8, labels (N,), captions of each where asked for, which are held out
-    (N,), and what was skipped."""
-
-    pixels: Tensor
-    labels: Tensor
-    captions: list[tuple[str, ...]]
-    heldout: Tensor
-    skipped: tuple[str, ...]
-
-    @property
-    def divided(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Training pixels and labels, held-out pixels and labels."""
-        return divided(self.pixels, self.labels, self.heldout)
 
 
 class OwnFiles(Dataset):
@@ -79,7 +67,29 @@ class OwnFiles(Dataset):
         return Images(*found.divided, found.skipped)
 
     def decoded(self) -> Decoded:
-        """The images, each read once, with captions where they are pairs. Raises as `load`."""
+        """The images, with captions where they are pairs, from the cache where their digest is known. Raises as
+        `load`."""
+        expected = self.spec.digest
+        if expected is None or self.digest() != expected:  # else what is there is not what would be in the cache
+            return self._decode()
+        return decoded_cache.kept(self.content, self._decode)
+
+    @property
+    def content(self) -> dict[str, Any]:
+        """What the decoded images follow from."""
+        return dataset_content(self.spec) | {"limit": None, "what": self.what}
+
+    def load_seconds(self) -> float:
+        """From the time that some of the images take."""
+        if self.spec.digest is not None and decoded_cache.is_kept(self.content):
+            return 0.0
+        entries = type(self)(replace(self.spec, digest=None)).entries()
+        next(entries)  # opens what all of them share
+        began = time.perf_counter()
+        pixels, _, _, skipped = _decoded(itertools.islice(entries, SAMPLE), self.spec.size)
+        return (time.perf_counter() - began) / max(1, len(pixels) + len(skipped)) * self.total()
+
+    def _decode(self) -> Decoded:
         try:
             pixels, labels, captions, skipped = _decoded(self.entries(), self.spec.size)
         except ContentChanged:
@@ -91,7 +101,10 @@ class OwnFiles(Dataset):
         heldout = torch.zeros(len(pixels), dtype=torch.bool)
         chosen = np.random.default_rng(0).permutation(len(pixels))[: _heldout_count(len(pixels), self.spec.heldout)]
         heldout[torch.from_numpy(chosen)] = True
-        return Decoded(torch.from_numpy(np.stack(pixels)), torch.tensor(labels), captions, heldout, tuple(skipped))
+        order = heldout.int().argsort(stable=True).tolist()
+        stacked = torch.from_numpy(np.stack([pixels[place] for place in order]))
+        spoken = [captions[place] for place in order]
+        return Decoded(stacked, torch.tensor(labels)[order], spoken, heldout[order], tuple(skipped))
 
 
 def _heldout_count(total: int, fraction: float) -> int:

@@ -67,6 +67,10 @@ class Dataset(Protocol):
         """What a user should know before the data is read, a sentence each."""
         return ()
 
+    def load_seconds(self) -> float:
+        """About how long the first `load` on this machine takes to decode images; 0 where it need not."""
+        return 0.0
+
     def source(self, spec: RunSpec, data: Images, staging: Staging | None) -> Source:
         """What gives the batches of a run from loaded `data`, and sends what lies in `staging` with each."""
         return ImageSource(spec, data, staging)

@@ -28,6 +28,7 @@ __all__ = [
     "dataset",
     "forget",
     "load",
+    "load_seconds",
     "remarks",
     "require_present",
     "source_of",
@@ -93,6 +94,11 @@ def steps_of(spec: RunSpec) -> int:
 def count(spec: DatasetSpec) -> tuple[int, int]:
     """As `Dataset.count`."""
     return dataset(spec).count()
+
+
+def load_seconds(spec: DatasetSpec) -> float:
+    """As `Dataset.load_seconds`."""
+    return dataset(replace(spec, limit=None)).load_seconds()
 
 
 def require_present(spec: DatasetSpec) -> None:

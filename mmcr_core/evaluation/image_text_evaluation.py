@@ -12,9 +12,9 @@ import torch
 from torch import Tensor
 
 from mmcr_core.augmentation.augmentations import plain_view
-from mmcr_core.config.run import RunSpec
+from mmcr_core.config.run import DatasetSpec, EvaluateSpec, RunSpec
 from mmcr_core.data.image_loader import random_views
-from mmcr_core.data.image_set import DatasetError, Images
+from mmcr_core.data.image_set import ContentChanged, DatasetError, Images
 from mmcr_core.data.image_text.captions import TokenTable, texts_of
 from mmcr_core.data.image_text.pair_set import Pairs
 from mmcr_core.evaluation import retrieval, zero_shot
@@ -29,22 +29,18 @@ from mmcr_core.rng import generator
 BLOCK = 256  # images or texts that are embedded at a time
 
 
-def requested_measures(spec: RunSpec) -> dict[Name, int]:
-    """Names and subjects of the measures of pairs that a run asks for."""
+def requested_measures(dataset: DatasetSpec, evaluate: EvaluateSpec) -> dict[Name, int]:
+    """Names and subjects of the measures of pairs that runs on a data set ask for, as those of images."""
     names: list[Name] = []
-    for asked in spec.evaluate.measures:
+    for asked in evaluate.measures:
         if asked == "zero_shot":
-            names += [(name, looked_at(spec)) for name in zero_shot.NAMES]
+            shown = evaluate.zero_shot.dataset if evaluate.zero_shot else dataset
+            names += [(name, shown.name) for name in zero_shot.NAMES]
         elif asked == "retrieval":
             names += [(f"{way}_recall_{k}", "") for way in retrieval.DIRECTIONS for k in retrieval.NEAREST]
         elif asked == "modality_gap":
             names.append(("modality_gap", ""))
     return dict.fromkeys(names, 0)
-
-
-def looked_at(spec: RunSpec) -> str:
-    """The data set of the zero-shot measures."""
-    return spec.evaluate.zero_shot.dataset.name if spec.evaluate.zero_shot else spec.dataset.name
 
 
 @torch.no_grad()
@@ -101,7 +97,8 @@ def _sample(network: PairNetwork, spec: RunSpec, pairs: Pairs) -> Sample:
 def _of_pairs(network: PairNetwork, spec: RunSpec, pairs: Pairs, shown: Images) -> list[Measure]:
     """Absent where the network is about to diverge."""
     asked = [name for name in spec.evaluate.measures if name in ("zero_shot", "retrieval", "modality_gap")]
-    nothing = [Measure(name, None, subject=subject) for name, subject in requested_measures(spec)]
+    names = requested_measures(spec.dataset, spec.evaluate)
+    nothing = [Measure(name, None, subject=subject) for name, subject in names]
     found: list[Measure] = []
     if {"retrieval", "modality_gap"} & set(asked):
         kept = sampled(spec, len(pairs.heldout)).tolist()
@@ -116,27 +113,32 @@ def _of_pairs(network: PairNetwork, spec: RunSpec, pairs: Pairs, shown: Images) 
         if "modality_gap" in asked:
             found.append(retrieval.modality_gap(images[owner], texts))
     if "zero_shot" in asked:
-        found += _zero_shot(network, spec, shown)
+        found += _zero_shot(network, spec, shown, next(subject for name, subject in names if name in zero_shot.NAMES))
     by_name = {(each.name, each.subject): each for each in found}
     return [by_name.get((each.name, each.subject), each) for each in nothing]
 
 
-def _zero_shot(network: PairNetwork, spec: RunSpec, shown: Images) -> list[Measure]:
-    classes, templates = zero_shot.texts(spec.evaluate.zero_shot, shown.classes)
+def _zero_shot(network: PairNetwork, spec: RunSpec, shown: Images, subject: str) -> list[Measure]:
+    given = spec.evaluate.zero_shot
+    classes, templates = zero_shot.texts(given, shown.classes)
+    if given and given.digest not in (None, found := zero_shot.texts_digest(given)):
+        raise ContentChanged(
+            f"evaluate.zero_shot: what {given.classes} and {given.templates} say", found, given.digest or ""
+        )
     labeled = shown.heldout_labels >= 0
     labels = shown.heldout_labels[labeled]
     if not len(labels):
         return []
     if int(labels.max()) >= len(classes):
         raise DatasetError(
-            f"evaluate.zero_shot.classes names {len(classes)} classes, and dataset '{looked_at(spec)}' has the label "
+            f"evaluate.zero_shot.classes names {len(classes)} classes, and dataset '{subject}' has the label "
             f"{int(labels.max())}; name one class for each label, in their order"
         )
     images = embed_images(network, spec, shown.heldout[labeled])
     of_classes = zero_shot.class_embeddings(classes, templates, lambda texts: embed_texts(network, spec, texts))
     if not bool(images.isfinite().all() & of_classes.isfinite().all()):
         return []
-    return zero_shot.zero_shot(images, labels, of_classes, looked_at(spec))
+    return zero_shot.zero_shot(images, labels, of_classes, subject)
 
 
 def embed_images(network: PairNetwork, spec: RunSpec, images: Tensor) -> Tensor:

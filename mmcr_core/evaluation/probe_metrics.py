@@ -11,6 +11,7 @@ from torch import Tensor
 
 from mmcr_core.config.run import EvaluateSpec, RunSpec
 from mmcr_core.data.image_set import Images
+from mmcr_core.data.sampler import kept_images
 from mmcr_core.evaluation.confidence_intervals import Measure, gain_of, share_of
 from mmcr_core.evaluation.knn_probe import NEIGHBORS, extract_features, few_labels, knn_predictions
 from mmcr_core.evaluation.linear_probe import linear_predictions
@@ -40,9 +41,10 @@ def accuracies(
     over the untrained network, which the run's seed makes again (or `build`, in eval mode, where it is not one of
     images only), on the same held-out images and from the same labels.
     """
-    bank, asked = images.train_labels >= 0, images.heldout_labels >= 0
+    bank = probe_bank(images.train_labels, spec.evaluate.probe_images)
+    asked = images.heldout_labels >= 0
     nothing = [Measure(name, None, subject=subject) for name, subject in accuracy_names(spec.evaluate, trained)]
-    if not bool(bank.any()) or not bool(asked.any()):
+    if not len(bank) or not bool(asked.any()):
         return nothing
     shown = images.train[bank], images.train_labels[bank], images.heldout[asked], images.heldout_labels[asked]
     now = _Probed(network, spec, *shown)
@@ -60,6 +62,13 @@ def accuracies(
             if before and probe in spec.evaluate.measures:
                 measures.append(gain_of(f"{probe}_gain", hits, before.hits(probe, per_class), subject))
     return measures
+
+
+def probe_bank(labels: Tensor, limit: int | None) -> Tensor:
+    """Indices (n,) of the labeled images among `labels` (N,), no more than `limit`: those that `dataset.limit` would
+    keep of them."""
+    labeled = (labels >= 0).nonzero()[:, 0]
+    return labeled[torch.from_numpy(kept_images(len(labeled), limit)).to(labels.device)]
 
 
 def untrained_network(spec: RunSpec, device: torch.device) -> ImageNetwork:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from mmcr_core.config.run import NAMED_CLASSES, EvaluateSpec, ZeroShotSpec
+from mmcr_core.config.run_id import digest
 from mmcr_core.config.validation import SpecError
 from mmcr_core.evaluation.confidence_intervals import Measure, share_of
 from mmcr_core.models.dual_encoder import open_clip
@@ -59,6 +60,13 @@ def texts(spec: ZeroShotSpec | None, own_classes: Sequence[str]) -> tuple[list[s
     if len(classes) < 2:
         raise SpecError("evaluate.zero_shot.classes", f"names {len(classes)} classes; at least 2 are needed")
     return classes, templates
+
+
+def texts_digest(spec: ZeroShotSpec) -> str:
+    """Digest of the classes and templates that a spec names; a data set's own words follow from its content. Raises
+    SpecError as `texts`."""
+    classes, templates = texts(spec, ("", " "))
+    return digest([classes if spec.classes else None, templates])
 
 
 def require_texts(evaluate: EvaluateSpec) -> None:

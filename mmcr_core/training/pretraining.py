@@ -62,7 +62,8 @@ class Pretraining:
     """A run of `spec` on `device` ("cpu", "cuda", "cuda:1").
 
     Args: images: those of `spec.dataset`, where they are at hand already; graphs: replay the step as CUDA graphs, on a
-        GPU; compiled: compile the views; network_compiled: compile encoder and projector too.
+        GPU; compiled: compile the views; network_compiled: compile encoder and projector too; threads: of the CPU, for
+        this process from here on: sums depend on it, so that it is 1 whatever the machine.
     Raises: DatasetError where the data is absent or has fewer than P images; CompilationFailed.
     """
 
@@ -75,8 +76,9 @@ class Pretraining:
         graphs: bool = True,
         compiled: bool = False,
         network_compiled: bool = False,
+        threads: int = 1,
     ) -> None:
-        self.spec, self.device = spec, prepared(torch.device(device))
+        self.spec, self.device = spec, prepared(torch.device(device), threads)
         self.images = images.to(self.device) if images else registry.load(spec.dataset, self.device, spec.views.size)
         staging = Staging(self.device)
         self._control = staging.add((2,), torch.float32)  # learning rate, progress
@@ -244,8 +246,9 @@ class Pretraining:
         self.step = int(state["step"])
 
 
-def prepared(device: torch.device) -> torch.device:
+def prepared(device: torch.device, threads: int) -> torch.device:
     """`device`, with the settings of its libraries that a result depends on: fp32 means 24 bits, not TF32's 11."""
+    torch.set_num_threads(threads)
     if device.type == "cuda":
         torch.backends.cuda.matmul.allow_tf32 = False
         torch.backends.cudnn.allow_tf32 = False

@@ -6,8 +6,8 @@ from dataclasses import replace
 from typing import Any
 
 from mmcr_core.config.run import TOWERS, CustomObjectiveSpec, EvaluateSpec, RunSpec, SpecError, is_custom
-from mmcr_core.data.registry import require_present
-from mmcr_core.evaluation.zero_shot import require_texts
+from mmcr_core.data.registry import content_digest, require_present
+from mmcr_core.evaluation.zero_shot import require_texts, texts_digest
 from mmcr_core.forbid_rng import RandomNumbersDrawn
 from mmcr_core.models.custom_encoders import with_defaults
 from mmcr_core.models.dual_encoder import resolved
@@ -15,11 +15,16 @@ from mmcr_core.models.encoders import feature_count
 from mmcr_core.training.flops import caption_flops, network_flops, objective_flops
 
 
-def require_zero_shot(evaluate: EvaluateSpec) -> None:
-    """Raises SpecError, DatasetError where what the zero-shot measures look at is absent or of no use."""
-    if evaluate.zero_shot is not None:
-        require_texts(evaluate)
-        require_present(evaluate.zero_shot.dataset)
+def with_zero_shot(evaluate: EvaluateSpec) -> EvaluateSpec:
+    """With the digests of what the zero-shot measures look at and read. Raises SpecError, DatasetError where that is
+    absent or of no use."""
+    given = evaluate.zero_shot
+    if given is None:
+        return evaluate
+    require_texts(evaluate)
+    require_present(given.dataset)
+    shown = replace(given.dataset, digest=content_digest(given.dataset))
+    return replace(evaluate, zero_shot=replace(given, dataset=shown, digest=texts_digest(given)))
 
 
 def with_sources(spec: RunSpec) -> RunSpec:

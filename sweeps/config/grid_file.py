@@ -17,11 +17,11 @@ from typing import Any, get_origin, get_type_hints
 from pydantic import ValidationError
 
 from mmcr_core import custom_imports
-from mmcr_core.config.run import RunSpec, SpecError
+from mmcr_core.config.run import EvaluateSpec, RunSpec, SpecError
 from mmcr_core.config.run_id import run_id
 from mmcr_core.data import registry
 from sweeps.cli.errors import UserError
-from sweeps.config.custom_components import require_zero_shot, with_sources
+from sweeps.config.custom_components import with_sources, with_zero_shot
 from sweeps.config.run_sections import MODELS, read_part, read_run, spelled_out
 from sweeps.config.settings import GridSettings
 from sweeps.config.validation_errors import line_of, located, unknown_key
@@ -91,9 +91,12 @@ def _grid(document: Marked, text: str) -> GridSpec:
     sweep = Marked({key: marked for key, marked in top.items() if key in _RUN_KEYS}, 1)
     cells: dict[str, RunSpec] = {}
     digests: dict[tuple[str, str | None], str | None] = {}
+    measured: dict[EvaluateSpec, EvaluateSpec] = {}
     for mapping, lines in expand(sweep, (), _is_tuple):
         spec = _with_sources(_identified(_run_spec(mapping, lines), lines, digests), lines)
-        _zero_shot_checked(spec, lines)
+        if spec.evaluate not in measured:
+            measured[spec.evaluate] = _evaluated(spec.evaluate, lines)
+        spec = replace(spec, evaluate=measured[spec.evaluate])
         key = run_id(spec)
         if key in cells:
             problem = f"two cells are the same run (P={spec.P}, D={spec.D}, K={spec.K}, seed={spec.seed})"
@@ -198,9 +201,9 @@ def _with_sources(spec: RunSpec, lines: Lines) -> RunSpec:
         raise YamlError(line_of(lines, tuple(error.key.split("."))), f"{error.key}: {error}") from error
 
 
-def _zero_shot_checked(spec: RunSpec, lines: Lines) -> None:
+def _evaluated(evaluate: EvaluateSpec, lines: Lines) -> EvaluateSpec:
     try:
-        require_zero_shot(spec.evaluate)
+        return with_zero_shot(evaluate)
     except (SpecError, registry.DatasetError) as error:
         key = error.key if isinstance(error, SpecError) else "evaluate.zero_shot.dataset"
         raise YamlError(line_of(lines, tuple(key.split("."))), f"{key}: {error}") from error

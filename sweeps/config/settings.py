@@ -33,7 +33,13 @@ class ResourceSettings(_Settings):
     """GPU of a cell: `auto` shares by memory, 1 is one alone, a fraction such as 0.25 shares one, 0 is a CPU. A run
     uses one GPU; more GPUs run more cells at once."""
     cpus: Literal["auto"] | float = "auto"
-    """CPU cores of a cell."""
+    """CPU cores of a cell, and threads of its run on a CPU. `auto` is one thread whatever the machine, since another
+    number gives other last digits under the same run_id; the run's `versions` have it."""
+
+    @property
+    def threads(self) -> int:
+        """CPU threads of a run."""
+        return 1 if self.cpus == "auto" else max(1, int(self.cpus))
 
     @field_validator("gpus")
     @classmethod

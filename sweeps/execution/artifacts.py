@@ -53,19 +53,20 @@ def read_kept(store: Store, key: str, device: str = "cpu") -> dict[str, Any] | N
 
 
 def missing_measures(store: Store, spec: RunSpec, steps: int) -> dict[int, list[str]]:
-    """What a spec asks to be measured of its run of `steps` steps and the store lacks: names by the steps taken."""
+    """What a spec asks to be measured of its run of `steps` steps and the store lacks, or has of something else, such
+    as other classes: names by the steps taken."""
     missing = {step: missing_at(store, spec, step) for step in spec.evaluate.steps(steps)}
     return {step: names for step, names in missing.items() if names}
 
 
 def missing_at(store: Store, spec: RunSpec, step: int) -> list[str]:
     """The same after `step` steps."""
-    stored = {(row["name"], row["subject"]): row["count"] for row in store.read_measures(run_id(spec), step)}
-    asked = requested_measures(spec, trained=step > 0)
+    rows = store.read_measures(run_id(spec), step)
+    stored = {(row["name"], row["subject"]): (row["count"], row.get("digest")) for row in rows}
     return [
         Measure(name, None, subject=subject).title
-        for (name, subject), count in asked.items()
-        if stored.get((name, subject), -1) < count
+        for (name, subject), asked in requested_measures(spec, trained=step > 0).items()
+        if (name, subject) not in stored or not asked.met_by(*stored[name, subject])
     ]
 
 
@@ -76,9 +77,11 @@ def can_be_measured(store: Store, key: str, step: int, steps: int) -> bool:
 
 
 def write_measures(store: Store, run: Pretraining, measures: list[Measure]) -> None:
-    """Measures of a run as it stands."""
+    """Measures of a run as it stands, each with the digest of what it depends on."""
     done = {"images": run.step * run.spec.P, "flops": float(run.step * run.flops_per_step)}
-    store.write_measures(run_id(run.spec), run.step, [done | asdict(measured) for measured in measures])
+    asked = requested_measures(run.spec, trained=run.step > 0)
+    rows = [done | asdict(one) | {"digest": asked[one.name, one.subject].digest} for one in measures]
+    store.write_measures(run_id(run.spec), run.step, rows)
 
 
 def runs_to_continue(store: Store, specs: Iterable[RunSpec]) -> dict[str, str]:

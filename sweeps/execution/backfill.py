@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from mmcr_core.config.run import RunSpec
-from mmcr_core.config.run_id import run_id
+from mmcr_core.config.run_id import run_id, spec_to_json
 from mmcr_core.evaluation.confidence_intervals import Measure, deviation
 from mmcr_core.training import Pretraining, is_out_of_memory, process_must_end
 from sweeps.execution import artifacts
@@ -13,7 +13,7 @@ from sweeps.monitoring.launch_outcome import Ending, StopReason
 from sweeps.storage.sweep_store import Store
 
 
-def measure_finished(store: Store, spec: RunSpec, device: str) -> tuple[Ending | None, list[str]]:
+def measure_finished(store: Store, spec: RunSpec, device: str, threads: int = 1) -> tuple[Ending | None, list[str]]:
     """Measure what a finished run lacks and write it; why that failed, if it did, and what is to be known.
 
     The untrained network follows from the seed, that of the end from the weights that were kept. Whatever happens, the
@@ -37,7 +37,8 @@ def measure_finished(store: Store, spec: RunSpec, device: str) -> tuple[Ending |
             notes.append(f"{lacks}, and its weights were not kept")
     if untrained or state is not None:
         try:
-            _measure(store, spec, device, row, untrained, state)
+            run = Pretraining(spec, device, graphs=False, threads=threads)
+            _measure(store, run, row, untrained, state)
         except Exception as failure:
             if process_must_end(failure):
                 raise
@@ -58,10 +59,9 @@ def outcome_columns(measures: list[Measure], spec: RunSpec) -> dict[str, Any]:
 
 
 def _measure(
-    store: Store, spec: RunSpec, device: str, row: dict[str, Any], untrained: bool, state: dict[str, Any] | None
+    store: Store, run: Pretraining, row: dict[str, Any], untrained: bool, state: dict[str, Any] | None
 ) -> None:
     """The network as the seed makes it, where it is `untrained`, and then as its kept `state` says."""
-    run = Pretraining(spec, device, graphs=False)
     if untrained:
         artifacts.write_measures(store, run, run.evaluate())
     if state is not None:
@@ -69,4 +69,4 @@ def _measure(
         run.step = state["step"]
         measures = run.evaluate()
         artifacts.write_measures(store, run, measures)
-        store.write_run(row | outcome_columns(measures, spec))
+        store.write_run(row | {"spec": spec_to_json(run.spec)} | outcome_columns(measures, run.spec))

@@ -42,7 +42,7 @@ def train_one(sweep: Sweep, number: int, limits: Limits) -> tuple[Sweep, Outcome
         raise UserError(f"--cell: {number} is not a cell of the grid; use 0..{len(cells) - 1}, as --plan numbers them")
     sweep = replace(sweep, cells=(cells[number],), retry_diverged=True)
     require_runnable(sweep)
-    cores = _cores(sweep.settings.resources.cpus)
+    _require_cores(sweep.settings.resources.cpus)
     left = todo(sweep)
     said = f"cell {number}, {described(cells[number], sweep.varying)}: {left.note}"
     print("\n".join([said, *remarks(left.cells)]), file=sys.stderr)
@@ -51,26 +51,21 @@ def train_one(sweep: Sweep, number: int, limits: Limits) -> tuple[Sweep, Outcome
     require_data(left.cells)
     if not sweep.store.read_cells():  # the first task of an array says what the sweep is
         record_launch(sweep)
-    return sweep, _train(sweep, left.continues, limits, cores)
+    return sweep, _train(sweep, left.continues, limits)
 
 
-def _cores(asked: float | Literal["auto"]) -> int:
-    there = usable_cores()
-    if asked == "auto":
-        return there
-    if asked > there:
+def _require_cores(asked: float | Literal["auto"]) -> None:
+    if asked != "auto" and asked > (there := usable_cores()):
         raise UserError(f"resources.cpus: {asked:g} exceeds the {there} cores there are; use less or auto")
-    return max(1, int(asked))
 
 
-def _train(sweep: Sweep, continues: dict[str, str], limits: Limits, cores: int) -> Outcome:
+def _train(sweep: Sweep, continues: dict[str, str], limits: Limits) -> Outcome:
     (spec,), settings, outcome = sweep.cells, sweep.settings, Outcome()
     carried = Carried.here()
     deadline = limits.deadline if carried.deadline is None else carried.deadline
     carried = replace(carried, deadline=deadline)
     key, device = run_id(spec), "cuda" if torch.cuda.is_available() else "cpu"
-    threads = 1 if device == "cuda" else cores
-    how = ExecutorSettings.of(settings, device, threads, continues.get(key), limits.tensorboard)
+    how = ExecutorSettings.of(settings, device, settings.resources.threads, continues.get(key), limits.tensorboard)
     flag, said = StopFlag(), set[str]()
     flag.catch(*STOPS, signal.SIGINT)
     while True:

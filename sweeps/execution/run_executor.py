@@ -158,20 +158,19 @@ class RunExecutor:
             self.store.drop_trajectory(self.run_id)
         else:
             self._begun = RunStart(**state["begun"])
-        torch.set_num_threads(self._begun.threads)  # sums depend on it: a resumed run keeps its own
         self._memory.begin()
         no_graphs = self.store.read_note(self.run_id, NO_GRAPHS)
         if no_graphs:
             self._remember(f"{no_graphs}; it runs eagerly")
         compiled, network_compiled = self._begun.compiled, self._begun.network_compiled
-        graphs = not no_graphs
+        how: dict[str, Any] = {"graphs": not no_graphs, "threads": self._begun.threads}  # a resumed run keeps its own
         try:
-            run = Pretraining(self.spec, device, graphs=graphs, compiled=compiled, network_compiled=network_compiled)
+            run = Pretraining(self.spec, device, **how, compiled=compiled, network_compiled=network_compiled)
         except CompilationFailed as error:
             what = "views and network are" if network_compiled else "the views are"
             self._remember(f"{what} not compiled: {error}")
             self._begun.compiled = self._begun.network_compiled = False
-            run = Pretraining(self.spec, device, graphs=graphs)
+            run = Pretraining(self.spec, device, **how)
         if state is not None:
             run.load_state_dict(state["run"])
         self._first_steps_end = run.step + FIRST_STEPS if self._memory.on_gpu else None
@@ -272,7 +271,7 @@ class RunExecutor:
 
     def _already_finished(self) -> Progress:
         """Measure what is asked for and missing."""
-        ending, notes = measure_finished(self.store, self.spec, self.settings.device)
+        ending, notes = measure_finished(self.store, self.spec, self.settings.device, self.settings.threads)
         status = ending.status if ending else RunStatus.FINISHED
         steps = self.store.read_run(self.run_id)["steps"]
         self._let_go()

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from math import floor
 
 import psutil
@@ -12,12 +13,14 @@ import torch
 from mmcr_core.config.run import RunSpec
 from mmcr_core.config.run_id import run_id
 from mmcr_core.data import registry
+from mmcr_core.training.evaluation_flops import evaluation_flops
 from mmcr_core.training.flops import flops_per_step
 from mmcr_core.training.memory import memory_bytes
 from sweeps.cli.errors import UserError
-from sweeps.cli.formatting import memory
+from sweeps.cli.formatting import duration, memory
 from sweeps.config.settings import ResourceSettings
 from sweeps.planning.profiling import lookup
+from sweeps.planning.speed import Speed
 
 CELLS_PER_GPU = 4  # more gain little: their kernels queue for the same units
 MEMORY_SHARE = 0.9  # of a GPU or machine, for all cells that share it
@@ -30,6 +33,7 @@ PROCESS_BYTES = 500 << 20  # Python and torch, on a CPU
 # bf16 on an H100, views compiled, where 128 to 8,192 views a step take what these two say within 2 %.
 STEP_EFFICIENCY = {"cpu": 0.65, "cuda": 0.155}
 STEP_OVERHEAD_SECONDS = 0.0015
+PIXEL_SECONDS = 4.6e-8  # of making views, for each of their pixels, uncompiled on a CPU
 CELL_OVERHEAD_SECONDS = 0.5
 
 
@@ -47,7 +51,7 @@ class Machine:
 @dataclass(frozen=True)
 class Cell:
     """One run with its cost, `measured` before on this kind of device or estimated from its FLOPs; `gpus` and
-    `cpus` are what it asks of Ray."""
+    `cpus` are what it asks of Ray, `threads` what it computes with on the CPU."""
 
     spec: RunSpec
     run_id: str
@@ -55,10 +59,13 @@ class Cell:
     images: int
     flops: float
     memory_bytes: int
-    seconds: float
+    seconds: float  # with `measuring_seconds`, without `loading_seconds`
     gpus: float
     cpus: float
     measured: bool
+    threads: int = 1
+    measuring_seconds: float = 0.0
+    loading_seconds: float = 0.0  # of the data set, once for all cells that have it
     continues: str | None = None  # run_id of the shorter run that it continues
 
 
@@ -66,13 +73,13 @@ def plan(
     specs: tuple[RunSpec, ...],
     resources: ResourceSettings,
     machine: Machine,
-    grid_cells: int | None = None,
     compile: str = "auto",
+    speed: Callable[[RunSpec], Speed | None] = lambda spec: None,
 ) -> list[Cell]:
-    """Cells with their costs, the most expensive first. `grid_cells`: how many the whole grid has, so that a
-    cell which is launched again by itself gets the cores, and so the floating-point sums, that it had before;
-    `compile`: whether the views are compiled, as a grid says it."""
-    cells = [_cell(spec, resources, machine, grid_cells or len(specs), compile) for spec in specs]
+    """Cells with their costs, the most expensive first; `compile`: whether the views are compiled, as a grid says it;
+    `speed`: of an encoder on a CPU, where it was measured."""
+    loading = {dataset: registry.load_seconds(dataset) for dataset in {spec.dataset for spec in specs}}
+    cells = [_cell(spec, resources, machine, compile, speed, loading[spec.dataset]) for spec in specs]
     return sorted(cells, key=lambda cell: -cell.seconds)
 
 
@@ -106,15 +113,16 @@ def require_memory(cells: list[Cell], machine: Machine) -> None:
 
 
 def schedule(cells: list[Cell], machine: Machine, max_concurrent: int | None = None) -> list[tuple[float, float]]:
-    """Estimated start and end of each cell, in seconds from the launch: each goes, in order, to the slot that is
-    free first. Cells that share a GPU share its speed."""
+    """Estimated start and end of each cell, in seconds from the launch: once the data is loaded, each goes, in order,
+    to the slot that is free first. Cells that share a GPU share its speed."""
     if not cells:
         return []
     widest, share = max(cell.cpus for cell in cells), max(cell.gpus for cell in cells)
     slots = floor(machine.cpus / widest)
     if share:
         slots = min(slots, floor(machine.gpus / share))
-    free = [0.0] * max(1, min(slots, max_concurrent or slots))
+    loading = sum({replace(cell.spec.dataset, limit=None): cell.loading_seconds for cell in cells}.values())
+    free = [loading] * max(1, min(slots, max_concurrent or slots))
     times = []
     for cell in cells:
         slot = free.index(min(free))
@@ -129,21 +137,72 @@ def makespan_seconds(cells: list[Cell], machine: Machine, max_concurrent: int | 
     return max((end for _, end in schedule(cells, machine, max_concurrent)), default=0.0)
 
 
-def _cell(spec: RunSpec, resources: ResourceSettings, machine: Machine, cells: int, compile: str) -> Cell:
+def measuring_warning(cells: list[Cell]) -> str:
+    """In which cells loading and measuring take longer than training; empty where they do in none."""
+
+    def beside(cell: Cell) -> float:
+        return cell.measuring_seconds + cell.loading_seconds
+
+    slow = [cell for cell in cells if beside(cell) > cell.seconds - cell.measuring_seconds]
+    if not slow:
+        return ""
+    worst = max(slow, key=beside)
+    spec, probes = worst.spec, worst.spec.evaluate.probes
+    cheaper = (
+        "evaluate: {probe_images: 2000} or probe: none" if probes else "fewer measures or evaluate.heldout_batches"
+    )
+    return (
+        f"Loading and measuring take longer than training in {len(slow)} of {len(cells)} cells, such as P = {spec.P}, "
+        f"D = {spec.D}, K = {spec.K}: loading {duration(worst.loading_seconds)} (once), measuring "
+        f"{duration(worst.measuring_seconds)}, training {duration(worst.seconds - worst.measuring_seconds)}; {cheaper} "
+        "makes them cheaper."
+    )
+
+
+def _cell(
+    spec: RunSpec,
+    resources: ResourceSettings,
+    machine: Machine,
+    compile: str,
+    speed: Callable[[RunSpec], Speed | None],
+    loading: float,
+) -> Cell:
     images, heldout = registry.count(spec.dataset)
     steps = registry.steps_of(spec)
     flops = steps * float(flops_per_step(spec))
     device = "cuda" if machine.gpus and resources.gpus != 0 else "cpu"
     estimate = memory_bytes(spec, images + heldout) + (WORKSPACE_BYTES if device == "cuda" else 0)
-    cpus = _cpus(resources, machine, cells, device, estimate)
-    measured = lookup(spec, device, max(1, int(cpus)), compile)
+    cpus, threads = _cpus(resources, machine, device, estimate), resources.threads
+    measured = lookup(spec, device, threads, compile)
     memory = measured.memory_bytes if measured else estimate
     gpus = _gpus(resources, machine, memory)
-    rate = machine.flops_per_second * STEP_EFFICIENCY[device] * (1 if gpus else cpus)
-    seconds = CELL_OVERHEAD_SECONDS + steps * STEP_OVERHEAD_SECONDS + flops / rate
     if measured:
-        seconds = CELL_OVERHEAD_SECONDS + measured.other_seconds + steps * measured.seconds_per_step
-    return Cell(spec, run_id(spec), steps, steps * spec.P, flops, memory, seconds, gpus, cpus, measured is not None)
+        measuring = measured.measuring_seconds
+        training = CELL_OVERHEAD_SECONDS + measured.start_seconds + steps * measured.seconds_per_step
+    else:
+        rate = machine.flops_per_second * STEP_EFFICIENCY[device]
+        rates = Speed(rate, rate) if gpus else speed(spec) or Speed(rate, rate)
+        scale = 1 if gpus else threads
+        pixels = 0 if gpus else spec.P * spec.image_views * spec.views.size**2
+        per_step = STEP_OVERHEAD_SECONDS + pixels * PIXEL_SECONDS + flops / steps / rates.training / scale
+        training = CELL_OVERHEAD_SECONDS + steps * per_step
+        measuring = evaluation_flops(spec, images, heldout) / rates.measuring / scale
+        measuring *= len(spec.evaluate.steps(steps))
+    return Cell(
+        spec,
+        run_id(spec),
+        steps,
+        steps * spec.P,
+        flops,
+        memory,
+        training + measuring,
+        gpus,
+        cpus,
+        measured is not None,
+        threads,
+        measuring,
+        loading,
+    )
 
 
 def _gpus(resources: ResourceSettings, machine: Machine, memory: int) -> float:
@@ -157,15 +216,17 @@ def _gpus(resources: ResourceSettings, machine: Machine, memory: int) -> float:
     return 1.0 / max(1, min(CELLS_PER_GPU, fit))
 
 
-def _cpus(resources: ResourceSettings, machine: Machine, cells: int, device: str, memory: int) -> float:
-    """One core per cell, which keeps two cells at once steadier than two threads each; more where fewer cells fit
-    into memory than there are cores, and all cores for one cell. Beside a GPU a cell only launches kernels."""
+def _cpus(resources: ResourceSettings, machine: Machine, device: str, memory: int) -> float:
+    """One core per cell; more, so that fewer run at once, where fewer cells fit into memory than there are cores.
+    Beside a GPU a cell only launches kernels."""
     if resources.cpus != "auto":
         return resources.cpus
     if device == "cuda":
         return 1.0 if machine.cpus >= machine.gpus * CELLS_PER_GPU else 0.5
-    fit = floor(MEMORY_SHARE * machine.memory_bytes / (memory + PROCESS_BYTES)) if machine.memory_bytes else cells
-    return float(max(1, floor(machine.cpus / max(1, min(cells, fit)))))
+    fit = (
+        floor(MEMORY_SHARE * machine.memory_bytes / (memory + PROCESS_BYTES)) if machine.memory_bytes else machine.cpus
+    )
+    return float(max(1, floor(machine.cpus / max(1, fit))))
 
 
 def this_machine(gpus: float, cpus: float) -> Machine:

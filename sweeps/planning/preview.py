@@ -21,12 +21,15 @@ from sweeps.cli.formatting import duration, memory
 from sweeps.config.axes import PAPER, column, keys_of, text_of
 from sweeps.planning.cpu_count import usable_cores
 from sweeps.planning.cuda_mps import remark
-from sweeps.planning.plan import Cell, Machine, memory_warning, schedule, this_machine
+from sweeps.planning.plan import Cell, Machine, measuring_warning, memory_warning, schedule, this_machine
 from sweeps.planning.sweep import Sweep, remarks, terminal
 from sweeps.storage.run_status import RunStatus
 
 SPARE = ("GPUs", "cores", "starts", "run_id", "memory")  # columns that a narrow terminal goes without, in this order
-COSTS = ("run_id", "steps", "images", "flops", "memory_bytes", "seconds", "gpus", "cpus", "measured")
+COSTS = (
+    *("run_id", "steps", "images", "flops", "memory_bytes", "seconds", "measuring_seconds", "loading_seconds"),
+    *("gpus", "cpus", "threads", "measured"),
+)
 
 
 @dataclass(frozen=True)
@@ -95,8 +98,8 @@ def show(sweep: Sweep, max_concurrent: int | None, as_json: bool) -> int:
     )
     share = min(cell.gpus for cell in planned)
     sharing = remark(round(1 / share)) if 0 < share < 1 else ""
-    warnings = (sharing, rank_warning(sweep.cells), memory_warning(planned, machine), *remarks(sweep.cells))
-    for sentence in filter(None, warnings):
+    warnings = (sharing, rank_warning(sweep.cells), memory_warning(planned, machine), measuring_warning(planned))
+    for sentence in filter(None, (*warnings, *remarks(sweep.cells))):
         print_wrapped(sentence)
     return 0
 

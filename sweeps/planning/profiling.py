@@ -15,6 +15,7 @@ import torch
 
 from mmcr_core.config.run import RunSpec
 from mmcr_core.config.run_id import canonical_json, identity
+from mmcr_core.data import registry
 from mmcr_core.training import Pretraining, process_must_end
 from mmcr_core.training.device_timing import event_seconds
 from mmcr_core.training.optimizers import parameter_copies
@@ -28,17 +29,18 @@ from sweeps.storage.run_status import RunStatus
 
 MEASURED_SECONDS = 1.5
 TRIAL_STEPS = 5
-VERSION = 2  # of what is kept; raised where the same field would mean something else
+VERSION = 3  # of what is kept; raised where the same field would mean something else
 NOT_SHAPE = ("seed", "budget", "optimizer")  # of a spec: they change no step's cost, of the last but its kind
 
 
 @dataclass(frozen=True)
 class Measured:
-    """What a run of one shape costs: each step, everything but its steps, and its peak memory; on a GPU without that
-    of the first steps."""
+    """What a run of one shape costs: each step, its start once the data is loaded, all its measures, and its peak
+    memory; on a GPU without that of the first steps."""
 
     seconds_per_step: float
-    other_seconds: float
+    start_seconds: float
+    measuring_seconds: float
     memory_bytes: int
 
 
@@ -90,12 +92,12 @@ def measure(spec: RunSpec, device: str, threads: int, compile: str = "off") -> M
     On a GPU, steps are timed by its own events, after every graph has been captured; memory is what was reserved after
     the first steps, graphs included.
     """
-    torch.set_num_threads(threads)
     memory = PeakMemory(device)
     memory.begin()
+    registry.load(spec.dataset, device, spec.views.size)
     began = time.perf_counter()
     compiled, network_compiled = compiles(compile, device), compiles_network(compile)
-    run = Pretraining(spec, device, compiled=compiled, network_compiled=network_compiled)
+    run = Pretraining(spec, device, compiled=compiled, network_compiled=network_compiled, threads=threads)
     start_seconds = time.perf_counter() - began
     _advance(run, FIRST_STEPS)
     if run.step >= FIRST_STEPS:
@@ -104,9 +106,9 @@ def measure(spec: RunSpec, device: str, threads: int, compile: str = "off") -> M
     seconds_per_step = (_gpu_seconds if memory.on_gpu else _cpu_seconds)(run)
     began = time.perf_counter()
     run.evaluate()
-    evaluate_seconds = (time.perf_counter() - began) * len(spec.evaluate.steps(run.steps))
+    measuring_seconds = (time.perf_counter() - began) * len(spec.evaluate.steps(run.steps))
     run.close()
-    return Measured(seconds_per_step, start_seconds + evaluate_seconds, memory.steady_bytes or memory.peak_bytes)
+    return Measured(seconds_per_step, start_seconds, measuring_seconds, memory.steady_bytes or memory.peak_bytes)
 
 
 def _cpu_seconds(run: Pretraining) -> float:

@@ -24,6 +24,7 @@ from sweeps.config.settings import GridSettings
 from sweeps.execution.artifacts import can_be_measured, missing_measures, runs_to_continue
 from sweeps.monitoring.launch_outcome import Ending
 from sweeps.planning.plan import Cell, Machine, plan
+from sweeps.planning.speed import speed_of
 from sweeps.storage.cross_sweep_reuse import import_finished_runs
 from sweeps.storage.filesystems import is_local, to_path, write_atomically
 from sweeps.storage.run_status import RunStatus
@@ -50,7 +51,7 @@ class Sweep:
 
     def planned(self, cells: tuple[RunSpec, ...], machine: Machine) -> list[Cell]:
         """Costs of `cells` on `machine`, the most expensive first."""
-        return plan(cells, self.settings.resources, machine, len(self.grid_cells), self.settings.compile)
+        return plan(cells, self.settings.resources, machine, self.settings.compile, speed_of)
 
 
 @dataclass(frozen=True)

@@ -135,7 +135,7 @@ class _Run:
         """A launch measures again what is quarantined here, where the weights are whole."""
         for file in sorted((self.store.root / "measures" / self.run_id).glob("[0-9]*.parquet")):
             try:
-                whole = read_table(file, page_checksum_verification=True).schema.equals(MEASURE_SCHEMA)
+                whole = of_schema(read_table(file, page_checksum_verification=True), MEASURE_SCHEMA)
             except (pa.ArrowException, OSError):
                 whole = False
             if not whole:

@@ -63,6 +63,7 @@ MEASURE_SCHEMA = pa.schema(
         *(pa.field(name, _TEXT, nullable=False) for name in ("name", "subject")),
         *((name, _FLOAT) for name in ("value", "low", "high")),
         pa.field("count", _INT, nullable=False),
+        ("digest", _TEXT),  # absent in older rows
     ]
 )
 

@@ -106,7 +106,7 @@ class Launch:
         for cell in cells:
             if not cell.measured:
                 device = "cuda" if cell.gpus else "cpu"
-                shapes[shape_key(cell.spec, device, max(1, int(cell.cpus)), self.settings.compile)] = cell
+                shapes[shape_key(cell.spec, device, cell.threads, self.settings.compile)] = cell
         if shapes:
             self._run_once([_alone(cell) for cell in shapes.values()], calibrate=True)
 

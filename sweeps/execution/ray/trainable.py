@@ -67,7 +67,7 @@ class CellTrainable(Trainable):  # type: ignore[misc]
 
     def _begin(self, run_id: str) -> None:
         job, cell = self._job, self._job.cells[run_id]
-        device, threads = "cuda" if cell.gpus > 0 else "cpu", max(1, int(cell.cpus))
+        device, threads = "cuda" if cell.gpus > 0 else "cpu", cell.threads
         if self._other_code:
             return  # `step` says so
         if job.calibrate:

@@ -1,16 +1,39 @@
 """Accuracy with all and with few labels, and what training has gained, image by image."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
 from mmcr_core.config.run import BudgetSpec, EvaluateSpec
 from mmcr_core.data.registry import load
+from mmcr_core.data.sampler import kept_images
 from mmcr_core.evaluation.confidence_intervals import gain_of
 from mmcr_core.evaluation.knn_probe import extract_features, few_labels, knn_predictions
 from mmcr_core.evaluation.linear_probe import linear_predictions
-from mmcr_core.evaluation.probe_metrics import accuracies, untrained_network
+from mmcr_core.evaluation.probe_metrics import accuracies, probe_bank, untrained_network
 from mmcr_core.training import Pretraining
+
+
+def test_a_bank_of_few_images_is_among_that_of_more_and_has_those_that_a_limit_trains_on():
+    labels = torch.arange(100) % 10
+    few, more = (set(probe_bank(labels, count).tolist()) for count in (20, 50))
+    assert (len(few), len(more)) == (20, 50) and few < more
+    assert sorted(few) == kept_images(100, 20).tolist()
+    labels[::2] = -1
+    assert all(labels[probe_bank(labels, 20)] >= 0) and len(probe_bank(labels, None)) == 50
+
+
+def test_a_probe_learns_from_no_more_images_than_it_is_given(trained):
+    few, whole = (replace(trained.spec, evaluate=EvaluateSpec(0, "knn", probe_images=n)) for n in (30, None))
+    found = [accuracies(trained.network, spec, trained.images, True)[0].value for spec in (few, whole)]
+    bank = probe_bank(trained.images.train_labels, 30)
+    features = [extract_features(trained.network.encoder, images, trained.spec.views) for images in (
+        trained.images.train[bank], trained.images.heldout)]  # fmt: skip
+    expected = knn_predictions(features[0], trained.images.train_labels[bank], features[1])
+    assert found[0] == float((expected == trained.images.heldout_labels).double().mean()) < found[1]
+
 
 ASKED = EvaluateSpec(0, "knn", ("knn", "linear"), labels_per_class=5)
 

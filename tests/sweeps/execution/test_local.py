@@ -16,7 +16,6 @@ from sweeps.execution.executor_settings import ExecutorSettings
 from sweeps.execution.fresh_process import CARRIED, Carried
 from sweeps.execution.run_executor import RunExecutor
 from sweeps.monitoring.sweep_status import survey
-from sweeps.planning.cpu_count import usable_cores
 from sweeps.storage.sweep_store import Store
 from tests.conftest import REPOSITORY, run_script
 from tests.custom_components import write_failing
@@ -67,7 +66,7 @@ def test_signals_leave_a_checkpoint_and_the_next_task_goes_on_bit_for_bit(write_
     grid = write_grid(budget="{steps: 700}", checkpoint="{every_seconds: 1000}")
     command = [sys.executable, "sweeps/launch.py", str(grid), "--cell", "0", "--results", str(tmp_path / "r")]
     store, (spec,) = Store(tmp_path / "r/tiny"), load_grid(grid).cells
-    whole = RunExecutor(spec, Store(tmp_path / "whole"), "s", ExecutorSettings(threads=usable_cores()))
+    whole = RunExecutor(spec, Store(tmp_path / "whole"), "s", ExecutorSettings())
     process = subprocess.Popen(command, cwd=REPOSITORY, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     while not store.steps_stored(whole.run_id):
         assert process.poll() is None, process.communicate()
@@ -93,12 +92,15 @@ def test_the_time_limit_is_kept(write_grid, tmp_path):
     assert [cell.status for cell in survey(tmp_path / "r/tiny")] == ["begun"]
 
 
-def test_a_cell_takes_the_cores_that_the_grid_says(write_grid, tmp_path, monkeypatch):
-    monkeypatch.delenv("SLURM_CPUS_PER_TASK")
-    ran = one(write_grid(resources="{cpus: 1}"), 0, tmp_path / "r")
+@pytest.mark.parametrize(
+    "threads", [1, pytest.param(2, marks=pytest.mark.skipif(os.cpu_count() == 1, reason="one core"))]
+)
+def test_a_cell_has_one_thread_unless_the_grid_says_otherwise(write_grid, tmp_path, monkeypatch, threads):
+    monkeypatch.setenv("SLURM_CPUS_PER_TASK", "2")
+    ran = one(write_grid(resources="{cpus: 2}" if threads == 2 else None), 0, tmp_path / "r")
     assert ran.returncode == 0, ran.stderr
     (row,) = (tmp_path / "r/tiny/runs").glob("*.parquet")
-    assert json.loads(pd.read_parquet(row)["versions"][0])["threads"] == 1
+    assert json.loads(pd.read_parquet(row)["versions"][0])["threads"] == threads
 
 
 def test_more_cores_than_there_are_are_refused(write_grid, tmp_path):

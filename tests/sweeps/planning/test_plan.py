@@ -4,14 +4,16 @@ from dataclasses import replace
 
 import pytest
 
-from mmcr_core.config.run import BudgetSpec, DatasetSpec, ProjectorSpec
+from mmcr_core.config.run import BudgetSpec, DatasetSpec, EvaluateSpec, ProjectorSpec
+from mmcr_core.training.evaluation_flops import evaluation_flops
 from mmcr_core.training.flops import flops_per_step
 from mmcr_core.training.memory import memory_bytes
 from sweeps.config.grid_file import load_grid
 from sweeps.config.settings import ResourceSettings
 from sweeps.planning.cuda_mps import mps_runs, remark
-from sweeps.planning.plan import WORKSPACE_BYTES, Machine, makespan_seconds, plan, schedule
+from sweeps.planning.plan import WORKSPACE_BYTES, Machine, makespan_seconds, measuring_warning, plan, schedule
 from sweeps.planning.preview import rank_warning
+from sweeps.planning.speed import Speed
 from tests.conftest import REPOSITORY
 
 GRIDS = REPOSITORY / "sweeps" / "grids"
@@ -43,7 +45,6 @@ def test_compute_is_proportional_to_views_and_nearly_equal_across_p_and_d(paper)
 
 def test_automatic_resources_fill_the_machine(paper):
     assert {(c.gpus, c.cpus) for c in plan(paper, ResourceSettings(), CPU)} == {(0, 1)}
-    assert {(c.gpus, c.cpus) for c in plan(paper[:1], ResourceSettings(), CPU)} == {(0, 2)}
     shares = {c.gpus for c in plan(paper, ResourceSettings(), GPU)}
     assert shares <= {1, 1 / 2, 1 / 3, 1 / 4} and min(shares) < 1
     small = Machine(1, 8, 6 << 30, 1e14)
@@ -70,8 +71,12 @@ def test_on_a_gpu_the_workspaces_of_its_matrix_library_are_added_to_an_estimate(
     assert gpu.memory_bytes - cpu.memory_bytes == WORKSPACE_BYTES == 96 << 20
 
 
-def test_a_cell_launched_again_by_itself_gets_the_cores_it_had(paper):
-    assert plan(paper[:1], ResourceSettings(), CPU, grid_cells=75)[0].cpus == 1
+@pytest.mark.parametrize("memory", [1 << 30, 1 << 50])
+@pytest.mark.parametrize("cores", [1, 2, 64])
+def test_a_run_has_one_thread_whatever_the_machine_and_whatever_else_runs(paper, cores, memory):
+    for cells in (paper, paper[:1]):
+        assert {cell.threads for cell in plan(cells, ResourceSettings(), Machine(0, cores, 0, 1e11, memory))} == {1}
+    assert plan(paper[:1], ResourceSettings(cpus=4.0), CPU)[0].threads == 4
 
 
 def test_given_resources_are_kept(paper):
@@ -96,6 +101,24 @@ def test_the_schedule_fills_each_slot_without_gaps(paper):
         assert sum(other_start <= start < other_end for other_start, other_end in times) <= 2
     shared = plan(paper[:8], ResourceSettings(gpus=0.5), GPU)
     assert [start for start, _ in schedule(shared, GPU)].count(0) == 4
+
+
+def test_measuring_is_part_of_a_cells_time_and_loading_comes_once_before_all(digits_spec, monkeypatch):
+    monkeypatch.setattr("mmcr_core.data.registry.load_seconds", lambda dataset: 100.0)
+    specs = tuple(digits_spec(seed=seed, evaluate=EvaluateSpec(20, "knn")) for seed in range(4))
+    slow, quick = Speed(1e9, 1e6), Speed(1e9, 1e9)
+    cells = plan(specs, ResourceSettings(), CPU, speed=lambda spec: slow)
+    flops = evaluation_flops(specs[0], 1437, 360)
+    assert cells[0].measuring_seconds == pytest.approx(flops / 1e6)
+    assert [start for start, _ in schedule(cells, CPU)][:2] == [100, 100]
+    assert makespan_seconds(cells, CPU) == pytest.approx(100 + 2 * cells[0].seconds)
+    other = plan(specs, ResourceSettings(), CPU, speed=lambda spec: quick)
+    assert cells[0].seconds - other[0].seconds == pytest.approx(flops / 1e6 - flops / 1e9)
+    said = measuring_warning(cells)
+    assert said.startswith("Loading and measuring take longer than training in 4 of 4 cells, such as P = 16, D = 8, K")
+    assert "loading 1 min 40 s (once)" in said and "probe_images" in said
+    long = plan((digits_spec(budget=BudgetSpec(steps=10**6)),), ResourceSettings(), CPU)
+    assert measuring_warning(long) == ""
 
 
 def test_a_plan_names_cells_that_the_projector_keeps_from_the_level(paper, digits_spec):

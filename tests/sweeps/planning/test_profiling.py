@@ -24,11 +24,17 @@ def test_a_measurement_is_kept_for_its_shape_and_used_by_plans(digits_spec):
     assert not plan((spec,), ResourceSettings(), CPU)[0].measured
     assert ProfilingRun(spec, "cpu", 1, "off").advance(1).status == "finished"
     kept = lookup(spec, "cpu", 1, "off")
-    assert kept.seconds_per_step > 0 and kept.other_seconds > 0 and kept.memory_bytes > 1 << 20
+    assert (
+        kept.seconds_per_step > 0
+        and kept.start_seconds > 0
+        and kept.measuring_seconds > 0
+        and kept.memory_bytes > 1 << 20
+    )
     longer = digits_spec(budget=BudgetSpec(steps=1000), seed=3)
     (cell,) = plan((longer,), ResourceSettings(), CPU)
     assert cell.measured and cell.memory_bytes == kept.memory_bytes
-    assert cell.seconds == pytest.approx(CELL_OVERHEAD_SECONDS + kept.other_seconds + 1000 * kept.seconds_per_step)
+    beside = CELL_OVERHEAD_SECONDS + kept.start_seconds + kept.measuring_seconds
+    assert cell.seconds == pytest.approx(beside + 1000 * kept.seconds_per_step)
     assert lookup(spec, "cpu", 2, "off") is None
 
 
