@@ -43,6 +43,7 @@ class GridSpec:
     text: str
 
 
+ANCHORS = "x-"  # what a key begins with that is there for its anchors alone
 _RUN_KEYS = tuple(field.name for field in fields(RunSpec))
 
 
@@ -81,7 +82,7 @@ def _of_file(path: str | Path) -> GridSpec:
 def _grid(document: Marked, text: str) -> GridSpec:
     if not isinstance(document.value, dict):
         raise YamlError(document.line, "a grid file is a mapping of keys; see sweeps/grids/quickstart.yaml")
-    top: dict[str, Marked] = document.value
+    top: dict[str, Marked] = {key: value for key, value in document.value.items() if not key.startswith(ANCHORS)}
     known = (*GridSettings.model_fields, *_RUN_KEYS)
     for key, marked in top.items():
         if key not in known:

@@ -78,17 +78,21 @@ def cluster(address: str | None) -> Iterator[Cluster]:
 
 @contextlib.contextmanager
 def _signals_kept() -> Iterator[None]:
-    """Ray's processes, which are started within, outlive a closed terminal long enough for the cells' checkpoints.
-    Afterwards SIGTERM is ours again: Ray's own handler prints the stack of its C++, and a second signal aborts it."""
+    """Ray's processes, which are started within, never see SIGHUP and SIGTERM, which a closed terminal, a batch system
+    and `timeout` send to all processes at once: they outlive them long enough for the cells' checkpoints. SIGTERM is
+    blocked, since they set handlers of their own. Afterwards both are ours again: Ray's own handler prints the stack of
+    its C++, and a second signal aborts it. One that arrives within is heard then."""
     before = {
         signal.SIGHUP: signal.signal(signal.SIGHUP, signal.SIG_IGN),
         signal.SIGTERM: signal.getsignal(signal.SIGTERM),
     }
+    masked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
     try:
         yield
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+        signal.pthread_sigmask(signal.SIG_SETMASK, masked)
 
 
 def _short_folder() -> str | None:
