@@ -39,10 +39,8 @@ def like_ctrl_c() -> Iterator[None]:
 
 def _give_up() -> None:
     sys.stdout.flush()
-    text = (
-        f"interrupted, and Ray has not stopped within {PATIENCE_SECONDS:.0f} s: cells go on from their last checkpoints"
-    )
-    os.write(2, f"{text}; launch again to go on\n".encode())
+    text = f"interrupted, and Ray has not stopped within {PATIENCE_SECONDS:.0f} s"
+    os.write(2, f"{text}: cells continue from their last checkpoints; launch again to go on\n".encode())
     os._exit(130)
 
 
