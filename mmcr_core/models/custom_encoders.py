@@ -99,7 +99,8 @@ def _made(make: Callable[[], Any], what: str) -> Any:
 
 
 def _failed(what: str, error: Exception) -> SpecError:
-    return SpecError("name", f"{what} cannot be made: {' '.join(f'{type(error).__name__}: {error}'.split())}")
+    place = f" ({found})" if (found := custom_imports.place_of(error)) else ""
+    return SpecError("name", f"{what} cannot be made: {' '.join(f'{type(error).__name__}: {error}'.split())}{place}")
 
 
 def _without_chance(encoder: nn.Module, what: str) -> nn.Module:

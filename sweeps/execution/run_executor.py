@@ -18,6 +18,7 @@ from typing import Any
 
 import torch
 
+from mmcr_core import custom_imports
 from mmcr_core.augmentation.compiled_augmentations import CompilationFailed
 from mmcr_core.config.run import RunSpec
 from mmcr_core.config.run_id import run_id
@@ -116,7 +117,8 @@ class RunExecutor:
             if process_must_end(error):
                 self._abandon()
                 raise
-            return self._end(StopReason.ERROR, f"{type(error).__name__}: {error}")
+            place = f" ({found})" if (found := custom_imports.place_of(error)) else ""
+            return self._end(StopReason.ERROR, f"{type(error).__name__}: {error}{place}")
 
     def stop(self) -> None:
         """Leave the run where it is: a last checkpoint, and the lease given back."""
