@@ -8,9 +8,7 @@ import traceback
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
-import mmcr_core
-
-PROJECT = Path(mmcr_core.__file__).parents[1]
+PROJECT = Path(__file__).parents[2]
 
 
 def blame(error: Exception) -> str:
