@@ -62,10 +62,12 @@ def plan(
 
     from sweeps.planning.launch_limits import Limits
     from sweeps.planning.preview import Preview
-    from sweeps.planning.sweep import open_sweep
+    from sweeps.planning.sweep import open_sweep, require_here
 
     _require_positive(max_concurrent)
     sweep = open_sweep(grid, str(results), only)
+    if address is None:
+        require_here(sweep)
     if calibrate:
         from sweeps.execution import launching
 

@@ -15,7 +15,8 @@ from analysis.sweep_analysis import SweepAnalysis
 
 RESULTS = Annotated[str, typer.Argument(help="A sweep's folder or URL, such as results/quickstart.")]
 FIGURES = Annotated[
-    Path | None, typer.Option("-o", "--output", file_okay=False, help="Folder of the figures. Default: in RESULTS.")
+    Path | None,
+    typer.Option("-o", "--output", file_okay=False, help="Folder of figures and tables. Default: in RESULTS."),
 ]
 BEST_OVER = Annotated[
     str | None,

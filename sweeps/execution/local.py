@@ -27,7 +27,7 @@ from sweeps.execution.signals import STOPS, StopFlag
 from sweeps.monitoring.launch_outcome import Ending, Outcome, StopReason
 from sweeps.planning.cpu_count import usable_cores
 from sweeps.planning.launch_limits import Limits
-from sweeps.planning.sweep import Sweep, record_launch, remarks, require_data, require_runnable, todo
+from sweeps.planning.sweep import Sweep, record_launch, remarks, require_data, require_here, require_runnable, todo
 from sweeps.storage.run_status import RunStatus
 
 SLICE_SECONDS = 1.0
@@ -42,6 +42,7 @@ def train_one(sweep: Sweep, number: int, limits: Limits) -> tuple[Sweep, Outcome
         raise UserError(f"--cell: {number} is not a cell of the grid; use 0..{len(cells) - 1}, as --plan numbers them")
     sweep = replace(sweep, cells=(cells[number],), retry_diverged=True)
     require_runnable(sweep)
+    require_here(sweep)
     cores = _cores(sweep.settings.resources.cpus)
     left = todo(sweep)
     said = f"cell {number}, {described(cells[number], sweep.varying)}: {left.note}"
@@ -55,12 +56,7 @@ def train_one(sweep: Sweep, number: int, limits: Limits) -> tuple[Sweep, Outcome
 
 
 def _cores(asked: float | Literal["auto"]) -> int:
-    there = usable_cores()
-    if asked == "auto":
-        return there
-    if asked > there:
-        raise UserError(f"resources.cpus: {asked:g} exceeds the {there} cores there are; use less or auto")
-    return max(1, int(asked))
+    return usable_cores() if asked == "auto" else max(1, int(asked))
 
 
 def _train(sweep: Sweep, continues: dict[str, str], limits: Limits, cores: int) -> Outcome:

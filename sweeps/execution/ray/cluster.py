@@ -19,7 +19,6 @@ from ray._private import ray_constants
 
 from sweeps.cli.errors import UserError
 from sweeps.planning.cpu_count import usable_cores
-from sweeps.planning.plan import Cell
 
 CONNECT_SECONDS = 5
 SETTINGS = 4  # type of an HTTP/2 frame
@@ -130,12 +129,3 @@ def _speaks_http2(connection: socket.socket) -> bool:
     while len(answer) < 4 and (part := connection.recv(9)):
         answer += part
     return len(answer) >= 4 and answer[3] == SETTINGS
-
-
-def check_resources(cells: list[Cell], gpus: float, cpus: float) -> None:
-    """Raises ClusterError where a cell asks for more than there is: Ray would leave it pending for ever."""
-    for cell in cells:
-        if cell.gpus > gpus:
-            raise ClusterError(f"resources.gpus: {cell.gpus:g} exceeds the {gpus:g} GPUs there are; use less or auto")
-        if cell.cpus > cpus:
-            raise ClusterError(f"resources.cpus: {cell.cpus:g} exceeds the {cpus:g} cores there are; use less or auto")

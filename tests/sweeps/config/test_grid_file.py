@@ -1,6 +1,7 @@
 """Grid files: what they expand to, what identifies a run, and what each mistake says."""
 
 import dataclasses
+import io
 import json
 import math
 import textwrap
@@ -334,3 +335,11 @@ def test_keys_that_begin_with_x_are_for_anchors_and_a_rate_of_0_is_a_control(tmp
         "K: 2\n    x-optimizer: &o {name: sgd, learning_rate: 0.1}\n    optimizer: [*o, {<<: *o, learning_rate: 0}]",
     )
     assert [cell.optimizer.learning_rate for cell in load(tmp_path, text).cells] == [0.1, 0]
+
+
+def test_a_grid_may_come_from_standard_input(monkeypatch):
+    monkeypatch.setattr("sys.stdin", io.StringIO(textwrap.dedent(BASE)))
+    assert [cell.P for cell in load_grid("-").cells] == [16]
+    monkeypatch.setattr("sys.stdin", io.StringIO(textwrap.dedent(BASE).replace("P: 16", "P: x")))
+    with pytest.raises(GridError, match=r"^-:4: P: 'x' is wrong"):
+        load_grid("-")
