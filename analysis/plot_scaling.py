@@ -15,7 +15,7 @@ from typing import Annotated
 import typer
 
 from analysis.cli.command_options import BEST_OVER, FIGURES, RESULTS, analyze
-from analysis.cli.output_files import printable
+from analysis.cli.output_files import printable, write_table
 from analysis.estimates.per_cell_fit import form_name
 from analysis.figures.scaling_figures import scaling_figures
 from sweeps.cli.app import guarded, new_app
@@ -68,8 +68,11 @@ def main(
             else None
         )
         paths = scaling_figures(analysis, folder, axis.value, form, law.value)
-        analysis.write_fits(law.value, axis.value)
         table = analysis.fits_of(law.value, axis.value)
+        if output:
+            write_table(table, output / "fits.parquet")
+        else:
+            analysis.write_fits(law.value, axis.value)
         drawn = (
             table[(table["irreducible"] == form[0]) & (table["offset"] == form[1])] if form else table[table["chosen"]]
         )

@@ -15,7 +15,7 @@ from typing import Annotated
 
 import typer
 
-from analysis.cli.output_files import printable, write_csv, write_table
+from analysis.cli.output_files import announce, printable, write_csv, write_table
 from analysis.cli.query_examples import EXAMPLES
 from analysis.cli.terminal_table import print_table
 from analysis.results.errors import ResultsError
@@ -38,7 +38,9 @@ def query(
         list[str],
         typer.Argument(metavar=ARGUMENTS, help="Sweeps' folders or URLs, and last a DuckDB query in quotes."),
     ],
-    csv: Annotated[Path | None, typer.Option(dir_okay=False, help="Write the answer to a CSV file instead.")] = None,
+    csv: Annotated[
+        Path | None, typer.Option(dir_okay=False, help="Write the answer to a CSV file instead, - for standard output.")
+    ] = None,
     parquet: Annotated[
         Path | None, typer.Option(dir_okay=False, help="Write the answer to a parquet file instead.")
     ] = None,
@@ -64,10 +66,10 @@ def query(
     frame = opened.columns() if schema else opened.sql(sql)
     if csv:
         write_csv(frame, csv)
-        print(f"{len(frame)} rows in {printable(csv)}")
+        announce(f"{len(frame)} rows in {printable(csv)}", csv)
     elif parquet:
         write_table(frame, parquet)
-        print(f"{len(frame)} rows in {printable(parquet)}")
+        announce(f"{len(frame)} rows in {printable(parquet)}", parquet)
     elif as_json:
         print(frame.to_json(orient="records", date_format="iso", double_precision=15, indent=2))
     else:

@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from analysis.cli.command_options import BEST_OVER, open_each
-from analysis.cli.output_files import printable, write_page
+from analysis.cli.output_files import announce, printable, write_page
 from analysis.cli.progress import track
 from analysis.pages import report_page, sweep_comparison
 from analysis.sweep_analysis import SweepAnalysis
@@ -37,7 +37,7 @@ def main(
     text = report_page.render(sweeps[0]) if len(sweeps) == 1 else sweep_comparison.render(sweeps)
     target = output or sweeps[0].results.root / name
     write_page(text, target)
-    print(f"Open {printable(target)} in a browser.")
+    announce(f"Open {printable(target)} in a browser.", target)
 
 
 if __name__ == "__main__":

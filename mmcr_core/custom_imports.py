@@ -11,6 +11,8 @@ import hashlib
 import os
 import socket
 import sys
+import sysconfig
+import traceback
 from importlib import import_module, invalidate_caches
 from importlib.util import find_spec
 from pathlib import Path
@@ -63,6 +65,24 @@ def load(name: str, source: str | None = None) -> Any:
     return getattr(module, attribute)
 
 
+def file_of(name: str) -> str:
+    """The file of the module of a name that was loaded."""
+    return str(sys.modules[name.partition(":")[0]].__file__)
+
+
+def place_of(error: BaseException, *also: Path) -> str:
+    """FILE:LINE of the user's code that raised an error, innermost, in the folders of such code or `also`; empty where
+    none of it took part."""
+    own = {*map(Path, folders()), *also}
+    others = {*(Path(__file__).parents[1] / package for package in ("mmcr_core", "sweeps", "analysis"))}
+    others |= {Path(sysconfig.get_path(name)) for name in ("stdlib", "purelib", "platlib")}
+    for frame in reversed(traceback.extract_tb(error.__traceback__)):
+        above = set(Path(frame.filename).parents)
+        if above & own and not above & others:
+            return f"{frame.filename}:{frame.lineno}"
+    return ""
+
+
 def source_digest(name: str) -> str:
     """First 16 hex digits of the SHA-256 of the file of a name's module, which is imported. Raises SpecError as `load`
     does."""
@@ -76,7 +96,8 @@ def source_digest(name: str) -> str:
             import_module(module_name)
         except Exception as error:  # whatever a user's module raises is told as that
             reason = " ".join(f"{type(error).__name__}: {error}".split())
-            raise SpecError("name", f"'{name}': importing {file} fails ({reason}); mend it") from error
+            place = place_of(error, file.parent) or file
+            raise SpecError("name", f"'{name}': importing {place} fails ({reason}); mend it") from error
         _DIGESTS[module_name] = digest
     return _DIGESTS[module_name]
 

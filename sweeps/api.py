@@ -62,10 +62,12 @@ def plan(
 
     from sweeps.planning.launch_limits import Limits
     from sweeps.planning.preview import Preview
-    from sweeps.planning.sweep import open_sweep
+    from sweeps.planning.sweep import open_sweep, require_here
 
     _require_positive(max_concurrent)
     sweep = open_sweep(grid, str(results), only)
+    if address is None:
+        require_here(sweep)
     if calibrate:
         from sweeps.execution import launching
 
@@ -112,8 +114,9 @@ def load_encoder(results: str | Path, run_id: str, device: str = "cpu") -> Train
 
     Args: results: a sweep's own folder or URL, such as results/quickstart; run_id: of a run that kept its weights;
         device: where the network goes.
-    Returns: an nn.Module: `.encode(images)` gives features (N, F) of images (N, C, H, W), uint8 or floats in [0, 1];
-        calling it gives unit embeddings (N, D); `.spec` is the run, `.views` its augmentations.
+    Returns: an nn.Module `net`: `net.encode(images)` gives features (N, F) of images (N, C, H, W), uint8 in 0..255 or
+        floats in [0, 1], without gradients; `net(images)` gives unit embeddings (N, D), with them; `.spec` is the run,
+        `.views` its augmentations.
     Raises: UserError where there is no such run, none of its weights, or its custom encoder is absent.
     """
     from sweeps.execution import encoder_loading

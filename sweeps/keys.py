@@ -30,9 +30,10 @@ def keys(
     """Print every key of a grid file: what it may be, what it is where it is left out, what it means."""
     from sweeps.config.key_reference import BEGIN, END, below, key_rows, lines, markdown
     from sweeps.config.schema import schema_text
+    from sweeps.storage.output_targets import write_target
 
     if schema:
-        schema.write_text(schema_text(), encoding="utf-8")
+        write_target(schema, schema_text().encode())
     rows = key_rows()
     if write:
         if key:

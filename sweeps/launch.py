@@ -24,7 +24,7 @@ app = new_app()
 @app.command(epilog=EXAMPLE)
 @guarded
 def launch(
-    grid: Annotated[Path, typer.Argument(help="Grid file (YAML).")],
+    grid: Annotated[Path, typer.Argument(help="Grid file (YAML), - for standard input.")],
     results: Annotated[str, typer.Option(help="Folder or URL (s3://, gs://) of the sweeps' folders.")] = "results",
     plan: Annotated[bool, typer.Option("--plan", help="Print cells and costs, and stop.")] = False,
     address: Annotated[str | None, typer.Option(help="Join a running Ray cluster: auto, or its address.")] = None,
@@ -49,7 +49,7 @@ def launch(
     from sweeps.monitoring import summary
     from sweeps.planning import preview
     from sweeps.planning.launch_limits import Limits
-    from sweeps.planning.sweep import open_sweep
+    from sweeps.planning.sweep import open_sweep, require_here
 
     if cell is not None and (only or address or plan or calibrate or max_concurrent):
         raise UserError("--cell: trains one cell without Ray; leave --only, --plan, --address and the like out")
@@ -62,6 +62,8 @@ def launch(
             print_wrapped(
                 f"note: the times are of this machine; add --calibrate to measure on the cluster {address}", sys.stderr
             )
+        else:
+            require_here(sweep)
         code = preview.show(sweep, max_concurrent, as_json)
     else:
         from sweeps.execution import launching  # brings Ray with it

@@ -41,6 +41,7 @@ LAUNCHES = (
     "cpu_count",
     "artifacts",
     "api",
+    "environment",
 )  # files of whole launches
 SHARED_DATA = Path(os.environ.get("MMCR_TEST_DATA", REPOSITORY.parent / "shared" / "data"))
 

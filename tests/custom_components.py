@@ -7,8 +7,10 @@ import sys
 from pathlib import Path
 
 SOURCE = '''
+import random
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -66,6 +68,93 @@ class Chance(Pull):
         return (z + torch.randn_like(z)).square().mean()
 
 
+class Vector(Pull):
+    def loss(self, z, teacher=None, progress=None):
+        return normalized(z).mean(dim=1).norm(dim=1)
+
+
+class Text(Pull):
+    def loss(self, z, teacher=None, progress=None):
+        return "0.5"
+
+
+class Apart(Pull):
+    def loss(self, z, teacher=None, progress=None):
+        return torch.zeros((), requires_grad=True) if self.options is None else torch.zeros(())
+
+
+class Raising(Pull):
+    def loss(self, z, teacher=None, progress=None):
+        raise KeyError("of mine")  # line of the error
+
+
+class Infinite(Pull):
+    def loss(self, z, teacher=None, progress=None):
+        return (z - z.max()).log().mean()
+
+
+class Steep(Pull):
+    def loss(self, z, teacher=None, progress=None):
+        return ((z - z.detach()) ** 2).sum().sqrt()
+
+
+class NumpyChance(Pull):
+    def loss(self, z, teacher=None, progress=None):
+        return super().loss(z) * np.random.rand()
+
+
+class PythonChance(Pull):
+    def loss(self, z, teacher=None, progress=None):
+        return super().loss(z) * random.random()
+
+
+class OwnChance(Pull):
+    def loss(self, z, teacher=None, progress=None):
+        return super().loss(z) * np.random.default_rng().uniform(1, 2)
+
+
+class HostNoise(nn.Module):
+    def __init__(self, draw):
+        super().__init__()
+        self.draw = draw
+
+    def forward(self, x):
+        return x.flatten(1) * self.draw()
+
+
+def numpy_noise(channels, size):
+    return nn.Sequential(HostNoise(np.random.rand), nn.Linear(channels * size**2, 5))
+
+
+def own_noise(channels, size):
+    draw = lambda: float(np.random.default_rng().uniform(1, 9))
+    return nn.Sequential(HostNoise(draw), nn.Linear(channels * size**2, 5))
+
+
+def kept_noise(channels, size):
+    return nn.Sequential(HostNoise(np.random.default_rng(0).normal), nn.Linear(channels * size**2, 5))
+
+
+def numpy_weights(channels, size):
+    layer = nn.Linear(channels * size**2, 5)
+    layer.weight.data *= float(np.random.rand())
+    return nn.Sequential(nn.Flatten(), layer)
+
+
+def own_weights(channels, size):
+    layer = nn.Linear(channels * size**2, 5)
+    layer.weight.data *= float(np.random.default_rng().uniform(1, 9))
+    return nn.Sequential(nn.Flatten(), layer)
+
+
+def broken(channels, size):
+    return nn.Sequential(nn.Flatten(), nn.Linear(7, 5))
+
+
+def raising(channels, size):
+    return {}["of mine"]  # line of the factory
+
+
 def flat(channels, size):
     return nn.Conv2d(channels, 3, 3)
 
@@ -99,14 +188,13 @@ from mmcr_core.training import CaptureFailed, CaptureOutOfMemory
 class Failing(MMCR):
     """Raises as often as the file beside it says, each time in a process that has not raised yet."""
 
-    def loss(self, z, teacher=None, progress=None):
+    def after_step(self):
         file = Path(__file__).with_suffix(".failures")
-        if z.device.type != "meta" and file.exists() and (left := int(file.read_text())):
+        if file.exists() and (left := int(file.read_text())):
             assert "raised" not in globals(), "this process had to end"
             globals()["raised"] = True
             file.write_text(str(left - 1))
             raise ERROR
-        return super().loss(z, teacher, progress)
 '''
 
 

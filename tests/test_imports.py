@@ -92,9 +92,9 @@ def test_analysis_imports_storage_cli_and_theory_only():
     assert under(names, "mmcr_core") == under(names, "mmcr_core.theory") != set()
 
 
-def test_storage_imports_the_error_classes_and_nothing_else_of_the_project():
+def test_storage_imports_error_classes_and_home_folders_and_nothing_else_of_the_project():
     names = imported_by("sweeps.storage")
-    assert under(names, "sweeps") - under(names, "sweeps.storage") == {"sweeps.cli.errors"}
+    assert under(names, "sweeps") - under(names, "sweeps.storage") == {"sweeps.cli.errors", "sweeps.cli.home_folder"}
     assert not under(names, "mmcr_core", "analysis", "torch", "ray")
 
 

@@ -31,7 +31,7 @@ FIGURES = Annotated[
         "-o",
         "--output",
         file_okay=False,
-        help="Folder of the figures. Default: in RESULTS, of several in A+B beside A.",
+        help="Folder of figures and tables. Default: in RESULTS, of several in A+B beside A.",
     ),
 ]
 BEST_OVER = Annotated[

@@ -1,14 +1,15 @@
-"""Tables and pages as files, written whole or not at all."""
+"""Tables and pages as files, written whole or not at all where they are regular files."""
 
 from __future__ import annotations
 
 import io
+import sys
 from pathlib import Path
 
 import pandas as pd
 
 from analysis.results.errors import ResultsError
-from sweeps.storage.filesystems import write_atomically
+from sweeps.storage.output_targets import is_stdout, write_target
 
 
 def write(content: bytes, path: Path) -> None:
@@ -16,7 +17,7 @@ def write(content: bytes, path: Path) -> None:
     if path.is_dir():
         raise ResultsError(f"{path} is a folder; give the name of a file")
     try:
-        write_atomically(path, content)
+        write_target(path, content)
     except OSError as error:
         raise ResultsError(f"{path} cannot be written: {error.strerror or error}") from error
 
@@ -24,6 +25,12 @@ def write(content: bytes, path: Path) -> None:
 def printable(path: Path) -> str:
     """A path as text that can be printed, also where it is not UTF-8."""
     return str(path).encode(errors="surrogateescape").decode(errors="replace")
+
+
+def announce(sentence: str, path: Path) -> None:
+    """Print a sentence on a file that was written; to standard error where standard output is that file."""
+    stream = sys.stderr if is_stdout(path) or not path.is_file() else sys.stdout
+    print(sentence, file=stream)
 
 
 def write_table(frame: pd.DataFrame, path: Path) -> None:

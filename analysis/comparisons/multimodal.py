@@ -17,7 +17,7 @@ from analysis.comparisons.objective_trajectories import over_seeds
 from analysis.estimates.peak import finished_runs
 from analysis.results.errors import ResultsError
 from analysis.results.results import Results
-from analysis.results.variant_labels import NOT_VARIANT, flatten, variants
+from analysis.results.variant_labels import AXES, flatten, variants
 
 RANKS = (1, 5, 10)
 DIRECTIONS = ("image_to_text_recall", "text_to_image_recall")
@@ -110,7 +110,7 @@ def _described(results: Results) -> pd.DataFrame:
 
 
 def _setting(spec: dict[str, Any], beside: tuple[str, ...]) -> str:
-    kept = {key: value for key, value in spec.items() if key not in (*NOT_VARIANT, "objective")}
+    kept = {key: value for key, value in spec.items() if key not in (*AXES, "evaluate", "objective")}
     return json.dumps({key: value for key, value in sorted(flatten(kept).items()) if key not in (*SIDE, *beside)})
 
 

@@ -37,6 +37,7 @@ THEORY = "#333333"
 DPI = 200
 FORMATS: ContextVar[tuple[str, ...]] = ContextVar("FORMATS", default=("pdf", "png"))
 
+plt.rcdefaults()  # the same figures whatever a matplotlibrc says, LaTeX or not
 plt.rcParams.update(
     {
         "font.size": 8,

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -57,12 +57,12 @@ class JointFit:
     bic: float
     points: int
     groups: int
-    _center: Array
-    _theta: Array
-    _replicates: Array  # (bootstrap, parameters), as theta
-    _deviations: Array  # (bootstrap,) of a new group's log y from the law
-    _fixed: float | None
-    _offset: tuple[str, ...] | None
+    _center: Array = field(repr=False)
+    _theta: Array = field(repr=False)
+    _replicates: Array = field(repr=False)  # (bootstrap, parameters), as theta
+    _deviations: Array = field(repr=False)  # (bootstrap,) of a new group's log y from the law
+    _fixed: float | None = field(repr=False)
+    _offset: tuple[str, ...] | None = field(repr=False)
 
     def predict(self, columns: Columns, *, irreducible: ArrayLike | None = None) -> Array:
         """The law at the given columns, (n,); `irreducible`, (n,), where E was given point by point."""

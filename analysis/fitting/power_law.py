@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -40,9 +40,9 @@ class PowerLawFit:
     extrapolation_error: float
     failed_checks: frozenset[FailedCheck]
     reason: str
-    _runs: int
-    _center: float
-    _replicates: Array  # (bootstrap, 4): E, log amplitude at the center, alpha, x0
+    _runs: int = field(repr=False)
+    _center: float = field(repr=False)
+    _replicates: Array = field(repr=False)  # (bootstrap, 4): E, log amplitude at the center, alpha, x0
 
     @property
     def valid(self) -> bool:

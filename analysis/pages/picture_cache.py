@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from importlib.metadata import version
 from pathlib import Path
 
-import matplotlib
 import pandas as pd
 
 from analysis.results.analysis_cache import KeptFiles, to_table
@@ -47,7 +47,7 @@ class KeptPictures:
 
 def code_digest() -> str:
     """Of all that draws."""
-    digest = hashlib.sha256(matplotlib.__version__.encode())
+    digest = hashlib.sha256(version("matplotlib").encode())
     for file in sorted(Path(__file__).parents[1].rglob("*.py")):
         digest.update(file.read_bytes())
     return digest.hexdigest()

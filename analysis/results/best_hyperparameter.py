@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.results.errors import ResultsError
-from analysis.results.variant_labels import NOT_VARIANT, flatten, variants
+from analysis.results.variant_labels import AXES, changes_runs, flatten, variants
 from sweeps.storage.run_status import RunStatus
 
 CELL = ["variant", "P", "D", "K"]
@@ -24,9 +24,11 @@ def best_over(runs: pd.DataFrame, key: str) -> tuple[pd.DataFrame, str]:
     specs = [json.loads(spec) for spec in runs["spec"]]
     flat = [flatten(spec) for spec in specs]
     values = [json.dumps(one.get(key)) for one in flat]
-    swept = sorted(name for name in {name for one in flat for name in one} - set(NOT_VARIANT)
-                   if len({json.dumps(one.get(name)) for one in flat}) > 1)  # fmt: skip
-    if key in NOT_VARIANT:
+    names = filter(changes_runs, {name for one in flat for name in one} - {*AXES})
+    swept = sorted(name for name in names if len({json.dumps(one.get(name)) for one in flat}) > 1)
+    if not changes_runs(key):
+        raise ResultsError(f"'{key}' is no part of a run, so no run is better by it; name a swept setting of the runs")
+    if key in AXES:
         raise ResultsError(f"'{key}' is an axis of the figures, or tells replicates apart; name another swept setting")
     if key not in swept:
         use = f"use {' or '.join(swept)}" if swept else "nothing beside P, D, K and seed does"

@@ -23,7 +23,7 @@ def answer(query: str, tables: Mapping[str, pds.Dataset]) -> pd.DataFrame:
         for name, table in tables.items():
             connection.register(name, table)
         connection.execute("SET python_enable_replacements = false; SET lock_configuration = true")
-        query.encode()
+        query = query.encode(errors="surrogateescape").decode()  # also of a locale that is not UTF-8
         kinds = [statement.type for statement in connection.extract_statements(query)]
         if kinds.count(duckdb.StatementType.SELECT) > 1:
             raise ResultsError("one SELECT can be answered at a time; join them, by UNION ALL or WITH")
@@ -32,7 +32,7 @@ def answer(query: str, tables: Mapping[str, pds.Dataset]) -> pd.DataFrame:
             raise ResultsError("the query is empty; try: SELECT P, D, percent_error FROM runs")
         frame: pd.DataFrame = answered.df()
         return frame
-    except UnicodeEncodeError as error:
+    except UnicodeError as error:
         raise ResultsError("the query is not UTF-8") from error
     finally:
         connection.close()

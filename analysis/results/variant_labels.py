@@ -5,15 +5,29 @@ from __future__ import annotations
 import json
 from typing import Any
 
-NOT_VARIANT = ("P", "D", "K", "seed", "evaluate")  # axes of the paper's figures, replicates, what changes no run
+AXES = ("P", "D", "K", "seed")  # of the paper's figures, and replicates
+NO_PART_OF_A_RUN = (  # keys with all below them; what is measured, and where data lies or how it is read
+    "evaluate",
+    "dataset.root",
+    "dataset.path",
+    "dataset.download",
+    "dataset.processes",
+    "dataset.samples",
+    "encoder.config",
+)
+
+
+def changes_runs(key: str) -> bool:
+    """Whether a key of a spec is part of what a run is."""
+    return not any(key == outside or key.startswith(f"{outside}.") for outside in NO_PART_OF_A_RUN)
 
 
 def variants(specs: list[dict[str, Any]], beside: tuple[str, ...] = ()) -> list[str]:
     """A label for each spec made of what differs among them beside P, D, K, seed and what was measured (and keys such
     as `optimizer.learning_rate`): `mmcr` where nothing does, else such as `mmcr, optimizer.learning_rate=0.001`. An
     option is named where it differs among runs whose part has the same name: `simclr, objective.temperature=0.5`."""
-    flat = [flatten({k: v for k, v in spec.items() if k not in NOT_VARIANT}) for spec in specs]
-    keys = sorted({key for one in flat for key in one} - {"objective.name", "dataset.root", "dataset.path", *beside})
+    flat = [flatten({k: v for k, v in spec.items() if k not in AXES}) for spec in specs]
+    keys = sorted(filter(changes_runs, {key for one in flat for key in one} - {"objective.name", *beside}))
     differing: dict[str, set[str | None]] = {key: _where_it_differs(key, flat) for key in keys}
     return [
         ", ".join([str(one["objective.name"]), *(f"{key}={one[key]}" for key in keys if _named(key, one, differing))])

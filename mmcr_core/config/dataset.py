@@ -6,11 +6,10 @@ To add a data set, name its options in `DATASETS` and its sizes in the tables be
 from __future__ import annotations
 
 import functools
-import os
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Literal, get_args, get_type_hints
 
-from mmcr_core.config.validation import FILLED_IN, STRICT, options_of, require, settle_options
+from mmcr_core.config.validation import FILLED_IN, STRICT, absolute, options_of, require, settle_options
 
 NAMED_IMAGES = {  # (data set, split) -> training images
     ("digits", "train"): 1437,
@@ -121,10 +120,6 @@ DATASETS: dict[str, type] = {
 PAIRS = ("glyphs", "shards")  # and parquet with pairs: true
 
 
-def _absolute(path: str) -> str:
-    return path if "://" in path else os.path.abspath(path)
-
-
 @functools.cache
 def _splits(kind: type) -> tuple[str, ...]:
     return get_args(get_type_hints(kind)["split"])
@@ -170,7 +165,7 @@ class DatasetSpec:
 
     def at_absolute_paths(self) -> DatasetSpec:
         """The same, its paths absolute; URLs stay as they are."""
-        return replace(self, root=_absolute(self.root), path=self.path and _absolute(self.path))
+        return replace(self, root=absolute(self.root), path=self.path and absolute(self.path))
 
     def kept(self, available: int) -> int:
         """How many of `available` training images are trained on."""

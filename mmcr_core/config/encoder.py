@@ -5,11 +5,10 @@ To add an encoder, write its options, name them in `ENCODERS`, and build it in `
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Literal
 
-from mmcr_core.config.validation import FILLED_IN, STRICT, CustomOptions, is_custom, require, settle_options
+from mmcr_core.config.validation import FILLED_IN, STRICT, CustomOptions, absolute, is_custom, require, settle_options
 
 
 @dataclass(frozen=True)
@@ -110,4 +109,4 @@ class EncoderSpec:
     def at_absolute_paths(self) -> EncoderSpec:
         """The same, a configuration's file at its absolute path."""
         config = self.config or ""
-        return replace(self, config=os.path.abspath(config)) if config.endswith(".json") else self
+        return replace(self, config=absolute(config)) if config.endswith(".json") else self

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Literal, get_args
 
 from mmcr_core.config.dataset import DatasetSpec
-from mmcr_core.config.validation import FILLED_IN, STRICT, require
+from mmcr_core.config.validation import FILLED_IN, STRICT, absolute, require
 
 MeasureName = Literal[
     "knn",
@@ -49,7 +48,7 @@ class ZeroShotSpec:
     def at_absolute_paths(self) -> ZeroShotSpec:
         """The same, its paths absolute."""
         files = (self.classes, self.templates)
-        classes, templates = (os.path.abspath(file) if file and file != "imagenet" else file for file in files)
+        classes, templates = (absolute(file) if file and file != "imagenet" else file for file in files)
         return replace(self, dataset=self.dataset.at_absolute_paths(), classes=classes, templates=templates)
 
 

@@ -81,7 +81,7 @@ class OptimizerSpec:
     name: Literal["adam", "adamw", "sgd", "lars"] = "adam"
     """Which optimizer."""
     learning_rate: float = 1e-3
-    """The learning rate after the warm-up."""
+    """The learning rate after the warm-up; 0 is a control that learns nothing."""
     weight_decay: float = 1e-6
     """The weight decay, which adamw applies apart from the gradient."""
     schedule: Literal["constant", "cosine"] = "constant"
@@ -96,7 +96,7 @@ class OptimizerSpec:
     exclude_bias_and_norm: bool | None = None
 
     def __post_init__(self) -> None:
-        require(self.learning_rate > 0, "learning_rate", "must be more than 0")
+        require(self.learning_rate >= 0, "learning_rate", "must be 0 or more")
         require(self.weight_decay >= 0, "weight_decay", "must be 0 or more")
         if isinstance(self.warmup, int):
             require(self.warmup >= 0, "warmup", "must be 0 or more steps")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import functools
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, Field, fields
 from typing import Any
@@ -76,6 +77,11 @@ class CustomOptions(dict[str, Any]):
             plain = all(part is None or isinstance(part, str | int | float | bool) for part in parts)
             require(plain, f"{key}.{name}", "must be a number, a text, true, false or null, or a list of such")
         return frozen
+
+
+def absolute(path: str) -> str:
+    """A path from the current folder or, with `~`, from the home folder; a URL as it is."""
+    return path if "://" in path else os.path.abspath(os.path.expanduser(path))
 
 
 def is_custom(name: str) -> bool:

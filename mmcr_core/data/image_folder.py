@@ -54,6 +54,12 @@ def digest(path: str) -> str:
     return content.hexdigest()
 
 
+def class_count(path: str) -> int:
+    """How many class folders hold images below `path`. Raises as `listing`."""
+    root = _root(path)
+    return len({name.parts[0] for name in (file.relative_to(root) for file in listing(path)) if len(name.parts) > 1})
+
+
 def entries(path: str, expected: str | None) -> Iterator[Entry]:
     """The images below `path`, each read once; images directly in the root have no label.
 

@@ -70,6 +70,12 @@ def require_labels(path: str) -> None:
         _labels(_checked(stream), stream.name)
 
 
+def class_count(path: str) -> int:
+    """One more than the largest label; 0 where no row has one. Raises as `require_labels`."""
+    with _opened(located(path)) as stream:
+        return int(_labels(_checked(stream), stream.name).max(initial=-1)) + 1
+
+
 def require_captions(path: str) -> None:
     """Raises DatasetError where there is no column of captions, or it is of no use."""
     with _opened(located(path)) as stream:

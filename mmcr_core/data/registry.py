@@ -9,6 +9,7 @@ from dataclasses import replace
 import torch
 
 from mmcr_core.config.run import DatasetSpec, RunSpec
+from mmcr_core.data import image_folder, parquet_file
 from mmcr_core.data.dataset import Dataset, Source
 from mmcr_core.data.digits import Digits
 from mmcr_core.data.image_folder import ImageFolder
@@ -23,6 +24,7 @@ from mmcr_core.device_buffers import Staging
 __all__ = [
     "DatasetError",
     "Source",
+    "class_count",
     "content_digest",
     "count",
     "dataset",
@@ -109,6 +111,13 @@ def require_present(spec: DatasetSpec) -> None:
 def remarks(spec: DatasetSpec) -> tuple[str, ...]:
     """As `Dataset.remarks`."""
     return dataset(spec).remarks()
+
+
+def class_count(spec: DatasetSpec) -> int | None:
+    """How many classes labels of a user's own images name, 0 where there are none; None of other data. Raises
+    DatasetError."""
+    counts = {"folder": image_folder.class_count, "parquet": parquet_file.class_count}
+    return counts[spec.name](spec.path or "") if spec.name in counts else None
 
 
 def content_digest(spec: DatasetSpec) -> str | None:

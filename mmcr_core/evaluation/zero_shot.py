@@ -12,6 +12,7 @@ from torch import Tensor
 from mmcr_core.config.run import NAMED_CLASSES, EvaluateSpec, ZeroShotSpec
 from mmcr_core.config.run_id import digest
 from mmcr_core.config.validation import SpecError
+from mmcr_core.data.registry import class_count
 from mmcr_core.evaluation.confidence_intervals import Measure, share_of
 from mmcr_core.models.dual_encoder import open_clip
 
@@ -70,12 +71,16 @@ def texts_digest(spec: ZeroShotSpec) -> str:
 
 
 def require_texts(evaluate: EvaluateSpec) -> None:
-    """Raises SpecError where the files that a spec names are of no use."""
+    """Raises SpecError where the files that a spec names are of no use, or the images have other labels or none;
+    DatasetError where there are none."""
     given = evaluate.zero_shot
     if given is None:
         return
     classes, _ = texts(given, ("one", "other"))
-    labels = NAMED_CLASSES.get(given.dataset.name)
+    labels = NAMED_CLASSES.get(given.dataset.name, class_count(given.dataset))
+    if labels == 0:
+        problem = f"{given.dataset.path} has no labels; give images in class folders, or a parquet file with labels"
+        raise SpecError("evaluate.zero_shot.dataset", problem)
     if given.classes and labels is not None and len(classes) != labels:
         problem = f"names {len(classes)} classes, and dataset '{given.dataset.name}' has {labels} labels"
         raise SpecError("evaluate.zero_shot.classes", f"{problem}; name one class for each, in their order")

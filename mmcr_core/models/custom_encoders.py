@@ -67,7 +67,17 @@ def timm_encoder(spec: EncoderSpec, channels: int, size: int) -> nn.Module:
         made = _made(make, what)
     except Exception as error:  # such as a size that its patches don't divide
         raise _failed(what, error) from error
+    _require_patches(made, size)
     return _without_chance(made, what)
+
+
+def _require_patches(encoder: nn.Module, size: int) -> None:
+    """Raises SpecError where patches leave out a part of each view."""
+    patch = getattr(getattr(encoder, "patch_embed", None), "patch_size", None)
+    sides = patch if isinstance(patch, tuple) else (patch,)
+    if unfit := [side for side in sides if isinstance(side, int) and size % side]:
+        problem = f"has patches of {unfit[0]} pixels, which don't divide views of {size}"
+        raise SpecError("model", f"{problem}; change views.size or patch_size")
 
 
 def _require_options(factory: Callable[..., Any], name: str, options: dict[str, Any]) -> None:
@@ -99,7 +109,8 @@ def _made(make: Callable[[], Any], what: str) -> Any:
 
 
 def _failed(what: str, error: Exception) -> SpecError:
-    return SpecError("name", f"{what} cannot be made: {' '.join(f'{type(error).__name__}: {error}'.split())}")
+    place = f" ({found})" if (found := custom_imports.place_of(error)) else ""
+    return SpecError("name", f"{what} cannot be made: {' '.join(f'{type(error).__name__}: {error}'.split())}{place}")
 
 
 def _without_chance(encoder: nn.Module, what: str) -> nn.Module:

@@ -8,6 +8,7 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
+from mmcr_core import custom_imports
 from mmcr_core.config.run import RESNETS, EncoderSpec, ProjectorSpec, RunSpec, SpecError
 from mmcr_core.forbid_rng import ForbidRandom, RandomNumbersDrawn
 from mmcr_core.models.custom_encoders import own_encoder, timm_encoder
@@ -125,7 +126,8 @@ def feature_count(spec: EncoderSpec, channels: int, size: int = 0) -> int:
             raise SpecError("name", f"'{what}' {drawn}") from drawn
         except Exception as error:  # whatever code that is not ours raises
             reason = " ".join(f"{type(error).__name__}: {error}".split())
-            raise SpecError("name", f"'{what}' fails on images without data ({reason}); {rule}") from error
+            place = f" at {found}" if (found := custom_imports.place_of(error)) else ""
+            raise SpecError("name", f"'{what}' fails on images without data{place} ({reason}); {rule}") from error
     if not isinstance(features, Tensor) or features.ndim != 2 or len(features) != 2:
         found = f"shape {tuple(features.shape)}" if isinstance(features, Tensor) else type(features).__name__
         raise SpecError("name", f"'{what}' gives {found} for two images; {rule}")

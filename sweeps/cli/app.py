@@ -1,6 +1,6 @@
 """What all commands share: a typer app, and what they do with an exception. A user's mistake is one sentence and exit
-code 2; whatever else is left becomes one sentence that says where its traceback lies, and exit code 1. With -v, what
-the packages log goes to standard error."""
+code 2; whatever else is left becomes one sentence that says where its traceback lies, and exit code 1, or 2 where a
+user's own file is behind it. With -v, what the packages log goes to standard error."""
 
 from __future__ import annotations
 
@@ -8,17 +8,22 @@ import contextlib
 import errno
 import functools
 import inspect
+import io
 import logging
 import os
 import sys
 import tempfile
 import traceback
+import warnings
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Annotated, Any, TypeVar, cast
 
 import typer
 
 from sweeps.cli.errors import UserError
+from sweeps.cli.foreign_files import blame
+from sweeps.cli.home_folder import with_home
 
 PACKAGES = ("mmcr_core", "sweeps", "analysis")
 Verbose = Annotated[bool, typer.Option("-v", "--verbose", help="Log what happens to standard error.")]
@@ -39,8 +44,12 @@ def guarded(command: Command) -> Command:
 
     @functools.wraps(command)
     def wrapped(*arguments: Any, verbose: bool = False, **options: Any) -> Any:
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, io.TextIOWrapper):
+                stream.reconfigure(errors="replace")  # a locale without a character of ours
         try:
-            with _logged() if verbose else contextlib.nullcontext():
+            options = {key: with_home(one) if isinstance(one, Path) else one for key, one in options.items()}
+            with _logged() if verbose else _undisturbed():
                 return command(*arguments, **options)
         except UserError as error:
             _leave(str(error), 2)
@@ -51,12 +60,12 @@ def guarded(command: Command) -> Command:
             _leave("interrupted", 130)
         except OSError as error:
             if error.errno not in USERS:
-                _leave(_defect(error), 1)
+                _leave(*_unforeseen(error))
             _leave(f"{error.filename or 'a file'}: {error.strerror or error}", 2)
         except Exception as error:
             if _is_exit(error):
                 raise
-            _leave(_defect(error), 1)
+            _leave(*_unforeseen(error))
 
     signature = inspect.signature(command, eval_str=True)  # typer reads it as it is
     option = inspect.Parameter("verbose", inspect.Parameter.KEYWORD_ONLY, default=False, annotation=Verbose)
@@ -83,6 +92,15 @@ def _logged() -> Iterator[None]:
             logger.setLevel(level)
 
 
+@contextlib.contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Within, libraries' warnings neither reach the terminal nor, as PYTHONWARNINGS=error would have it, end the
+    command."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
 def _is_exit(error: Exception) -> bool:
     """typer and click end a command by exceptions of their own, which are not imported here for their sake alone."""
     return type(error).__module__.split(".")[0] in ("click", "typer")
@@ -93,8 +111,8 @@ def _leave(sentence: str, code: int) -> None:
     raise SystemExit(code) from None
 
 
-def _defect(error: Exception) -> str:
-    """Keep the traceback, and say so."""
+def _unforeseen(error: Exception) -> tuple[str, int]:
+    """Keep the traceback, and say so; the exit code."""
     what = " ".join(f"{type(error).__name__}: {error}".split())[:300]
     try:
         handle, name = tempfile.mkstemp(prefix="mmcr-sweeps-", suffix=".log")
@@ -102,5 +120,7 @@ def _defect(error: Exception) -> str:
             traceback.print_exc(file=file)
     except OSError:
         traceback.print_exc()
-        return f"this is a defect of mmcr-sweeps, please report it: {what}"
-    return f"this is a defect of mmcr-sweeps, please report it with {name}: {what}"
+        name = ""
+    if blamed := blame(error):
+        return f"{what}; {blamed}" + (f" (traceback: {name})" if name else ""), 2
+    return f"this is a defect of mmcr-sweeps, please report it{f' with {name}' if name else ''}: {what}", 1

@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from mmcr_core import custom_imports
 from mmcr_core.config.run import TOWERS, CustomObjectiveSpec, EvaluateSpec, RunSpec, SpecError, is_custom
+from mmcr_core.custom_checks import check_encoder, check_objective
 from mmcr_core.data.registry import content_digest, require_present
 from mmcr_core.evaluation.zero_shot import require_texts, texts_digest
 from mmcr_core.forbid_rng import RandomNumbersDrawn
@@ -35,6 +37,7 @@ def with_sources(spec: RunSpec) -> RunSpec:
     try:
         if is_custom(encoder.name):
             encoder = with_defaults(encoder)
+            check_encoder(encoder, channels, size)
         if encoder.name == TOWERS:
             encoder = replace(encoder, architecture=resolved(encoder.config or ""))
             _tried(lambda: caption_flops(encoder, spec.projector, spec.D, channels, size), encoder.config or "")
@@ -46,6 +49,7 @@ def with_sources(spec: RunSpec) -> RunSpec:
         raise SpecError(f"encoder.{error.key.removeprefix('options.')}", str(error)) from error
     if isinstance(objective, CustomObjectiveSpec):
         try:
+            check_objective(objective, spec.P, spec.K, spec.D)
             _tried(lambda: objective_flops(objective, spec.P, spec.K, spec.D), objective.name)
         except SpecError as error:
             raise SpecError("objective", str(error)) from error
@@ -59,7 +63,8 @@ def _tried(step: Any, name: str) -> None:
         raise
     except RandomNumbersDrawn as drawn:
         raise SpecError("name", f"'{name}' {drawn}") from drawn
-    except Exception as error:  # whatever code that is not ours raises
+    except Exception as error:  # whatever code that is not ours raises; with data it has worked
         reason = " ".join(f"{type(error).__name__}: {error}".split())[:300]
         rule = "forward and backward must run on meta tensors: nothing in a step may read a value back from the device"
-        raise SpecError("name", f"'{name}' fails without data ({reason}); {rule}") from error
+        place = f" at {found}" if (found := custom_imports.place_of(error)) else ""
+        raise SpecError("name", f"'{name}' fails without data{place} ({reason}); {rule}") from error

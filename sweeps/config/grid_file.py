@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, is_dataclass, replace
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any, get_origin, get_type_hints
 
@@ -36,13 +37,16 @@ class GridError(UserError):
 
 @dataclass(frozen=True)
 class GridSpec:
-    """A whole sweep: its settings, one RunSpec a cell, and the text it was read from."""
+    """A whole sweep: its settings, one RunSpec a cell, the text it was read from, and where keys stand that only a
+    machine can refuse: `resources.gpus` -> `g.yaml:7: resources.gpus`."""
 
     settings: GridSettings
     cells: tuple[RunSpec, ...]
     text: str
+    places: dict[str, str] = field(default_factory=dict)
 
 
+ANCHORS = "x-"  # what a key begins with that is there for its anchors alone
 _RUN_KEYS = tuple(field.name for field in fields(RunSpec))
 
 
@@ -50,7 +54,8 @@ def load_grid(grid: str | Path | Mapping[str, Any]) -> GridSpec:
     """Read, expand and check a grid; hash the content of folder and parquet data sets and of a user's own code, which
     may lie beside a grid file or in the current folder.
 
-    Args: grid: path of a grid file, or its keys and values as a mapping, with plain values and lists.
+    Args: grid: path of a grid file, `-` for standard input, or its keys and values as a mapping, with plain values and
+        lists.
     Raises: GridError, which names file and line (of a mapping: "grid"), key and remedy.
     """
     return _of_mapping(grid) if isinstance(grid, Mapping) else _of_file(grid)
@@ -60,28 +65,28 @@ def _of_mapping(grid: Mapping[str, Any]) -> GridSpec:
     custom_imports.look_in(os.getcwd())
     try:
         text = to_yaml(grid)
-        return _grid(parse(text), text)
+        return _grid(parse(text), text, "grid:")
     except YamlError as error:
         raise GridError(f"grid: {error}") from error
 
 
 def _of_file(path: str | Path) -> GridSpec:
     try:
-        text = to_path(path).read_text(encoding="utf-8")
+        text = sys.stdin.read() if str(path) == "-" else to_path(path).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
         raise GridError(f"{path}: cannot be read ({reason}); give the path of a grid file") from error
     custom_imports.look_in(os.getcwd(), *([to_path(path).parent] if is_local(to_path(path)) else []))
     try:
-        return _grid(parse(text), text)
+        return _grid(parse(text), text, f"{path}:")
     except YamlError as error:
         raise GridError(f"{path}:{error.line}: {error}") from error
 
 
-def _grid(document: Marked, text: str) -> GridSpec:
+def _grid(document: Marked, text: str, source: str) -> GridSpec:
     if not isinstance(document.value, dict):
         raise YamlError(document.line, "a grid file is a mapping of keys; see sweeps/grids/quickstart.yaml")
-    top: dict[str, Marked] = document.value
+    top: dict[str, Marked] = {key: value for key, value in document.value.items() if not key.startswith(ANCHORS)}
     known = (*GridSettings.model_fields, *_RUN_KEYS)
     for key, marked in top.items():
         if key not in known:
@@ -103,7 +108,9 @@ def _grid(document: Marked, text: str) -> GridSpec:
             reason = "a list holds one value in two spellings, or varies what is no part of a run, such as evaluate"
             raise YamlError(1, f"{problem}; {reason}: keep one")
         cells[key] = spec
-    return GridSpec(settings, tuple(cells.values()), text)
+    asked: Any = top["resources"].value if "resources" in top else {}
+    places = {f"resources.{key}": f"{source}{one.line}: resources.{key}" for key, one in asked.items()}
+    return GridSpec(settings, tuple(cells.values()), text, places)
 
 
 def _require_no_axis(evaluate: Marked | None) -> None:

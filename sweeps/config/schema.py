@@ -63,6 +63,7 @@ def grid_schema(axes: bool = True) -> Schema:
         "$schema": "http://json-schema.org/draft-07/schema#",
         "title": "A grid of pretraining runs",
         **_mapping({"name": settings.pop("name"), **run, **settings}, ["name", "dataset", "P", "D", "K", "budget"]),
+        "patternProperties": {"^x-": {"description": "For anchors alone."}},
         "$defs": parts,
     }
 

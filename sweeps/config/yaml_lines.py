@@ -14,23 +14,45 @@ import yaml
 
 Path = tuple[str | int, ...]
 Lines = dict[Path, int]
+MERGE = "tag:yaml.org,2002:merge"
+
+
+CORE_SCHEMA = {  # YAML 1.2.2, section 10.3.2: what a plain scalar is; everything else is text
+    "null": (r"~|null|Null|NULL|", "~nN"),
+    "bool": (r"true|True|TRUE|false|False|FALSE", "tTfF"),
+    "int": (r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+", "-+0123456789"),
+    "float": (
+        r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)",
+        "-+.0123456789",
+    ),
+    "merge": (r"<<", "<"),  # of YAML 1.1, for anchors
+}
+_RESOLVERS: dict[str, list[tuple[str, re.Pattern[str]]]] = {"": [("tag:yaml.org,2002:null", re.compile("$"))]}
+for _kind, (_pattern, _first) in CORE_SCHEMA.items():
+    for _character in _first:
+        resolver = f"tag:yaml.org,2002:{_kind}", re.compile(rf"(?:{_pattern})$")
+        _RESOLVERS.setdefault(_character, []).append(resolver)
 
 
 class Loader(yaml.SafeLoader):  # type: ignore[misc]
-    """YAML 1.1's safe loader, with YAML 1.2's idea of numbers and truth: PyYAML reads 1e-3 as text, `on` as true."""
+    """The safe loader with YAML 1.2's core schema: PyYAML's own is 1.1's, where 010 is 8, 1:30 is 90 and `on` is true,
+    and 1e-3 is text."""
+
+    yaml_implicit_resolvers = _RESOLVERS
 
 
-_BOOL = "tag:yaml.org,2002:bool"
-Loader.yaml_implicit_resolvers = {
-    first: [(tag, pattern) for tag, pattern in resolvers if tag != _BOOL]
-    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-}
-Loader.add_implicit_resolver(_BOOL, re.compile(r"^(true|True|TRUE|false|False|FALSE)$"), list("tTfF"))
-Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float",
-    re.compile(r"^[-+]?(\d[\d_]*)(\.[\d_]*)?[eE][-+]?\d+$"),
-    list("-+0123456789"),
-)
+class Dumper(yaml.SafeDumper):  # type: ignore[misc]
+    """Puts in quotes what `Loader` would not read as text."""
+
+    yaml_implicit_resolvers = _RESOLVERS
+
+
+def _integer(loader: Loader, node: yaml.ScalarNode) -> int:
+    text = loader.construct_scalar(node)
+    return int(text, {"0o": 8, "0x": 16}.get(text[:2], 10))
+
+
+Loader.add_constructor("tag:yaml.org,2002:int", _integer)
 
 
 class YamlError(Exception):
@@ -77,21 +99,41 @@ def _convert(loader: Loader, node: yaml.Node) -> Marked:
     if isinstance(node, yaml.SequenceNode):
         return Marked([_convert(loader, item) for item in node.value], line)
     if isinstance(node, yaml.MappingNode):
-        loader.flatten_mapping(node)
-        entries: dict[str, Marked] = {}
-        for key_node, value_node in node.value:
-            key = loader.construct_object(key_node, deep=True)
-            key_line = key_node.start_mark.line + 1
-            if not isinstance(key, str):
-                raise YamlError(key_line, f"key {key!r} is not text; quote it")
-            if key in entries:
-                raise YamlError(key_line, f"key '{key}' stands twice; keep one")
-            entries[key] = Marked(_convert(loader, value_node).value, key_line)
-        return Marked(entries, line)
+        return Marked(_merged(loader, node) | _own_entries(loader, node), line)
     try:
         return Marked(loader.construct_object(node), line)
     except ValueError as error:
         raise YamlError(line, f"cannot read '{node.value}': {error}") from error
+
+
+def _own_entries(loader: Loader, node: yaml.MappingNode) -> dict[str, Marked]:
+    entries: dict[str, Marked] = {}
+    for key_node, value_node in node.value:
+        if key_node.tag == MERGE:
+            continue
+        key = loader.construct_object(key_node, deep=True)
+        key_line = key_node.start_mark.line + 1
+        if not isinstance(key, str):
+            raise YamlError(key_line, f"key {key!r} is not text; quote it")
+        if key in entries:
+            raise YamlError(key_line, f"key '{key}' stands twice; keep one")
+        entries[key] = Marked(_convert(loader, value_node).value, key_line)
+    return entries
+
+
+def _merged(loader: Loader, node: yaml.MappingNode) -> dict[str, Marked]:
+    """What `<<` brings from other mappings, of several the first; the mapping's own keys override it."""
+    entries: dict[str, Marked] = {}
+    for key_node, value_node in node.value:
+        if key_node.tag == MERGE:
+            several = isinstance(value_node, yaml.SequenceNode)
+            for source in value_node.value if several else [value_node]:
+                if not isinstance(source, yaml.MappingNode):
+                    raise YamlError(
+                        key_node.start_mark.line + 1, "<< takes a mapping, such as *anchor, or a list of them"
+                    )
+                entries = _convert(loader, source).value | entries
+    return entries
 
 
 def to_yaml(mapping: Mapping[str, Any]) -> str:
@@ -103,7 +145,7 @@ def to_yaml(mapping: Mapping[str, Any]) -> str:
         plain = _plain(mapping, ())
     except RecursionError as error:
         raise YamlError(1, "a value holds itself; write it out") from error
-    return str(yaml.safe_dump(plain, sort_keys=False, default_flow_style=None, allow_unicode=True, width=120))
+    return str(yaml.dump(plain, Dumper=Dumper, sort_keys=False, default_flow_style=None, allow_unicode=True, width=120))
 
 
 def _plain(value: Any, path: Path) -> Any:

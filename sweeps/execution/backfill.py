@@ -24,12 +24,12 @@ def measure_finished(store: Store, spec: RunSpec, device: str, threads: int = 1)
     missing = artifacts.missing_measures(store, spec, row["steps"])
     at_end, untrained = missing.pop(row["steps"], []), bool(missing.pop(0, []))
     for step, names in missing.items():
-        lacks = f"run {key} lacks {', '.join(names)} at step {step}"
+        lacks = f"lacks {', '.join(names)} at step {step}"
         notes.append(f"{lacks}: in the middle of a run only its training can measure")
     state = artifacts.read_kept(store, key, device) if at_end else None
     ending = None
     if at_end and state is None:
-        lacks = f"run {key} lacks {', '.join(at_end)}"
+        lacks = f"lacks {', '.join(at_end)}"
         if store.has_weights(key):
             damaged = f"{lacks}, and its weights are damaged; see: python sweeps/store.py check"
             ending = Ending(StopReason.ERROR, damaged)

@@ -26,7 +26,12 @@ from sweeps.storage.sweep_store import Store
 class TrainedNetwork(nn.Module):
     """A network whose training has ended, in eval mode: `encoder` (images to features), `projector` (features to the D
     embedding dimensions), `views` (the recipe it was trained with), `spec` (the whole run), `step` (steps taken).
-    Of image-text pairs encoder and projector are those of images, and `texts` embeds captions."""
+    Of image-text pairs encoder and projector are those of images, and `texts` embeds captions.
+
+    `encode(images)` gives features, without gradients; `net(images)` gives unit embeddings, with them unless it is
+    called under torch.no_grad(). Images are (N, C, H, W) of any size, a tensor or an array: uint8 in 0..255, or floats
+    of any precision in [0, 1]. Both raise UserError for others.
+    """
 
     def __init__(self, spec: RunSpec, state: dict[str, Tensor], step: int) -> None:
         super().__init__()
@@ -39,12 +44,30 @@ class TrainedNetwork(nn.Module):
         self.eval()
 
     def prepare(self, images: Tensor) -> Tensor:
-        """(N, C, H, W) uint8 or [0, 1] float images -> (N, C, S, S): whole, resized to the views' size, normalized."""
-        return plain_view(torch.as_tensor(images).permute(0, 2, 1, 3).contiguous(), self.views)
+        """(N, C, H, W) images -> (N, C, S, S) float32: whole, resized to the views' size, normalized."""
+        checked = self._checked(torch.as_tensor(images))
+        return plain_view(checked.permute(0, 2, 1, 3).contiguous(), self.views)
+
+    def _checked(self, images: Tensor) -> Tensor:
+        """Images where the network is, floats as float32. Raises UserError."""
+        channels = len(self.views.mean)
+        if images.ndim != 4 or images.shape[1] != channels or not images.numel():
+            shape = f"images have shape {tuple(images.shape)}; this network takes (N, {channels}, H, W)"
+            last = images.ndim == 4 and images.shape[3] == channels
+            raise UserError(shape + (": give images.permute(0, 3, 1, 2)" if last else ""))
+        if images.dtype != torch.uint8:
+            if not images.is_floating_point():
+                raise UserError(f"images are {images.dtype}; give torch.uint8 in 0..255, or floats in [0, 1]")
+            images = images.float()
+            low, high = (float(bound) for bound in images.detach().aminmax())
+            if not (low >= 0 and high <= 1):  # also where they are not numbers
+                expected = "give floats in [0, 1], which are normalized here, or uint8 in 0..255"
+                raise UserError(f"float images lie in [{low:g}, {high:g}]; {expected}")
+        return images.to(next(self.parameters()).device)
 
     @torch.no_grad()
     def encode(self, images: Tensor, batch: int = 512) -> Tensor:
-        """(N, C, H, W) uint8 or [0, 1] float images, a tensor or an array -> (N, F) float32 features of the encoder."""
+        """(N, C, H, W) images -> (N, F) float32 features of the encoder, `batch` at a time, without gradients."""
         parts = torch.split(torch.as_tensor(images), batch)
         return torch.cat([self.encoder(self.prepare(part)).float() for part in parts])
 
@@ -57,7 +80,7 @@ class TrainedNetwork(nn.Module):
         return embed_texts(self._towers, self.spec, captions)
 
     def forward(self, images: Tensor) -> Tensor:
-        """(N, C, H, W) uint8 or [0, 1] float images -> (N, D) unit embeddings."""
+        """(N, C, H, W) images -> (N, D) float32 unit embeddings."""
         embeddings: Tensor = self.projector(self.encoder(self.prepare(images)))
         return nn.functional.normalize(embeddings.float(), dim=-1)
 

@@ -7,14 +7,24 @@ from dataclasses import replace
 
 from sweeps.cli.console import print_wrapped
 from sweeps.cli.errors import UserError
-from sweeps.execution.ray.cluster import Cluster, check_resources, cluster
+from sweeps.execution.ray.cluster import Cluster, cluster
 from sweeps.execution.ray.ray_tune import Launch
 from sweeps.execution.signals import like_ctrl_c
 from sweeps.monitoring.launch_outcome import Outcome
 from sweeps.monitoring.live_table import LiveTable
 from sweeps.planning.launch_limits import Limits
 from sweeps.planning.plan import Cell, require_memory, this_machine
-from sweeps.planning.sweep import Sweep, record_launch, remarks, require_data, require_runnable, terminal, todo
+from sweeps.planning.sweep import (
+    Sweep,
+    record_launch,
+    remarks,
+    require_data,
+    require_here,
+    require_resources,
+    require_runnable,
+    terminal,
+    todo,
+)
 from sweeps.storage.filesystems import is_local
 
 
@@ -22,6 +32,7 @@ def calibrate(sweep: Sweep, address: str | None, limits: Limits) -> None:
     """Measure what was not measured before; nothing is written but the user's cache."""
     require_data(sweep.cells)
     with like_ctrl_c(), cluster(address) as ray:
+        require_resources(sweep, ray.gpus, ray.cpus)
         _measure(sweep, sweep.planned(sweep.cells, this_machine(ray.gpus, ray.cpus)), ray, limits)
 
 
@@ -30,15 +41,17 @@ def train(sweep: Sweep, address: str | None, limits: Limits, calibrate_first: bo
     if limits.tensorboard and not is_local(sweep.store.root):
         raise UserError("--tensorboard: needs --results in a folder, not at a URL")
     require_runnable(sweep)
+    if address is None:
+        require_here(sweep)
     left = todo(sweep)
     if not left.cells:
         print_wrapped(left.note, sys.stderr)
         return Outcome(finished_before=left.done, unfinished=dict(left.diverged))
     require_data(left.cells)
     with like_ctrl_c(), cluster(address) as ray:
+        require_resources(sweep, ray.gpus, ray.cpus)
         machine = this_machine(ray.gpus, ray.cpus)
         planned = sweep.planned(left.cells, machine)
-        check_resources(planned, ray.gpus, ray.cpus)
         require_memory(planned, machine)
         record_launch(sweep)
         console = terminal(stderr=True)

@@ -10,7 +10,6 @@ import sys
 import time
 import traceback
 from dataclasses import replace
-from typing import Literal
 
 import torch
 
@@ -25,9 +24,8 @@ from sweeps.execution.run_executor import RunExecutor
 from sweeps.execution.run_metadata import describe_run
 from sweeps.execution.signals import STOPS, StopFlag
 from sweeps.monitoring.launch_outcome import Ending, Outcome, StopReason
-from sweeps.planning.cpu_count import usable_cores
 from sweeps.planning.launch_limits import Limits
-from sweeps.planning.sweep import Sweep, record_launch, remarks, require_data, require_runnable, todo
+from sweeps.planning.sweep import Sweep, record_launch, remarks, require_data, require_here, require_runnable, todo
 from sweeps.storage.run_status import RunStatus
 
 SLICE_SECONDS = 1.0
@@ -42,7 +40,7 @@ def train_one(sweep: Sweep, number: int, limits: Limits) -> tuple[Sweep, Outcome
         raise UserError(f"--cell: {number} is not a cell of the grid; use 0..{len(cells) - 1}, as --plan numbers them")
     sweep = replace(sweep, cells=(cells[number],), retry_diverged=True)
     require_runnable(sweep)
-    _require_cores(sweep.settings.resources.cpus)
+    require_here(sweep)
     left = todo(sweep)
     said = f"cell {number}, {described(cells[number], sweep.varying)}: {left.note}"
     print("\n".join([said, *remarks(left.cells)]), file=sys.stderr)
@@ -52,11 +50,6 @@ def train_one(sweep: Sweep, number: int, limits: Limits) -> tuple[Sweep, Outcome
     if not sweep.store.read_cells():  # the first task of an array says what the sweep is
         record_launch(sweep)
     return sweep, _train(sweep, left.continues, limits)
-
-
-def _require_cores(asked: float | Literal["auto"]) -> None:
-    if asked != "auto" and asked > (there := usable_cores()):
-        raise UserError(f"resources.cpus: {asked:g} exceeds the {there} cores there are; use less or auto")
 
 
 def _train(sweep: Sweep, continues: dict[str, str], limits: Limits) -> Outcome:

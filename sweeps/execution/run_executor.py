@@ -18,6 +18,7 @@ from typing import Any
 
 import torch
 
+from mmcr_core import custom_imports
 from mmcr_core.augmentation.compiled_augmentations import CompilationFailed
 from mmcr_core.config.run import RunSpec
 from mmcr_core.config.run_id import run_id
@@ -116,7 +117,8 @@ class RunExecutor:
             if process_must_end(error):
                 self._abandon()
                 raise
-            return self._end(StopReason.ERROR, f"{type(error).__name__}: {error}")
+            place = f" ({found})" if (found := custom_imports.place_of(error)) else ""
+            return self._end(StopReason.ERROR, f"{type(error).__name__}: {error}{place}")
 
     def stop(self) -> None:
         """Leave the run where it is: a last checkpoint, and the lease given back."""
@@ -182,7 +184,7 @@ class RunExecutor:
 
     def _remember(self, note: str) -> None:
         """For whoever watches, and once for the run's row."""
-        self._notes.append(f"run {self.run_id}: {note}")
+        self._notes.append(note)
         if note not in self._begun.notes:
             self._begun.notes.append(note)
 
@@ -211,12 +213,12 @@ class RunExecutor:
             return None
         state = artifacts.read_kept(self.store, earlier, self.settings.device)
         if state is None or "run" not in state:
-            self._notes.append(f"run {self.run_id} starts anew: what was kept of {earlier} cannot be read")
+            self._notes.append(f"starts anew: what was kept of {earlier} cannot be read")
             return None
         self.store.drop_trajectory(self.run_id)
         artifacts.copy_beginning(self.store, self.run_id, earlier, state["step"])
         state["begun"]["notes"] = [*state["begun"]["notes"], f"continues run {earlier} from step {state['step']}"]
-        self._notes.append(f"run {self.run_id} continues run {earlier} from step {state['step']}")
+        self._notes.append(f"continues a shorter run from step {state['step']}")
         return state
 
     def _train_slice(self, run: Pretraining, seconds: float) -> None:
@@ -256,7 +258,7 @@ class RunExecutor:
         means = {name: float(tail[name].mean()) for name in ("percent_error", "reconstruction", "uniformity")}
         self._write_row(run, RunStatus.FINISHED, None, means | outcome_columns(measures, self.spec))
         if collapse := detect_collapse(means["uniformity"], self.spec.P, self.spec.D):
-            self._notes.append(f"run {self.run_id} {collapse.describe()}")
+            self._notes.append(collapse.describe())
         self.store.drop_checkpoints(self.run_id)
         compact_run(self.store, self.run_id)  # hundreds of small files are slow to list, on NFS and object stores
 

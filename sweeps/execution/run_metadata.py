@@ -53,13 +53,20 @@ def where_possible(measure: Callable[[RunSpec], Number], spec: RunSpec) -> Numbe
 
 
 @functools.cache
-def git_commit() -> str:
-    """Commit of the code that runs, with `-dirty` where it was changed; `unknown` outside a checkout."""
-    command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty", "--abbrev=40"]
+def git_commit(root: Path = Path(__file__).parents[2]) -> str:
+    """Commit of the code that runs, with `-dirty` where a source file of it was changed or added; `unknown` outside a
+    checkout of it."""
     try:
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+        _git(root, "ls-files", "--error-unmatch", "sweeps/execution/run_metadata.py")
+        changed = _git(root, "status", "--porcelain", "--", "mmcr_core/*.py", "sweeps/*.py")
+        return _git(root, "describe", "--always", "--abbrev=40") + ("-dirty" if changed else "")
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
+
+
+def _git(root: Path, *arguments: str) -> str:
+    command = ["git", "-C", str(root), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
 
 @functools.cache
@@ -91,6 +98,6 @@ def device_name(device: str) -> str:
 def _processor() -> str:
     """The processor's own name on Linux, its architecture elsewhere."""
     cpuinfo = Path("/proc/cpuinfo")
-    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
+    lines = cpuinfo.read_text(encoding="utf-8", errors="replace").splitlines() if cpuinfo.exists() else []
     names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
     return names[0] if names else platform.machine()

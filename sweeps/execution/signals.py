@@ -7,6 +7,7 @@ import contextlib
 import os
 import signal
 import socket
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from types import FrameType
@@ -18,9 +19,9 @@ PATIENCE_SECONDS = 25.0  # after the first signal; Slurm kills after 30 s by def
 @contextlib.contextmanager
 def like_ctrl_c() -> Iterator[None]:
     """Within, STOPS interrupt as SIGINT does. Where that has not ended the command after PATIENCE_SECONDS, as when
-    Ray's own processes were ended by the same signal, the process ends by itself."""
+    Ray's own processes were killed before it, the process says so and ends by itself."""
 
-    timer = threading.Timer(PATIENCE_SECONDS, os._exit, (130,))
+    timer = threading.Timer(PATIENCE_SECONDS, _give_up)
     timer.daemon = True
 
     def interrupt(number: int, frame: FrameType | None) -> None:
@@ -34,6 +35,13 @@ def like_ctrl_c() -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _give_up() -> None:
+    sys.stdout.flush()
+    text = f"interrupted, and Ray has not stopped within {PATIENCE_SECONDS:.0f} s"
+    os.write(2, f"{text}: cells continue from their last checkpoints; launch again to go on\n".encode())
+    os._exit(130)
 
 
 class StopFlag:

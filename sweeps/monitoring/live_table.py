@@ -33,7 +33,7 @@ class LiveTable:
         self._done: dict[str, RunStatus] = {}
         self._collapsed: set[str] = set()
         self._running: dict[str, tuple[Cell, Progress | None]] = {}
-        self._notes: set[str] = set()
+        self._notes: dict[str, set[str]] = {}  # note -> runs that it is about
         self._began = time.monotonic()
         self._live = Live(get_renderable=self._render, console=console, refresh_per_second=2, transient=True)
 
@@ -45,6 +45,9 @@ class LiveTable:
     def __exit__(self, *exception: object) -> None:
         if self._console.is_terminal:
             self._live.stop()
+        for note, runs in self._notes.items():
+            if len(runs) > 1:
+                self._print(f"{len(runs)} runs: {note}")
 
     def started(self, cell: Cell) -> None:
         self._running[cell.run_id] = (cell, None)
@@ -52,14 +55,17 @@ class LiveTable:
     def progressed(self, cell: Cell, progress: Progress) -> None:
         self._running[cell.run_id] = (cell, progress)
         for note in progress.notes:
-            self.noted(note)
+            self.noted(note, cell.run_id)
 
-    def noted(self, note: str) -> None:
-        """Said once, above the table."""
+    def noted(self, note: str, run_id: str = "") -> None:
+        """Said once, above the table, of the first run that it is about; at the end of how many."""
         if note not in self._notes:
-            self._notes.add(note)
-            text = wrapped(note, self._console.width if self._console.is_terminal else columns(sys.stderr))
-            self._console.print(text, markup=False, highlight=False, soft_wrap=True)
+            self._print(f"run {run_id}: {note}" if run_id else note)
+        self._notes.setdefault(note, set()).update([run_id] if run_id else [])
+
+    def _print(self, note: str) -> None:
+        text = wrapped(note, self._console.width if self._console.is_terminal else columns(sys.stderr))
+        self._console.print(text, markup=False, highlight=False, soft_wrap=True)
 
     def ended(self, cell: Cell, progress: Progress) -> None:
         self._running.pop(cell.run_id, None)

@@ -19,6 +19,7 @@ from mmcr_core.theory import expected_percent_error
 from sweeps.cli.console import columns, fitting, left_out, print_wrapped, table_width
 from sweeps.cli.formatting import duration, memory
 from sweeps.config.axes import PAPER, column, keys_of, text_of
+from sweeps.execution.artifacts import runs_to_continue
 from sweeps.planning.cpu_count import usable_cores
 from sweeps.planning.cuda_mps import remark
 from sweeps.planning.plan import Cell, Machine, measuring_warning, memory_warning, schedule, this_machine
@@ -36,7 +37,8 @@ COSTS = (
 class Preview:
     """The chosen cells of a sweep with their costs on `machine`, the most expensive first, of which `left` have not
     finished; `numbers`: run_id -> place in the grid's own order; `statuses`: run_id -> how it has ended; `times`:
-    run_id -> seconds from the launch to start and end, of those to run."""
+    run_id -> seconds from the launch to start and end, of those to run; `continues`: run_id -> shorter run that it will
+    continue."""
 
     sweep: Sweep
     machine: Machine
@@ -45,6 +47,7 @@ class Preview:
     numbers: dict[str, int]
     statuses: dict[str, str]
     times: dict[str, tuple[float, float]]
+    continues: dict[str, str]
 
     @staticmethod
     def of(sweep: Sweep, max_concurrent: int | None) -> Preview:
@@ -55,7 +58,12 @@ class Preview:
         statuses = sweep.store.statuses()
         left = [cell for cell in planned if statuses.get(cell.run_id) != RunStatus.FINISHED]
         times = {cell.run_id: time for cell, time in zip(left, schedule(left, machine, max_concurrent), strict=True)}
-        return Preview(sweep, machine, planned, left, numbers, statuses, times)
+        continues = runs_to_continue(sweep.store, [cell.spec for cell in left])
+        return Preview(sweep, machine, planned, left, numbers, statuses, times, continues)
+
+    def status(self, key: str) -> str:
+        """How a run stands, for people."""
+        return str(self.statuses.get(key, f"continues {self.continues[key]}" if key in self.continues else "to run"))
 
     @property
     def makespan_seconds(self) -> float:
@@ -68,7 +76,7 @@ class Preview:
             {"cell": self.numbers[cell.run_id]}
             | {key: keys_of(cell.spec).get(key) for key in (*PAPER, *self.sweep.varying)}
             | {name: getattr(cell, name) for name in COSTS}
-            | {"status": str(self.statuses.get(cell.run_id, "to run"))}
+            | {"status": str(self.statuses.get(cell.run_id, "to run")), "continues": self.continues.get(cell.run_id)}
             | {"starts_at_seconds": self.times.get(cell.run_id, (None,))[0]}
             for cell in self.cells
         ]
@@ -83,7 +91,8 @@ def show(sweep: Sweep, max_concurrent: int | None, as_json: bool) -> int:
         print(json.dumps(whole, indent=2))
         return 0
     starts = {key: start for key, (start, _) in preview.times.items()}
-    texts = plan_columns(planned, preview.numbers, sweep.varying, preview.statuses, starts)
+    stands = {cell.run_id: preview.status(cell.run_id) for cell in planned}
+    texts = plan_columns(planned, preview.numbers, sweep.varying, stands, starts)
     shown = fitting(texts, columns(sys.stdout), SPARE)
     console = terminal()
     console.width = max(console.width, table_width({name: texts[name] for name in shown}))  # P, D and K are never cut
@@ -96,9 +105,16 @@ def show(sweep: Sweep, max_concurrent: int | None, as_json: bool) -> int:
         f"{len(planned)} cells, {flops:.3e} FLOPs; {left} to run, about {duration(seconds)} on this machine "
         f"({kind}). {_basis(planned)}"
     )
+    continued = f"{len(preview.continues)} of them continue shorter runs, and take less." if preview.continues else ""
     share = min(cell.gpus for cell in planned)
     sharing = remark(round(1 / share)) if 0 < share < 1 else ""
-    warnings = (sharing, rank_warning(sweep.cells), memory_warning(planned, machine), measuring_warning(planned))
+    warnings = (
+        continued,
+        sharing,
+        rank_warning(sweep.cells),
+        memory_warning(planned, machine),
+        measuring_warning(planned),
+    )
     for sentence in filter(None, (*warnings, *remarks(sweep.cells))):
         print_wrapped(sentence)
     return 0

@@ -56,10 +56,10 @@ def shape_key(spec: RunSpec, device: str, threads: int, compile: str) -> str:
 
 def lookup(spec: RunSpec, device: str, threads: int, compile: str) -> Measured | None:
     """The kept measurement of a cell's shape, if there is one."""
-    file = _folder() / f"{shape_key(spec, device, threads, compile)}.json"
     try:
+        file = _folder() / f"{shape_key(spec, device, threads, compile)}.json"
         return Measured(**json.loads(file.read_text()))
-    except (OSError, ValueError, TypeError):  # absent, or of no use
+    except (OSError, ValueError, TypeError, RuntimeError):  # absent, or of no use
         return None
 
 
@@ -78,7 +78,9 @@ class ProfilingRun:
             return Progress(ending.status, 0, 0, math.nan, 0.0, ending, process_ends=process_must_end(error))
         content = json.dumps(asdict(measured)).encode()
         name = f"{shape_key(self._spec, self._device, self._threads, self._compile)}.json"
-        with contextlib.suppress(OSError):  # a cache that cannot be written is measured again, and nothing worse
+        with contextlib.suppress(
+            OSError, RuntimeError
+        ):  # a cache that cannot be written is measured again, and nothing worse
             write_atomically(_folder() / name, content)
         return Progress(RunStatus.FINISHED, 0, 0, math.nan, self._spec.P / measured.seconds_per_step)
 
@@ -135,4 +137,5 @@ def _advance(run: Pretraining, steps: int) -> None:
 
 
 def _folder() -> Path:
-    return Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser() / "mmcr-sweeps" / "steps"
+    cache = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    return Path(cache).expanduser() / "mmcr-sweeps" / "steps"  # RuntimeError where there is no home

@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import torch
 from rich.console import Console
 
 from mmcr_core.config.run import RunSpec
@@ -23,6 +24,7 @@ from sweeps.config.grid_file import GridSpec, load_grid
 from sweeps.config.settings import GridSettings
 from sweeps.execution.artifacts import can_be_measured, missing_measures, runs_to_continue
 from sweeps.monitoring.launch_outcome import Ending
+from sweeps.planning.cpu_count import usable_cores
 from sweeps.planning.plan import Cell, Machine, plan
 from sweeps.planning.speed import speed_of
 from sweeps.storage.cross_sweep_reuse import import_finished_runs
@@ -43,6 +45,7 @@ class Sweep:
     results: str
     store: Store
     retry_diverged: bool = False
+    places: dict[str, str] = field(default_factory=dict)  # as of GridSpec
 
     @property
     def varying(self) -> list[str]:
@@ -71,7 +74,7 @@ def open_sweep(grid: str | Path | Mapping[str, Any] | GridSpec, results: str, on
     spec = grid if isinstance(grid, GridSpec) else load_grid(grid)
     store = Store(to_path(results) / spec.settings.name)
     chosen = selected(spec.cells, only, store.statuses)
-    return Sweep(spec.settings, spec.cells, chosen, spec.text, results, store, asks_for_diverged(only))
+    return Sweep(spec.settings, spec.cells, chosen, spec.text, results, store, asks_for_diverged(only), spec.places)
 
 
 def require_runnable(sweep: Sweep) -> None:
@@ -93,6 +96,20 @@ def require_runnable(sweep: Sweep) -> None:
         raise UserError(f"--results: {folder} is not a folder that can be written to; choose another")
 
 
+def require_resources(sweep: Sweep, gpus: float, cpus: float) -> None:
+    """Raises UserError where cells ask for more than there is: Ray would leave them pending for ever."""
+    asked = sweep.settings.resources
+    for key, wanted, there, what in (("gpus", asked.gpus, gpus, "GPUs"), ("cpus", asked.cpus, cpus, "cores")):
+        if wanted != "auto" and wanted > there:
+            place = sweep.places.get(f"resources.{key}", f"resources.{key}")
+            raise UserError(f"{place}: {wanted:g} exceeds the {there:g} {what} there are; use less or auto")
+
+
+def require_here(sweep: Sweep) -> None:
+    """The same of this machine."""
+    require_resources(sweep, torch.cuda.device_count(), usable_cores())
+
+
 def require_data(cells: tuple[RunSpec, ...]) -> None:
     """Raises UserError, with the remedy, where a data set is absent."""
     try:
@@ -105,7 +122,13 @@ def require_data(cells: tuple[RunSpec, ...]) -> None:
 def remarks(cells: tuple[RunSpec, ...]) -> list[str]:
     """What is odd about the data of cells, though it can be trained on."""
     sets = dict.fromkeys(cell.dataset for cell in cells)
-    return [f"note: {said}" for dataset in sets for said in registry.remarks(dataset)]
+    said = [each for dataset in sets for each in registry.remarks(dataset)]
+    measured = [cell for cell in cells if cell.evaluate.heldout_batches]
+    if few := [cell for cell in measured if registry.count(cell.dataset)[1] < cell.P]:
+        last = max(few, key=lambda cell: cell.P)
+        reason = f"P = {last.P} exceeds the {registry.count(last.dataset)[1]} held-out images of {last.dataset.name}"
+        said.append(f"{len(few)} of {len(cells)} cells have no heldout_percent_error: {reason}")
+    return [f"note: {each}" for each in said]
 
 
 def todo(sweep: Sweep) -> PendingCells:

@@ -16,14 +16,17 @@ from typing import Any, cast
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from sweeps.cli.home_folder import with_home
+
 
 def to_path(place: str | Path) -> Path:
-    """The path of a folder or URL. Listings of a URL are never cached: others write there too."""
+    """The path of a folder, `~` being the home folder, or URL. Listings of a URL are never cached: others write there
+    too. Raises UserError for the home of nobody."""
     if "://" in str(place):
         from upath import UPath
 
         return cast(Path, UPath(str(place), use_listings_cache=False))
-    return Path(place)
+    return with_home(place)
 
 
 def is_local(path: Path) -> bool:

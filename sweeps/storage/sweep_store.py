@@ -190,7 +190,7 @@ class Store:
     def read_note(self, run_id: str, name: str) -> str:
         """A remark of an earlier attempt; empty where there is none."""
         path = self._checkpoints(run_id) / name
-        return path.read_text() if path.exists() else ""
+        return path.read_text(encoding="utf-8") if path.exists() else ""
 
     def drop_checkpoints(self, run_id: str) -> None:
         """Forget a run's checkpoints."""

@@ -1,8 +1,10 @@
 """SQL from the command line: tables, files, schema, examples, and mistakes."""
 
 import json
+import os
 import subprocess
 import sys
+import threading
 
 import pandas as pd
 import pytest
@@ -29,6 +31,19 @@ def test_a_table_json_csv_and_parquet_say_the_same(sweep, tmp_path):
         file = tmp_path / f"out.{kind}"
         assert invoke("query", sweep, SQL, f"--{kind}", file).stdout == f"9 rows in {file}\n"
         assert read(file)["percent_error"].tolist() == pytest.approx([row["percent_error"] for row in rows], rel=1e-12)
+
+
+def test_an_answer_may_go_to_standard_output_or_a_pipe(sweep, tmp_path):
+    file, pipe, read = tmp_path / "out.csv", tmp_path / "pipe", []
+    invoke("query", sweep, SQL, "--csv", file)
+    shown = invoke("query", sweep, SQL, "--csv", "-")
+    assert (shown.stdout, shown.stderr) == (file.read_text(), "9 rows in -\n")
+    os.mkfifo(pipe)
+    reader = threading.Thread(target=lambda: read.append(pipe.read_text()))
+    reader.start()
+    assert invoke("query", sweep, SQL, "--csv", pipe).returncode == 0
+    reader.join()
+    assert read == [file.read_text()] and pipe.is_fifo()
 
 
 def test_the_schema_names_columns_and_types(sweep):

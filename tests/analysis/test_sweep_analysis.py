@@ -204,6 +204,7 @@ def test_a_store_that_cannot_be_written_to_is_analyzed_in_memory(store, tmp_path
     before = sorted(store.rglob("*"))
     ran = invoke("plot_scaling", store, "-o", tmp_path / "figures")
     assert ran.returncode == 0 and (tmp_path / "figures/scaling.png").exists()
+    assert len(pd.read_parquet(tmp_path / "figures/fits.parquet")) == 9 * 6
     assert ran.stderr.count(f"note: {store} cannot be written to") == 1
     assert sorted(store.rglob("*")) == before
 

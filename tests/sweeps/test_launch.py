@@ -14,12 +14,11 @@ import pandas as pd
 import psutil
 import pytest
 
+from sweeps.cli.errors import UserError
 from sweeps.config.grid_file import load_grid
-from sweeps.config.settings import ResourceSettings
-from sweeps.execution.ray.cluster import ClusterError, check_resources
 from sweeps.execution.run_executor import RunExecutor
 from sweeps.monitoring.sweep_status import survey
-from sweeps.planning.plan import Machine, plan
+from sweeps.planning.sweep import open_sweep, require_resources
 from sweeps.storage.sweep_store import Store
 from tests.conftest import REPOSITORY, run_script
 from tests.custom_components import write_own
@@ -102,9 +101,6 @@ def test_cells_that_diverge_leave_the_others_and_are_tried_again_only_where_aske
         ({}, ["--only", "depth=7"], "--only: 'depth' is not a key of the grid's cells"),
         ({}, ["--cell", "1"], "--cell: 1 is not a cell of the grid; use 0..0"),
         ({}, ["--cell", "0", "--only", "P=16"], "--cell: trains one cell without Ray; leave --only"),
-        pytest.param(
-            {"resources": "{gpus: 1}"}, [], "resources.gpus: 1 exceeds the 0 GPUs there are", marks=pytest.mark.slow
-        ),
         ({}, ["--address", "127.0.0.1:1"], "no Ray cluster answers at --address 127.0.0.1:1"),
     ],
 )
@@ -116,15 +112,22 @@ def test_bad_input_is_one_line_exit_code_2_and_nothing_written(changes, options,
     assert not (tmp_path / "results").exists()
 
 
-def test_more_cores_or_gpus_than_there_are_is_refused(digits_spec):
-    machine = Machine(gpus=1, cpus=4, gpu_memory_bytes=1 << 30, flops_per_second=1e12)
+@pytest.mark.parametrize("options", [[], ["--plan"], ["--cell", "0"]], ids=["launch", "plan", "one cell"])
+def test_more_gpus_than_there_are_are_refused_alike(options, write_grid, tmp_path):
+    ran = launch(write_grid(resources="{gpus: 1}"), tmp_path / "results", *options)
+    place = f"{tmp_path / 'grid.yaml'}:9: resources.gpus"
+    assert (ran.returncode, ran.stderr) == (2, f"{place}: 1 exceeds the 0 GPUs there are; use less or auto\n")
+    assert not (tmp_path / "results").exists()
+
+
+def test_more_cores_or_gpus_than_there_are_are_refused(write_grid, tmp_path):
     for resources, gpus, says in (
-        (ResourceSettings(cpus=5.0), 1, "5 exceeds the 4 cores"),
-        (ResourceSettings(gpus=1.0), 0, "1 exceeds the 0 GPUs"),
+        ("{cpus: 5}", 1, ":9: resources.cpus: 5 exceeds the 4 cores there are"),
+        ("{gpus: 1}", 0, ":9: resources.gpus: 1 exceeds the 0 GPUs there are"),
     ):
-        with pytest.raises(ClusterError, match=says):
-            check_resources(plan((digits_spec(),), resources, machine), gpus, machine.cpus)
-    check_resources(plan((digits_spec(),), ResourceSettings(gpus=0.5, cpus=4.0), machine), 1, 4)
+        with pytest.raises(UserError, match=says):
+            require_resources(open_sweep(write_grid(resources=resources), str(tmp_path)), gpus, 4)
+    require_resources(open_sweep(write_grid(resources="{gpus: 0.5, cpus: 4}"), str(tmp_path)), 1, 4)
 
 
 def test_a_results_path_that_is_a_file_is_refused(write_grid, tmp_path):

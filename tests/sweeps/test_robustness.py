@@ -103,20 +103,38 @@ def test_something_else_at_the_address_is_told_within_seconds(answer):
             pass
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, pytest.param(signal.SIGHUP, marks=pytest.mark.slow)])
-def test_signals_of_preemption_are_ctrl_c(write_grid, tmp_path, number):
+def to_launch(process, number):
+    process.send_signal(number)
+
+
+def to_all(process, number):
+    os.killpg(process.pid, number)
+
+
+@pytest.mark.parametrize(
+    ("send", "number"),
+    [
+        (to_all, signal.SIGTERM),
+        pytest.param(to_all, signal.SIGHUP, marks=pytest.mark.slow),
+        pytest.param(to_launch, signal.SIGTERM, marks=pytest.mark.slow),
+    ],
+)
+def test_signals_of_preemption_are_ctrl_c(write_grid, tmp_path, send, number):
+    """Also where Ray's processes get them, as from `timeout` and batch systems."""
     grid = write_grid(D="[8, 16]", budget="{steps: 1000000}", checkpoint="{every_seconds: 1000}")
     command = [sys.executable, "sweeps/launch.py", str(grid), "--results", str(tmp_path / "r")]
-    process = subprocess.Popen(command, cwd=REPOSITORY, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    process = subprocess.Popen(command, cwd=REPOSITORY, text=True, start_new_session=True, **pipes)
     store, (first, _) = Store(tmp_path / "r/tiny"), load_grid(grid).cells
     while not any(store.steps_stored(folder.name) for folder in (store.root / "trajectories").glob("*")):
         assert process.poll() is None, process.communicate()
         time.sleep(0.1)
-    process.send_signal(number)
+    send(process, number)
     stdout, stderr = process.communicate(timeout=300)
     assert process.returncode == 130, stderr
     assert "interrupted with 2 to go" in stdout
-    assert "Traceback" not in stderr
+    assert "Traceback" not in stderr and "received at" not in stderr
+    assert list((store.root / "leases").iterdir()) == []
     cells = survey(store.root)
     assert any(cell.status == "begun" and store.checkpointed_step(cell.run_id) >= 500 for cell in cells)
     assert not any(cell.status == "running" for cell in cells)

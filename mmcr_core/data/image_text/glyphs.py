@@ -7,9 +7,11 @@ glyphs at one scale but those too large for the square.
 
 from __future__ import annotations
 
+import contextlib
 import functools
+import os
 import unicodedata
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -56,10 +58,33 @@ class GlyphPairs(PairDataset, NamedDataset):
 
 @functools.cache
 def glyphs() -> Glyphs:
-    """Draw all glyphs, in about a second."""
-    from matplotlib import font_manager, ft2font
+    """Draw all glyphs, in about a second, whatever a matplotlibrc says."""
+    matplotlib = _matplotlib()
+    from matplotlib import style
 
-    font = ft2font.FT2Font(font_manager.findfont(font_manager.FontProperties(family="DejaVu Sans")))
+    with style.context("default"):
+        return _glyphs(os.path.join(matplotlib.get_data_path(), "fonts", "ttf", "DejaVuSans.ttf"))
+
+
+def _matplotlib() -> Any:
+    """The module, also where MPLBACKEND names a backend that is not installed, as in Jupyter's shells: importing it
+    would fail."""
+    chosen = os.environ.pop("MPLBACKEND", None)
+    try:
+        import matplotlib
+    finally:
+        if chosen is not None:
+            os.environ["MPLBACKEND"] = chosen
+    if chosen:
+        with contextlib.suppress(ValueError):
+            matplotlib.rcParams["backend"] = chosen
+    return matplotlib
+
+
+def _glyphs(file: str) -> Glyphs:
+    from matplotlib import ft2font
+
+    font = ft2font.FT2Font(file)
     font.set_size(EM_PIXELS, 72)
     drawn: dict[bytes, tuple[str, NDArray[np.uint8]]] = {}
     for code in sorted(font.get_charmap()):

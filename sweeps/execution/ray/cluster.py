@@ -19,7 +19,6 @@ from ray._private import ray_constants
 
 from sweeps.cli.errors import UserError
 from sweeps.planning.cpu_count import usable_cores
-from sweeps.planning.plan import Cell
 
 CONNECT_SECONDS = 5
 SETTINGS = 4  # type of an HTTP/2 frame
@@ -78,17 +77,21 @@ def cluster(address: str | None) -> Iterator[Cluster]:
 
 @contextlib.contextmanager
 def _signals_kept() -> Iterator[None]:
-    """Ray's processes, which are started within, outlive a closed terminal long enough for the cells' checkpoints.
-    Afterwards SIGTERM is ours again: Ray's own handler prints the stack of its C++, and a second signal aborts it."""
+    """Ray's processes, which are started within, never see SIGHUP and SIGTERM, which a closed terminal, a batch system
+    and `timeout` send to all processes at once: they outlive them long enough for the cells' checkpoints. SIGTERM is
+    blocked, since they set handlers of their own. Afterwards both are ours again: Ray's own handler prints the stack of
+    its C++, and a second signal aborts it. One that arrives within is heard then."""
     before = {
         signal.SIGHUP: signal.signal(signal.SIGHUP, signal.SIG_IGN),
         signal.SIGTERM: signal.getsignal(signal.SIGTERM),
     }
+    masked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
     try:
         yield
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+        signal.pthread_sigmask(signal.SIG_SETMASK, masked)
 
 
 def _short_folder() -> str | None:
@@ -126,12 +129,3 @@ def _speaks_http2(connection: socket.socket) -> bool:
     while len(answer) < 4 and (part := connection.recv(9)):
         answer += part
     return len(answer) >= 4 and answer[3] == SETTINGS
-
-
-def check_resources(cells: list[Cell], gpus: float, cpus: float) -> None:
-    """Raises ClusterError where a cell asks for more than there is: Ray would leave it pending for ever."""
-    for cell in cells:
-        if cell.gpus > gpus:
-            raise ClusterError(f"resources.gpus: {cell.gpus:g} exceeds the {gpus:g} GPUs there are; use less or auto")
-        if cell.cpus > cpus:
-            raise ClusterError(f"resources.cpus: {cell.cpus:g} exceeds the {cpus:g} cores there are; use less or auto")

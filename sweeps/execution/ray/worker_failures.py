@@ -64,7 +64,7 @@ class WorkerWatch(Callback):  # type: ignore[misc]
         row = describe_run(spec, self._settings.name)
         with contextlib.suppress(OSError):  # a full disk: the reason is told all the same, and the cell is missing
             if error_file and Path(error_file).exists():
-                self._store.write_log(row["run_id"], Path(error_file).read_text())
+                self._store.write_log(row["run_id"], Path(error_file).read_text(encoding="utf-8", errors="replace"))
             if self._store.status(row["run_id"]) != RunStatus.FINISHED:
                 self._store.write_run({**row, "status": ending.status, "error": ending.text})
 
@@ -75,6 +75,6 @@ def _ending(trial: Any) -> Ending:
     if isinstance(cause, OtherCode):
         return Ending(StopReason.OTHER_CODE, str(cause))
     file = Path(trial.error_file) if trial.error_file else None
-    lines = file.read_text().strip().splitlines() if file and file.exists() else []
+    lines = file.read_text(encoding="utf-8", errors="replace").strip().splitlines() if file and file.exists() else []
     last = lines[-1].strip() if lines else "no reason was reported"
     return Ending(StopReason.WORKER_DIED, f"the worker process died {RESTARTS + 1} times; last: {last}")

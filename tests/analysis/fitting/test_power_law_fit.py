@@ -303,3 +303,8 @@ def test_aicc_tells_a_floor_from_none():
 def test_bad_input_is_refused(arguments, options, says):
     with pytest.raises(ValueError, match=says):
         fit_power_law(*arguments, **options)
+
+
+def test_a_fit_prints_short():
+    x = np.logspace(0, 3, 30)
+    assert len(repr(fit_power_law(x, 2 * x**-0.5, bootstrap=50))) < 400

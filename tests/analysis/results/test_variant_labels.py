@@ -1,6 +1,15 @@
 """Labels of what differs among specs."""
 
-from analysis.results.variant_labels import variants
+from analysis.results.variant_labels import NO_PART_OF_A_RUN, variants
+from mmcr_core.config.run_id import NOT_IDENTITY
+
+
+def test_what_is_no_part_of_a_run_makes_no_variant():
+    assert set(NO_PART_OF_A_RUN) == set(NOT_IDENTITY)
+    base = {"objective": {"name": "mmcr"}}
+    for key in NOT_IDENTITY:
+        part, _, name = key.partition(".")
+        assert variants([base | {part: {name or "probe": value}} for value in ("a", "b")]) == ["mmcr", "mmcr"], key
 
 
 def test_variants_name_what_differs():

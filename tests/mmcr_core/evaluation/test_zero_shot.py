@@ -1,17 +1,38 @@
 """Zero-shot classes, their texts, and the files that name them."""
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import torch
 
-from mmcr_core.config.run import DatasetSpec, SpecError, ZeroShotSpec
-from mmcr_core.evaluation.zero_shot import class_embeddings, texts, zero_shot
+from mmcr_core.config.run import DatasetSpec, EvaluateSpec, SpecError, ZeroShotSpec
+from mmcr_core.evaluation.zero_shot import class_embeddings, require_texts, texts, zero_shot
 from mmcr_core.models.dual_encoder import open_clip
 
 
 def unit(*shape, seed=0):
     z = torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
     return torch.nn.functional.normalize(z, dim=-1)
+
+
+def test_classes_are_held_against_the_labels_of_a_users_own_images(tmp_path):
+    (tmp_path / "words").write_text("one\ntwo\n")
+    table = {"image": [b""] * 4}
+    pq.write_table(pa.table(table | {"label": [0, 1, 2, None]}), tmp_path / "three.parquet")
+    pq.write_table(pa.table(table), tmp_path / "none.parquet")
+    for place in ("flat/a.png", "classes/a/x.png", "classes/b/x.png", "classes/c/x.png"):
+        (tmp_path / place).parent.mkdir(parents=True)
+        (tmp_path / place).touch()
+    for kind, name, says in (
+        ("parquet", "three.parquet", "names 2 classes, and dataset 'parquet' has 3 labels"),
+        ("parquet", "none.parquet", "none.parquet has no labels; give images in class folders"),
+        ("folder", "flat", "flat has no labels; give images in class folders"),
+        ("folder", "classes", "names 2 classes, and dataset 'folder' has 3 labels"),
+    ):
+        looked_at = ZeroShotSpec(DatasetSpec(kind, path=str(tmp_path / name)), str(tmp_path / "words"))
+        with pytest.raises(SpecError, match=says):
+            require_texts(EvaluateSpec(measures=("zero_shot",), zero_shot=looked_at))
 
 
 def test_accuracies_are_those_of_a_plain_loop():

@@ -10,7 +10,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from mmcr_core import custom_imports
 from mmcr_core.config.run import EncoderSpec, ProjectorSpec, SpecError
 from mmcr_core.data import _torchvision  # noqa: F401  # before timm, which imports torchvision
-from mmcr_core.models.custom_encoders import with_defaults
+from mmcr_core.models.custom_encoders import timm_encoder, with_defaults
 from mmcr_core.models.encoders import ImageNetwork, build_encoder, build_network, feature_count, rank_bound
 from mmcr_core.training.flops import network_flops
 from tests.custom_components import write_own
@@ -122,3 +122,11 @@ def test_where_timm_is_absent_the_remedy_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "timm", None)
     with pytest.raises(SpecError, match=r"needs timm; install it: pip install 'mmcr-sweeps\[timm\]'"):
         feature_count(dataclasses.replace(vit(), model="vit_small_patch16_224"), 3, 32)
+
+
+def test_patches_that_leave_out_a_part_of_a_view_are_refused():
+    pytest.importorskip("timm")
+    vit = EncoderSpec("timm", model="vit_tiny_patch16_224", options={"depth": 1})
+    assert timm_encoder(vit, 3, 32) is not None
+    with pytest.raises(SpecError, match=r"has patches of 16 pixels, which don't divide views of 40; change views.size"):
+        timm_encoder(vit, 3, 40)

@@ -1,14 +1,19 @@
 """What a command makes of an exception: one sentence and an exit code."""
 
 import errno
+import importlib
 import re
+import sys
+import warnings
 from pathlib import Path
 
 import pytest
 import typer
 
+from mmcr_core.config.run import DatasetSpec, EncoderSpec, ZeroShotSpec
 from sweeps.cli.app import guarded
 from sweeps.cli.errors import UserError
+from sweeps.storage.filesystems import to_path
 
 
 def left_by(error, capsys):
@@ -42,6 +47,67 @@ def test_a_defect_is_one_sentence_that_says_where_its_traceback_lies(capsys, tmp
     (log,) = re.findall(r"please report it with (\S+\.log):", said)
     text = Path(log).read_text()
     assert text.startswith("Traceback") and "in command" in text
+
+
+def test_a_file_of_the_user_is_blamed_for_what_it_raises_and_no_defect_is(capsys, tmp_path, monkeypatch):
+    file = tmp_path / "sitecustomize.py"
+    file.write_text("def fail():\n    raise KeyError('mine')\n")
+    names = {}
+    exec(compile(file.read_text(), str(file), "exec"), names)
+
+    @guarded
+    def command():
+        names["fail"]()
+
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    with pytest.raises(SystemExit) as raised:
+        command()
+    said = capsys.readouterr().err
+    assert raised.value.code == 2
+    assert said.startswith(f"KeyError: 'mine'; {file}:2 raises this, which is no part of mmcr-sweeps: mend it")
+
+
+def test_a_file_in_the_place_of_a_module_is_named(capsys, tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    (tmp_path / "colorsys.py").write_text("")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "colorsys", raising=False)
+    monkeypatch.setitem(sys.modules, "colorsys", importlib.import_module("colorsys"))
+    code, said = left_by(AttributeError("no rgb_to_hsv"), capsys)
+    assert code == 2 and f"{tmp_path / 'colorsys.py'} takes the place of the module 'colorsys'" in said
+
+
+def test_warnings_neither_reach_the_terminal_nor_end_a_command(capsys):
+    @guarded
+    def command():
+        warnings.warn("of a library", RuntimeWarning, stacklevel=1)
+        print("done")
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        command()
+    assert capsys.readouterr() == ("done\n", "")
+
+
+def test_a_path_may_begin_at_the_home_folder(monkeypatch, tmp_path):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    given = []
+
+    @guarded
+    def command(output: Path | None = None):
+        given.append(output)
+
+    command(output=Path("~/figures"))
+    assert given == [tmp_path / "figures"]
+    assert to_path("~/x") == tmp_path / "x"
+    with pytest.raises(UserError, match="~nobody_of_this_name/x: there is no such home folder"):
+        to_path("~nobody_of_this_name/x")
+    dataset = DatasetSpec("folder", path="~/photos", root="~").at_absolute_paths()
+    assert (dataset.path, dataset.root) == (str(tmp_path / "photos"), str(tmp_path))
+    assert EncoderSpec("towers", config="~/c.json").at_absolute_paths().config == str(tmp_path / "c.json")
+    zero_shot = ZeroShotSpec(DatasetSpec("folder", path="~/p"), "~/classes", "~/templates").at_absolute_paths()
+    found = (zero_shot.dataset.path, zero_shot.classes, zero_shot.templates)
+    assert found == tuple(str(tmp_path / name) for name in ("p", "classes", "templates"))
 
 
 def test_typers_own_exits_pass():

@@ -103,7 +103,23 @@ MISTAKES = {
     'objective: {{name: "{}:Pull", strngth: 1.0}}': "objective.strngth: unknown key; did you mean 'strength'",
     'objective: {{name: "{}:Pull", strength: -1.0}}': "objective.strength: -1.0 must be more than 0",
     'objective: {{name: "{}:Pull", strength: big}}': "objective.strength: 'big' is wrong; it should be a valid number",
-    'objective: "{}:Reading"': r"objective: '.*:Reading' fails without data \(.*: nothing in a step may read",
+    'objective: "{}:Reading"': r"objective: '.*:Reading' fails without data at .*py:\d+ \(.*: nothing in a step may re",
+    'objective: "{}:Vector"': r"objective: .* its loss has shape \(16,\); return a scalar, such as its mean.. .*py",
+    'objective: "{}:Text"': "objective: .* its loss is a str; return a scalar tensor",
+    'objective: "{}:Apart"': "objective: .* its loss does not depend on the embeddings z",
+    'objective: "{}:Raising"': r"objective: .* fails \(KeyError: 'of mine'\) \(.*\.py:LINE of the error\); mend it",
+    'objective: "{}:Infinite"': "objective: .* its loss is -?(inf|nan) of 16 random images, K = 2, D = 8.* .*py",
+    'objective: "{}:Steep"': "objective: .* its gradient is not finite of 16 random images",
+    'objective: "{}:NumpyChance"': r"objective: .* draws random numbers \(numpy.random\), which no resumed run could",
+    'objective: "{}:PythonChance"': r"objective: .* draws random numbers \(Python's random\)",
+    'objective: "{}:OwnChance"': "objective: .* gives other values when it is called again with the same ones",
+    'encoder: "{}:numpy_noise"': r"encoder.name: .* draws random numbers \(numpy.random\), which no resumed run could",
+    'encoder: "{}:own_noise"': "encoder.name: .* gives other values when it is called again with the same ones",
+    'encoder: "{}:kept_noise"': "encoder.name: .* gives other values when it is called again with the same ones",
+    'encoder: "{}:numpy_weights"': r"encoder.name: .* \(numpy.random\), which do not follow from the run's seed",
+    'encoder: "{}:own_weights"': r"encoder.name: .* \(the first value of 1.weight\), which do not follow from the run",
+    'encoder: "{}:broken"': r"encoder.name: '.*:broken' fails \(RuntimeError: mat1 and mat2 .*\) \(.*\.py\); mend it",
+    'encoder: "{}:raising"': r"encoder.name: .* cannot be made: KeyError: 'of mine' \(.*\.py:LINE of the factory\)",
     'encoder: "{}:nett"': "encoder.name: .* has no 'nett'; did you mean net",
     'encoder: {{name: "{}:net", widht: 3}}': "encoder.widht: is no option of '.*:net'; did you mean width",
     'encoder: {{name: "{}:net", width: {{a: 1}}}}': "encoder.options.width: .*must be a number, a text",
@@ -124,7 +140,9 @@ MISTAKES = {
 @pytest.mark.parametrize("mistake", MISTAKES)
 def test_each_mistake_names_key_and_remedy(own, mistake, write_grid):
     lines = dict(line.split(": ", 1) for line in mistake.format(own).split("|"))
-    with pytest.raises(GridError, match=MISTAKES[mistake]) as raised:
+    lines_of = {text.split("# line ")[1]: str(n) for n, text in enumerate(SOURCE.splitlines(), 1) if "# line " in text}
+    says = re.sub("LINE (of the [a-z]+)", lambda found: lines_of[found[1]], MISTAKES[mistake])
+    with pytest.raises(GridError, match=says) as raised:
         load_grid(write_grid(**lines))
     assert "\n" not in str(raised.value)
 

@@ -1,6 +1,7 @@
 """Grid files: what they expand to, what identifies a run, and what each mistake says."""
 
 import dataclasses
+import io
 import json
 import math
 import textwrap
@@ -99,7 +100,7 @@ def test_spelling_does_not_change_an_id(tmp_path):
         objective: {name: mmcr}
         optimizer: {weight_decay: 0.000001, learning_rate: 0.001, name: adam}
         dataset: {name: digits, root: /elsewhere}
-        P: [1_6]
+        P: [016]
         views: {recipe: digits}
         name: other
         checkpoint: {every_seconds: 5, keep: all}
@@ -257,7 +258,7 @@ MISTAKES = {
     "K: 2|K: 2\n    views: {recipe: digits, flip: 2}": "8: views.flip: 2 is a probability",
     "K: 2|K: 2\n    views: {flip: 0.5}": "8: views: key 'size' is missing",
     "K: 2|K: 2\n    precision: fp16": "8: precision: 'fp16' is wrong; it should be 'fp32' or 'bf16'",
-    "K: 2|K: 2\n    optimizer: {learning_rate: 0}": "8: optimizer.learning_rate: 0 must be more than 0",
+    "K: 2|K: 2\n    optimizer: {learning_rate: -1}": "8: optimizer.learning_rate: -1 must be 0 or more",
     "K: 2|K: 2\n    optimizer: {learning_rate: .inf}": "8: optimizer.learning_rate: inf is wrong; .* finite",
     "K: 2|K: 2\n    optimizer:\n        warmup: -3": "9: optimizer.warmup: -3 must be 0 or more steps",
     "K: 2|K: 2\n    optimizer: {warmup: 1.0}": "8: optimizer.warmup: 1.0 must be a fraction of all steps in",
@@ -326,3 +327,19 @@ def test_absent_and_binary_files_are_refused(tmp_path):
 def test_yaml_cannot_make_objects(tmp_path):
     with pytest.raises(GridError):
         load(tmp_path, BASE.replace("name: base", "name: !!python/object/apply:os.system ['true']"))
+
+
+def test_keys_that_begin_with_x_are_for_anchors_and_a_rate_of_0_is_a_control(tmp_path):
+    text = BASE.replace(
+        "K: 2",
+        "K: 2\n    x-optimizer: &o {name: sgd, learning_rate: 0.1}\n    optimizer: [*o, {<<: *o, learning_rate: 0}]",
+    )
+    assert [cell.optimizer.learning_rate for cell in load(tmp_path, text).cells] == [0.1, 0]
+
+
+def test_a_grid_may_come_from_standard_input(monkeypatch):
+    monkeypatch.setattr("sys.stdin", io.StringIO(textwrap.dedent(BASE)))
+    assert [cell.P for cell in load_grid("-").cells] == [16]
+    monkeypatch.setattr("sys.stdin", io.StringIO(textwrap.dedent(BASE).replace("P: 16", "P: x")))
+    with pytest.raises(GridError, match=r"^-:4: P: 'x' is wrong"):
+        load_grid("-")

@@ -157,7 +157,7 @@ def test_where_no_weights_were_kept_what_is_missing_is_said(tmp_path, digits_spe
     store = Store(tmp_path)
     finish(digits_spec(), store, keep="none")
     _, progress = finish(digits_spec(evaluate=EvaluateSpec(2, "linear")), store)
-    assert progress.notes == (f"run {progress_id(store)} lacks linear_accuracy, and its weights were not kept",)
+    assert progress.notes == ("lacks linear_accuracy, and its weights were not kept",)
 
 
 def test_damaged_weights_are_told_where_a_measure_needs_them(tmp_path, digits_spec):
@@ -184,7 +184,7 @@ def test_a_longer_run_goes_on_from_a_shorter_one_and_is_the_run_bit_for_bit(tmp_
     continues = runs_to_continue(store, [long])
     assert list(continues.values()) == [earlier]
     run_id, progress = finish(long, store, continues=earlier)
-    assert f"run {run_id} continues run {earlier} from step {steps}" in progress.notes
+    assert f"continues a shorter run from step {steps}" in progress.notes
     row = store.read_run(run_id)
     assert json.loads(row["versions"])["notes"] == [f"continues run {earlier} from step {steps}"]
     whole = Store(tmp_path / "whole")
@@ -210,8 +210,8 @@ def test_runs_that_begin_otherwise_are_trained_whole(tmp_path, digits_spec, opti
     if keep == "all":
         assert runs_to_continue(store, [long]) == {}
     else:
-        run_id, progress = finish(long, store, continues=earlier)
-        assert progress.notes == (f"run {run_id} starts anew: what was kept of {earlier} cannot be read",)
+        _, progress = finish(long, store, continues=earlier)
+        assert progress.notes == (f"starts anew: what was kept of {earlier} cannot be read",)
 
 
 def test_the_longest_of_the_shorter_runs_is_gone_on_from(tmp_path, digits_spec):

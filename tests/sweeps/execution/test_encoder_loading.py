@@ -97,3 +97,30 @@ def test_a_network_of_images_alone_embeds_no_texts(trained):
     folder, run_id, _ = trained
     with pytest.raises(UserError, match="digits has images only"):
         load_encoder(folder, run_id).texts(["a digit"])
+
+
+def test_images_are_uint8_or_floats_in_0_to_1_and_others_are_refused(trained):
+    folder, run_id, _ = trained
+    network = load_encoder(folder, run_id)
+    images = torch.randint(0, 256, (3, 1, 8, 8), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    images[0, 0, 0, :2] = torch.tensor([0, 255])
+    features, unit = network.encode(images), images.double() / 255
+    assert not features.requires_grad
+    for same in (unit, unit.float(), unit.numpy()):
+        torch.testing.assert_close(network.encode(same), features, atol=1e-5, rtol=1e-5)
+    wide = unit.clone().requires_grad_()
+    network(wide).sum().backward()
+    assert wide.grad is not None
+    for wrong, says in (
+        (unit * 16, r"lie in \[0, 16\]; give floats in \[0, 1\], which are normalized here, or uint8 in 0..255"),
+        (images.float(), r"lie in \[0, 255\]"),
+        (unit - 0.5, r"lie in \[-0.5, 0.5\]"),
+        (unit / 0, "nan"),
+        (images.long(), "are torch.int64; give torch.uint8"),
+        (images[0], r"shape \(1, 8, 8\); this network takes \(N, 1, H, W\)"),
+        (images.permute(0, 2, 3, 1), r"takes \(N, 1, H, W\): give images.permute\(0, 3, 1, 2\)"),
+        (images.expand(3, 3, 8, 8), r"shape \(3, 3, 8, 8\); this network takes \(N, 1, H, W\)"),
+    ):
+        for call in (network, network.encode):
+            with pytest.raises(UserError, match=says):
+                call(wrong)

@@ -98,7 +98,7 @@ def test_of_a_finished_run_start_and_end_are_made_good_and_the_middle_is_said_to
     trajectory = store.read_trajectory(run_id)
     _, progress = trained(more, tmp_path / "s")
     lost = "lacks heldout_percent_error, alignment, effective_rank, feature_effective_rank at step"
-    assert [note.split(":")[0] for note in progress.notes] == [f"run {run_id} {lost} {step}" for step in (1, 6)]
+    assert [note.split(":")[0] for note in progress.notes] == [f"{lost} {step}" for step in (1, 6)]
     assert store.measured_steps(run_id) == [0, 12]
     pd.testing.assert_frame_equal(store.read_trajectory(run_id), trajectory, check_exact=True)
     trained(more, tmp_path / "fresh")

@@ -106,7 +106,8 @@ def test_a_cell_has_one_thread_unless_the_grid_says_otherwise(write_grid, tmp_pa
 def test_more_cores_than_there_are_are_refused(write_grid, tmp_path):
     ran = one(write_grid(resources="{cpus: 2}"), 0, tmp_path / "r")
     assert ran.returncode == 2
-    assert ran.stderr.splitlines()[-1] == "resources.cpus: 2 exceeds the 1 cores there are; use less or auto"
+    place = f"{tmp_path / 'grid.yaml'}:9: resources.cpus"
+    assert ran.stderr.splitlines()[-1] == f"{place}: 2 exceeds the 1 cores there are; use less or auto"
     assert not (tmp_path / "r").exists()
 
 

@@ -1,0 +1,30 @@
+"""What a plan says before anything runs."""
+
+from mmcr_core.config.run import BudgetSpec, OptimizerSpec
+from sweeps.execution.executor_settings import ExecutorSettings
+from sweeps.execution.run_executor import RunExecutor
+from sweeps.planning.preview import Preview, show
+from sweeps.planning.sweep import open_sweep, remarks
+from sweeps.storage.sweep_store import Store
+from tests.sweeps.execution.test_run_executor import to_end
+
+
+def test_a_plan_names_the_runs_that_continue_shorter_ones(write_grid, tmp_path, digits_spec, capsys):
+    short = digits_spec(budget=BudgetSpec(steps=8), optimizer=OptimizerSpec(warmup=2))
+    trial = RunExecutor(short, Store(tmp_path / "tiny"), "tiny", ExecutorSettings(keep="all"))
+    to_end(trial)
+    sweep = open_sweep(write_grid(optimizer="{warmup: 2}", seed="[0, 1]"), str(tmp_path))
+    continued = {row["seed"]: row["continues"] for row in Preview.of(sweep, None).rows()}
+    assert continued == {0: trial.run_id, 1: None}
+    assert show(sweep, None, as_json=False) == 0
+    printed = capsys.readouterr().out
+    assert f"continues {trial.run_id}" in printed and "1 of them continue shorter runs, and take less." in printed
+
+
+def test_batches_larger_than_the_heldout_images_are_named(digits_spec):
+    cells = tuple(digits_spec(P=points) for points in (16, 400, 512))
+    (said,) = remarks(cells)
+    assert said == (
+        "note: 2 of 3 cells have no heldout_percent_error: P = 512 exceeds the 360 held-out images of digits"
+    )
+    assert remarks(cells[:1]) == []
