@@ -54,8 +54,9 @@ def plan(
         looked up; only: cells, as for --only; max_concurrent: most cells at once; calibrate: measure each cell's step
         and memory first, on the Ray cluster at `address` (None: this machine).
     Returns: a row per cell, the most expensive first: cell (its place in the grid), P, D, K, seed, what else varies,
-        run_id, steps, images, flops, memory_bytes, seconds, gpus, cpus, measured (False: an estimate), status,
-        starts_at_seconds. `.attrs["makespan_seconds"]`: time until the last cell that is to run has ended.
+        run_id, steps, images, flops, memory_bytes, seconds (with measuring_seconds), loading_seconds (of its data,
+        once), gpus, cpus, threads, measured (False: an estimate), status, starts_at_seconds.
+        `.attrs["makespan_seconds"]`: time until the last cell that is to run has ended.
     Raises: UserError.
     """
     import pandas as pd
