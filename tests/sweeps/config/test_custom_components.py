@@ -157,7 +157,7 @@ def test_timms_mistakes_name_the_line(write_grid):
         ("{name: timm, model: resnet18, in_chans: 3}", "encoder.in_chans: follows from the run; leave it out"),
         (
             "{name: timm, model: vit_tiny_patch16_224}",
-            "encoder.name: 'vit_tiny_patch16_224' fails on images .* .B, 1, 8, 8",
+            "encoder.model: has patches of 16 pixels, which don't divide views of 8",
         ),
     ):
         with pytest.raises(GridError, match=says):
