@@ -104,7 +104,7 @@ def require_data(cells: tuple[RunSpec, ...]) -> None:
 def remarks(cells: tuple[RunSpec, ...]) -> list[str]:
     """What is odd about the data of cells, though it can be trained on."""
     sets = dict.fromkeys(cell.dataset for cell in cells)
-    return [f"note: {said}" for dataset in sets for said in registry.remarks(dataset)]
+    return list(dict.fromkeys(f"note: {said}" for dataset in sets for said in registry.remarks(dataset)))
 
 
 def todo(sweep: Sweep) -> PendingCells:

@@ -68,7 +68,7 @@ def test_reasons_are_the_same_each_time_and_name_no_address_or_path(tmp_path):
 
 
 def test_a_lack_of_memory_is_not_taken_for_an_unreadable_image(tmp_path, monkeypatch):
-    def fails(*_):
+    def fails(*_, **__):
         raise MemoryError
 
     spec = write_parquet(tmp_path / "a.parquet", [encoded()] * 3)

@@ -55,7 +55,10 @@ def test_a_set_that_cannot_be_kept_is_read_each_time(tmp_path, monkeypatch):
 def test_keys_that_come_again_are_named_and_the_first_is_kept(tmp_path):
     file = write(tmp_path / "a.tar", [*sample(1, "k"), *sample(2, "k"), *sample(3), *sample(4)])
     shards = opened(file)
-    assert shards.remarks == ("a.tar has keys again, of which the first is kept: k",)
+    assert shards.remarks == (
+        f"shards {file}: 6 of 8 members are used; left out: 2 that come again with a key and kind of an earlier one "
+        f"(a.tar: k.png, a.tar: k.txt)",
+    )
     with reading(shards, points=2) as reader:
         _, tokens = reader.batch(0)
     assert {text_of(one[0]) for one in tokens} == {"n 1", "n 3"}

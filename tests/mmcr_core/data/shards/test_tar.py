@@ -85,7 +85,13 @@ def test_the_checksum_sees_a_picture_of_equal_size_and_ignores_where_the_file_li
 def test_keys_end_at_the_first_dot_and_case_of_suffixes_does_not_matter(tmp_path):
     members = [("a.b.png", b"1"), ("c.JPG", b"2"), ("c.Txt", b"3"), ("._d.jpg", b"4"), ("d.cls", b"5"), ("e.txt", b"6")]
     found = index(walked(write(tmp_path / "a.tar", members)).members)
-    assert (found.keys, found.pairs) == (("c",), 1)
+    assert (found.keys, found.captioned.tolist()) == (("c",), [True])
+    assert {reason: some.number for reason, some in found.left_out.items()} == {
+        "images with a dot in the key, which ends at the first one": 1,
+        "whose name begins with a dot": 1,
+        "with suffix '.cls', which is not read": 1,
+        "captions without an image of the same key": 1,
+    }
 
 
 def test_samples_before_a_cut_are_used_and_the_cut_is_named(tmp_path):
