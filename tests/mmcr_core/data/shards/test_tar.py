@@ -117,3 +117,20 @@ def test_a_tar_without_its_end_blocks_is_whole(tmp_path):
     last = walked(file).members[-1]
     file.write_bytes(file.read_bytes()[: last.offset + 512])
     assert opened(file).remarks == ()
+
+
+def test_tars_written_one_after_another_are_all_read(tmp_path):
+    parts = [write(tmp_path / f"{name}.part", sample(number)).read_bytes() for number, name in enumerate("abc")]
+    (tmp_path / "a.tar").write_bytes(b"".join(parts))
+    assert sorted(content_of(tmp_path / "a.tar")) == sorted(name for i in range(3) for name, _ in sample(i))
+    assert opened(tmp_path / "a.tar").remarks == ("a.tar is 3 tars in one file, all of which are read",)
+    (tmp_path / "b.tar").write_bytes(parts[0] + parts[1] + b"garbage" * 100)
+    assert opened(tmp_path / "b.tar").remarks[1] == "b.tar ends with 700 bytes that are no tar and are not read"
+
+
+def test_empty_blocks_behind_the_end_are_neither_members_nor_unread(tmp_path):
+    file = write(tmp_path / "a.tar", sample(1))
+    once = walked(file)
+    file.write_bytes(file.read_bytes()[: -5 * 512])
+    shorter = walked(file)
+    assert once.members == shorter.members and once.archives == shorter.archives == 1 and once.unread == 0
