@@ -19,6 +19,7 @@ from analysis.figures.heat_map import draw_heat_map
 from analysis.figures.style import THEORY, colors, entitle, plain_ticks, save
 from analysis.results.errors import ResultsError
 from analysis.sweep_analysis import SweepAnalysis
+from sweeps.storage.run_status import RunStatus
 
 Cells = dict[Key, Cell]
 FORMULAS = {
@@ -119,7 +120,7 @@ def _failures(runs: pd.DataFrame, views: list[int]) -> list[tuple[str, str]]:
     notes = []
     for K in views:
         status = runs.loc[runs["K"] == K, "status"]
-        if not (status == "finished").any():
+        if not (status == RunStatus.FINISHED).any():
             notes.append((f"K = {K}: {status.iloc[0] if len(status) else 'not run'}", "#B00020"))
     return notes
 

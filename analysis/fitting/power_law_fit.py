@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from analysis.fitting.blas_threads import on_one_thread
-from analysis.fitting.diagnostics import FailedCheck, Failures, message, reason_of, rejection_reasons
+from analysis.fitting.diagnostics import FailedCheck, Failures, bend_test, message, reason_of, rejection_reasons
 from analysis.fitting.functional_forms import log_irreducible, offset_law
 from analysis.fitting.huber_regression import HUBER, Array, huber_fits, information_criterion, percentiles
 from analysis.fitting.power_law import PowerLawFit, difference
@@ -121,10 +121,21 @@ def fit_power_law(
     aicc = information_criterion(residuals**2, free)
     constant = information_criterion(((log_y - np.average(log_y, weights=weight**2)) * weight) ** 2, 1)
     rest = log_y - fitted if np.abs(log_y - fitted).max() > EXACT else np.zeros(kept)
-    within = independent(about_own_lines(rest, np.log(x[:kept]), weight, labels), known, labels)
+
+    def apart(values: Array) -> Array:
+        return independent(about_own_lines(values, np.log(x[:kept]), weight, labels), known, labels)
+
+    within = apart(rest)
     lines = 2 * (int(labels.max()) + 1) if several else 0  # parameters of the runs' own lines
     scatter = _reduced(within, max(free, lines), known)
-    failed = rejection_reasons(within, decades, alpha, thetas[1:, 2], aicc, constant, scatter) | tied
+    derivatives = law(best[None])[1][0][:, [low[i] < high[i] for i in range(4)]]
+    bend = bend_test(
+        within,
+        np.stack([apart(column) for column in derivatives.T], axis=1),
+        apart((np.log(x[:kept]) - center) ** 2),
+        max(free, lines),
+    )
+    failed = rejection_reasons(within, free, bend, decades, alpha, thetas[1:, 2], aicc, constant, scatter) | tied
     fit_of = PowerLawFit(
         E=E,
         A=float(np.exp(a + alpha * center)),
