@@ -23,7 +23,7 @@ app = new_app()
 @app.command(epilog=EXAMPLE)
 @guarded
 def make_shards(
-    images: Annotated[Path, typer.Argument(help="Folder of .jpg, .jpeg, .png and .webp images.")],
+    images: Annotated[Path, typer.Argument(help="Folder of images (JPEG, PNG, WebP, BMP, TIFF, GIF).")],
     table: Annotated[Path, typer.Argument(help="Captions: a .csv, .jsonl or .parquet file, a row for each caption.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for 00000.tar ...; absent or empty.")],
     samples_per_shard: Annotated[int, typer.Option(min=1, max=1_000_000)] = 10_000,
@@ -44,7 +44,8 @@ def make_shards(
     except TableError as error:
         raise UserError(str(error)) from error
     if not pairs:
-        raise UserError(f"{table} has no row with an image and a caption; fill in its columns")
+        first = f" ({left_out[0]})" if left_out else ""
+        raise UserError(f"{table} has no row with an image and a caption{first}; fill in its columns")
     console = Console(stderr=True)
     columns = (TextColumn("writing"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:

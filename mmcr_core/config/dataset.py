@@ -65,8 +65,13 @@ class FolderOptions(DatasetOptions):
     """The share of a user's own files that is kept for evaluation."""
     digest: str | None = field(default=None, metadata=FILLED_IN)
     """The SHA-256 of their content, of shards that of their names, sizes and checksums."""
+    decoding: int | None = field(default=None, metadata=FILLED_IN)
+    """2 where there are images or captions among them that version 0.1 read otherwise or not at all."""
+    max_pixels: int | None = None
+    """The most pixels an image may have; one with more is skipped and named (null: 178,956,970, Pillow's limit)."""
 
     def __post_init__(self) -> None:
+        require(self.max_pixels is None or self.max_pixels >= 1, "max_pixels", "must be 1 or more")
         require(0 < self.heldout < 1, "heldout", "must lie between 0 and 1, such as 0.1")
         require(self.size is None or 1 <= self.size <= 1024, "size", "must lie in 1..1024 pixels")
 
@@ -141,6 +146,8 @@ class DatasetSpec:
     size: int | None = None
     heldout: float = 0.1
     digest: str | None = None
+    decoding: int | None = None
+    max_pixels: int | None = None
     limit: int | None = None
     """How many training images are used (null: all). They are drawn once for all seeds, those of a smaller limit among
     those of a larger one; held-out images and a probe's labels are not limited, and shards cannot be."""

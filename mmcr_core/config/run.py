@@ -157,13 +157,10 @@ class RunSpec:
         require(self.P >= 2, "P", "must be 2 or more (batch norm needs two images)")
         require(self.D >= 1, "D", "must be 1 or more")
         require(self.K >= 1, "K", "must be 1 or more")
-        if self.dataset.name in NAMED_HELDOUT:
-            channels = 1 if self.dataset.name in ONE_CHANNEL else 3
-            require(
-                len(self.views.mean) == channels,
-                "views",
-                f"has mean and std for {len(self.views.mean)} channels; dataset '{self.dataset.name}' has {channels}",
-            )
+        channels = 1 if self.dataset.name in ONE_CHANNEL else 3  # whatever a user's own images have, they become RGB
+        seen, name = len(self.views.mean), self.dataset.name
+        differ = f"has mean and std for {seen} channels; images of dataset '{name}' have {channels}"
+        require(seen == channels, "views", differ)
         least = self.objective.least_views
         require(least <= self.K, "K", f"must be {least} or more: '{self.objective.name}' compares views of an image")
         self._require_pairs()

@@ -24,7 +24,7 @@ ALGORITHM: dict[str, dict[str, int]] = {
 }
 NUMBERS = "P D K seed precision"
 PARTS = {
-    "dataset": "name split size heldout digest limit pairs captions sampling",
+    "dataset": "name split size heldout digest limit pairs captions sampling decoding max_pixels",
     "encoder": "name stem width model options source architecture",
     "projector": "hidden",
     "budget": "epochs steps images",
@@ -53,6 +53,8 @@ NEUTRAL: dict[str, tuple[Any, ...]] = {
     "dataset.pairs": (False,),
     "dataset.captions": (None,),
     "dataset.sampling": (None,),
+    "dataset.decoding": (None,),
+    "dataset.max_pixels": (None,),
     "objective.clip_weight": (0.0,),
     "encoder.width": (None, 64),
     "encoder.model": (None,),
@@ -65,6 +67,11 @@ NEUTRAL: dict[str, tuple[Any, ...]] = {
     "optimizer.eps": (None, 1e-8),
     "optimizer.exclude_bias_and_norm": (None,),
 }
+WRITTEN_WHERE_SET = (
+    "decoding",
+    "max_pixels",
+    "probe_images",
+)  # later keys, which specs that were stored before do not have
 NOT_IDENTITY = (
     "evaluate",
     "dataset.root",
@@ -106,13 +113,15 @@ def canonical_json(value: Any) -> str:
 
 
 def spec_to_json(spec: RunSpec) -> str:
-    """A spec as a run's row keeps it, with every default filled in; `sweeps.config.spec_serialization` reads it
-    back."""
-    kept = asdict(spec)
-    evaluate = kept["evaluate"]
-    for part, key in ((evaluate, "probe_images"), (evaluate["zero_shot"] or {}, "digest")):  # absent in older rows
-        if part.get(key, 0) is None:
-            del part[key]
+    """A spec as a run's row keeps it, with every default filled in but that of a later key;
+    `sweeps.config.spec_serialization` reads it back."""
+
+    def written(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        return {key: value for key, value in pairs if value is not None or key not in WRITTEN_WHERE_SET}
+
+    kept = asdict(spec, dict_factory=written)
+    if (zero_shot := kept["evaluate"]["zero_shot"]) and zero_shot["digest"] is None:
+        del zero_shot["digest"]
     return canonical_json(kept)
 
 

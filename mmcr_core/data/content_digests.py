@@ -1,4 +1,4 @@
-"""The digest of a user's own files, by which a run knows them, kept so that an unchanged set is read once.
+"""What is known of a user's own files by their content, kept so that an unchanged set is read once.
 
 It is kept in the user's cache folder under sizes and times of change; where there can be no such folder, the files
 are read each time. Planning a grid trusts what is kept; loading does not, and hashes what it reads.
@@ -10,41 +10,47 @@ import contextlib
 import hashlib
 import json
 import os
-import re
 from pathlib import Path
 from typing import Protocol
 
+from mmcr_core.data.survey import Contents
 
-class Content(Protocol):
-    """A user's own files."""
+VERSION = 2  # of what is kept
+
+
+class Files(Protocol):
+    """A user's own files; `reading`: what else decides what is found in them."""
 
     @property
     def path(self) -> str: ...
+    @property
+    def reading(self) -> str: ...
     def located(self) -> list[Path]: ...
-    def hashed(self) -> str: ...
+    def surveyed(self) -> Contents: ...
 
 
-def content_digest(files: Content) -> str:
-    """The SHA-256 of files, as they hash themselves. Raises: DatasetError where they are absent."""
+def contents(files: Files) -> Contents:
+    """The digest of files, as they hash themselves, and what else there is to say. Raises: DatasetError where they are
+    absent."""
     before = _key(files)
     if (kept := _kept(before)) is not None:
         return kept
-    digest = files.hashed()
+    found = files.surveyed()
     if _key(files) == before:  # else it is of neither what was there nor what is there
-        _keep(before, digest)
-    return digest
+        _keep(before, found)
+    return found
 
 
-def forget_digest(files: Content) -> None:
+def forget_contents(files: Files) -> None:
     """Let go of what is kept for the files as they are now: it was found wrong."""
     with contextlib.suppress(OSError, RuntimeError):
         (_folder() / _key(files)).unlink()
 
 
-def _key(files: Content) -> str:
+def _key(files: Files) -> str:
     """What changes when the files do. ctime too: a copy that keeps size and mtime (cp -p, rsync -t) changes it."""
     stamps = [(str(file), *_stamp(file)) for file in files.located()]
-    content = json.dumps([os.path.realpath(files.path), stamps])
+    content = json.dumps([VERSION, files.reading, os.path.realpath(files.path), stamps])
     return hashlib.sha256(content.encode()).hexdigest()
 
 
@@ -66,17 +72,17 @@ def _folder() -> Path:
     return cache_folder() / "digests"
 
 
-def _kept(key: str) -> str | None:
-    with contextlib.suppress(OSError, RuntimeError):
-        text = (_folder() / key).read_bytes().decode("ascii", "replace")
-        return text if re.fullmatch("[0-9a-f]{64}", text) else None  # else a write was cut off
+def _kept(key: str) -> Contents | None:
+    with contextlib.suppress(OSError, RuntimeError, ValueError, TypeError):  # ValueError where a write was cut off
+        digest, decoding, remarks = json.loads((_folder() / key).read_bytes())
+        return Contents(digest, decoding, tuple(remarks))
     return None
 
 
-def _keep(key: str, digest: str) -> None:
+def _keep(key: str, found: Contents) -> None:
     with contextlib.suppress(OSError, RuntimeError):
         kept = _folder() / key
         kept.parent.mkdir(parents=True, exist_ok=True)
         temporary = kept.with_name(f".{key}.{os.getpid()}")
-        temporary.write_text(digest)
+        temporary.write_text(json.dumps(found))
         temporary.rename(kept)

@@ -12,14 +12,16 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from mmcr_core.config.run_id import dataset_content
 from mmcr_core.data import decoded_cache
-from mmcr_core.data.content_digests import content_digest, forget_digest
+from mmcr_core.data.content_digests import contents, forget_contents
 from mmcr_core.data.dataset import Dataset
 from mmcr_core.data.decoded_cache import Decoded
 from mmcr_core.data.decoding import Pixels, decode, native_size, reason
 from mmcr_core.data.image_set import ContentChanged, DatasetError, Entry, Images
+from mmcr_core.data.survey import Contents
 
 SAMPLE = 100  # images that decide the common size
 
@@ -38,8 +40,13 @@ class OwnFiles(Dataset):
         """The files, which change when the content does. Raises: DatasetError where there are none."""
 
     @abstractmethod
-    def hashed(self) -> str:
-        """SHA-256 of the content, read anew."""
+    def surveyed(self) -> Contents:
+        """What is in the files, read anew, its digest the SHA-256 of the content."""
+
+    @property
+    def reading(self) -> str:
+        """What decides beside the files what is found in them."""
+        return f"{self.what} {self.spec.max_pixels}"
 
     @abstractmethod
     def total(self) -> int:
@@ -49,8 +56,8 @@ class OwnFiles(Dataset):
     def entries(self) -> Iterator[Entry]:
         """The images as they are read. Raises: ContentChanged where they are not those that `spec.digest` names."""
 
-    def digest(self) -> str:
-        return content_digest(self)
+    def contents(self) -> Contents:
+        return contents(self)
 
     def count(self) -> tuple[int, int]:
         total = self.total()
@@ -66,11 +73,24 @@ class OwnFiles(Dataset):
         found = self.decoded()
         return Images(*found.divided, found.skipped)
 
+    def sample(self, size: int) -> tuple[Tensor, tuple[str, ...]]:
+        problems = []
+        unverified = type(self)(replace(self.spec, digest=None))
+        for entry in itertools.islice(unverified.entries(), SAMPLE):
+            try:
+                return torch.from_numpy(np.stack([self._pixels(entry, self.spec.size or size)])), entry.captions
+            except MemoryError:
+                raise
+            except Exception as error:
+                problems.append(f"{entry.name}: {reason(error)}")
+        first = f"none of its first {len(problems)} {self.what} can be used; the first is {problems[0]}"
+        raise DatasetError(f"{self.path}: {first}")
+
     def decoded(self) -> Decoded:
         """The images, with captions where they are pairs, from the cache where their digest is known. Raises as
         `load`."""
         expected = self.spec.digest
-        if expected is None or self.digest() != expected:  # else what is there is not what would be in the cache
+        if expected is None or self.contents().digest != expected:  # what is there is not what the cache would hold
             return self._decode()
         return decoded_cache.kept(self.content, self._decode)
 
@@ -83,17 +103,18 @@ class OwnFiles(Dataset):
         """From the time that some of the images take."""
         if self.spec.digest is not None and decoded_cache.is_kept(self.content):
             return 0.0
-        entries = type(self)(replace(self.spec, digest=None)).entries()
+        unverified = type(self)(replace(self.spec, digest=None))
+        entries = unverified.entries()
         next(entries)  # opens what all of them share
         began = time.perf_counter()
-        pixels, _, _, skipped = _decoded(itertools.islice(entries, SAMPLE), self.spec.size)
+        pixels, _, _, skipped = unverified._decoded(itertools.islice(entries, SAMPLE))
         return (time.perf_counter() - began) / max(1, len(pixels) + len(skipped)) * self.total()
 
     def _decode(self) -> Decoded:
         try:
-            pixels, labels, captions, skipped = _decoded(self.entries(), self.spec.size)
+            pixels, labels, captions, skipped = self._decoded(self.entries())
         except ContentChanged:
-            forget_digest(self)  # so that the next launch reads the files
+            forget_contents(self)  # so that the next launch reads the files
             raise
         if len(pixels) < 2:
             first = f"; the first unreadable one is {skipped[0]}" if skipped else ""
@@ -106,32 +127,33 @@ class OwnFiles(Dataset):
         spoken = [captions[place] for place in order]
         return Decoded(stacked, torch.tensor(labels)[order], spoken, heldout[order], tuple(skipped))
 
+    def _pixels(self, entry: Entry, size: int) -> Pixels:
+        """Raises what came in place of the bytes, or what decoding them raises."""
+        if isinstance(entry.encoded, Exception):
+            raise entry.encoded
+        return decode(entry.encoded, size, max_pixels=self.spec.max_pixels)
+
+    def _decoded(self, entries: Iterator[Entry]) -> tuple[list[Pixels], list[int], list[tuple[str, ...]], list[str]]:
+        """Pixels, labels, captions, and what was skipped; the first images decide the size where none is given."""
+        first = [] if self.spec.size else list(itertools.islice(entries, SAMPLE))
+        size = self.spec.size or native_size(entry.encoded for entry in first if isinstance(entry.encoded, bytes))
+        pixels: list[Pixels] = []
+        labels: list[int] = []
+        captions: list[tuple[str, ...]] = []
+        skipped: list[str] = []
+        for entry in itertools.chain(first, entries):
+            try:
+                pixels.append(self._pixels(entry, size))
+            except MemoryError:  # says nothing about the image
+                raise
+            except Exception as error:  # decoders raise far more than OSError on damaged bytes
+                skipped.append(f"{entry.name}: {reason(error)}")
+                continue
+            labels.append(entry.label)
+            captions.append(entry.captions)
+        return pixels, labels, captions, skipped
+
 
 def _heldout_count(total: int, fraction: float) -> int:
     """At least one image on either side."""
     return min(max(1, round(total * fraction)), total - 1)
-
-
-def _decoded(
-    entries: Iterator[Entry], size: int | None
-) -> tuple[list[Pixels], list[int], list[tuple[str, ...]], list[str]]:
-    """Pixels, labels, captions, and what was skipped; the first images decide the size where none is given."""
-    first = [] if size else list(itertools.islice(entries, SAMPLE))
-    size = size or native_size(entry.encoded for entry in first if isinstance(entry.encoded, bytes))
-    pixels: list[Pixels] = []
-    labels: list[int] = []
-    captions: list[tuple[str, ...]] = []
-    skipped: list[str] = []
-    for name, encoded, label, spoken in itertools.chain(first, entries):
-        try:
-            if isinstance(encoded, Exception):
-                raise encoded
-            pixels.append(decode(encoded, size))
-        except MemoryError:  # says nothing about the image
-            raise
-        except Exception as error:  # decoders raise far more than OSError on damaged bytes
-            skipped.append(f"{name}: {reason(error)}")
-            continue
-        labels.append(label)
-        captions.append(spoken)
-    return pixels, labels, captions, skipped

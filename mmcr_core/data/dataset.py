@@ -15,6 +15,7 @@ from mmcr_core.augmentation.augmentations import Order
 from mmcr_core.config.run import NAMED_HELDOUT, NAMED_IMAGES, DatasetSpec, RunSpec
 from mmcr_core.data.image_loader import ImageSource
 from mmcr_core.data.image_set import Images
+from mmcr_core.data.survey import Contents
 from mmcr_core.device_buffers import Staging
 
 
@@ -59,13 +60,14 @@ class Dataset(Protocol):
         """Raises DatasetError, with the remedy, where the data is absent and may not be downloaded, or where it can be
         seen without an image of it that it is of no use."""
 
-    def digest(self) -> str | None:
-        """What a user's own files are known by; None of all else. Raises: DatasetError where they are absent."""
+    def contents(self) -> Contents | None:
+        """What is in a user's own files; None of all else. Raises: DatasetError where they are absent."""
         return None
 
-    def remarks(self) -> tuple[str, ...]:
-        """What a user should know before the data is read, a sentence each."""
-        return ()
+    def sample(self, size: int) -> tuple[Tensor, tuple[str, ...]] | None:
+        """The first image of a user's own files that can be used, (1, H, 3, W) uint8, of `size` where the spec says
+        none, and its captions; None of all else. Raises: DatasetError where none of the first ones can be used."""
+        return None
 
     def load_seconds(self) -> float:
         """About how long the first `load` on this machine takes to decode images; 0 where it need not."""

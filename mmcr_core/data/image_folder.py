@@ -2,7 +2,8 @@
 
 Links are followed, as subsets are often made of them; hidden files and folders are left out. What is there and
 cannot be read (a link to nothing, a folder that cannot be listed) is listed all the same, so that it is named when
-the set is loaded; it adds nothing to the digest, as it is not trained on.
+the set is loaded; it adds nothing to the digest, as it is not trained on. Files that are no images, or of a kind that
+is not read, are counted; a class folder that has only such images is an error.
 """
 
 from __future__ import annotations
@@ -13,19 +14,37 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from mmcr_core.data.custom_images import OwnFiles
+from mmcr_core.data.decoding import IMAGE_SUFFIXES
 from mmcr_core.data.image_set import ContentChanged, DatasetError, Entry
+from mmcr_core.data.survey import Contents, Survey
 
-SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
+SUFFIXES = frozenset(f".{suffix}" for suffix in IMAGE_SUFFIXES)
+UNREAD_KINDS = "heic heif avif jxl jp2 svg psd raw dng cr2 cr3 nef arw orf rw2 dcm fits ico tga ppm pgm exr hdr npy"
+UNREAD = frozenset(f".{kind}" for kind in UNREAD_KINDS.split())
 
 
 class ImageFolder(OwnFiles):
     """The folder at `spec.path`."""
 
     def located(self) -> list[Path]:
-        return listing(self.path)
+        return sorted(_files(_root(self.path)))
 
-    def hashed(self) -> str:
-        return digest(self.path)
+    def surveyed(self) -> Contents:
+        root, content = _root(self.path), hashlib.sha256()
+        survey, files = Survey(self.spec.max_pixels), self.located()
+        for file in files:
+            name = file.relative_to(root)
+            if not _is_listed(file):
+                survey.leave_out(_shown(name), f"with suffix '{file.suffix}', which is not read")
+                continue
+            encoded = _read(file)
+            _add(content, name, encoded)
+            survey.image(_shown(name), encoded)
+        return survey.contents(content.hexdigest(), len(files), f"folder {self.path}", "files")
+
+    def require_present(self) -> None:
+        super().require_present()
+        _require_classes(_root(self.path), self.located())
 
     def total(self) -> int:
         return len(listing(self.path))
@@ -40,18 +59,10 @@ def listing(path: str) -> list[Path]:
     Raises: DatasetError where the folder is absent or holds none.
     """
     root = _root(path)
-    files = sorted(_images(root))
+    files = sorted(filter(_is_listed, _files(root)))
     if not files:
-        raise DatasetError(f"folder {root} holds no {', '.join(SUFFIXES)} files")
+        raise DatasetError(f"folder {root} holds no .{', .'.join(IMAGE_SUFFIXES)} files")
     return files
-
-
-def digest(path: str) -> str:
-    """SHA-256 of the sorted relative names, sizes and bytes of the images below `path`."""
-    root, content = _root(path), hashlib.sha256()
-    for file in listing(path):
-        _add(content, file.relative_to(root), _read(file))
-    return content.hexdigest()
 
 
 def class_count(path: str) -> int:
@@ -84,8 +95,28 @@ def _root(path: str) -> Path:
     return root
 
 
-def _images(folder: Path, above: tuple[tuple[int, int], ...] = ()) -> Iterator[Path]:
-    """Images and unreadable places below `folder`; `above`: the folders that it lies in, to end a loop of links."""
+def _is_listed(file: Path) -> bool:
+    """Whether a place is an image by its name, or cannot be read."""
+    return file.suffix.lower() in SUFFIXES or not file.is_file()
+
+
+def _require_classes(root: Path, files: list[Path]) -> None:
+    """Raises DatasetError where a class has images, all of a kind that is not read."""
+    classes: dict[str, list[Path]] = {}
+    for name in (file.relative_to(root) for file in files):
+        if len(name.parts) > 1:
+            classes.setdefault(name.parts[0], []).append(name)
+    for label, names in classes.items():
+        unread = [name for name in names if name.suffix.lower() in UNREAD]
+        if unread and not any(_is_listed(root / name) for name in names):
+            raise DatasetError(
+                f"folder {root}: class '{label}' has no image that can be read, and {len(unread)} that cannot, such as "
+                f"{_shown(unread[0])}; convert them to JPEG or PNG, or take the folder out"
+            )
+
+
+def _files(folder: Path, above: tuple[tuple[int, int], ...] = ()) -> Iterator[Path]:
+    """Files and unreadable places below `folder`; `above`: the folders that it lies in, to end a loop of links."""
     try:
         status = os.stat(folder)
         found = list(os.scandir(folder))
@@ -102,8 +133,8 @@ def _images(folder: Path, above: tuple[tuple[int, int], ...] = ()) -> Iterator[P
         if entry.is_symlink() and not os.path.exists(path):  # leads nowhere, to itself, or where one may not look
             yield path
         elif entry.is_dir():
-            yield from _images(path, (*above, here))
-        elif path.suffix.lower() in SUFFIXES and entry.is_file():
+            yield from _files(path, (*above, here))
+        elif entry.is_file():
             yield path
 
 

@@ -19,8 +19,10 @@ from numpy.typing import NDArray
 from mmcr_core.data.custom_images import OwnFiles
 from mmcr_core.data.decoding import reason
 from mmcr_core.data.image_set import ContentChanged, DatasetError, Entry
+from mmcr_core.data.image_text.captions import NoCaption, captions_of
+from mmcr_core.data.survey import Contents, Survey
 
-NO_CAPTION = "no caption"
+NO_BYTES = "without bytes: only an image's own bytes are read, never a path"
 
 
 class ParquetFile(OwnFiles):
@@ -29,14 +31,22 @@ class ParquetFile(OwnFiles):
     def located(self) -> list[Path]:
         return [located(self.path)]
 
-    def hashed(self) -> str:
-        return digest(self.path)
+    captioned = False
+
+    def surveyed(self) -> Contents:
+        survey = Survey(self.spec.max_pixels)
+        for entry in entries(self.path, None, self.captioned):
+            if entry.encoded:
+                survey.image(entry.name, entry.encoded)
+            else:
+                survey.leave_out(entry.name, NO_BYTES)
+        return survey.contents(digest(self.path), rows(self.path), f"file {self.path}", "rows")
 
     def total(self) -> int:
         return rows(self.path)
 
     def entries(self) -> Iterator[Entry]:
-        return entries(self.path, self.spec.digest)
+        return entries(self.path, self.spec.digest, self.captioned)
 
     def require_present(self) -> None:
         super().require_present()
@@ -110,10 +120,11 @@ def entries(path: str, expected: str | None, captions: bool = False) -> Iterator
                 break
             said = batch.column("caption").to_pylist() if captions else [None] * len(batch)
             for value, texts in zip(batch.column("image").to_pylist(), said, strict=True):
-                encoded = value["bytes"] if isinstance(value, dict) else value
-                spoken = _spoken(texts)
-                mute = captions and not spoken
-                yield Entry(f"row {row}", ValueError(NO_CAPTION) if mute else encoded or b"", int(labels[row]), spoken)
+                encoded = (value["bytes"] if isinstance(value, dict) else value) or b""
+                try:
+                    yield Entry(f"row {row}", encoded, int(labels[row]), captions_of(texts) if captions else ())
+                except NoCaption as error:
+                    yield Entry(f"row {row}", error, int(labels[row]))
                 row += 1
         if expected is not None and _stamp(stream) != opened:
             _verify(stream, expected)
@@ -157,7 +168,9 @@ def _checked(stream: io.BufferedReader) -> Any:
             raise DatasetError(f"file {name} has more than one column '{column}'; keep one")
     kind = schema.field("image").type
     if not (_is_bytes(kind) or _is_hub_image(kind)):
-        raise DatasetError(f"file {name}: column 'image' is {kind}; it must hold encoded JPEG, PNG or WebP bytes")
+        raise DatasetError(
+            f"file {name}: column 'image' is {kind}; it must hold encoded JPEG, PNG or other image bytes"
+        )
     if "label" in schema.names and not _is_label(_value_type(schema.field("label").type)):
         raise DatasetError(
             f"file {name}: column 'label' is {schema.field('label').type}; it must hold whole numbers, names or "
@@ -179,12 +192,6 @@ def _require_captions(file: Any, name: str) -> None:
     listed = pa.types.is_list(kind) or pa.types.is_large_list(kind)
     if not _is_name(kind.value_type if listed else kind):
         raise DatasetError(f"file {name}: column 'caption' is {kind}; it must hold text, or lists of texts")
-
-
-def _spoken(texts: Any) -> tuple[str, ...]:
-    """The captions of a row that say anything."""
-    given = texts if isinstance(texts, list) else [texts]
-    return tuple(text.strip() for text in given if text and text.strip())
 
 
 def _is_bytes(kind: Any) -> bool:

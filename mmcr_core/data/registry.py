@@ -13,6 +13,7 @@ from mmcr_core.data import image_folder, parquet_file
 from mmcr_core.data.dataset import Dataset, Source
 from mmcr_core.data.digits import Digits
 from mmcr_core.data.image_folder import ImageFolder
+from mmcr_core.data.image_loader import random_views
 from mmcr_core.data.image_set import DatasetError, Images
 from mmcr_core.data.image_text.glyphs import GlyphPairs
 from mmcr_core.data.image_text.parquet_pairs import ParquetPairs
@@ -20,6 +21,8 @@ from mmcr_core.data.image_text.shard_pairs import ShardPairs
 from mmcr_core.data.parquet_file import ParquetFile
 from mmcr_core.data.torchvision_datasets import TorchvisionSet
 from mmcr_core.device_buffers import Staging
+from mmcr_core.models.dual_encoder import tokens_of
+from mmcr_core.rng import generator
 
 __all__ = [
     "DatasetError",
@@ -29,10 +32,12 @@ __all__ = [
     "count",
     "dataset",
     "forget",
+    "identified",
     "load",
     "load_seconds",
     "remarks",
     "require_present",
+    "require_usable",
     "source_of",
     "steps_of",
 ]
@@ -108,9 +113,21 @@ def require_present(spec: DatasetSpec) -> None:
     dataset(spec).require_present()
 
 
+def require_usable(spec: RunSpec) -> None:
+    """Make a view, and tokens, of the first image of a user's own files. Raises: DatasetError with what was seen."""
+    found = dataset(spec.dataset).sample(spec.dataset.size or spec.views.size)
+    if found is None:
+        return
+    images, captions = found
+    random_views(images, spec.views, 1, generator(spec.seed, "heldout", 0))
+    if captions:
+        tokens_of(spec)(list(captions))
+
+
 def remarks(spec: DatasetSpec) -> tuple[str, ...]:
-    """As `Dataset.remarks`."""
-    return dataset(spec).remarks()
+    """What a user should know before the data is read, a sentence each."""
+    found = dataset(spec).contents()
+    return found.remarks if found else ()
 
 
 def class_count(spec: DatasetSpec) -> int | None:
@@ -121,5 +138,11 @@ def class_count(spec: DatasetSpec) -> int | None:
 
 
 def content_digest(spec: DatasetSpec) -> str | None:
-    """As `Dataset.digest`."""
-    return dataset(spec).digest()
+    """What a user's own files are known by; None of all else. Raises as `Dataset.contents`."""
+    return identified(spec).digest
+
+
+def identified(spec: DatasetSpec) -> DatasetSpec:
+    """The same, known by the content of a user's own files. Raises as `Dataset.contents`."""
+    found = dataset(replace(spec, digest=None)).contents()
+    return replace(spec, digest=found.digest, decoding=found.decoding) if found else replace(spec, digest=None)

@@ -18,7 +18,7 @@ from typing import Any, get_origin, get_type_hints
 from pydantic import ValidationError
 
 from mmcr_core import custom_imports
-from mmcr_core.config.run import EvaluateSpec, RunSpec, SpecError
+from mmcr_core.config.run import DatasetSpec, EvaluateSpec, RunSpec, SpecError, ViewSpec
 from mmcr_core.config.run_id import run_id
 from mmcr_core.data import registry
 from sweeps.cli.errors import UserError
@@ -95,10 +95,12 @@ def _grid(document: Marked, text: str, source: str) -> GridSpec:
     settings = _settings({key: top[key] for key in GridSettings.model_fields if key in top})
     sweep = Marked({key: marked for key, marked in top.items() if key in _RUN_KEYS}, 1)
     cells: dict[str, RunSpec] = {}
-    digests: dict[tuple[str, str | None], str | None] = {}
+    identified: dict[DatasetSpec, DatasetSpec] = {}
+    usable: set[tuple[DatasetSpec, ViewSpec, str | None]] = set()
     measured: dict[EvaluateSpec, EvaluateSpec] = {}
     for mapping, lines in expand(sweep, (), _is_tuple):
-        spec = _with_sources(_identified(_run_spec(mapping, lines), lines, digests), lines)
+        spec = _with_sources(_identified(_run_spec(mapping, lines), lines, identified), lines)
+        _usable(spec, lines, usable)
         if spec.evaluate not in measured:
             measured[spec.evaluate] = _evaluated(spec.evaluate, lines)
         spec = replace(spec, evaluate=measured[spec.evaluate])
@@ -155,19 +157,19 @@ def _part(key: str, value: Any, lines: Lines) -> Any:
         raise located(error, keys, lines, model, (key,)) from error
 
 
-def _identified(spec: RunSpec, lines: Lines, digests: dict[tuple[str, str | None], str | None]) -> RunSpec:
+def _identified(spec: RunSpec, lines: Lines, known: dict[DatasetSpec, DatasetSpec]) -> RunSpec:
     """Content digest filled in, and the data set large enough for P and the budget."""
     dataset = spec.dataset
     to_path = line_of(lines, ("dataset", "path") if dataset.by_content else ("dataset",))
     try:
         images, heldout = registry.count(dataset)
         if dataset.by_content:
-            place = (dataset.name, dataset.path)
-            if place not in digests:
+            whole = replace(dataset, limit=None)
+            if whole not in known:
                 if dataset.samples is None:
                     registry.require_present(dataset)
-                digests[place] = registry.content_digest(dataset)
-            spec = replace(spec, dataset=replace(dataset, digest=digests[place]))
+                known[whole] = registry.identified(whole)
+            spec = replace(spec, dataset=replace(known[whole], limit=dataset.limit))
     except (registry.DatasetError, OSError) as error:
         raise YamlError(to_path, f"dataset: {error}") from error
     held = f" ({heldout} of {images + heldout} are held out)" if (dataset.name, "train") == ("digits", "train") else ""
@@ -199,6 +201,18 @@ def _identified(spec: RunSpec, lines: Lines, digests: dict[tuple[str, str | None
     except SpecError as error:
         raise YamlError(line_of(lines, ("objective", error.key)), f"objective.{error.key}: {error}") from error
     return spec
+
+
+def _usable(spec: RunSpec, lines: Lines, usable: set[tuple[DatasetSpec, ViewSpec, str | None]]) -> None:
+    """Whether views and tokens can be made of the first image, tried once for each of them."""
+    key = (replace(spec.dataset, limit=None), spec.views, spec.encoder.architecture)
+    if not spec.dataset.by_content or key in usable:
+        return
+    try:
+        registry.require_usable(spec)
+    except registry.DatasetError as error:
+        raise YamlError(line_of(lines, ("dataset", "path")), f"dataset: {error}") from error
+    usable.add(key)
 
 
 def _with_sources(spec: RunSpec, lines: Lines) -> RunSpec:

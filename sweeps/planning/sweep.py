@@ -122,7 +122,7 @@ def require_data(cells: tuple[RunSpec, ...]) -> None:
 def remarks(cells: tuple[RunSpec, ...]) -> list[str]:
     """What is odd about the data of cells, though it can be trained on."""
     sets = dict.fromkeys(cell.dataset for cell in cells)
-    said = [each for dataset in sets for each in registry.remarks(dataset)]
+    said = list(dict.fromkeys(each for dataset in sets for each in registry.remarks(dataset)))
     measured = [cell for cell in cells if cell.evaluate.heldout_batches]
     if few := [cell for cell in measured if registry.count(cell.dataset)[1] < cell.P]:
         last = max(few, key=lambda cell: cell.P)

@@ -4,6 +4,7 @@ import io
 import json
 import subprocess
 import tarfile
+import unicodedata
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -82,11 +83,11 @@ def test_rows_that_cannot_be_used_are_named_and_the_rest_is_written(images, tmp_
     assert ran.exit_code == 1
     assert ran.stdout.endswith("5 left out\n")
     assert ran.stderr.splitlines() == [
-        "row 7: a.png has no caption",
-        "row 8: it names no image",
+        "line 8: a.png: its caption is empty",
+        "line 9: it names no image",
         "bad.png: cannot identify image file",
         "gone.png: there is no such file",
-        "notes.txt: it is not a .jpg, .jpeg, .png or .webp file",
+        "notes.txt: it is not a .jpg, .jpeg, .jfif, .png, .webp, .bmp, .tif, .tiff, .gif file",
     ]
 
 
@@ -145,7 +146,9 @@ def test_a_caption_that_an_unquoted_comma_would_cut_is_named_and_left_out(images
     (tmp_path / "t.csv").write_text('image,caption\na.png,"two cats, one dog"\nd.webp,two cats, one dog\n')
     made = make(images, tmp_path / "t.csv", "-o", tmp_path / "out")
     assert made.exit_code == 1
-    assert "row 2: the line of d.webp has more fields than the header has" in " ".join(made.output.split())
+    assert "line 3: it has 3 fields, and the header 2; put captions with commas in quotes" in " ".join(
+        made.output.split()
+    )
     with tarfile.open(tmp_path / "out/00000.tar") as tar:
         assert [tar.extractfile(name).read() for name in tar.getnames() if name.endswith("txt")] == [
             b"two cats, one dog"
@@ -158,3 +161,51 @@ def test_images_outside_the_folder_are_named_and_left_out(images, tmp_path):
     made = make(images, tmp_path / "t.csv", "-o", tmp_path / "out")
     assert made.exit_code == 1
     assert "it lies outside the folder of images" in " ".join(made.output.split())
+
+
+def made_captions(folder):
+    with tarfile.open(folder / "00000.tar") as tar:
+        described = [json.load(tar.extractfile(name)) for name in tar.getnames() if name.endswith("json")]
+    return {one["file"]: one["caption"] for one in described}
+
+
+@pytest.mark.parametrize(
+    "line",
+    ['b/c.jpg,"a 5 inch ruler', 'b/c.jpg,"a 5" ruler', 'b/c.jpg,"a 5 inch ruler\na.png,"again"'],
+    ids=["never closed", "text behind", "closed in a later row"],
+)
+def test_a_quote_left_open_costs_its_own_row_alone(line, images, tmp_path):
+    (tmp_path / "t.csv").write_text(f'image,caption\n{line}\nd.webp,"a bird, flying"\na.png,a fish\n')
+    made = make(images, tmp_path / "t.csv", "-o", tmp_path / "out")
+    assert made.exit_code == 1
+    assert made.stderr.startswith("line 2: b/c.jpg,") and "a quote is left open" in made.stderr
+    captions = made_captions(tmp_path / "out")
+    assert captions["d.webp"] == "a bird, flying" and "a fish" in captions["a.png"]
+
+
+def test_a_caption_of_several_lines_that_look_like_rows_is_named(images, tmp_path):
+    (tmp_path / "t.csv").write_bytes(b'image,caption\r\na.png,"5 inch\r\nd.webp,a dog"\r\nb/c.jpg,"two\r\nlines"\r\n')
+    made = make(images, tmp_path / "t.csv", "-o", tmp_path / "out")
+    assert made.exit_code == 1 and "line 2: a.png" in made.stderr
+    assert made_captions(tmp_path / "out") == {"b/c.jpg": "two\r\nlines", "d.webp": 'a dog"'}
+
+
+def test_json_lines_may_begin_with_a_mark_and_have_lists_and_a_number_is_named(images, tmp_path):
+    rows = [{"image": "a.png", "caption": ["one", "two"]}, {"image": "d.webp", "caption": 3}]
+    text = "".join(json.dumps(row) + "\r\n" for row in rows) + "nonsense\r\n"
+    (tmp_path / "t.jsonl").write_bytes(text.encode("utf-8-sig"))
+    made = make(images, tmp_path / "t.jsonl", "-o", tmp_path / "out")
+    assert made.exit_code == 1
+    assert made.stderr.splitlines() == [
+        "line 2: d.webp: its caption is a number, not text",
+        "line 3: it is not a JSON object",
+    ]
+    assert made_captions(tmp_path / "out") == {"a.png": ["one", "two"]}
+
+
+@pytest.mark.parametrize(("in_table", "on_disk"), [("NFC", "NFD"), ("NFD", "NFC")])
+def test_names_are_found_however_their_accents_are_written(in_table, on_disk, images, tmp_path):
+    names = [unicodedata.normalize(form, "caf\u00e9.png") for form in (in_table, on_disk)]
+    (images / names[1]).write_bytes(gray(9))
+    (tmp_path / "t.csv").write_text(f"image,caption\n{names[0]},a cup\n", encoding="utf-8")
+    assert make(images, tmp_path / "t.csv", "-o", tmp_path / "out").exit_code == 0

@@ -1,14 +1,43 @@
-"""Captions of pairs: which of them a step has, and their tokens."""
+"""Captions of pairs: what is one, the same in tables, parquet files and shards; which a step has, and their tokens."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 Captions = tuple[tuple[str, ...], ...]  # of each pair, one or more
 Encode = Callable[[Sequence[str]], NDArray[np.int64]]  # n texts -> (n, L) tokens
+MAX_CHARACTERS = 2000  # of a caption; what follows is left out
+BYTE_ORDER_MARK = "\ufeff"
+KINDS = {bool: "true or false", int: "a number", float: "a number", dict: "a mapping", bytes: "bytes"}
+
+
+class NoCaption(ValueError):
+    """What stands in place of a caption, in words: "its caption is a number, not text"."""
+
+
+def captions_of(value: Any) -> tuple[str, ...]:
+    """The captions that a text or a list of texts is, each stripped and cut to 2,000 characters.
+
+    Empty ones and None in a list are passed over. Raises: NoCaption where none is left or one is not text.
+    """
+    if value is None:
+        raise NoCaption("it has no caption")
+    kept = []
+    for one in value if isinstance(value, list) else [value]:
+        if one is None:
+            continue
+        if not isinstance(one, str):
+            raise NoCaption(f"its caption is {KINDS.get(type(one), 'a ' + type(one).__name__)}, not text")
+        if any("\ud800" <= character <= "\udfff" for character in one):
+            raise NoCaption("its caption is not UTF-8")
+        kept.append(one.removeprefix(BYTE_ORDER_MARK).strip()[:MAX_CHARACTERS].strip())
+    if not any(kept):
+        raise NoCaption("its caption is empty")
+    return tuple(filter(None, kept))
 
 
 class TokenTable:

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from mmcr_core.data import parquet_file
-from mmcr_core.data.image_set import Entry
 from mmcr_core.data.image_text.pair_dataset import PairDataset
 from mmcr_core.data.image_text.pair_set import Pairs
 from mmcr_core.data.parquet_file import ParquetFile
@@ -15,9 +12,7 @@ class ParquetPairs(PairDataset, ParquetFile):
     """A row without a caption is not readable."""
 
     what = "pairs"
-
-    def entries(self) -> Iterator[Entry]:
-        return parquet_file.entries(self.path, self.spec.digest, captions=True)
+    captioned = True
 
     def require_present(self) -> None:
         super().require_present()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import torch
+from torch import Tensor
 
 from mmcr_core.config.run import RunSpec
 from mmcr_core.data.dataset import Dataset
@@ -13,7 +14,10 @@ from mmcr_core.data.image_text.pair_loader import PairSource
 from mmcr_core.data.image_text.pair_set import Pairs
 from mmcr_core.data.image_text.pair_stores import StreamingPairs
 from mmcr_core.data.shards import loader
+from mmcr_core.data.shards.metadata import first_sample
 from mmcr_core.data.shards.shard_set import ShardSet, divided, open_shards
+from mmcr_core.data.shards.urls import is_url
+from mmcr_core.data.survey import Contents
 from mmcr_core.device_buffers import Staging
 
 
@@ -31,15 +35,18 @@ class ShardPairs(Dataset):
     def require_present(self) -> None:
         ShardPairs(replace(self.spec, samples=None)).count()
 
-    def digest(self) -> str | None:
+    def contents(self) -> Contents | None:
         """None of shards that are only planned with."""
         shards = self._at_hand()
-        return shards.digest if shards else None
+        return Contents(shards.digest, shards.decoding, shards.remarks) if shards else None
 
-    def remarks(self) -> tuple[str, ...]:
-        """A shard that is cut off, keys that come twice."""
+    def sample(self, size: int) -> tuple[Tensor, tuple[str, ...]] | None:
+        """None of shards at a URL, too, whose samples were tried when they were counted, or which its server counts."""
         shards = self._at_hand()
-        return shards.remarks if shards else ()
+        if shards is None or is_url(shards.shards[0].where):
+            return None
+        pixels, captions = first_sample(shards.shards[0], self.spec.size or size, self.spec.max_pixels)
+        return torch.from_numpy(pixels[None].copy()), captions
 
     def load(self) -> Pairs:
         size, shards = self.spec.size, open_shards(self.spec)
@@ -47,7 +54,7 @@ class ShardPairs(Dataset):
         pixels, captions, skipped = loader.heldout(shards, size)
         nothing, unlabeled = torch.empty(0, size, 3, size, dtype=torch.uint8), torch.full((len(pixels),), -1)
         images = (nothing, torch.empty(0, dtype=torch.int64), torch.from_numpy(pixels), unlabeled)
-        return Pairs(*images, (*shards.remarks, *skipped), heldout_captions=tuple(captions), shards=shards)
+        return Pairs(*images, skipped, heldout_captions=tuple(captions), shards=shards)
 
     def source(self, spec: RunSpec, data: Images, staging: Staging | None) -> PairSource:
         assert isinstance(data, Pairs)

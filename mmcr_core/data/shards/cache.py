@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
-from mmcr_core.data.decoding import reason
+from mmcr_core.data.decoding import IMAGE_SUFFIXES, reason
 from mmcr_core.data.shards import urls
 from mmcr_core.data.shards.index import ShardIndex, index
 from mmcr_core.data.shards.tar import Walked, packing, walk
@@ -158,7 +158,7 @@ def of_no_use(where: str, problem: str) -> Exception:
     return DatasetError(f"shard {where} {problem}")
 
 
-def refused(where: str, walked: Walked, start: bytes, pairs: int) -> Exception | None:
+def refused(where: str, walked: Walked, start: bytes, pairs: bool) -> Exception | None:
     """The error of a file that is of no use as a shard, with what would be right; None where it is of use."""
     if packed := packing(start):
         return of_no_use(where, f"is compressed ({packed}); unpack it to a plain .tar")
@@ -166,7 +166,7 @@ def refused(where: str, walked: Walked, start: bytes, pairs: int) -> Exception |
         return of_no_use(where, "is not a tar file; name .tar files of image-text pairs")
     if not pairs:
         return of_no_use(
-            where, "has no pair: no KEY.jpg, .jpeg, .png or .webp with a KEY.txt or KEY.json of the same key"
+            where, f"has no pair: no KEY.{', .'.join(IMAGE_SUFFIXES)} with a KEY.txt or KEY.json of the same key"
         )
     return None
 
@@ -176,7 +176,7 @@ def _index_of(shard: Shard, walked: Walked) -> ShardIndex:
     if not shard.by_etag and walked.checksum != shard.checksum:
         raise changed(shard, walked.checksum)
     found = index(walked.members)
-    if problem := refused(shard.where, walked, b"", found.pairs):
+    if problem := refused(shard.where, walked, b"", bool(found.captioned.any())):
         raise problem
     if len(found.keys) != shard.samples:
         raise of_no_use(

@@ -39,7 +39,8 @@ ORPHANED_SECONDS = 1.0  # between looks at whether the parent is still the paren
 @dataclass(frozen=True)
 class Job:
     """What all processes of a reader do. `counts`: of each shard, the samples among which a broken one is replaced
-    (None: a broken one is left out, and captions come back as text); `length`: of an encoded caption."""
+    (None: a broken one is left out, and captions come back as text); `length`: of an encoded caption; `max_pixels`: of
+    an image."""
 
     shards: tuple[Shard, ...]
     order: ShardOrder | FixedOrder
@@ -50,6 +51,7 @@ class Job:
     encode: Encode | None
     length: int
     slots: int
+    max_pixels: int | None = None
 
     @property
     def points(self) -> int:
@@ -173,7 +175,7 @@ class Filler:
 
         text = member(TEXT, MAX_TEXT_BYTES)
         found = captions(text, member(JSON, MAX_TEXT_BYTES) if text is None else None)
-        target[...] = decoded(member(IMAGE, MAX_IMAGE_BYTES) or b"", self._job.size)
+        target[...] = decoded(member(IMAGE, MAX_IMAGE_BYTES) or b"", self._job.size, self._job.max_pixels)
         return found
 
 
@@ -185,9 +187,6 @@ def most_are_broken(example: str) -> str:
 def main(folder: str, number: int, parent: int, pipes: Pipes) -> None:
     """Serve until the pipe of parts ends."""
     threading.Thread(target=_end_with_parent, args=(pipes.life, parent, folder), daemon=True).start()
-    from PIL import Image
-
-    Image.MAX_IMAGE_PIXELS = None  # ours is a sample's, not a warning
     warnings.simplefilter("ignore")
     with Connection(pipes.results, readable=False) as results:
         try:

@@ -49,7 +49,7 @@ class ShardReader:
             raise DatasetError(f"a batch has {points} samples, but the shards only {shards.train} to train on")
         order = ShardOrder(shards.training, points, seed, sampling)
         length = int(np.asarray(encode(["a"])).shape[1])
-        job = Job(shards.shards, order, size, captions, seed, shards.training, encode, length, 0)
+        job = Job(shards.shards, order, size, captions, seed, shards.training, encode, length, 0, shards.max_pixels)
         self._shards, self._pool = shards, ShardPool(job, processes)
         self._skipped: dict[tuple[int, int], str] = {}
         self._broken: Counter[int] = Counter()
@@ -84,7 +84,7 @@ def heldout(shards: ShardSet, size: int) -> tuple[NDArray[np.uint8], Texts, tupl
     chosen = _spread(shards)
     points = min(HELDOUT_POINTS, len(chosen))
     steps = -(-len(chosen) // points)
-    job = Job(shards.shards, FixedOrder(chosen, points), size, 0, 0, None, None, 0, 0)
+    job = Job(shards.shards, FixedOrder(chosen, points), size, 0, 0, None, None, 0, 0, shards.max_pixels)
     pool = ShardPool(job, min(shards.processes, steps), steps - 1)
     pixels = np.empty((len(chosen), size, 3, size), np.uint8)
     texts: Texts = []
@@ -126,5 +126,5 @@ def _taken(pool: ShardPool, shards: ShardSet, step: int) -> tuple[NDArray[np.uin
     except ContentChanged as error:
         for shard in shards.shards:
             if error.place == f"shard {shard.where}":
-                forget(shard.where)  # so that the next launch reads the file
+                forget(shard.where, shards.max_pixels)  # so that the next launch reads the file
         raise

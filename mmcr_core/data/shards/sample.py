@@ -2,86 +2,69 @@
 
 from __future__ import annotations
 
-import io
 import json
+from codecs import BOM_UTF8
 from typing import Any
 
-import numpy as np
+from mmcr_core.data.decoding import Pixels, decode, reason
+from mmcr_core.data.image_text.captions import NoCaption, captions_of
 
-from mmcr_core.data.decoding import Pixels, reason, to_rgb
-
-MAX_PIXELS = 100_000_000
 MAX_IMAGE_BYTES = 256 * 2**20
 MAX_TEXT_BYTES = 16 * 2**20
-MAX_CHARACTERS = 2000  # of a caption; what follows is left out
+NAMED = 5  # keys of a JSON that an error names
 
 
 class Broken(Exception):
     """A sample that cannot be used; the message says why, without paths and memory addresses."""
 
 
-def decoded(encoded: bytes, size: int) -> Pixels:
-    """Encoded bytes to (size, 3, size): the center square of the picture, resized (bicubic), RGB.
-
-    A JPEG that is at least twice as large is decoded at a half, a quarter or an eighth. Raises: Broken.
-    """
-    from PIL import Image
-
-    if not encoded:
-        raise Broken("the image has no bytes")
+def decoded(encoded: bytes, size: int, max_pixels: int | None = None) -> Pixels:
+    """Encoded bytes to (size, 3, size) by `decode` as shards use it. Raises: Broken."""
     try:
-        with Image.open(io.BytesIO(encoded)) as image:
-            if image.width * image.height > MAX_PIXELS:
-                raise Broken(f"the image has {image.width:,} x {image.height:,} pixels, more than 100 million")
-            image.draft(None, (size, size))
-            picture = image if image.mode == "RGB" else to_rgb(image)
-            if picture.size != (size, size):
-                width, height = picture.size
-                side = min(width, height)
-                left, top = (width - side) / 2, (height - side) / 2
-                box = (left, top, left + side, top + side)
-                picture = picture.resize((size, size), Image.Resampling.BICUBIC, box=box)
-            rows = picture.tobytes("raw", "RGB;L")  # lines of one color after another: (H, C, W)
-    except (MemoryError, Broken):
+        return decode(encoded, size, streamed=True, max_pixels=max_pixels)
+    except MemoryError:
         raise
     except Exception as error:  # decoders raise far more than OSError on damaged bytes
         raise Broken(reason(error)) from None
-    return np.frombuffer(rows, dtype=np.uint8).reshape(size, 3, size)
 
 
 def captions(text: bytes | None, described: bytes | None) -> tuple[str, ...]:
-    """The captions of a sample: its `text`, else the "caption" of its JSON `described`, one or a list of them.
+    """The captions of a sample: its `text`, else the "caption" of its JSON `described`, as `captions_of` reads them.
 
-    Each is stripped and cut to 2,000 characters. Raises: Broken where there is none.
+    Raises: Broken where there is none.
     """
-    if text is not None:
-        found = [_utf8(text, "the caption")]
-    elif described is not None:
-        found = _of_json(described)
-    else:
-        raise Broken("it has no caption")
-    kept = tuple(caption[:MAX_CHARACTERS].strip() for one in found if (caption := one.strip()))
-    if not kept:
-        raise Broken("its caption is empty")
-    return kept
-
-
-def _of_json(described: bytes) -> list[str]:
     try:
-        content: Any = json.loads(_utf8(described, "the .json"))
+        return captions_of(_of_json(described) if text is None and described is not None else _utf8(text))
+    except NoCaption as error:
+        raise Broken(str(error)) from None
+
+
+def captions_read_anew(described: bytes) -> bool:
+    """Whether version 0.1 read other captions of a JSON, or none: one with a byte order mark, a list with null."""
+    try:
+        said = _of_json(described)
+    except (Broken, NoCaption):
+        return False
+    return described.startswith(BOM_UTF8) or (isinstance(said, list) and None in said)
+
+
+def _of_json(described: bytes) -> Any:
+    text = _utf8(described) or ""
+    try:
+        content: Any = json.loads(text)
     except (ValueError, RecursionError):
         raise Broken("its .json is not JSON") from None
-    said = content.get("caption") if isinstance(content, dict) else None
-    found: list[Any] = said if isinstance(said, list) else [said]
-    if not all(isinstance(one, str) for one in found):
-        raise Broken("its .json has no caption" if said is None else 'the "caption" of its .json is not text')
-    if any("\ud800" <= character <= "\udfff" for one in found for character in one):
-        raise Broken("the caption is not UTF-8")
-    return found
+    if not isinstance(content, dict):
+        raise Broken("its .json has no caption: it is not an object")
+    if "caption" not in content:
+        keys = ", ".join(list(content)[:NAMED]) or "none"
+        raise Broken(f'its .json has no "caption"; its keys are {keys}')
+    return content["caption"]
 
 
-def _utf8(content: bytes, what: str) -> str:
+def _utf8(content: bytes | None) -> str | None:
+    """A text with or without a byte order mark."""
     try:
-        return content.decode("utf-8")
+        return None if content is None else content.decode("utf-8-sig")
     except UnicodeDecodeError:
-        raise Broken(f"{what} is not UTF-8") from None
+        raise NoCaption("its caption is not UTF-8") from None

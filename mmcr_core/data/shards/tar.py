@@ -14,6 +14,7 @@ from typing import NamedTuple
 BLOCK = 512
 TAIL = 1024
 EMPTY = bytes(BLOCK)
+PIECE = 1 << 20  # read at a time behind the end
 FILES = b"0\0" + b"7"
 WITHOUT_DATA = b"123456"  # links, devices, folders, whatever their size says
 PACKED = {b"\x1f\x8b": "gzip", b"BZ": "bzip2", b"\xfd7zXZ": "xz", b"\x28\xb5\x2f\xfd": "zstandard"}
@@ -28,11 +29,14 @@ class Member(NamedTuple):
 
 
 class Walked(NamedTuple):
-    """Members before the end or the first damage, which `damage` names (None: there is none)."""
+    """Members before the end or the first damage, which `damage` names (None: there is none); `archives`: tars that
+    were written one after another into the file; `unread`: bytes behind the last one that are no tar."""
 
     members: list[Member]
     checksum: str
     damage: str | None
+    archives: int = 1
+    unread: int = 0
 
 
 def packing(start: bytes) -> str | None:
@@ -46,15 +50,25 @@ def walk(read: Callable[[int, int], bytes], size: int) -> Walked:
     members: list[Member] = []
     places: dict[str, Member] = {}
     long_name = long_link = long_size = None
-    offset, damage = 0, None
+    offset, damage, archives, unread = 0, None, 1, 0
     while True:
         before = max(0, offset - TAIL)
         piece = read(before, offset - before + BLOCK)
         digest.update(piece)
         header = piece[offset - before :]
-        if header == EMPTY or (not header and members and offset == size):
+        if not header and members and offset == size:
             break
-        if len(header) < BLOCK or not _is_whole(header):
+        if header == EMPTY:
+            offset = _after_end(read, offset, size)
+            if offset == size:
+                break
+            if not _is_whole(read(offset, BLOCK)):
+                unread = size - offset
+                break
+            archives += 1
+            long_name = long_link = long_size = None
+            continue
+        if not _is_whole(header):
             damage = f"is cut off or damaged from byte {offset:,} on"
             break
         kind, name = header[156:157], long_name or _name(header)
@@ -82,11 +96,24 @@ def walk(read: Callable[[int, int], bytes], size: int) -> Walked:
             members.append(Member(name, target.offset, target.size))
         if kind != b"g":
             long_name = long_link = long_size = None
-    return Walked(members, digest.hexdigest(), damage)
+    return Walked(members, digest.hexdigest(), damage, archives, unread)
+
+
+def _after_end(read: Callable[[int, int], bytes], offset: int, size: int) -> int:
+    """Where something follows the empty blocks that end a tar at `offset`; `size` where nothing does."""
+    while offset < size:
+        piece = read(offset, PIECE)
+        if found := len(piece) - len(piece.lstrip(b"\0")):
+            offset += found // BLOCK * BLOCK
+        if found < len(piece) or not piece:
+            return offset if piece else size
+    return size
 
 
 def _is_whole(header: bytes) -> bool:
     """Whether a header has the checksum that it says."""
+    if len(header) < BLOCK:
+        return False
     said = header[148:156].strip(b" \0")
     try:
         return int(said, 8) == sum(header) - sum(header[148:156]) + 8 * ord(" ")

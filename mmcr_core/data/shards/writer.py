@@ -11,12 +11,14 @@ import itertools
 import json
 import os
 import tarfile
+import unicodedata
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
-from mmcr_core.data.decoding import reason
+from mmcr_core.data.decoding import IMAGE_SUFFIXES, reason
 from mmcr_core.data.shards.index import IMAGE, KINDS, shown
 from mmcr_core.data.shards.sample import MAX_IMAGE_BYTES, Broken, decoded
 
@@ -55,14 +57,17 @@ def _readable(
     images: Path, captions: dict[str, list[str]], written: Written, advance: Callable[[], None]
 ) -> Iterator[tuple[str, bytes, str]]:
     """Name, bytes and suffix of each image that can be decoded."""
+    on_disk = _OnDisk(images)
     for name in sorted(captions):
         try:
             suffix = Path(name).suffix.lower().removeprefix(".")
             if KINDS.get(suffix) != IMAGE:
-                raise Broken("it is not a .jpg, .jpeg, .png or .webp file")
+                raise Broken(f"it is not a .{', .'.join(IMAGE_SUFFIXES)} file")
             file = images / name
             if Path(name).is_absolute() or ".." in Path(name).parts:
                 raise Broken("it lies outside the folder of images")
+            if not file.exists():
+                file = on_disk.spelled.get(name, file)
             if file.stat().st_size > MAX_IMAGE_BYTES:
                 raise Broken(f"it has more than {MAX_IMAGE_BYTES:,} bytes")
             encoded = file.read_bytes()
@@ -73,6 +78,19 @@ def _readable(
         except (OSError, ValueError, Broken) as error:
             written.left_out.append(f"{shown(name)}: {reason(error)}")
         advance()
+
+
+class _OnDisk:
+    """The files below a folder; systems differ in how they write the accents of a name."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    @cached_property
+    def spelled(self) -> dict[str, Path]:
+        """Name in NFC -> file."""
+        files = [file for file in self._folder.rglob("*") if file.is_file()]
+        return {unicodedata.normalize("NFC", file.relative_to(self._folder).as_posix()): file for file in files}
 
 
 def _add(tar: tarfile.TarFile, key: str, name: str, encoded: bytes, suffix: str, captions: list[str]) -> None:

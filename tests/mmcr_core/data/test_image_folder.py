@@ -4,10 +4,11 @@ import hashlib
 import os
 
 import pytest
+from PIL import Image
 
 from mmcr_core.data import registry
 from mmcr_core.data.image_set import DatasetError
-from tests.mmcr_core.data.custom_data import encoded, write_folder
+from tests.mmcr_core.data.custom_data import encoded, saved, write_folder
 
 
 @pytest.fixture(autouse=True)
@@ -99,3 +100,57 @@ def test_each_file_is_read_once(tmp_path, monkeypatch):
 def test_a_single_image_is_refused_where_it_is_counted(tmp_path):
     with pytest.raises(DatasetError, match="holds 1 images; at least 2 are needed"):
         registry.count(write_folder(tmp_path / "images", {"a/1.png": encoded()}))
+
+
+def test_every_suffix_is_read_in_any_case_and_the_others_are_counted(tmp_path):
+    kinds = {"jpg": "JPEG", "JPEG": "JPEG", "jfif": "JPEG", "Png": "PNG", "webp": "WEBP", "BMP": "BMP", "tif": "TIFF"}
+    files = {f"a/{i}.{suffix}": encoded(kind=kind) for i, (suffix, kind) in enumerate(kinds.items())}
+    files |= {"a/8.TIFF": encoded(kind="TIFF"), "a/9.gif": encoded(mode="L", kind="GIF")}
+    spec = write_folder(tmp_path / "images", files | {"a/10.heic": b"x", "b.txt": b"x", "a/bad.png": b"no picture"})
+    assert registry.load(spec).skipped == ("a/bad.png: cannot identify image file",)
+    assert sum(registry.count(spec)) == 10
+    assert registry.remarks(spec) == (
+        f"folder {spec.path}: 9 of 12 files are used; left out: "
+        "1 with suffix '.heic', which is not read (a/10.heic); "
+        "1 unreadable: cannot identify image file (a/bad.png); "
+        "1 with suffix '.txt', which is not read (b.txt)",
+    )
+
+
+def test_a_class_whose_images_are_all_of_a_kind_that_is_not_read_is_an_error(tmp_path):
+    spec = write_folder(tmp_path / "images", class_files("cat") | {"dog/1.heic": b"x", "dog/2.HEIC": b"x"})
+    with pytest.raises(DatasetError, match=r"class 'dog' has no image that can be read, and 2 .* such as dog/1.heic"):
+        registry.require_present(spec)
+    registry.require_present(write_folder(tmp_path / "other", class_files("cat") | {"docs/readme.txt": b"x"}))
+
+
+def turned(orientation):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    return saved(Image.new("RGB", (12, 12)), exif=exif)
+
+
+@pytest.mark.parametrize(
+    ("image", "decoding"),
+    [
+        (lambda: encoded(mode="L"), None),
+        (lambda: encoded((12, 96)), None),
+        (lambda: turned(1), None),
+        (lambda: encoded((12, 97)), 2),
+        (lambda: turned(6), 2),
+        (lambda: saved(Image.new("F", (2, 2)), "TIFF"), 2),
+        (lambda: saved(Image.new("I", (2, 2)), "TIFF"), 2),
+        (lambda: saved(Image.new("I;16", (2, 2))), None),
+    ],
+)
+def test_only_images_that_were_decoded_otherwise_before_change_what_a_run_is(image, decoding, tmp_path):
+    spec = write_folder(tmp_path / "images", class_files("cat") | {"cat/x.png": image()})
+    assert registry.identified(spec).decoding == decoding
+    assert registry.identified(spec).digest == registry.content_digest(spec)
+
+
+def test_turned_images_are_counted(tmp_path):
+    spec = write_folder(tmp_path / "images", class_files("cat") | {"cat/x.png": turned(6)})
+    assert registry.remarks(spec) == (
+        f"folder {spec.path}: 1 images are turned as their EXIF orientation says (cat/x.png)",
+    )

@@ -116,3 +116,14 @@ def test_a_file_damaged_in_the_middle_is_refused_with_a_sentence(tmp_path):
     (tmp_path / "a.parquet").write_bytes(content)
     with pytest.raises(DatasetError, match=r"file .*a\.parquet is damaged from row 0 on .*; write it anew"):
         registry.load(spec)
+
+
+def test_paths_without_bytes_are_refused_at_planning(tmp_path):
+    hub = pa.array(
+        [{"bytes": None, "path": f"{i}.jpg"} for i in range(3)], pa.struct({"bytes": pa.binary(), "path": pa.string()})
+    )
+    pq.write_table(pa.table({"image": hub}), tmp_path / "a.parquet")
+    spec = DatasetSpec("parquet", path=str(tmp_path / "a.parquet"))
+    assert "0 of 3 rows are used; left out: 3 without bytes" in registry.remarks(spec)[0]
+    with pytest.raises(DatasetError, match="none of its first 3 images can be used; the first is row 0: no bytes"):
+        registry.dataset(spec).sample(8)

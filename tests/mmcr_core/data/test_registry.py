@@ -109,10 +109,10 @@ def test_the_asked_size_is_kept(tmp_path):
     [
         (lambda p: DatasetSpec("parquet", path=str(p / "no.parquet")), "does not exist"),
         (lambda p: DatasetSpec("folder", path=str(p / "no")), "does not exist"),
-        (lambda p: write_folder(p / "empty", {"a/readme.txt": b"x"}), "holds no .jpg"),
+        (lambda p: write_folder(p / "empty", {"a/readme.txt": b"x"}), "holds no .jpg, .jpeg, .jfif, .png"),
         (lambda p: DatasetSpec("parquet", path=str(write_text(p / "t.parquet"))), "not a readable parquet file"),
         (lambda p: DatasetSpec("parquet", path=str(no_image(p / "n.parquet"))), "needs 'image'"),
-        (lambda p: DatasetSpec("parquet", path=str(numbers(p / "i.parquet"))), "encoded JPEG, PNG or WebP"),
+        (lambda p: DatasetSpec("parquet", path=str(numbers(p / "i.parquet"))), "encoded JPEG, PNG or other"),
         (lambda p: write_parquet(p / "bad.parquet", [b"x"] * 3), "holds 0 readable images"),
         (lambda p: DatasetSpec("parquet", path=str(p)), "is a folder, not a file"),
         (lambda p: DatasetSpec("folder", path=str(write_text(p / "f"))), "is a file, not a folder"),

@@ -40,7 +40,7 @@ def test_rows_may_have_several_captions_and_one_without_any_is_named(tmp_path):
     pairs = registry.load(write_parquet(tmp_path / "a.parquet", captions), "cpu", 8)
     found = set(pairs.train_captions) | set(pairs.heldout_captions)
     assert found == {("a", "b"), ("c",), ("d",), ("e",)}
-    assert pairs.skipped == ("row 2: no caption", "row 3: no caption")
+    assert pairs.skipped == ("row 2: its caption is empty", "row 3: it has no caption")
 
 
 @pytest.mark.parametrize(
@@ -111,6 +111,7 @@ def test_what_is_odd_about_shards_is_known_before_they_are_read(tmp_path):
     pairs = [member for number in range(6) for member in sample(number)]
     write(tmp_path / "a.tar", [*pairs, *sample(3)])
     assert registry.remarks(DatasetSpec("shards", path=str(tmp_path))) == (
-        "a.tar has keys again, of which the first is kept: 000003",
+        f"shards {tmp_path}: 12 of 14 members are used; left out: 2 that come again with a key and kind of an earlier "
+        f"one (a.tar: 000003.png, a.tar: 000003.txt)",
     )
     assert registry.remarks(DatasetSpec("glyphs")) == registry.remarks(DatasetSpec("digits")) == ()

@@ -85,7 +85,7 @@ def test_a_broken_sample_is_replaced_by_the_next_whole_one_and_named_once(tmp_pa
             assert sorted(texts(batch)) == sorted([[f"n {i}"] for i in (0, 1, 2, 5, 5, 5, 6, 7, 8, 9, 10)])
         assert sorted(reader.skipped) == [
             "a.tar: 000003: cannot identify image file",
-            "a.tar: 000004: the caption is not UTF-8",
+            "a.tar: 000004: its caption is not UTF-8",
         ]
 
 
@@ -96,7 +96,7 @@ def test_the_last_sample_is_replaced_by_the_first_not_by_one_held_out(tmp_path):
         assert sorted(texts(reader.batch(0))) == [["n 0"], ["n 0"], ["n 1"]]
 
 
-@pytest.mark.parametrize("broken", [range(8), (0, 2, 4, 6, 7)])
+@pytest.mark.parametrize("broken", [(0, 1, 2, 3, 5, 6, 7), (0, 2, 4, 6, 7)])
 def test_a_shard_most_of_whose_samples_are_broken_ends_the_run(broken, tmp_path):
     members = [one for i in range(9) for one in sample(i)]
     for i in broken:
@@ -110,11 +110,12 @@ def test_a_shard_most_of_whose_samples_are_broken_ends_the_run(broken, tmp_path)
 
 
 def test_a_picture_too_large_is_broken_and_no_warning(tmp_path, capfd):
-    bomb = gray(0, (10_001, 10_000), mode="1")
-    shards = opened(write(tmp_path / "a.tar", [("0.png", bomb), ("0.txt", b"x"), *sample(1), *sample(2), *sample(3)]))
+    bomb = gray(0, (1001, 1000), mode="1")
+    members = [("0.png", bomb), ("0.txt", b"x"), *sample(1), *sample(2), *sample(3)]
+    shards = opened(write(tmp_path / "a.tar", members), max_pixels=1_000_000)
     with reading(shards, points=3) as reader:
         reader.batch(0)
-        assert reader.skipped == ("a.tar: 0: the image has 10,001 x 10,000 pixels, more than 100 million",)
+        assert reader.skipped == ("a.tar: 0: it has 1,001 x 1,000 pixels, more than 1,000,000",)
     assert capfd.readouterr().err == ""
 
 

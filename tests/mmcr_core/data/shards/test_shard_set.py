@@ -9,7 +9,7 @@ import pytest
 from mmcr_core.data.image_set import ContentChanged, DatasetError
 from mmcr_core.data.shards import metadata, urls
 from mmcr_core.data.shards.loader import heldout
-from tests.mmcr_core.data.shards.shard_data import opened, reading, sample, served, write, write_set
+from tests.mmcr_core.data.shards.shard_data import gray, opened, reading, sample, served, write, write_set
 from tests.mmcr_core.data.shards.shard_tokens import text_of
 
 
@@ -55,7 +55,10 @@ def test_a_set_that_cannot_be_kept_is_read_each_time(tmp_path, monkeypatch):
 def test_keys_that_come_again_are_named_and_the_first_is_kept(tmp_path):
     file = write(tmp_path / "a.tar", [*sample(1, "k"), *sample(2, "k"), *sample(3), *sample(4)])
     shards = opened(file)
-    assert shards.remarks == ("a.tar has keys again, of which the first is kept: k",)
+    assert shards.remarks == (
+        f"shards {file}: 6 of 8 members are used; left out: 2 that come again with a key and kind of an earlier one "
+        f"(a.tar: k.png, a.tar: k.txt)",
+    )
     with reading(shards, points=2) as reader:
         _, tokens = reader.batch(0)
     assert {text_of(one[0]) for one in tokens} == {"n 1", "n 3"}
@@ -158,3 +161,40 @@ def test_a_server_that_fails_at_first_is_asked_again(tmp_path, monkeypatch):
     with served(write_set(tmp_path / "s", [6]), etags=True, failures=4) as url:  # each time by two requests
         assert opened(f"{url}/00000.tar").train == 5
     assert waited == [1, 2]
+
+
+def test_what_is_no_part_of_a_sample_is_counted_over_all_shards(tmp_path):
+    members = {
+        "0": [*sample(1), *sample(2), ("x.v1.jpg", b"x")],
+        "1": [*sample(3), ("y.v1.jpg", b"x"), ("3.cls", b"7")],
+    }
+    for name, content in members.items():
+        write(tmp_path / f"{name}.tar", content)
+    assert opened(tmp_path).remarks == (
+        f"shards {tmp_path}: 6 of 9 members are used; left out: "
+        "2 images with a dot in the key, which ends at the first one (0.tar: x.v1.jpg, 1.tar: y.v1.jpg); "
+        "1 with suffix '.cls', which is not read (1.tar: 3.cls)",
+    )
+
+
+@pytest.mark.parametrize(
+    ("members", "decoding"),
+    [
+        (sample(1), None),
+        ([("1.GIF", gray(3, kind="GIF")), ("1.txt", b"a")], 2),
+        ([("1.bmp", gray(3, kind="BMP")), ("1.txt", b"a")], 2),
+        ([("1.png", gray(3)), ("1.json", b'\xef\xbb\xbf{"caption": "a"}')], 2),
+        ([("1.png", gray(3)), ("1.json", b'{"caption": "a"}')], None),
+        ([("caf\u00e9.png", gray(3)), ("cafe\u0301.txt", b"a")], 2),
+    ],
+)
+def test_samples_that_were_not_read_before_are_read_and_change_what_a_run_is(members, decoding, tmp_path):
+    shards = opened(write(tmp_path / "a.tar", [*sample(7), *sample(8), *members]))
+    assert (shards.train + shards.heldout, shards.remarks, shards.decoding) == (3, (), decoding)
+
+
+def test_captions_under_another_key_are_refused_with_the_keys_there_are(tmp_path):
+    members = [one for i in range(3) for one in ((f"{i}.png", gray(i)), (f"{i}.json", b'{"text": "a", "url": 1}'))]
+    says = r'a.tar begins with 3 samples of which none can be used; .* 0: its .json has no "caption"; its keys are text'
+    with pytest.raises(DatasetError, match=says):
+        opened(write(tmp_path / "a.tar", members))

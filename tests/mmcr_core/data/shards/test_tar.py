@@ -85,7 +85,13 @@ def test_the_checksum_sees_a_picture_of_equal_size_and_ignores_where_the_file_li
 def test_keys_end_at_the_first_dot_and_case_of_suffixes_does_not_matter(tmp_path):
     members = [("a.b.png", b"1"), ("c.JPG", b"2"), ("c.Txt", b"3"), ("._d.jpg", b"4"), ("d.cls", b"5"), ("e.txt", b"6")]
     found = index(walked(write(tmp_path / "a.tar", members)).members)
-    assert (found.keys, found.pairs) == (("c",), 1)
+    assert (found.keys, found.captioned.tolist()) == (("c",), [True])
+    assert {reason: some.number for reason, some in found.left_out.items()} == {
+        "images with a dot in the key, which ends at the first one": 1,
+        "whose name begins with a dot": 1,
+        "with suffix '.cls', which is not read": 1,
+        "captions without an image of the same key": 1,
+    }
 
 
 def test_samples_before_a_cut_are_used_and_the_cut_is_named(tmp_path):
@@ -111,3 +117,20 @@ def test_a_tar_without_its_end_blocks_is_whole(tmp_path):
     last = walked(file).members[-1]
     file.write_bytes(file.read_bytes()[: last.offset + 512])
     assert opened(file).remarks == ()
+
+
+def test_tars_written_one_after_another_are_all_read(tmp_path):
+    parts = [write(tmp_path / f"{name}.part", sample(number)).read_bytes() for number, name in enumerate("abc")]
+    (tmp_path / "a.tar").write_bytes(b"".join(parts))
+    assert sorted(content_of(tmp_path / "a.tar")) == sorted(name for i in range(3) for name, _ in sample(i))
+    assert opened(tmp_path / "a.tar").remarks == ("a.tar is 3 tars in one file, all of which are read",)
+    (tmp_path / "b.tar").write_bytes(parts[0] + parts[1] + b"garbage" * 100)
+    assert opened(tmp_path / "b.tar").remarks[1] == "b.tar ends with 700 bytes that are no tar and are not read"
+
+
+def test_empty_blocks_behind_the_end_are_neither_members_nor_unread(tmp_path):
+    file = write(tmp_path / "a.tar", sample(1))
+    once = walked(file)
+    file.write_bytes(file.read_bytes()[: -5 * 512])
+    shorter = walked(file)
+    assert once.members == shorter.members and once.archives == shorter.archives == 1 and once.unread == 0
