@@ -109,7 +109,7 @@ def rejection_reasons(
 ) -> Failures:
     """All checks that a fit fails.
 
-    Args: residuals: independent ones, in order of x; parameters: of the law; bend: see `bend_test`; decades: that x
+    Args: residuals: independent ones, in order of x; parameters: of the law; bend: see `curvature_p_value`; decades: that x
         spans; alpha, draws: the exponent and its bootstrap replicates; aicc, constant: of the law, and of a constant;
         scatter: reduced chi-square of the residuals (NaN where their noise is not known).
     """
@@ -142,7 +142,7 @@ def _of_exponent(alpha: float, low: float, high: float) -> Failures:
     return failed
 
 
-def bend_test(residuals: Array, derivatives: Array, bend: Array, used: int) -> float:
+def curvature_p_value(residuals: Array, derivatives: Array, bend: Array, used: int) -> float:
     """Probability (t-test) of as large a part of `bend` in independent residuals, (n,), beside what the law's
     `derivatives`, (n, parameters), can follow, `used` parameters in all; 1 for a part smaller than the residuals left.
 

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from analysis.fitting.blas_threads import on_one_thread
-from analysis.fitting.diagnostics import FailedCheck, Failures, bend_test, message, reason_of, rejection_reasons
+from analysis.fitting.diagnostics import FailedCheck, Failures, curvature_p_value, message, reason_of, rejection_reasons
 from analysis.fitting.functional_forms import log_irreducible, offset_law
 from analysis.fitting.huber_regression import HUBER, Array, huber_fits, information_criterion, percentiles
 from analysis.fitting.power_law import PowerLawFit, difference
@@ -129,7 +129,7 @@ def fit_power_law(
     lines = 2 * (int(labels.max()) + 1) if several else 0  # parameters of the runs' own lines
     scatter = _reduced(within, max(free, lines), known)
     derivatives = law(best[None])[1][0][:, [low[i] < high[i] for i in range(4)]]
-    bend = bend_test(
+    bend = curvature_p_value(
         within,
         np.stack([apart(column) for column in derivatives.T], axis=1),
         apart((np.log(x[:kept]) - center) ** 2),

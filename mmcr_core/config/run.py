@@ -159,7 +159,7 @@ class RunSpec:
         require(self.K >= 1, "K", "must be 1 or more")
         channels = 1 if self.dataset.name in ONE_CHANNEL else 3  # whatever a user's own images have, they become RGB
         seen, name = len(self.views.mean), self.dataset.name
-        differ = f"has mean and std for {seen} channels; images of dataset '{name}' have {channels}"
+        differ = f"has mean and std for {seen} channels; dataset '{name}' has {channels}"
         require(seen == channels, "views", differ)
         least = self.objective.least_views
         require(least <= self.K, "K", f"must be {least} or more: '{self.objective.name}' compares views of an image")

@@ -16,7 +16,7 @@ KINDS = {bool: "true or false", int: "a number", float: "a number", dict: "a map
 
 
 class NoCaption(ValueError):
-    """What stands in place of a caption, in words: "its caption is a number, not text"."""
+    """What stands in place of a caption, such as "its caption is a number, not text"."""
 
 
 def captions_of(value: Any) -> tuple[str, ...]:

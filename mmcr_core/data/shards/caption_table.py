@@ -119,7 +119,7 @@ def _swallowed(within: list[str], columns: int, places: list[int]) -> str | None
 
 
 def _of_json_lines(table: Path, columns: tuple[str, str]) -> Iterator[Row]:
-    seen: set[str] = set()
+    keys: set[str] = set()
     with table.open(encoding="utf-8-sig") as stream:
         for number, line in enumerate(stream, 1):
             if not line.strip():
@@ -129,13 +129,13 @@ def _of_json_lines(table: Path, columns: tuple[str, str]) -> Iterator[Row]:
             except (ValueError, RecursionError):
                 row = None
             if isinstance(row, dict):
-                seen |= row.keys()
+                keys |= row.keys()
                 yield f"line {number}", row.get(columns[0]), row.get(columns[1])
-            elif not seen:
+            elif not keys:
                 raise TableError(f"{table}: line {number} is not a JSON object; {READABLE}")
             else:
                 yield f"line {number}", Unusable("it is not a JSON object"), None
-    _require(table, columns, sorted(seen))
+    _require(table, columns, sorted(keys))
 
 
 def _of_parquet(table: Path, columns: tuple[str, str]) -> Iterator[Row]:

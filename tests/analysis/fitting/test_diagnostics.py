@@ -12,8 +12,8 @@ from analysis.fitting.diagnostics import (
     MESSAGES,
     UNABLE,
     FailedCheck,
-    bend_test,
     check_sets,
+    curvature_p_value,
     rejection_reasons,
     runs_test,
     speaks_against,
@@ -90,10 +90,10 @@ def test_a_bend_of_the_size_of_the_residuals_is_found_at_any_number_of_points(po
 def test_noise_rarely_looks_like_a_bend_and_a_law_is_not_asked_of_what_it_can_follow():
     rng, u = np.random.default_rng(0), np.linspace(-1, 1, 8)
     line = np.stack([np.ones(8), u], axis=1)
-    values = [bend_test(rng.standard_normal(8), line, u**2, 2) for _ in range(2000)]
+    values = [curvature_p_value(rng.standard_normal(8), line, u**2, 2) for _ in range(2000)]
     assert 0.002 < np.mean(np.array(values) < 0.01) < 0.02
-    assert bend_test(u**2, np.stack([np.ones(8), u, u**2], axis=1), u**2, 3) == 1.0
-    assert bend_test(u**2, line, u**2, 7) == 1.0  # no point is left to tell noise by
+    assert curvature_p_value(u**2, np.stack([np.ones(8), u, u**2], axis=1), u**2, 3) == 1.0
+    assert curvature_p_value(u**2, line, u**2, 7) == 1.0  # no point is left to tell noise by
 
 
 def test_more_parameters_need_more_points():

@@ -15,10 +15,11 @@ from hypothesis import strategies as st
 
 from mmcr_core.config.defaults import VIEW_RECIPES
 from mmcr_core.config.run import EvaluateSpec, RunSpec
-from mmcr_core.config.run_id import canonical_json, identity, run_id
+from mmcr_core.config.run_id import canonical_json, identity, run_id, spec_to_json
 from sweeps.config.grid_file import GridError, load_grid
 from sweeps.config.spec_serialization import spec_from_json
 from tests.conftest import REPOSITORY
+from tests.mmcr_core.data.custom_data import encoded
 
 GRIDS = REPOSITORY / "sweeps" / "grids"
 
@@ -158,8 +159,8 @@ def test_the_order_of_keys_does_not_change_an_id(tmp_path_factory, lines):
     assert ids(load(folder, "\n".join(line.strip() for line in lines))) == ids(load(folder, BASE))
 
 
-def parquet(path, content=b"x"):
-    pq.write_table(pa.table({"image": [content] * 20}), path)
+def parquet(path, seed=0, size=(12, 12)):
+    pq.write_table(pa.table({"image": [encoded(size, "L", seed=seed)] * 20}), path)
     return f"dataset: {{name: parquet, path: {path}}}"
 
 
@@ -169,7 +170,7 @@ def test_own_data_is_identified_by_content(tmp_path):
 
     first = id_of(parquet(tmp_path / "a.parquet"))
     assert id_of(parquet(tmp_path / "b.parquet")) == first
-    assert id_of(parquet(tmp_path / "a.parquet", b"other")) != first
+    assert id_of(parquet(tmp_path / "a.parquet", seed=1)) != first
 
 
 @pytest.mark.parametrize(
@@ -183,6 +184,27 @@ def test_labels_of_no_use_are_refused_when_the_grid_is_read(labels, says, tmp_pa
     pq.write_table(pa.table({"image": [b"x"] * 20, "label": labels}), tmp_path / "a.parquet")
     with pytest.raises(GridError, match=says):
         load(tmp_path, BASE.replace("dataset: digits", f"dataset: {{name: parquet, path: {tmp_path}/a.parquet}}"))
+
+
+def test_images_are_of_three_channels_whatever_they_were(tmp_path):
+    line = parquet(tmp_path / "a.parquet")
+    with pytest.raises(GridError, match="views: has mean and std for 1 channels; dataset 'parquet' has 3"):
+        load(tmp_path, BASE.replace("dataset: digits", f"{line}\n    views: digits"))
+
+
+def test_data_of_which_the_first_images_cannot_be_used_is_refused_with_what_was_seen(tmp_path):
+    pq.write_table(pa.table({"image": [b"no picture"] * 20}), tmp_path / "a.parquet")
+    says = "3: dataset: .*a.parquet: none of its first 20 images can be used; the first is row 0: cannot identify image"
+    with pytest.raises(GridError, match=says):
+        load(tmp_path, BASE.replace("dataset: digits", f"dataset: {{name: parquet, path: {tmp_path}/a.parquet}}"))
+
+
+def test_images_that_are_read_otherwise_than_before_give_a_run_another_id_and_are_stored_so(tmp_path):
+    line = parquet(tmp_path / "a.parquet", size=(9, 80))
+    (cell,) = load(tmp_path, BASE.replace("dataset: digits", line)).cells
+    assert cell.dataset.decoding == 2
+    assert run_id(cell) != run_id(dataclasses.replace(cell, dataset=dataclasses.replace(cell.dataset, decoding=None)))
+    assert spec_from_json(spec_to_json(cell)) == cell
 
 
 def test_measures_and_fractions_are_one_value_and_no_axis(tmp_path):

@@ -9,6 +9,7 @@ import pytest
 from mmcr_core.config.run_id import run_id
 from mmcr_core.models.dual_encoder import TINY
 from sweeps.config.grid_file import GridError, load_grid
+from tests.mmcr_core.data.custom_data import encoded
 
 BASE = """name: pairs
 dataset: glyphs
@@ -61,7 +62,7 @@ def test_zero_shot_looks_at_another_set_with_files_beside_the_grid(load, tmp_pat
 
 
 def parquet(path, **columns):
-    pq.write_table(pa.table({"image": [b"x"] * 20, **columns}), path)
+    pq.write_table(pa.table({"image": [encoded()] * 20, **columns}), path)
 
 
 MISTAKES = {
