@@ -109,7 +109,7 @@ def rejection_reasons(
 ) -> Failures:
     """All checks that a fit fails.
 
-    Args: residuals: independent ones, in order of x; parameters: of the law; bend: see `curvature_p_value`; decades: that x
+    Args: residuals: independent ones, in order of x; parameters: of the law; bend: `curvature_p_value`; decades: that x
         spans; alpha, draws: the exponent and its bootstrap replicates; aicc, constant: of the law, and of a constant;
         scatter: reduced chi-square of the residuals (NaN where their noise is not known).
     """
