@@ -88,7 +88,7 @@ def require_texts(evaluate: EvaluateSpec) -> None:
 
 def _lines(key: str, path: str) -> list[str]:
     try:
-        lines = Path(path).read_text(encoding="utf-8").splitlines()
+        lines = Path(path).read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
         problem = f"file {path} cannot be read ({reason}); write one line for each"

@@ -93,3 +93,8 @@ def test_files_of_no_use_are_refused(classes, templates, key, says, tmp_path):
     with pytest.raises(SpecError, match=says) as raised:
         texts(spec, ())
     assert raised.value.key == f"evaluate.zero_shot.{key}"
+
+
+def test_a_file_of_names_may_begin_with_a_byte_order_mark_and_end_its_lines_as_windows_does(tmp_path):
+    (tmp_path / "names").write_bytes("cat\r\ndög\r\n".encode("utf-8-sig"))
+    assert texts(ZeroShotSpec(DatasetSpec("digits"), str(tmp_path / "names")), ())[0] == ["cat", "dög"]

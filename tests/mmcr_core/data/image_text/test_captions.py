@@ -1,10 +1,11 @@
 """Which captions of a pair a step has."""
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mmcr_core.data.image_text.captions import TokenTable, drawn_captions, texts_of
+from mmcr_core.data.image_text.captions import NoCaption, TokenTable, captions_of, drawn_captions, texts_of
 
 
 def letters(texts):
@@ -36,3 +37,25 @@ def test_one_caption_each_is_told_as_it_is():
     table = TokenTable((("a",), ("b",), ("c",)), letters)
     assert table.drawn(np.array([2, 0]), 1, np.random.default_rng(0))[:, 0, 0].tolist() == [ord("c"), ord("a")]
     assert texts_of([("a", "b"), ("c",)], 2) == ["a", "b", "c", "c"]
+
+
+@pytest.mark.parametrize(
+    ("value", "says"),
+    [
+        (None, "it has no caption"),
+        ([], "its caption is empty"),
+        ([" ", None], "its caption is empty"),
+        (3, "its caption is a number, not text"),
+        (True, "its caption is true or false, not text"),
+        (["a", {"b": 1}], "its caption is a mapping, not text"),
+    ],
+)
+def test_what_is_no_caption_is_said(value, says):
+    with pytest.raises(NoCaption, match=f"^{says}$"):
+        captions_of(value)
+
+
+def test_a_caption_is_a_text_or_a_list_of_texts():
+    assert captions_of(" a ") == ("a",)
+    assert captions_of(["a", "", None, "\ufeffb "]) == ("a", "b")
+    assert captions_of("x" * 3000) == ("x" * 2000,)
