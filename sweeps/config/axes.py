@@ -40,6 +40,9 @@ def varying_keys(runs: list[Keys]) -> list[str]:
 
 
 def _varies(key: str, runs: list[Keys]) -> bool:
+    first = runs[0].get(key)
+    if all((value := run.get(key)) == first and type(value) is type(first) for run in runs):
+        return False
     part, _, option = key.partition(".")
     values: dict[Any, set[str]] = {}
     for run in runs:

@@ -110,16 +110,21 @@ def remarks(cells: tuple[RunSpec, ...]) -> list[str]:
 def todo(sweep: Sweep) -> PendingCells:
     """What is left to do, after damaged rows were quarantined and runs of other sweeps reused."""
     store = sweep.store
-    for damaged in store.quarantine_damaged_runs():
+    snapshot = store.snapshot()
+    rows = snapshot.rows("status", "steps", "error")
+    for damaged in map(store.quarantine, snapshot.damaged):
         print(f"{damaged} is damaged and was quarantined; its cell is run again", file=sys.stderr)
-    taken = import_finished_runs(store, [run_id(cell) for cell in sweep.cells])
-    rows = {row["run_id"]: row for row in store.rows()}
+    ids = {cell: run_id(cell) for cell in sweep.cells}
+    taken = import_finished_runs(store, set(ids.values()) - set(rows))
+    if taken:
+        snapshot = store.snapshot()
+        rows = snapshot.rows("status", "steps", "error")
     cells: list[RunSpec] = []
     again, diverged = 0, dict[str, Ending]()
     lost: set[str] = set()
     too_late: set[str] = set()
     for cell in sweep.cells:
-        key = run_id(cell)
+        key = ids[cell]
         row = rows.get(key)
         status = row["status"] if row else None
         if row is None or status not in (RunStatus.FINISHED, RunStatus.DIVERGED):
@@ -129,14 +134,14 @@ def todo(sweep: Sweep) -> PendingCells:
                 cells.append(cell)
             else:
                 diverged[key] = Ending.of_row(row)
-        elif missing := missing_measures(store, cell, row["steps"]):
-            gone = {step for step in missing if not can_be_measured(store, key, step, row["steps"])}
+        elif missing := missing_measures(snapshot, cell, row["steps"]):
+            gone = {step for step in missing if not can_be_measured(snapshot, key, step, row["steps"])}
             if gone != set(missing):
                 cells.append(cell)
                 again += 1
             for step in gone:
                 (lost if step == row["steps"] else too_late).update(missing[step])
-    unfinished = [cell for cell in cells if rows.get(run_id(cell), {}).get("status") != RunStatus.FINISHED]
+    unfinished = [cell for cell in cells if rows.get(ids[cell], {}).get("status") != RunStatus.FINISHED]
     continues = runs_to_continue(store, unfinished)
     done = len(sweep.cells) - len(cells) - len(diverged)
     note = f"{len(sweep.cells)} cells: {done} have finished already, {len(cells)} to run"
