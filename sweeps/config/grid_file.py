@@ -17,11 +17,12 @@ from typing import Any, get_origin, get_type_hints
 from pydantic import ValidationError
 
 from mmcr_core import custom_imports
-from mmcr_core.config.run import RunSpec, SpecError
+from mmcr_core.config.run import DatasetSpec, RunSpec, SpecError
 from mmcr_core.config.run_id import run_id
 from mmcr_core.data import registry
 from sweeps.cli.errors import UserError
 from sweeps.config.custom_components import require_zero_shot, with_sources
+from sweeps.config.once import Once
 from sweeps.config.run_sections import MODELS, read_part, read_run, spelled_out
 from sweeps.config.settings import GridSettings
 from sweeps.config.validation_errors import line_of, located, unknown_key
@@ -90,10 +91,11 @@ def _grid(document: Marked, text: str) -> GridSpec:
     settings = _settings({key: top[key] for key in GridSettings.model_fields if key in top})
     sweep = Marked({key: marked for key, marked in top.items() if key in _RUN_KEYS}, 1)
     cells: dict[str, RunSpec] = {}
-    digests: dict[tuple[str, str | None], str | None] = {}
+    once = Once()
     for mapping, lines in expand(sweep, (), _is_tuple):
-        spec = _with_sources(_identified(_run_spec(mapping, lines), lines, digests), lines)
-        _zero_shot_checked(spec, lines)
+        spec = _identified(_run_spec(mapping, lines, once), lines, once)
+        spec = _with_sources(spec, lines, once)
+        once(_zero_shot_checked, (spec.evaluate,), lambda spec=spec, lines=lines: _zero_shot_checked(spec, lines))  # type: ignore[misc]
         key = run_id(spec)
         if key in cells:
             problem = f"two cells are the same run (P={spec.P}, D={spec.D}, K={spec.K}, seed={spec.seed})"
@@ -123,8 +125,10 @@ def _settings(marked: dict[str, Marked]) -> GridSettings:
     raise AssertionError("expand yields at least one choice")
 
 
-def _run_spec(mapping: dict[str, Any], lines: Lines) -> RunSpec:
-    parts = {key: _part(key, value, lines) if key in MODELS else value for key, value in mapping.items()}
+def _run_spec(mapping: dict[str, Any], lines: Lines, once: Once) -> RunSpec:
+    parts = dict(mapping)
+    for key in MODELS.keys() & mapping.keys():  # a choice among the values of a part is one object in all its cells
+        parts[key] = once(_part, (key, mapping[key]), lambda key=key: _part(key, mapping[key], lines))  # type: ignore[misc]
     try:
         return read_run(parts)
     except ValidationError as error:
@@ -145,21 +149,27 @@ def _part(key: str, value: Any, lines: Lines) -> Any:
         raise located(error, keys, lines, model, (key,)) from error
 
 
-def _identified(spec: RunSpec, lines: Lines, digests: dict[tuple[str, str | None], str | None]) -> RunSpec:
-    """Content digest filled in, and the data set large enough for P and the budget."""
-    dataset = spec.dataset
+def _found(dataset: DatasetSpec, lines: Lines, once: Once) -> tuple[DatasetSpec, int, int]:
+    """A data set with its content digest filled in, and how many images it has to train on and held out."""
     to_path = line_of(lines, ("dataset", "path") if dataset.by_content else ("dataset",))
     try:
         images, heldout = registry.count(dataset)
         if dataset.by_content:
-            place = (dataset.name, dataset.path)
-            if place not in digests:
-                if dataset.samples is None:
-                    registry.require_present(dataset)
-                digests[place] = registry.content_digest(dataset)
-            spec = replace(spec, dataset=replace(dataset, digest=digests[place]))
+            if dataset.samples is None:
+                once(registry.require_present, (dataset.name, dataset.path), lambda: registry.require_present(dataset))
+            digest = once(_found, (dataset.name, dataset.path), lambda: registry.content_digest(dataset))
+            dataset = replace(dataset, digest=digest)
     except (registry.DatasetError, OSError) as error:
         raise YamlError(to_path, f"dataset: {error}") from error
+    return dataset, images, heldout
+
+
+def _identified(spec: RunSpec, lines: Lines, once: Once) -> RunSpec:
+    """Content digest filled in, and the data set large enough for P and the budget."""
+    given = spec.dataset
+    dataset, images, heldout = once(_identified, (given,), lambda: _found(given, lines, once))
+    if dataset is not given:
+        spec = replace(spec, dataset=dataset)
     held = f" ({heldout} of {images + heldout} are held out)" if (dataset.name, "train") == ("digits", "train") else ""
     held = held or (f" ({heldout} more are held out)" if dataset.by_content else "")
     if dataset.limit is not None and dataset.limit > images:
@@ -191,9 +201,9 @@ def _identified(spec: RunSpec, lines: Lines, digests: dict[tuple[str, str | None
     return spec
 
 
-def _with_sources(spec: RunSpec, lines: Lines) -> RunSpec:
+def _with_sources(spec: RunSpec, lines: Lines, once: Once) -> RunSpec:
     try:
-        return with_sources(spec)
+        return with_sources(spec, once)
     except SpecError as error:
         raise YamlError(line_of(lines, tuple(error.key.split("."))), f"{error.key}: {error}") from error
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from collections.abc import Hashable
+from dataclasses import dataclass, fields, is_dataclass, replace
 from math import floor
 
 import psutil
@@ -71,8 +72,21 @@ def plan(
     """Cells with their costs, the most expensive first. `grid_cells`: how many the whole grid has, so that a
     cell which is launched again by itself gets the cores, and so the floating-point sums, that it had before;
     `compile`: whether the views are compiled, as a grid says it."""
-    cells = [_cell(spec, resources, machine, grid_cells or len(specs), compile) for spec in specs]
+    costs: dict[Hashable, Cell] = {}
+    cells = []
+    for spec in specs:
+        shape = _shape(spec)
+        if shape not in costs:
+            costs[shape] = _cell(spec, resources, machine, grid_cells or len(specs), compile)
+        cells.append(replace(costs[shape], spec=spec, run_id=run_id(spec)))
     return sorted(cells, key=lambda cell: -cell.seconds)
+
+
+def _shape(spec: RunSpec) -> Hashable:
+    """What the cost of a cell follows from: its parts, which cells of a grid share, and its numbers but for the
+    seed."""
+    parts = ((one.name, getattr(spec, one.name)) for one in fields(spec) if one.name != "seed")
+    return tuple(id(part) if is_dataclass(part) else part for _, part in parts)
 
 
 def too_large(cells: list[Cell], machine: Machine) -> list[Cell]:

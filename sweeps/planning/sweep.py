@@ -114,8 +114,8 @@ def todo(sweep: Sweep) -> PendingCells:
     rows = snapshot.rows("status", "steps", "error")
     for damaged in map(store.quarantine, snapshot.damaged):
         print(f"{damaged} is damaged and was quarantined; its cell is run again", file=sys.stderr)
-    ids = {cell: run_id(cell) for cell in sweep.cells}
-    taken = import_finished_runs(store, set(ids.values()) - set(rows))
+
+    taken = import_finished_runs(store, {run_id(cell) for cell in sweep.cells} - set(rows))
     if taken:
         snapshot = store.snapshot()
         rows = snapshot.rows("status", "steps", "error")
@@ -124,7 +124,7 @@ def todo(sweep: Sweep) -> PendingCells:
     lost: set[str] = set()
     too_late: set[str] = set()
     for cell in sweep.cells:
-        key = ids[cell]
+        key = run_id(cell)
         row = rows.get(key)
         status = row["status"] if row else None
         if row is None or status not in (RunStatus.FINISHED, RunStatus.DIVERGED):
@@ -141,7 +141,7 @@ def todo(sweep: Sweep) -> PendingCells:
                 again += 1
             for step in gone:
                 (lost if step == row["steps"] else too_late).update(missing[step])
-    unfinished = [cell for cell in cells if rows.get(ids[cell], {}).get("status") != RunStatus.FINISHED]
+    unfinished = [cell for cell in cells if rows.get(run_id(cell), {}).get("status") != RunStatus.FINISHED]
     continues = runs_to_continue(store, unfinished)
     done = len(sweep.cells) - len(cells) - len(diverged)
     note = f"{len(sweep.cells)} cells: {done} have finished already, {len(cells)} to run"
