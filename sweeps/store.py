@@ -35,7 +35,8 @@ def check(
     for finding in findings:
         print(f"{finding.file}: {finding.problem}; {finding.remedy}")
     wrong = sum(finding.wrong for finding in findings)
-    print(f"{len(store.statuses())} runs checked, {wrong} problems")
+    listing = store.snapshot().listing
+    print(f"{len({*listing.rows, *listing.packed_at('runs')})} runs checked, {wrong} problems")
     raise typer.Exit(1 if wrong else 0)
 
 

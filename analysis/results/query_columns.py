@@ -21,7 +21,7 @@ def columns_needed(query: str, tables: Mapping[str, Sequence[str]]) -> dict[str,
     if tree is None:
         return {table: list(columns) for table, columns in tables.items()}
     nodes = list(_nodes(tree))
-    words = {text.lower() for node in nodes for text in _texts(node)}
+    texts = {text.lower() for node in nodes for text in _texts(node)}
     names = [node.get(key) for node in nodes for key in ("table_name", "alias")]
     named = {name.lower() for name in names if isinstance(name, str)}
     rows = any(
@@ -31,9 +31,9 @@ def columns_needed(query: str, tables: Mapping[str, Sequence[str]]) -> dict[str,
         for node in nodes
     )
     return {
-        table: [name for name in columns if rows or name.lower() in words]
+        table: [name for name in columns if rows or name.lower() in texts]
         for table, columns in tables.items()
-        if table.lower() in words
+        if table.lower() in texts
     }
 
 

@@ -212,7 +212,7 @@ class Results:
             return None
         if needed is not None and table in SCHEMAS:  # `run_id` so that there is one
             columns = pa.schema([field for field in columns if field.name in ("run_id", *needed)])
-        parts = [folder.dataset(table, columns) for folder in self._folders if folder.holds(table)]
+        parts = [folder.dataset(table, columns) for folder in self._folders if table == "runs" or folder.holds(table)]
         if not parts:  # sweeps that have not reached their first chunk
             return pds.dataset(columns.empty_table())
         return parts[0] if len(parts) == 1 else pds.UnionDataset(columns, parts)

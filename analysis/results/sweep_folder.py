@@ -23,7 +23,7 @@ from sweeps.storage.snapshot import read_small, read_trajectories
 WRITTEN = {"fits": "plot_scaling.py", "peaks": "plot_double_descent.py", "joint_law": "plot_grid_law.py"}  # and by what
 TABLES = (*SCHEMAS, *WRITTEN)
 PARQUET = pds.ParquetFileFormat()
-ATTEMPTS = 3  # to read a store that changes or has damaged files
+ATTEMPTS = 10  # to read a store that changes or has damaged files
 
 
 class SweepFolder:
@@ -186,8 +186,9 @@ class SweepFolder:
 
     def leave_out_unreadable(self) -> bool:
         """Name damaged files and read on without them. Whether there is now anything else to try."""
-        known, gone = len(self._damaged), False
+        known, before = len(self._damaged), self._every_file()
         self.refresh()
+        gone = self._every_file() != before
         for table in TABLES:
             packed = [] if table in WRITTEN else [file.path for file in self._packed(table)]
             for file in [*self._small(table), *packed]:
@@ -198,6 +199,10 @@ class SweepFolder:
                 except (pa.ArrowException, OSError):
                     self._leave_out(file)
         return gone or len(self._damaged) > known
+
+    def _every_file(self) -> list[Path]:
+        small = [file for table in SCHEMAS for file in self._small(table)]
+        return small + [file.path for table in SCHEMAS for file in self._packed(table)]
 
     def _where(self, file: Path) -> tuple[str, pafs.FileSystem]:
         return self._paths([file])[0], self._file_system()

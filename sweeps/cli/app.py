@@ -7,6 +7,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import functools
+import gc
 import inspect
 import logging
 import os
@@ -39,6 +40,7 @@ def guarded(command: Command) -> Command:
 
     @functools.wraps(command)
     def wrapped(*arguments: Any, verbose: bool = False, **options: Any) -> Any:
+        gc.set_threshold(50_000)  # ten thousand cells make many small objects and hardly any cycles
         try:
             with _logged() if verbose else contextlib.nullcontext():
                 return command(*arguments, **options)

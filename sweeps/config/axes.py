@@ -17,9 +17,13 @@ HIDDEN = (*PAPER, "encoder.architecture")  # follows from encoder.config
 
 def keys_of(spec: RunSpec) -> Keys:
     """Dotted key -> value of all that a run is made of, `run_id` too; `encoder` is short for `encoder.name`."""
+    return {"run_id": run_id(spec), **grid_keys(spec)}
+
+
+def grid_keys(spec: RunSpec) -> Keys:
+    """The same without `run_id`."""
     parts = {one.name: getattr(spec, one.name) for one in fields(spec)}
-    short = {key: part.name for key, part in parts.items() if hasattr(part, "name")}
-    return {"run_id": run_id(spec), **_flat_spec(spec), **short}
+    return _flat_spec(spec) | {key: part.name for key, part in parts.items() if hasattr(part, "name")}
 
 
 def _flat_spec(spec: RunSpec) -> Keys:

@@ -79,6 +79,7 @@ def compact(store: Store, track: Track = iter) -> Compacted:
         packed -= _pack_table(store, snapshot, "measures", packed)
         packed -= _pack_table(store, snapshot, "runs", packed)
         files = _small_files(snapshot, packed)
+        remove_files(listing.passed_over(packed))  # before those that they would stand for
         gone = [file for file, stamp in _stamps(files).items() if stamps.get(file) == stamp]
         for later in (False, True):  # chunks without the first of their run win over nothing
             remove_files([file for file in gone if _is_later(file) == later])
@@ -96,7 +97,7 @@ def forget_packed(store: Store, runs: Iterable[str]) -> None:
             if gone & set(file.runs):
                 table = file.read()
                 kept = table.filter(pc.invert(pc.is_in(table["run_id"], pa.array(sorted(gone)))))
-                _write(store, "runs", kept, {file.path.name})
+                write_packed(store, "runs", kept, {file.path.name})
                 file.path.unlink()
 
 
@@ -133,11 +134,11 @@ def _pack_trajectories(store: Store, snapshot: Snapshot, runs: Sequence[str], tr
         held.append(table)
         count += len(table)
         if count >= STEPS_TOGETHER and run != wanted[-1]:
-            _write(store, "trajectories", pa.concat_tables(held))
+            write_packed(store, "trajectories", pa.concat_tables(held))
             held, count = [], 0
     if held or again:
         table = pa.concat_tables(held or [TRAJECTORY_SCHEMA.empty_table()])
-        _write(store, "trajectories", table, {file.path.name for file in again})
+        write_packed(store, "trajectories", table, {file.path.name for file in again})
     return bad
 
 
@@ -178,11 +179,12 @@ def _pack_table(store: Store, snapshot: Snapshot, name: str, runs: set[str]) -> 
     everything = pa.concat_tables(tables or [SCHEMAS[name].empty_table()])
     if name == "runs" and not (store.root / "runs" / MARKER).exists():
         _write_marker(store)
-    _write(store, name, everything, {file.path.name for file in old})
+    write_packed(store, name, everything, {file.path.name for file in old})
     return bad
 
 
-def _write(store: Store, name: str, table: pa.Table, replaces: set[str] | frozenset[str] = frozenset()) -> None:
+def write_packed(store: Store, name: str, table: pa.Table, replaces: set[str] | frozenset[str] = frozenset()) -> None:
+    """Write the packed file of these rows, in the place of others."""
     file, content = pack(name, table, replaces)
     write_atomically(store.root / "packed" / file, content)
 

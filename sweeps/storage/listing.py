@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -44,7 +44,18 @@ class Listing:
 
     @cached_property
     def _chunks(self) -> dict[str, list[Path]]:
-        return _by_run(visible_chunks(file for file in self._of_runs("trajectories") if is_chunk(file)))
+        return _by_run(visible_chunks(self._every_chunk))
+
+    @cached_property
+    def _every_chunk(self) -> list[Path]:
+        return [file for file in self._of_runs("trajectories") if is_chunk(file)]
+
+    def passed_over(self, runs: Set[str]) -> list[Path]:
+        """The chunks of these runs, and of all that are packed, that count no more."""
+        packed = self.packed_at("trajectories")
+        counting = set(self.files("trajectories"))
+        named = (file for file in self._every_chunk if file.parent.name in runs or file.parent.name in packed)
+        return [file for file in named if file not in counting]
 
     @cached_property
     def measures(self) -> dict[str, list[Path]]:

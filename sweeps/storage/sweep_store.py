@@ -116,6 +116,11 @@ class Store:
         packed = self._packed(table, run_id)
         return [row for _, rows in packed.tables({run_id}) for row in rows.to_pylist()] if packed else []
 
+    def packed_steps(self, run_id: str) -> int | None:
+        """How many steps are packed of a run's trajectory; None where none are."""
+        packed = self._packed("trajectories", run_id)
+        return packed.runs[run_id][1] if packed else None
+
     def _packed(self, table: str, run_id: str) -> PackedFile | None:
         """The packed file that holds a run's rows of a table; None where its row is not packed. Raises UserError where
         a packed file is damaged."""
