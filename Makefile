@@ -45,7 +45,7 @@ reference: $(RUN)
 
 # Every committed figure and table anew, from the committed stores: the same numbers.
 figures: $(RUN)
-	for sweep in $(REFERENCE)/digits $(wildcard $(REFERENCE)/cifar10); do \
+	for sweep in $(addprefix $(REFERENCE)/,digits cifar10 tiny-imagenet); do \
 		for command in plot_double_descent plot_scaling plot_grid_law report; do \
 			$(BIN)/python analysis/$$command.py $$sweep || exit 1; \
 		done; \

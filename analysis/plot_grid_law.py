@@ -15,7 +15,7 @@ from sweeps.cli.app import guarded, new_app
 from sweeps.cli.console import print_wrapped
 
 EXAMPLE = "Example: python analysis/plot_grid_law.py results/quickstart"
-SHOWN = ["variant", "floor", "offset", "aspect", "by_formula", "bic", "test_error", "test_coverage", "tested"]
+SHOWN = ["variant", "irreducible", "offset", "aspect", "by_formula", "bic", "test_error", "test_coverage", "tested"]
 app = new_app()
 
 

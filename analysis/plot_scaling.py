@@ -1,7 +1,7 @@
 """Percent error against compute: a panel for each P x D, a curve for each K, with fitted power laws.
 
 Two laws are drawn: the paper's pure power law A x^-alpha, and the one to quote, of the form that describes the sweep's
-cells best with few parameters; --floor and --offset draw another instead.
+cells best with few parameters; --irreducible and --offset draw another instead.
 
 Writes figures/scaling.{png,pdf}, figures/exponents.{png,pdf} and fits.parquet. `--law trajectory` fits the error
 along each run, `--law budget` the final errors of runs that differ in their budget.
@@ -20,7 +20,7 @@ from analysis.estimates.per_cell_fit import form_name
 from analysis.figures.scaling_figures import scaling_figures
 from sweeps.cli.app import guarded, new_app
 
-EXAMPLE = "Example: python analysis/plot_scaling.py results/quickstart --floor theory --axis steps"
+EXAMPLE = "Example: python analysis/plot_scaling.py results/quickstart --irreducible theory --axis steps"
 app = new_app()
 
 
@@ -53,7 +53,7 @@ def main(
     results: RESULTS,
     output: FIGURES = None,
     axis: Annotated[Axis, typer.Option(help="What is plotted as compute.")] = Axis.flops,
-    floor: Annotated[
+    irreducible: Annotated[
         Floor | None, typer.Option(help="Floor E of the laws that are drawn. Default: of the laws to quote.")
     ] = None,
     offset: Annotated[Offset | None, typer.Option(help="Their offset x0. Default: of the laws to quote.")] = None,
@@ -62,12 +62,16 @@ def main(
 ) -> None:
     """Fit y = E + A (x + x0)^(-alpha) for each cell and draw it."""
     analysis = analyze(results, best_over)
-    form = (floor.value if floor else "none", offset.value if offset else "none") if floor or offset else None
+    form = (
+        (irreducible.value if irreducible else "none", offset.value if offset else "none")
+        if irreducible or offset
+        else None
+    )
     paths = scaling_figures(analysis, output or analysis.results.root / "figures", axis.value, form, law.value)
     analysis.write_fits(law.value, axis.value)
     table = analysis.fits_of(law.value, axis.value)
-    drawn = table[(table["floor"] == form[0]) & (table["offset"] == form[1])] if form else table[table["chosen"]]
-    kinds = drawn[["floor", "offset"]].drop_duplicates().itertuples(index=False)
+    drawn = table[(table["irreducible"] == form[0]) & (table["offset"] == form[1])] if form else table[table["chosen"]]
+    kinds = drawn[["irreducible", "offset"]].drop_duplicates().itertuples(index=False)
     if drawn.empty:
         print("no law was fitted: no cell has points enough; fits.parquet says what each lacks")
     else:

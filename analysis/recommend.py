@@ -17,7 +17,7 @@ import typer
 
 from analysis.cli.command_options import BEST_OVER, FIGURES, RESULTS, analyze
 from analysis.cli.output_files import printable
-from analysis.cli.recommendation_text import FLOORS, readable, warnings
+from analysis.cli.recommendation_text import BASELINES, readable, warnings
 from analysis.cli.terminal_table import print_table
 from analysis.estimates.recommendation import Budget, priced_cells, recommend
 from analysis.figures.compute_frontier_figure import draw
@@ -62,7 +62,7 @@ def main(
     laws = analysis.forecasters
     cells = priced_cells(analysis.runs, laws)
     table = recommend(cells, laws, budget, rank.value)
-    remarks = [FLOORS]
+    remarks = [BASELINES]
     if budget.unit == "seconds":
         remarks.append(f"Speeds are those measured on: {'; '.join(sorted(set(cells['device'])))}.")
     remarks += [f"Warning: {text}" for text in warnings(table.head(top), laws, analysis.end_tests, budget, rank.value)]

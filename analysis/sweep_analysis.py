@@ -20,7 +20,7 @@ from analysis.comparisons import multimodal, objective_differences
 from analysis.estimates.error_component_changes import factor_changes
 from analysis.estimates.fit_data import Cell, Key, measured_cells, tail_errors
 from analysis.estimates.forecast import Backtest, Forecaster, backtest, forecaster
-from analysis.estimates.joint_scaling_law import GridForm, GridLaw, grid_laws, grid_points, law_table
+from analysis.estimates.joint_scaling_law import JointForm, JointLaw, grid_points, joint_laws, law_table
 from analysis.estimates.peak import finished_runs, peak_table
 from analysis.estimates.per_cell_fit import PURE, Fits, Form, chosen_form, fit_cell, fit_table, laws_by_seed
 from analysis.estimates.uniform_baseline import Level
@@ -32,8 +32,8 @@ from analysis.results.errors import ResultsError
 from analysis.results.results import Results
 from analysis.results.serialization import pack, unpack
 
-CLASSES = (PowerLawFit, JointFit, GridForm, GridLaw, Level, Cell, Forecaster, FailedCheck)  # that kept files hold
-JointLaws = dict[str, list[GridLaw]]
+CLASSES = (PowerLawFit, JointFit, JointForm, JointLaw, Level, Cell, Forecaster, FailedCheck)  # that kept files hold
+JointLaws = dict[str, list[JointLaw]]
 Track = Callable[[Sequence[Any], str], Iterable[Any]]
 T = TypeVar("T")
 
@@ -92,8 +92,8 @@ class SweepAnalysis:
         return self._table("fits", compute, law=law, axis=axis)
 
     def cell_fits(self, form: Form | None = None) -> Fits:
-        """The same as objects, by variant, P, D, K, floor and offset: those of the pure form and of the one that is
-        selected for each variant, or of `form`."""
+        """The same as objects, by variant, P, D, K, irreducible error and offset: those of the pure form and of the one
+        that is selected for each variant, or of `form`."""
         return self.cell_fits_of("trajectory", "flops", form)
 
     def _cell_fits_of(self, law: str, axis: str, form: Form | None = None) -> Fits:
@@ -160,7 +160,7 @@ class SweepAnalysis:
     def _joint(self) -> tuple[JointLaws, str]:
         def compute() -> tuple[JointLaws, str]:
             try:
-                return grid_laws(self.points), ""
+                return joint_laws(self.points), ""
             except ResultsError as error:
                 return {}, str(error)
 

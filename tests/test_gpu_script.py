@@ -18,6 +18,7 @@ from PIL import Image
 from mmcr_core.config.run_id import run_id
 from sweeps.config.grid_file import load_grid
 from sweeps.storage.sweep_store import Store
+from tests.benchmarks.gpu import __main__ as command
 from tests.benchmarks.gpu import results, rows, speed
 from tests.benchmarks.gpu.archive import write_archive
 from tests.benchmarks.gpu.checks import tasks as check_tasks
@@ -105,6 +106,25 @@ def test_sigterm_still_brings_archive_and_summary_home(tmp_path):
     assert "stopped by a signal" in (tmp_path / "summary.md").read_text() and "## Broke" in rest
     assert names_in(tmp_path / "store.tar") == []
     assert not of(rows.read(tmp_path / "rows.jsonl"), task="works")  # the next stage does not begin
+
+
+def test_a_command_that_continues_another_does_again_only_what_did_not_go_well(broken, tmp_path):
+    stage = Stage(FAKES, 0, REHEARSAL_SECONDS, ("works", "raises"))
+    Supervisor("cpu", 240, tmp_path, earlier=broken[0], stages=[stage], side_by_side=2).run()
+    found = rows.read(tmp_path / "rows.jsonl")
+    (kept,) = of(found, task="works", event="begun")
+    (again,) = of(found, task="raises", event="begun")
+    started = of(found, stage="command", device="cpu")[0]["time"]
+    assert kept["time"] < started <= again["time"]
+    assert not of(found, task="hangs")
+
+
+def test_code_that_was_packed_has_the_commit_it_was_packed_at(tmp_path, monkeypatch):
+    (tmp_path / "commit.txt").write_text(f"{'a' * 40} {command.code_digest()}\n")
+    monkeypatch.setattr(command, "CARRIED", tmp_path)
+    assert command.commit() == "a" * 40
+    (tmp_path / "commit.txt").write_text(f"{'a' * 40} of other code\n")
+    assert command.commit() != "a" * 40
 
 
 def test_torn_and_foreign_lines_are_passed_over(tmp_path):

@@ -28,11 +28,11 @@ EXAMPLES = {
         "ORDER BY hours DESC"
     ),
     "The selected model of each cell (after plot_scaling.py)": (
-        'SELECT P, D, K, floor, "offset", alpha, alpha_low, alpha_high, x0, chi_square, trusted FROM fits WHERE chosen '
-        "ORDER BY K, D, P"
+        'SELECT P, D, K, irreducible, "offset", alpha, alpha_low, alpha_high, x0, chi_square, trusted FROM fits '
+        "WHERE chosen ORDER BY K, D, P"
     ),
-    "The laws of the grid, the best first (after plot_grid_law.py)": (
-        'SELECT floor, "offset", aspect, "column", alpha, alpha_low, alpha_high, s, test_error, test_coverage '
+    "The joint scaling laws, the best first (after plot_grid_law.py)": (
+        'SELECT irreducible, "offset", aspect, "column", alpha, alpha_low, alpha_high, s, test_error, test_coverage '
         "FROM joint_law"
     ),
     "Peaks (after plot_double_descent.py)": (

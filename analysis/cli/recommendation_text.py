@@ -9,10 +9,10 @@ from analysis.estimates.fit_data import CELL
 from analysis.estimates.forecast import Backtest, Forecaster
 from analysis.estimates.recommendation import Budget
 
-FLOORS = (
-    "Percent errors of different P / D have different floors: uniform embeddings have e_inf(P, D), 0.151 at P = D and "
-    "about min(P, D) / (8 max(P, D)) far from it. A small error far from P = D need not be a better encoder: compare "
-    "`gap`, the error above e_inf (--rank gap), or accuracies (--rank probe)."
+BASELINES = (
+    "Percent errors of different P / D have different baselines: uniform embeddings have e_inf(P, D), 0.151 at P = D "
+    "and about min(P, D) / (8 max(P, D)) far from it. A small error far from P = D need not be a better encoder: "
+    "compare `gap`, the error above e_inf (--rank gap), or accuracies (--rank probe)."
 )
 TOLERATED = 0.2  # relative error of the test forecast beyond which a warning says so
 

@@ -11,6 +11,7 @@ from analysis.estimates.peak import finished_runs
 from analysis.results.results import Results
 
 SAME = ["P", "D", "K", "seed"]
+COLUMNS = ["variant", "less", "quantity", "pairs", "difference", "low", "high", "objective", "less_objective"]
 
 
 def at_the_end(results: Results) -> pd.DataFrame:
@@ -28,10 +29,11 @@ def at_the_end(results: Results) -> pd.DataFrame:
 
 def differences(results: Results) -> pd.DataFrame:
     """Each variant less the first one of `mmcr` (or the first of all), over all pairs of runs with the same P, D, K and
-    seed: variant, less, quantity, pairs, difference, low, high (Student's t over pairs; NaN for one pair)."""
-    table = at_the_end(results)
+    seed: variant, less, quantity, pairs, difference, low, high (Student's t over pairs; NaN for one pair), and
+    objective, less_objective, those of the two variants."""
+    table, objectives = at_the_end(results), results.runs().groupby("variant")["objective"].first()
     names = list(dict.fromkeys(table["variant"]))
-    base = next((name for name in names if name.split(",")[0] == "mmcr"), names[0] if names else "")
+    base = next((name for name in names if objectives[name] == "mmcr"), names[0] if names else "")
     wide = table.pivot_table(index=["quantity", *SAME], columns="variant", values="value")
     rows = []
     for name in (name for name in names if name != base):
@@ -40,8 +42,9 @@ def differences(results: Results) -> pd.DataFrame:
             n = len(values)
             half = stats.t.ppf((1 + LEVEL) / 2, n - 1) * values.std() / np.sqrt(n) if n > 1 else float("nan")
             mean = float(values.mean())
-            rows.append((name, base, quantity, n, mean, mean - half, mean + half))
-    return pd.DataFrame(rows, columns=["variant", "less", "quantity", "pairs", "difference", "low", "high"])
+            of_both = objectives[name], objectives[base]
+            rows.append((name, base, quantity, n, mean, mean - half, mean + half, *of_both))
+    return pd.DataFrame(rows, columns=COLUMNS)
 
 
 def describe_differences(compared: pd.DataFrame) -> list[str]:

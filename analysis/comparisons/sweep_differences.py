@@ -18,6 +18,7 @@ from analysis.results.errors import ResultsError
 from analysis.results.results import Results
 from analysis.results.sweep_folder import labels
 from analysis.results.variant_labels import flatten
+from sweeps.storage.run_status import RunStatus
 
 MEASURES = ("percent_error", "heldout_percent_error", "probe_accuracy")
 
@@ -28,7 +29,7 @@ def gather(sweeps: list[Results]) -> pd.DataFrame:
     parts = []
     for results, own in zip(sweeps, variant_labels(sweeps), strict=True):
         runs = results.runs()
-        runs = runs[runs["status"] == "finished"].copy()
+        runs = runs[runs["status"] == RunStatus.FINISHED].copy()
         runs["variant"] = runs["variant"].map(own)
         runs["noise"] = tail_errors(results).reindex(runs["run_id"]).to_numpy()
         parts.append(runs)

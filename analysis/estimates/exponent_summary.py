@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import numpy as np
 
-from analysis.estimates.joint_scaling_law import GridLaw
+from analysis.estimates.joint_scaling_law import JointLaw
 from analysis.fitting.huber_regression import percentiles
 
 NAMES = {"P": "the batch (P)", "D": "the dimensions (D)", "K": "the views (K)"}
 
 
-def describe_exponents(law: GridLaw) -> list[str]:
+def describe_exponents(law: JointLaw) -> list[str]:
     """A sentence for the steps, and one for each of P, D, K that varies: late in training, where steps are many
-    beside their offset, and of the error above the law's floor."""
+    beside their offset, and of the error above the irreducible one."""
     fit = law.fit
-    above = {"none": "percent error", "free": "error above its floor", "theory": "error above e_inf"}[law.form.floor]
+    above = {"none": "percent error", "free": "error above the irreducible one", "theory": "error above e_inf"}[
+        law.form.irreducible
+    ]
     alpha, alphas = fit.alpha["steps"], fit.draws("alpha", "steps")
     sentences = [f"Twice the steps leave {_times(2**-alpha, 2**-alphas)} of the {above}."]
     falls = fit.interval("alpha", "steps")[0] > 0
@@ -38,7 +40,7 @@ def describe_exponents(law: GridLaw) -> list[str]:
             if low <= 0 <= high
             else f"a {'peak' if low > 0 else 'dip'} at P = D is left, {times}"
         )
-        what = what if law.form.floor == "theory" else "the peak at P = D, of which this law has no other account"
+        what = what if law.form.irreducible == "theory" else "the peak at P = D, of which this law has no other account"
         sentences.append(f"The aspect exponent is {fit.alpha['aspect']:.3f} ({low:.3f} to {high:.3f}): {what}.")
     sentences.append(
         f"Points of all cells lie within {100 * fit.scale:.1f} % of the law (r.m.s.), {law.chi_square:.3g} times their "

@@ -20,6 +20,7 @@ from analysis.estimates.uniform_baseline import ENDLESS, Level, level_of
 from analysis.fitting.log_bins import Array, Bins, after_warmup, batch_means_error, decays, log_bins
 from analysis.results.results import Results
 from analysis.results.variant_labels import variants
+from sweeps.storage.run_status import RunStatus
 
 CELL = ["variant", "P", "D", "K"]
 LAWS = ("trajectory", "budget")
@@ -132,7 +133,7 @@ def tail_errors(results: Results) -> pd.Series:
 
 def _finished(results: Results) -> pd.DataFrame:
     runs = results.require_single_sweep().runs()
-    return runs[runs["status"] == "finished"].copy()
+    return runs[runs["status"] == RunStatus.FINISHED].copy()
 
 
 def _trajectories(results: Results, runs: pd.DataFrame) -> Iterator[tuple[Any, pd.DataFrame]]:

@@ -1,8 +1,8 @@
 """One law of steps, P, D and K for the whole grid, and how well it predicts held-out cells.
 
-e = E + A P^-b D^-c K^-d aspect^-f (steps + s0 P^p D^q K^r)^-a with aspect = max(P, D) / min(P, D). The floor E is none,
-free, or e_inf(P, D) cell by cell; the offset s0 may be none; without a floor the aspect is the peak, since no product
-of powers of P and D alone has one, and what is left of it above e_inf is a finding.
+e = E + A P^-b D^-c K^-d aspect^-f (steps + s0 P^p D^q K^r)^-a with aspect = max(P, D) / min(P, D). The
+irreducible error E is none, free, or e_inf(P, D) cell by cell; the offset s0 may be none; where E is none the aspect is
+the peak, since no product of powers of P and D alone has one, and what is left of it above e_inf is a finding.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from analysis.results.results import Results
 
 log = logging.getLogger(__name__)
 
-FLOORS = ("none", "free", "theory")
+IRREDUCIBLE = ("none", "free", "theory")
 OFFSETS = ("none", "free")
 SHIFTED = ("P", "D", "K")  # what the offset of the steps depends on
 BOOTSTRAP = 400  # replicates
@@ -33,12 +33,12 @@ HELD_OUT = 0.3  # of the cells, the most expensive
 BY_FORMULA = "1 - 1/K"
 
 
-class GridForm(NamedTuple):
-    """`floor` (none, free, theory), `offset` (none, free), with a factor of `aspect` or not, and the part of the error
-    above the floor proportional to 1 - 1/K `by_formula` (1 - r^2 = (1 - 1/K)(1 - c), c the mean cosine between views;
+class JointForm(NamedTuple):
+    """`irreducible` (none, free, theory), `offset` (none, free), with a factor of `aspect` or not, and the part of
+    the error above E proportional to 1 - 1/K `by_formula` (1 - r^2 = (1 - 1/K)(1 - c), c the mean cosine between views;
     see `mmcr_core.theory.decompose`) beside its power of K."""
 
-    floor: str
+    irreducible: str
     offset: str
     aspect: bool
     by_formula: bool = False
@@ -46,20 +46,20 @@ class GridForm(NamedTuple):
     @property
     def parameters(self) -> int:
         """How many more a form has than the simplest."""
-        return (self.floor == "free") + 4 * (self.offset == "free") + self.aspect
+        return (self.irreducible == "free") + 4 * (self.offset == "free") + self.aspect
 
 
-FORMS = tuple(GridForm(f, o, a) for a in (True, False) for o in OFFSETS for f in FLOORS)
+FORMS = tuple(JointForm(f, o, a) for a in (True, False) for o in OFFSETS for f in IRREDUCIBLE)
 
 
 @dataclass(frozen=True)
-class GridLaw:
+class JointLaw:
     """The joint law of one variant's cells in one form, and its test on the most expensive cells: `error`, root mean
     square relative error of their last points; `coverage`, share of these inside the 95 % forecast; `tested`, their
     number (NaN and 0 where too few cells were left to fit); `test`, as `forecasts`; `level`, e_inf; `points`, what it
     was fitted to."""
 
-    form: GridForm
+    form: JointForm
     fit: JointFit
     error: float
     coverage: float
@@ -88,9 +88,9 @@ class GridLaw:
         shifted: Array = columns["steps"] + offset
         return shifted
 
-    def floors(self, P: Any, D: Any) -> tuple[Array, Array]:
-        """The floor of cells P, D, (n,), and that of each bootstrap replicate, (bootstrap, n)."""
-        if self.form.floor == "theory":
+    def irreducible_errors(self, P: Any, D: Any) -> tuple[Array, Array]:
+        """The irreducible error of cells P, D, (n,), and that of each bootstrap replicate, (bootstrap, n)."""
+        if self.form.irreducible == "theory":
             level = np.atleast_1d(self.level(P, D))
             return level, np.broadcast_to(level, (len(self.fit.draws("E")), len(level)))
         count = len(np.atleast_1d(P))
@@ -132,13 +132,13 @@ def measured_points(results: Results) -> pd.DataFrame:
     return grid_points(cells)
 
 
-def grid_laws(points: pd.DataFrame) -> dict[str, list[GridLaw]]:
+def joint_laws(points: pd.DataFrame) -> dict[str, list[JointLaw]]:
     """The laws of each variant among `grid_points`, the best first. Raises ResultsError where there are too few
     cells for any."""
     laws, reason, kinds = {}, "", points["variant"].nunique()
     for variant, mine in points.groupby("variant"):
         try:
-            laws[str(variant)] = fit_grid_laws(mine)
+            laws[str(variant)] = fit_joint_laws(mine)
         except ValueError as error:
             reason = str(error)
     if not laws:
@@ -147,7 +147,7 @@ def grid_laws(points: pd.DataFrame) -> dict[str, list[GridLaw]]:
     return laws
 
 
-def fit_grid_laws(points: pd.DataFrame) -> list[GridLaw]:
+def fit_joint_laws(points: pd.DataFrame) -> list[JointLaw]:
     """The law in each form, the best by BIC of cells first (of those within 2 of it, the simplest), with intervals for
     the best and for those with an aspect. K enters by formula too, and first where that predicts the cells left out
     better (if K has three values or more: two cannot tell).
@@ -159,7 +159,7 @@ def fit_grid_laws(points: pd.DataFrame) -> list[GridLaw]:
         raise ValueError("all points have the same steps, P, D and K; a law needs runs that vary in them")
     for form in FORMS:
         try:
-            laws.append(fit_grid_law(points, form, bootstrap=BOOTSTRAP if form.aspect else 0))
+            laws.append(fit_joint_law(points, form, bootstrap=BOOTSTRAP if form.aspect else 0))
         except ValueError as error:  # an offset has parameters that some grids cannot determine
             reason = str(error)
     if not laws:
@@ -167,14 +167,14 @@ def fit_grid_laws(points: pd.DataFrame) -> list[GridLaw]:
     least = min(law.fit.bic for law in laws)
     laws = sorted(laws, key=lambda law: (max(law.fit.bic, least + ALIKE), law.form.parameters, law.fit.bic))
     if not laws[0].form.aspect:
-        laws[0] = fit_grid_law(points, laws[0].form)
+        laws[0] = fit_joint_law(points, laws[0].form)
     if points["K"].nunique() > 2:
-        other = fit_grid_law(points, laws[0].form._replace(by_formula=True))
+        other = fit_joint_law(points, laws[0].form._replace(by_formula=True))
         laws.insert(0 if other.error < laws[0].error else 1, other)
     return laws
 
 
-def fit_grid_law(points: pd.DataFrame, form: GridForm, bootstrap: int = BOOTSTRAP) -> GridLaw:
+def fit_joint_law(points: pd.DataFrame, form: JointForm, bootstrap: int = BOOTSTRAP) -> JointLaw:
     """The law in one form, fitted to all cells and tested on the most expensive ones; without bootstrap replicates no
     interval is known, nor the test's coverage."""
     log.info("fitting a joint law of %d points: %s", len(points), form)
@@ -182,19 +182,19 @@ def fit_grid_law(points: pd.DataFrame, form: GridForm, bootstrap: int = BOOTSTRA
     try:
         table = forecasts(points, form, bootstrap)
     except ValueError:
-        return GridLaw(form, fit, float("nan"), float("nan"), 0, None, level, points)
+        return JointLaw(form, fit, float("nan"), float("nan"), 0, None, level, points)
     held = table[table["held_out"]]
     relative = held["predicted"] / held["error"] - 1
     inside = (held["low"] <= held["error"]) & (held["error"] <= held["high"])
     error, coverage = float(np.sqrt((relative**2).mean())), float(inside.mean()) if bootstrap else float("nan")
-    return GridLaw(form, fit, error, coverage, len(held), table, level, points)
+    return JointLaw(form, fit, error, coverage, len(held), table, level, points)
 
 
-def law_table(laws: dict[str, list[GridLaw]]) -> pd.DataFrame:
-    """One row for each law and column: variant, floor, offset, aspect and by_formula (true or false), aicc and bic,
-    column, alpha, its interval (_low, _high), s and its interval (exponent of the column in the offset), s0 and its
-    interval, and the test on held-out cells: test_error (r.m.s., relative), test_coverage (of 95 % forecasts), tested.
-    Of each variant the selected model comes first."""
+def law_table(laws: dict[str, list[JointLaw]]) -> pd.DataFrame:
+    """One row for each law and column: variant, irreducible, offset, aspect and by_formula (true or false), aicc and
+    bic, column, alpha, its interval (_low, _high), s and its interval (exponent of the column in the offset), s0 and
+    its interval, and the test on held-out cells: test_error (r.m.s., relative), test_coverage (of 95 % forecasts),
+    tested. Of each variant the selected model comes first."""
     rows = []
     for variant, kinds in laws.items():
         for law in kinds:
@@ -216,7 +216,7 @@ def _interval(fit: JointFit, name: str, column: str | None = None) -> tuple[floa
     return (np.nan, np.nan) if absent else fit.interval(name, column)
 
 
-def forecasts(points: pd.DataFrame, form: GridForm, bootstrap: int = BOOTSTRAP) -> pd.DataFrame:
+def forecasts(points: pd.DataFrame, form: JointForm, bootstrap: int = BOOTSTRAP) -> pd.DataFrame:
     """The last point of each run beside what the law of the cheaper cells says of it: the columns of
     `grid_points`, held_out (of the most expensive cells, see `_expensive`), predicted, and low and high of its 95 %
     forecast. Raises ValueError where the cheaper cells are too few to fit."""
@@ -250,7 +250,7 @@ def _varying(points: pd.DataFrame) -> list[str]:
     return [name for name, values in columns.items() if len(np.unique(values)) > 1]
 
 
-def _fit(points: pd.DataFrame, form: GridForm, varying: list[str], bootstrap: int) -> JointFit:
+def _fit(points: pd.DataFrame, form: JointForm, varying: list[str], bootstrap: int) -> JointFit:
     columns = _columns(points["steps"], points["P"], points["D"], points["K"])
     names = [name for name in varying if name != "aspect" or form.aspect]
     names = [name for name in names if name != BY_FORMULA or form.by_formula]
@@ -259,7 +259,7 @@ def _fit(points: pd.DataFrame, form: GridForm, varying: list[str], bootstrap: in
         {name: columns[name] for name in names},
         points["error"],
         form="multiplicative",
-        floor=form.floor if form.floor != "theory" else _level(points)(points["P"], points["D"]),
+        irreducible=form.irreducible if form.irreducible != "theory" else _level(points)(points["P"], points["D"]),
         offset=[name for name in names if name in SHIFTED] if form.offset == "free" else None,
         known={BY_FORMULA: -1.0} if BY_FORMULA in names else None,
         groups=cells,
@@ -277,9 +277,9 @@ def _level(points: pd.DataFrame) -> Level:
     return Level(float(points["rank"].min()), float(points["images"].min()))
 
 
-def _inputs(fit: JointFit, form: GridForm, level: Level, steps: Any, P: Any, D: Any, K: Any) -> dict[str, Any]:
+def _inputs(fit: JointFit, form: JointForm, level: Level, steps: Any, P: Any, D: Any, K: Any) -> dict[str, Any]:
     columns = _columns(steps, P, D, K)
     return {
         "columns": {name: np.atleast_1d(columns[name]) for name in fit.alpha},
-        "floor": np.atleast_1d(level(columns["P"], columns["D"])) if form.floor == "theory" else None,
+        "irreducible": np.atleast_1d(level(columns["P"], columns["D"])) if form.irreducible == "theory" else None,
     }

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from analysis.estimates.fit_data import tail_errors
 from analysis.results.errors import ResultsError
 from analysis.results.results import Results
+from sweeps.storage.run_status import RunStatus
 
 Array = NDArray[np.float64]
 LEVEL = 0.95
@@ -169,7 +170,7 @@ def find_peaks(results: Results) -> pd.DataFrame:
 def finished_runs(results: Results) -> pd.DataFrame:
     """The runs that finished. Raises ResultsError where there are none."""
     runs = results.runs()
-    runs = runs[runs["status"] == "finished"]
+    runs = runs[runs["status"] == RunStatus.FINISHED]
     if runs.empty:
         raise ResultsError(f"{results.root} holds no finished run; see: python analysis/query.py {results.root} "
                            '"SELECT run_id, status, error FROM runs"')  # fmt: skip

@@ -123,7 +123,7 @@ def slope_at_diagonal(laws: pd.DataFrame, form: Form, relative: bool = False) ->
 
 def contrast_robustness(laws: pd.DataFrame, form: Form) -> Contrast:
     """By how much the diagonal's slope contrast differs between laws of a form and pure ones, relative to the mean
-    exponent off the diagonal, so that steeper laws above a floor do not count as a change."""
+    exponent off the diagonal, so that steeper laws above an irreducible error do not count as a change."""
     units = []
     for kind in (form, PURE):
         mine = of_form(laws, kind)
@@ -134,7 +134,7 @@ def contrast_robustness(laws: pd.DataFrame, form: Form) -> Contrast:
 
 def of_form(laws: pd.DataFrame, form: Form) -> pd.DataFrame:
     """The rows of a table of laws that have a form."""
-    return laws[(laws["floor"] == form[0]) & (laws["offset"] == form[1])]
+    return laws[(laws["irreducible"] == form[0]) & (laws["offset"] == form[1])]
 
 
 def _slope_units(exponents: pd.DataFrame) -> pd.DataFrame:

@@ -18,32 +18,32 @@ from analysis.fitting.power_law_fit import PowerLawFit, fit_power_law
 
 log = logging.getLogger(__name__)
 
-FLOORS = ("none", "free", "theory")
+IRREDUCIBLE = ("none", "free", "theory")
 OFFSETS = ("none", "free")
-FORMS = tuple((floor, offset) for offset in OFFSETS for floor in FLOORS)
+FORMS = tuple((irreducible, offset) for offset in OFFSETS for irreducible in IRREDUCIBLE)
 PURE = ("none", "none")  # the paper's
 POOR = tuple(form for form in FORMS if form[0] != "free")  # in parameters: two, or three with an offset
 LEAST = 3  # points, of a law without offset
 HOLDOUT = 0.25  # of the points, those of largest compute, to compare forms by extrapolation
 NUMBERS = ("E", "A", "alpha", "x0", "scale", "chi_square", "aicc", "points", "decades")
-Form = tuple[str, str]  # floor, offset
-Fits = dict[tuple[str, int, int, int, str, str], PowerLawFit]  # by variant, P, D, K, floor, offset
+Form = tuple[str, str]  # irreducible, offset
+Fits = dict[tuple[str, int, int, int, str, str], PowerLawFit]  # by variant, P, D, K, irreducible, offset
 
 
 def fit_cell(
-    cell: Cell, P: int, D: int, floor: str, offset: str = "none", holdout: float = 0.0, bootstrap: int = 400
+    cell: Cell, P: int, D: int, irreducible: str, offset: str = "none", holdout: float = 0.0, bootstrap: int = 400
 ) -> PowerLawFit | None:
-    """The law of one cell; None where it was measured at fewer x than it has parameters. `floor` `theory` is the
+    """The law of one cell; None where it was measured at fewer x than it has parameters. `irreducible` `theory` is the
     uniform baseline (see `uniform_baseline`): a reference, not a bound, so a cell below it has no such fit."""
-    level = float(cell.level(P, D)) if floor == "theory" else floor
+    level = float(cell.level(P, D)) if irreducible == "theory" else irreducible
     fitted = np.sort(cell.x)[: len(cell.x) - round(holdout * len(cell.x))]
-    if len(np.unique(fitted)) < LEAST + (floor == "free") * (offset == "free"):
+    if len(np.unique(fitted)) < LEAST + (irreducible == "free") * (offset == "free"):
         return None
-    if floor == "theory" and cell.error.min() <= level:
+    if irreducible == "theory" and cell.error.min() <= level:
         return None
     known = cell.covariance if np.all(np.diag(cell.covariance) > 0) else None
     return fit_power_law(
-        cell.x, cell.error, floor=level, offset=offset, covariance=known, runs=cell.seeds, holdout=holdout,
+        cell.x, cell.error, irreducible=level, offset=offset, covariance=known, runs=cell.seeds, holdout=holdout,
         bootstrap=bootstrap,
     )  # fmt: skip
 
@@ -54,11 +54,11 @@ def fit_table(
     law: str = "trajectory",
     track: Callable[[Sequence[tuple[Key, Cell]], str], Iterable[tuple[Key, Cell]]] = lambda items, _: items,
 ) -> tuple[pd.DataFrame, Fits]:
-    """One row for each cell, floor (none, free, theory) and offset (none, free), and the fits themselves. `track` may
-    show progress.
+    """One row for each cell, irreducible (none, free, theory) and offset (none, free), and the fits themselves. `track`
+    may show progress.
 
-    Columns: variant, P, D, K, law, axis, floor, offset, chosen (the selected model, see `choose`), seeds, E, A, alpha,
-    x0 and their 95 % intervals (_low, _high), scale, chi_square, aicc, extrapolation_error (of a fit without the
+    Columns: variant, P, D, K, law, axis, irreducible, offset, chosen (the selected model, see `choose`), seeds, E, A,
+    alpha, x0 and their 95 % intervals (_low, _high), scale, chi_square, aicc, extrapolation_error (of a fit without the
     quarter of the points with the largest compute), points, decades, trusted, failed_checks (a list of names), reason
     (of all failed checks, for people).
     """
@@ -66,7 +66,13 @@ def fit_table(
     rows, fits = [], {}
     for key, cell in track(list(cells.items()), "fitting"):
         for form in FORMS:
-            row = {**dict(zip(CELL, key, strict=True)), "law": law, "axis": axis, "floor": form[0], "offset": form[1]}
+            row = {
+                **dict(zip(CELL, key, strict=True)),
+                "law": law,
+                "axis": axis,
+                "irreducible": form[0],
+                "offset": form[1],
+            }
             row |= {"seeds": len(set(cell.seeds)), "points": len(cell.x)}
             fit = fit_cell(cell, key[1], key[2], *form)
             if fit is None:
@@ -79,7 +85,7 @@ def fit_table(
                 row[f"{name}_low"], row[f"{name}_high"] = fit.interval(name)
             row["extrapolation_error"] = early.extrapolation_error if early else float("nan")
             rows.append(row | _verified(_of_cell(cell), fit))
-    columns = [*CELL, "law", "axis", "floor", "offset", "chosen", "seeds"]
+    columns = [*CELL, "law", "axis", "irreducible", "offset", "chosen", "seeds"]
     columns += [f"{name}{end}" for name in ("E", "A", "alpha", "x0") for end in ("", "_low", "_high")]
     columns += ["scale", "chi_square", "aicc", "extrapolation_error", "points", "decades", "trusted"]
     columns += ["failed_checks", "reason"]
@@ -117,38 +123,43 @@ def choose(table: pd.DataFrame) -> pd.Series:
     form (its errors fall below e_inf) takes the best of those it has.
     """
     chosen = pd.Series(False, index=table.index)
-    poor = table[[form in POOR for form in zip(table["floor"], table["offset"], strict=True)]]
+    poor = table[[form in POOR for form in zip(table["irreducible"], table["offset"], strict=True)]]
     for _, mine in poor.groupby("variant"):
-        wide = mine.pivot_table(index=CELL, columns=["floor", "offset"], values="aicc")
+        wide = mine.pivot_table(index=CELL, columns=["irreducible", "offset"], values="aicc")
         whole = wide.reindex(columns=list(POOR)).dropna() if len(wide) else wide
         best = whole.sum().idxmin() if len(whole) else None
         for _, cell in mine.dropna(subset="aicc").groupby(CELL):
-            same = cell[[(floor, offset) == best for floor, offset in zip(cell["floor"], cell["offset"], strict=True)]]
+            same = cell[
+                [
+                    (irreducible, offset) == best
+                    for irreducible, offset in zip(cell["irreducible"], cell["offset"], strict=True)
+                ]
+            ]
             chosen[same.index[0] if len(same) else cell["aicc"].idxmin()] = True
     return chosen
 
 
 def chosen_form(table: pd.DataFrame) -> Form:
     """The form that most of the chosen laws have; the pure power law where none was fitted."""
-    forms = table.loc[table["chosen"], ["floor", "offset"]].value_counts()
+    forms = table.loc[table["chosen"], ["irreducible", "offset"]].value_counts()
     return tuple(forms.index[0]) if len(forms) else PURE
 
 
-def form_name(floor: str, offset: str) -> str:
+def form_name(irreducible: str, offset: str) -> str:
     """The formula of a form, for people."""
-    level = {"none": "", "free": "E + ", "theory": "e_inf + "}[floor]
+    level = {"none": "", "free": "E + ", "theory": "e_inf + "}[irreducible]
     return f"{level}A x^-alpha" if offset == "none" else f"{level}A (x + x0)^-alpha"
 
 
 def laws_by_seed(cells: dict[Key, Cell], forms: Sequence[Form] = (PURE, ("theory", "none"))) -> pd.DataFrame:
-    """The law of each run by itself: variant, P, D, K, seed, floor, offset, alpha, chi_square (NaN where there is no
-    such fit)."""
+    """The law of each run by itself: variant, P, D, K, seed, irreducible, offset, alpha, chi_square (NaN where there is
+    no such fit)."""
     rows = []
     for key, cell in cells.items():
         for seed in sorted(set(cell.seeds)):
-            for floor, offset in dict.fromkeys(forms):
-                fit = fit_cell(cell.run(seed), key[1], key[2], floor, offset, bootstrap=0)
-                row = dict(zip(CELL, key, strict=True)) | {"seed": seed, "floor": floor, "offset": offset}
+            for irreducible, offset in dict.fromkeys(forms):
+                fit = fit_cell(cell.run(seed), key[1], key[2], irreducible, offset, bootstrap=0)
+                row = dict(zip(CELL, key, strict=True)) | {"seed": seed, "irreducible": irreducible, "offset": offset}
                 found = (fit.alpha, fit.chi_square) if fit else (np.nan, np.nan)
                 rows.append(row | dict(zip(("alpha", "chi_square"), found, strict=True)))
     return pd.DataFrame(rows)
@@ -161,10 +172,10 @@ def compare_forms(fits: pd.DataFrame) -> pd.DataFrame:
     rows = []
     for where, part in (("P = D", fits[fits["P"] == fits["D"]]), ("P ≠ D", fits[fits["P"] != fits["D"]])):
         tables = {
-            name: part.pivot_table(index=CELL, columns=["floor", "offset"], values=name).dropna()
+            name: part.pivot_table(index=CELL, columns=["irreducible", "offset"], values=name).dropna()
             for name in ("aicc", "extrapolation_error")
         }
-        for form, mine in part.groupby(["floor", "offset"], sort=False):
+        for form, mine in part.groupby(["irreducible", "offset"], sort=False):
             wins = {
                 f"least {label}": int((table.idxmin(axis=1) == form).sum()) if table.shape[1] == len(FORMS) else 0
                 for label, table in zip(("AICc", "held-out error"), tables.values(), strict=True)

@@ -11,6 +11,7 @@ from analysis.estimates.fit_data import CELL
 from analysis.estimates.forecast import Forecaster
 from analysis.fitting.huber_regression import Array
 from analysis.results.errors import ResultsError
+from sweeps.storage.run_status import RunStatus
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,7 @@ class Budget:
 def priced_cells(runs: pd.DataFrame, laws: dict[str, Forecaster]) -> pd.DataFrame:
     """Means over seeds of the finished runs of each cell of a variant that has a law: variant, P, D, K, steps,
     flops_per_step, images_per_second, flops, wall_seconds, probe_accuracy, its standard error over seeds, device."""
-    runs = runs[(runs["status"] == "finished") & runs["variant"].isin(list(laws))]
+    runs = runs[(runs["status"] == RunStatus.FINISHED) & runs["variant"].isin(list(laws))]
     grouped = runs.groupby(CELL)
     cells = grouped[["flops_per_step", "images_per_second", "probe_accuracy"]].mean()
     cells["probe_error"] = grouped["probe_accuracy"].std() / np.sqrt(grouped.size())

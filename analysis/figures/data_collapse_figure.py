@@ -7,22 +7,22 @@ from matplotlib import pyplot as plt
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 
-from analysis.estimates.joint_scaling_law import GridLaw
+from analysis.estimates.joint_scaling_law import JointLaw
 from analysis.figures.style import THEORY
 
 MARKERS = "osD^vP*X"  # of K, in order
 
 
-def draw_collapse(law: GridLaw) -> Figure:
-    """Above: the error above the floor over the law's amplitude of P, D and K, against steps and their offset, log-log,
+def draw_collapse(law: JointLaw) -> Figure:
+    """Above: the error above E over the law's amplitude of P, D and K, against steps and their offset, log-log,
     colored by P / D, with the law as a line. Below: measured over predicted error, less 1."""
     points = law.points
     where = [points[name] for name in ("steps", "P", "D", "K")]
     x, predicted = law.shifted(*where), law.fit.predict(**law.inputs(*where))
-    floor, _ = law.floors(points["P"], points["D"])
-    above = predicted - floor
+    irreducible, _ = law.irreducible_errors(points["P"], points["D"])
+    above = predicted - irreducible
     alpha = law.fit.alpha["steps"]
-    y = (points["error"].to_numpy(float) - floor) * x**-alpha / above
+    y = (points["error"].to_numpy(float) - irreducible) * x**-alpha / above
     missed = points["error"].to_numpy(float) / predicted - 1
     ratio = (points["P"] / points["D"]).to_numpy(float)
     figure, (top, bottom) = plt.subplots(2, 1, figsize=(4.6, 4.6), sharex=True, layout="constrained",
@@ -53,9 +53,9 @@ def draw_collapse(law: GridLaw) -> Figure:
     return figure
 
 
-def _ordinate(law: GridLaw) -> str:
-    floor = {"none": "e", "free": "(e - E)", "theory": "(e - e_\\infty)"}[law.form.floor]
+def _ordinate(law: JointLaw) -> str:
+    error = {"none": "e", "free": "(e - E)", "theory": "(e - e_\\infty)"}[law.form.irreducible]
     powers = "".join(f"\\,{name}^{{{exponent}}}" for name, exponent in zip("PDK", "abc", strict=True)
                      if name in law.fit.alpha)  # fmt: skip
     aspect = "\\,(P \\vee D / P \\wedge D)^d" if law.form.aspect else ""
-    return f"${floor} \\,/\\, (A{powers}{aspect})$"
+    return f"${error} \\,/\\, (A{powers}{aspect})$"

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from analysis.estimates.fit_data import Cell, Key
-from analysis.estimates.joint_scaling_law import GridLaw
+from analysis.estimates.joint_scaling_law import JointLaw
 from analysis.figures.style import colors, entitle, plain_ticks, save
 from analysis.fitting.huber_regression import percentiles
 
@@ -23,7 +23,7 @@ FINE = 60  # values of P along a curve
 
 
 def isoflop_figures(
-    laws: dict[str, list[GridLaw]], cells: dict[Key, Cell], runs: pd.DataFrame, folder: Path
+    laws: dict[str, list[JointLaw]], cells: dict[Key, Cell], runs: pd.DataFrame, folder: Path
 ) -> list[Path]:
     """Draw and save one figure for each variant that has a law and cells of several P; the paths of the PNGs.
 
@@ -43,7 +43,7 @@ def isoflop_figures(
     return paths
 
 
-def draw(law: GridLaw, cells: dict[Key, Cell], cost: pd.Series) -> Figure:
+def draw(law: JointLaw, cells: dict[Key, Cell], cost: pd.Series) -> Figure:
     """Rows: error and gap above e_inf for each K; columns: compute of one run, from a tenth of what every cell was
     trained for up to all of it. A color for each D; points measured, interpolated along each run; curves predicted,
     with 95 % bands; a star at the minimum of each curve, with its interval, hollow where it is at an end of the P
@@ -84,7 +84,7 @@ def draw(law: GridLaw, cells: dict[Key, Cell], cost: pd.Series) -> Figure:
 
 
 def _line(
-    ax: Axes, law: GridLaw, cells: dict[int, Cell], D: int, K: int, cost: pd.Series, budget: float, gap: bool,
+    ax: Axes, law: JointLaw, cells: dict[int, Cell], D: int, K: int, cost: pd.Series, budget: float, gap: bool,
     color: str,
 ) -> None:  # fmt: skip
     """One D at one budget: measured points, the law's curve with its band, its least value."""

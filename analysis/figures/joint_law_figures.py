@@ -10,20 +10,22 @@ from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from analysis.estimates.joint_scaling_law import GridLaw
+from analysis.estimates.joint_scaling_law import JointLaw
 from analysis.figures.data_collapse_figure import draw_collapse
 from analysis.figures.style import THEORY, colors, entitle, plain_ticks, save
 
-FLOORS = {"none": "no floor", "free": "free floor", "theory": "floor $e_\\infty$"}
+IRREDUCIBLE = {"none": "E = 0", "free": "free E", "theory": "E = $e_\\infty$"}
 
 
-def joint_law_figures(laws: dict[str, list[GridLaw]], folder: Path) -> list[Path]:
+def joint_law_figures(laws: dict[str, list[JointLaw]], folder: Path) -> list[Path]:
     """Draw and save, for each variant, the collapse of its best law, and the forecasts of the best law with each kind
-    of floor, where they were tested; the paths of the PNGs."""
+    of irreducible error, where they were tested; the paths of the PNGs."""
     paths = []
     for i, (variant, kinds) in enumerate(laws.items()):
         tested = [law for law in kinds if law.test is not None and np.isfinite(law.coverage)]
-        best = [next(law for law in tested if law.form.floor == floor) for floor in _floors(tested)]
+        best = [
+            next(law for law in tested if law.form.irreducible == irreducible) for irreducible in _irreducibles(tested)
+        ]
         drawings: dict[str, Callable[[], Figure]] = {"collapse": lambda kinds=kinds: draw_collapse(kinds[0])}  # type: ignore[misc]
         if best:
             drawings["forecast"] = lambda best=best: draw(best)  # type: ignore[misc]
@@ -35,11 +37,11 @@ def joint_law_figures(laws: dict[str, list[GridLaw]], folder: Path) -> list[Path
     return paths
 
 
-def _floors(laws: list[GridLaw]) -> list[str]:
-    return list(dict.fromkeys(law.form.floor for law in laws))
+def _irreducibles(laws: list[JointLaw]) -> list[str]:
+    return list(dict.fromkeys(law.form.irreducible for law in laws))
 
 
-def draw(laws: list[GridLaw]) -> Figure:
+def draw(laws: list[JointLaw]) -> Figure:
     """A panel for each law: predicted against measured final errors; held-out cells filled, with forecasts."""
     tables = [law.test for law in laws if law.test is not None]
     figure, axes = plt.subplots(1, len(laws), figsize=(2.3 * len(laws), 2.8), sharex=True, sharey=True,
@@ -57,7 +59,11 @@ def draw(laws: list[GridLaw]) -> Figure:
         ends = [table[["error", "predicted"]].min().min() * 0.9, table[["error", "predicted"]].max().max() * 1.1]
         ax.plot(ends, ends, color=THEORY, lw=0.6, zorder=0)
         ax.set(xscale="log", yscale="log", xlabel="measured percent error")
-        parts = [FLOORS[law.form.floor], *["offset"] * (law.form.offset == "free"), *["aspect"] * law.form.aspect]
+        parts = [
+            IRREDUCIBLE[law.form.irreducible],
+            *["offset"] * (law.form.offset == "free"),
+            *["aspect"] * law.form.aspect,
+        ]
         ax.set_title(f"{', '.join(parts)}:\n{100 * law.error:.1f} % r.m.s.")
         plain_ticks([ax], "x", *ends)
         forecast = table.loc[table["held_out"], ["low", "high"]]

@@ -19,11 +19,12 @@ from analysis.figures.heat_map import draw_heat_map
 from analysis.figures.style import THEORY, colors, entitle, plain_ticks, save
 from analysis.results.errors import ResultsError
 from analysis.sweep_analysis import SweepAnalysis
+from sweeps.storage.run_status import RunStatus
 
 Cells = dict[Key, Cell]
 FORMULAS = {
-    (floor, offset): f"${level}A\\,{'x' if offset == 'none' else '(x + x_0)'}^{{-\\alpha}}$"
-    for floor, level in (("none", ""), ("free", "E + "), ("theory", "e_\\infty + "))
+    (irreducible, offset): f"${level}A\\,{'x' if offset == 'none' else '(x + x_0)'}^{{-\\alpha}}$"
+    for irreducible, level in (("none", ""), ("free", "E + "), ("theory", "e_\\infty + "))
     for offset in ("none", "free")
 }
 
@@ -31,8 +32,8 @@ FORMULAS = {
 def scaling_figures(
     analysis: SweepAnalysis, folder: Path, axis: str = "flops", form: Form | None = None, law: str = "trajectory"
 ) -> list[Path]:
-    """Draw and save; the PNGs' paths. `form`: floor and offset of the laws that are drawn beside the pure ones (None:
-    of each variant, what `choose` says). Raises ResultsError where there are no cells."""
+    """Draw and save; the PNGs' paths. `form`: irreducible error and offset of the laws that are drawn beside the pure
+    ones (None: of each variant, what `choose` says). Raises ResultsError where there are no cells."""
     runs, cells = analysis.runs, analysis.cells_of(law, axis)
     if not cells:
         raise ResultsError(f"{analysis.results.root} holds no finished run with a trajectory")
@@ -46,7 +47,7 @@ def scaling_figures(
         rows = table[table["variant"] == variant]
         drawn = form or chosen_form(rows)
         scaling = draw_scaling(mine, fits, own, axis, drawn)
-        exponents = draw_exponents(rows[(rows["floor"] == drawn[0]) & (rows["offset"] == drawn[1])])
+        exponents = draw_exponents(rows[(rows["irreducible"] == drawn[0]) & (rows["offset"] == drawn[1])])
         for name, figure in (("scaling", scaling), ("exponents", exponents)):
             if suffix:
                 entitle(figure, variant)
@@ -119,7 +120,7 @@ def _failures(runs: pd.DataFrame, views: list[int]) -> list[tuple[str, str]]:
     notes = []
     for K in views:
         status = runs.loc[runs["K"] == K, "status"]
-        if not (status == "finished").any():
+        if not (status == RunStatus.FINISHED).any():
             notes.append((f"K = {K}: {status.iloc[0] if len(status) else 'not run'}", "#B00020"))
     return notes
 

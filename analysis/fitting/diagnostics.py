@@ -14,7 +14,9 @@ from analysis.fitting.huber_regression import Array, percentiles
 
 MIN_POINTS = 6
 MIN_DECADES = 1.0
-STRUCTURE = 0.01  # chance below which runs of one sign count as structure
+STRUCTURE = 0.01  # chance below which runs of one sign, or a bend, count as structure
+LEFT = 4  # points beyond a law's parameters: with fewer no bend could be told from noise
+RANK = 1e-6  # of the largest: what is smaller is no direction of its own
 SCATTER = 5.0  # times the noise in squares: more cannot be a few per cent that an estimate of the noise is off
 
 
@@ -49,7 +51,7 @@ MESSAGES: Mapping[FailedCheck, str] = {
     FailedCheck.ZERO_EXPONENT: "the interval of alpha, {low:.3f} to {high:.3f}, holds 0",
     FailedCheck.RISES: "y rises with x",
     FailedCheck.WIDE_INTERVAL: "the interval of alpha, {low:.3f} to {high:.3f}, is wider than alpha",
-    FailedCheck.BENDS: "the residuals have structure (runs test, p = {p_value:.1g}): the points bend away from the law",
+    FailedCheck.BENDS: "the residuals have structure (p = {p_value:.1g}): the points bend away from the law",
     FailedCheck.SCATTERS: "the points scatter by more than their noise (reduced chi-square {scatter:.1f})",
     FailedCheck.IRREDUCIBLE_UNDETERMINED: (
         "the interval of E, {low:.3g} to {high:.3g}, leaves irreducible error, offset and exponent undecided"
@@ -95,17 +97,25 @@ def check_sets(fits: pd.DataFrame) -> pd.Series:
 
 
 def rejection_reasons(
-    residuals: Array, decades: float, alpha: float, draws: Array, aicc: float, constant: float, scatter: float
+    residuals: Array,
+    parameters: int,
+    bend: float,
+    decades: float,
+    alpha: float,
+    draws: Array,
+    aicc: float,
+    constant: float,
+    scatter: float,
 ) -> Failures:
     """All checks that a fit fails.
 
-    Args: residuals: independent ones, in order of x; decades: that x spans; alpha, draws: the exponent and its
-        bootstrap replicates; aicc, constant: of the law, and of a constant; scatter: reduced chi-square of the
-        residuals (NaN where their noise is not known).
+    Args: residuals: independent ones, in order of x; parameters: of the law; bend: see `bend_test`; decades: that x
+        spans; alpha, draws: the exponent and its bootstrap replicates; aicc, constant: of the law, and of a constant;
+        scatter: reduced chi-square of the residuals (NaN where their noise is not known).
     """
     failed: Failures = {}
-    if len(residuals) < MIN_POINTS:
-        failed |= message(FailedCheck.FEW_POINTS, count=len(residuals), needed=MIN_POINTS)
+    if len(residuals) < (needed := max(MIN_POINTS, parameters + LEFT)):
+        failed |= message(FailedCheck.FEW_POINTS, count=len(residuals), needed=needed)
     if decades < MIN_DECADES:
         failed |= message(FailedCheck.SHORT_RANGE, decades=decades, needed=MIN_DECADES)
     if aicc >= constant:
@@ -114,7 +124,7 @@ def rejection_reasons(
         failed |= message(FailedCheck.NO_INTERVAL)
     else:
         failed |= _of_exponent(alpha, *map(float, percentiles(draws)))
-    if (p_value := runs_test(residuals)) < STRUCTURE:
+    if (p_value := min(runs_test(residuals), bend)) < STRUCTURE:
         failed |= message(FailedCheck.BENDS, p_value=p_value)
     if scatter > SCATTER:
         failed |= message(FailedCheck.SCATTERS, scatter=scatter)
@@ -130,6 +140,25 @@ def _of_exponent(alpha: float, low: float, high: float) -> Failures:
     if high - low > abs(alpha):
         failed |= message(FailedCheck.WIDE_INTERVAL, low=low, high=high)
     return failed
+
+
+def bend_test(residuals: Array, derivatives: Array, bend: Array, used: int) -> float:
+    """Probability (t-test) of as large a part of `bend` in independent residuals, (n,), beside what the law's
+    `derivatives`, (n, parameters), can follow, `used` parameters in all; 1 for a part smaller than the residuals left.
+
+    Runs of one sign say nothing of a few points, and a bend in 8 of them is all that their residuals show.
+    """
+    basis, sizes, _ = np.linalg.svd(derivatives, full_matrices=False)
+    basis = basis[:, sizes > RANK * sizes.max(initial=0.0)]
+    rest, direction = (each - basis @ (basis.T @ each) for each in (residuals, bend))
+    length, degrees = float(np.linalg.norm(direction)), len(residuals) - used - 1
+    if degrees < 1 or length <= RANK * float(np.linalg.norm(bend)):
+        return 1.0
+    part = float(direction @ rest) / length
+    left = max(float(rest @ rest) - part**2, 0.0) / degrees
+    if part**2 <= len(residuals) * left:
+        return 1.0
+    return float(2 * stats.t.sf(abs(part) / np.sqrt(left), degrees)) if left > 0 else 0.0
 
 
 def runs_test(residuals: Array) -> float:

@@ -12,8 +12,8 @@ from scipy.special import logsumexp
 from analysis.fitting.huber_regression import Array, Law
 
 
-def log_floor(level: ArrayLike, count: int) -> Array:
-    """log of a known floor, (count,); -inf for no floor."""
+def log_irreducible(level: ArrayLike, count: int) -> Array:
+    """log of a known irreducible error, (count,); -inf for none."""
     with np.errstate(divide="ignore"):
         return np.broadcast_to(np.log(np.asarray(level, float)), (count,))
 
@@ -29,13 +29,13 @@ def offset_law(x: Array, center: float, log_E: Array | None = None) -> Law:
     def law(theta: Array) -> tuple[Array, Array]:
         shifted = first * np.exp(theta[:, 3:4])
         v = np.log(beyond + shifted) - center
-        floor = theta[:, :1] if log_E is None else log_E[None]
-        log_y = np.logaddexp(floor, theta[:, 1:2] - theta[:, 2:3] * v)
-        share = np.exp(floor - log_y)  # of the floor in y
+        irreducible = theta[:, :1] if log_E is None else log_E[None]
+        log_y = np.logaddexp(irreducible, theta[:, 1:2] - theta[:, 2:3] * v)
+        share = np.exp(irreducible - log_y)  # of the irreducible error in y
         above = 1 - share
-        of_floor = share if log_E is None else np.zeros_like(above)
+        of_irreducible = share if log_E is None else np.zeros_like(above)
         by_t = -theta[:, 2:3] * shifted / (beyond + shifted)
-        return log_y, np.stack([of_floor, above, -v * above, by_t * above], axis=-1)
+        return log_y, np.stack([of_irreducible, above, -v * above, by_t * above], axis=-1)
 
     return law
 
@@ -58,11 +58,11 @@ def product_law(u: Array, log_E: Array | None = None, v: Array | None = None) ->
             share = -alpha[:, :1] * np.exp(offset - first)
             logs = np.concatenate([first[..., None], logs[..., 1:]], axis=-1)
             tail = [share[..., None], share[..., None] * v[None]]
-        floor = theta[:, :1] if log_E is None else log_E[None]
-        log_y = np.logaddexp(floor, theta[:, 1:2] - np.einsum("bnk,bk->bn", logs, alpha))
-        of_floor = np.exp(floor - log_y)
-        above = (1 - of_floor)[..., None]
-        head = of_floor[..., None] if log_E is None else np.zeros_like(above)
+        irreducible = theta[:, :1] if log_E is None else log_E[None]
+        log_y = np.logaddexp(irreducible, theta[:, 1:2] - np.einsum("bnk,bk->bn", logs, alpha))
+        of_irreducible = np.exp(irreducible - log_y)
+        above = (1 - of_irreducible)[..., None]
+        head = of_irreducible[..., None] if log_E is None else np.zeros_like(above)
         rest = np.concatenate([np.ones_like(above), -logs, *tail], axis=-1)
         return log_y, np.concatenate([head, above * rest], axis=-1)
 
@@ -74,12 +74,12 @@ def sum_law(u: Array, log_E: Array | None = None) -> Law:
 
     def law(theta: Array) -> tuple[Array, Array]:
         count = u.shape[1]
-        floor = theta[:, :1] if log_E is None else log_E[None]
+        irreducible = theta[:, :1] if log_E is None else log_E[None]
         terms = theta[:, None, 1 : 1 + count] - theta[:, None, 1 + count :] * u[None]
-        floors = np.broadcast_to(floor, terms.shape[:2])
-        log_y = logsumexp(np.concatenate([floors[..., None], terms], axis=-1), axis=-1)
+        irreducible_errors = np.broadcast_to(irreducible, terms.shape[:2])
+        log_y = logsumexp(np.concatenate([irreducible_errors[..., None], terms], axis=-1), axis=-1)
         shares = np.exp(terms - log_y[..., None])
-        first = np.exp(floors - log_y) if log_E is None else np.zeros_like(log_y)
+        first = np.exp(irreducible_errors - log_y) if log_E is None else np.zeros_like(log_y)
         return log_y, np.concatenate([first[..., None], shares, -u[None] * shares], axis=-1)
 
     return law

@@ -18,7 +18,7 @@ from scipy import stats
 from scipy.optimize import nnls
 
 from analysis.fitting.blas_threads import on_one_thread
-from analysis.fitting.functional_forms import log_floor, product_law, sum_law
+from analysis.fitting.functional_forms import log_irreducible, product_law, sum_law
 from analysis.fitting.huber_regression import (
     HUBER,
     LEVEL,
@@ -40,8 +40,8 @@ Columns = Mapping[str, ArrayLike]
 
 @dataclass(frozen=True)
 class JointFit:
-    """A law of several variables. `E`: the floor (NaN where it was given point by point); `A` and `alpha` by
-    column name (a multiplicative law has one amplitude, under the name of each column); `s0` and `s`: the offset of
+    """A law of several variables. `E`: the irreducible error (NaN where it was given point by point); `A` and `alpha`
+    by column name (a multiplicative law has one amplitude, under the name of each column); `s0` and `s`: the offset of
     the first column at 1, and its exponents by column name (NaN and empty without one); `scale`: standard deviation of
     the residuals of log y; `aicc` as in PowerLawFit, `bic` the same by groups instead of points (see
     `group_criterion`); `points`, `groups`: how many were fitted."""
@@ -64,25 +64,27 @@ class JointFit:
     _fixed: float | None
     _offset: tuple[str, ...] | None
 
-    def predict(self, columns: Columns, *, floor: ArrayLike | None = None) -> Array:
-        """The law at the given columns, (n,); `floor`, (n,), where E was given point by point."""
-        values: Array = np.exp(self._law(columns, floor)(self._theta[None])[0][0])
+    def predict(self, columns: Columns, *, irreducible: ArrayLike | None = None) -> Array:
+        """The law at the given columns, (n,); `irreducible`, (n,), where E was given point by point."""
+        values: Array = np.exp(self._law(columns, irreducible)(self._theta[None])[0][0])
         return values
 
-    def band(self, columns: Columns, *, floor: ArrayLike | None = None, level: float = LEVEL) -> tuple[Array, Array]:
+    def band(
+        self, columns: Columns, *, irreducible: ArrayLike | None = None, level: float = LEVEL
+    ) -> tuple[Array, Array]:
         """Pointwise bootstrap interval of the law."""
-        return percentiles(self.curves(columns, floor=floor), level)
+        return percentiles(self.curves(columns, irreducible=irreducible), level)
 
     def forecast(
-        self, columns: Columns, *, floor: ArrayLike | None = None, level: float = LEVEL
+        self, columns: Columns, *, irreducible: ArrayLike | None = None, level: float = LEVEL
     ) -> tuple[Array, Array]:
         """Interval for what a new run will measure: that of the law, and how far runs lie from it."""
-        above = self.curves(columns, floor=floor) * np.exp(self._deviations)[:, None]
+        above = self.curves(columns, irreducible=irreducible) * np.exp(self._deviations)[:, None]
         return percentiles(above, level)
 
-    def curves(self, columns: Columns, *, floor: ArrayLike | None = None) -> Array:
+    def curves(self, columns: Columns, *, irreducible: ArrayLike | None = None) -> Array:
         """(bootstrap, n): the law of each replicate."""
-        values: Array = np.exp(self._law(columns, floor)(self._replicates)[0])
+        values: Array = np.exp(self._law(columns, irreducible)(self._replicates)[0])
         return values
 
     def interval(self, name: str, column: str | None = None, level: float = LEVEL) -> tuple[float, float]:
@@ -107,13 +109,15 @@ class JointFit:
         chosen: Array = (amplitude if name == "A" else alpha)[:, at]
         return chosen
 
-    def _law(self, columns: Columns, floor: ArrayLike | None) -> Law:
+    def _law(self, columns: Columns, irreducible: ArrayLike | None) -> Law:
         if missing := [name for name in self.alpha if name not in columns]:
             raise ValueError(f"the law needs a column {missing[0]}; it is one of {', '.join(self.alpha)}")
-        if np.isnan(self.E) and floor is None:
-            raise ValueError("this law was fitted with a floor for each point; give the floor of the new points")
+        if np.isnan(self.E) and irreducible is None:
+            raise ValueError(
+                "this law was fitted with an irreducible error for each point; give those of the new points"
+            )
         u = np.stack([np.log(np.atleast_1d(np.asarray(columns[name], float))) for name in self.alpha], axis=1)
-        level = self._fixed if floor is None else floor
+        level = self._fixed if irreducible is None else irreducible
         return _law(self.form, u - self._center, level, list(self.alpha), self._offset)
 
 
@@ -123,7 +127,7 @@ def fit_joint(
     y: ArrayLike,
     *,
     form: str = "additive",
-    floor: str | ArrayLike = "free",
+    irreducible: str | ArrayLike = "free",
     offset: Sequence[str] | None = None,
     known: Mapping[str, float] | None = None,
     groups: ArrayLike | None = None,
@@ -136,7 +140,7 @@ def fit_joint(
     Args:
         columns: name -> (n,) positive values.
         y: (n,) positive.
-        floor: `none`, `free`, a number, or (n,) known floors of the points.
+        irreducible: the error E: `none`, `free`, a number, or (n,) known ones of the points.
         offset: of a multiplicative law: the first column x becomes x + s0 prod_j z_j^(s_j) over these of the other
             columns (empty: x + s0). Default: no offset.
         known: of a multiplicative law: column -> its exponent, where that is not to be fitted.
@@ -147,15 +151,15 @@ def fit_joint(
         bootstrap: replicates; seed: of their resampling.
 
     Raises: ValueError for lengths that differ, values that are not positive and finite, an unknown form or
-        floor, an offset that cannot be, fewer groups than parameters, or columns whose logarithms depend on each
-        other linearly.
+        irreducible error, an offset that cannot be, fewer groups than parameters, or columns whose logarithms depend on
+        each other linearly.
     """
     names = list(columns)
     y = np.asarray(y, float)
     given = dict(known or {})
     values = _checked([np.asarray(columns[name], float) for name in names], names, y, form, given)
     labels = np.arange(len(y)) if groups is None else np.unique(np.asarray(groups), return_inverse=True)[1]
-    fixed = _fixed_floor(floor, y)
+    fixed = _fixed_floor(irreducible, y)
     log_x = np.log(values)
     center, log_y = log_x.mean(axis=0), np.log(y)
     shift = None if offset is None else _offset_columns(offset, names, form)
@@ -212,7 +216,7 @@ def fit_joint(
 
 
 def _law(form: str, u: Array, level: ArrayLike | None, names: list[str], offset: tuple[str, ...] | None) -> Law:
-    log_E = None if level is None else log_floor(level, len(u))
+    log_E = None if level is None else log_irreducible(level, len(u))
     if form == "additive":
         return sum_law(u, log_E)
     return product_law(u, log_E, None if offset is None else u[:, [names.index(name) for name in offset]])
@@ -266,14 +270,14 @@ def _checked(columns: list[Array], names: list[str], y: Array, form: str, known:
     return values
 
 
-def _fixed_floor(floor: str | ArrayLike, y: Array) -> Array | None:
-    if isinstance(floor, str):
-        if floor not in ("none", "free"):
-            raise ValueError(f"floor '{floor}' is unknown; use none, free, a number, or one for each point")
-        return None if floor == "free" else np.zeros(())
-    level = np.asarray(floor, float)
+def _fixed_floor(irreducible: str | ArrayLike, y: Array) -> Array | None:
+    if isinstance(irreducible, str):
+        if irreducible not in ("none", "free"):
+            raise ValueError(f"irreducible '{irreducible}' is unknown; use none, free, a number, or one for each point")
+        return None if irreducible == "free" else np.zeros(())
+    level = np.asarray(irreducible, float)
     if level.shape not in ((), y.shape) or not np.all(np.isfinite(level) & (level >= 0)):
-        raise ValueError("floor must be one number, or one for each point, not negative")
+        raise ValueError("irreducible must be one number, or one for each point, not negative")
     return level
 
 
@@ -289,14 +293,14 @@ def _parameters(theta: Array, form: str, center: Array) -> tuple[Array, Array]:
 
 
 def _starts(u: Array, y: Array, form: str, fixed: Array | None, offset: tuple[str, ...] | None) -> Array:
-    """Linear least squares after guessing what is not linear: the floor, or the exponents."""
+    """Linear least squares after guessing what is not linear: the irreducible error, or the exponents."""
     n, k = u.shape
     lowest = y.min()
     if form == "multiplicative":
-        floors = [lowest * share for share in (1e-6, 0.3, 0.6, 0.8, 0.95)] if fixed is None else [fixed]
+        irreducible_errors = [lowest * share for share in (1e-6, 0.3, 0.6, 0.8, 0.95)] if fixed is None else [fixed]
         guesses = [-np.inf] if offset is None else [u[:, 0].min() + np.log(share) for share in OFFSETS]
         starts = []
-        for level, b in itertools.product(floors, guesses):
+        for level, b in itertools.product(irreducible_errors, guesses):
             above = np.log(np.maximum(y - level, 1e-3 * lowest))
             shifted = np.column_stack([np.ones(n), np.logaddexp(u[:, :1], b), u[:, 1:]])
             amplitude, *slopes = np.linalg.lstsq(shifted, above, rcond=None)[0]

@@ -19,7 +19,7 @@ PARAMETERS = ("E", "A", "alpha", "x0")
 class PowerLawFit:
     """y = E + A (x + x0)^-alpha.
 
-    `floor`: none, free or fixed, and `offset` likewise; `scale`: standard deviation of the residuals of log y;
+    `irreducible`: none, free or fixed, and `offset` likewise; `scale`: standard deviation of the residuals of log y;
     `chi_square`: squares of the residuals by the covariance of the points, over the degrees of freedom (NaN where no
     covariance was given); `aicc`: smaller is better, comparable among fits to the same points;
     `extrapolation_error`: root mean square relative error on the held-out largest x (NaN where none was held out);
@@ -30,7 +30,7 @@ class PowerLawFit:
     A: float
     alpha: float
     x0: float
-    floor: str
+    irreducible: str
     offset: str
     scale: float
     chi_square: float
@@ -68,9 +68,9 @@ class PowerLawFit:
         return values
 
     def interval(self, name: str, level: float = LEVEL) -> tuple[float, float]:
-        """Bootstrap interval of `E`, `A`, `alpha` or `x0`; NaN for a floor that is 0 in a fit of several runs, which do
-        not say how much higher it may be."""
-        if name == "E" and self.floor == "free" and self.E == 0 and self._runs > 1:
+        """Bootstrap interval of `E`, `A`, `alpha` or `x0`; NaN for an E that is 0 in a fit of several runs, which
+        do not say how much higher it may be."""
+        if name == "E" and self.irreducible == "free" and self.E == 0 and self._runs > 1:
             return float("nan"), float("nan")
         low, high = percentiles(self.draws(name), level)
         return float(low), float(high)

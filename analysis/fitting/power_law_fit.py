@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from analysis.fitting.blas_threads import on_one_thread
-from analysis.fitting.diagnostics import FailedCheck, Failures, message, reason_of, rejection_reasons
-from analysis.fitting.functional_forms import log_floor, offset_law
+from analysis.fitting.diagnostics import FailedCheck, Failures, bend_test, message, reason_of, rejection_reasons
+from analysis.fitting.functional_forms import log_irreducible, offset_law
 from analysis.fitting.huber_regression import HUBER, Array, huber_fits, information_criterion, percentiles
 from analysis.fitting.power_law import PowerLawFit, difference
 from analysis.fitting.resampling import (
@@ -31,8 +31,8 @@ from analysis.fitting.resampling import (
 __all__ = ["PowerLawFit", "difference", "fit_power_law"]
 
 EXACT = 1e-6  # residuals of log y that are all below it are the solver's
-NO_FLOOR = 1e-6  # of the smallest y: a fitted floor below it is 0
-WIDEST = 0.5  # interval of a floor beside an offset, over its upper end
+NO_IRREDUCIBLE = 1e-6  # of the smallest y: a fitted irreducible error below it is 0
+WIDEST = 0.5  # interval of an irreducible error beside an offset, over its upper end
 NEAREST = 0.05  # of the smallest x: as close as x0 comes to minus it
 TAIL = 0.025  # of the replicates at a bound: the interval reaches it
 STARTS = (0.3, 1.0, 4.0, 15.0)  # (x0 + min x) / min x of the first guesses
@@ -43,7 +43,7 @@ def fit_power_law(
     x: ArrayLike,
     y: ArrayLike,
     *,
-    floor: str | float = "none",
+    irreducible: str | float = "none",
     offset: str | float = "none",
     covariance: ArrayLike | None = None,
     runs: ArrayLike | None = None,
@@ -55,7 +55,7 @@ def fit_power_law(
 
     Args:
         x, y: (n,) positive; x in any order.
-        floor: `none` (E = 0), `free` (E >= 0 is fitted), or a number (E is that).
+        irreducible: `none` (E = 0), `free` (E >= 0 is fitted), or a number (E is that).
         offset: `none` (x0 = 0), `free` (x0 is fitted, between -0.95 min x and max x), or a number (x0 is that; above
             -min x).
         covariance: (n, n) of log y. Points then count by their variances, and the bootstrap draws noise of this
@@ -72,15 +72,15 @@ def fit_power_law(
     Returns: PowerLawFit; `failed_checks` has all checks that the law failed, and `reason` says them in a sentence.
 
     Raises: ValueError for lengths that differ, values that are not positive and finite, fewer points than parameters
-        (at least 3), x that does not vary, an unknown floor or offset, a floor above all points, an offset of
+        (at least 3), x that does not vary, an unknown form, an irreducible error above all points, an offset of
         -min x or less, or holdout outside [0, 1).
     """
     x, y = np.asarray(x, float), np.asarray(y, float)
-    _check(x, y, floor, offset, holdout)
+    _check(x, y, irreducible, offset, holdout)
     order = np.argsort(x, kind="stable")
     x, y = x[order], y[order]
     kept = len(x) - round(holdout * len(x))
-    free = 2 + (floor == "free") + (offset == "free")
+    free = 2 + (irreducible == "free") + (offset == "free")
     if kept < max(3, free):
         raise ValueError(f"{kept} points are left to fit; at least {max(3, free)} are needed")
     if x[0] == x[kept - 1]:
@@ -91,9 +91,9 @@ def fit_power_law(
     weight = np.exp(np.log(spread).mean()) / spread  # 1 on geometric average
     center = float(np.log(x[:kept]).mean())
     log_y = np.log(y[:kept])
-    fixed = None if floor == "free" else 0.0 if floor == "none" else float(floor)
+    fixed = None if irreducible == "free" else 0.0 if irreducible == "none" else float(irreducible)
     shift = None if offset == "free" else 0.0 if offset == "none" else float(offset)
-    law = offset_law(x[:kept], center, None if fixed is None else log_floor(fixed, kept))
+    law = offset_law(x[:kept], center, None if fixed is None else log_irreducible(fixed, kept))
     low, high = _bounds(x[:kept], log_y, fixed, shift)
 
     def fit(targets: Array, starts: Array, threshold: float | None, counts: Array | None = None) -> Array:
@@ -121,16 +121,27 @@ def fit_power_law(
     aicc = information_criterion(residuals**2, free)
     constant = information_criterion(((log_y - np.average(log_y, weights=weight**2)) * weight) ** 2, 1)
     rest = log_y - fitted if np.abs(log_y - fitted).max() > EXACT else np.zeros(kept)
-    within = independent(about_own_lines(rest, np.log(x[:kept]), weight, labels), known, labels)
+
+    def apart(values: Array) -> Array:
+        return independent(about_own_lines(values, np.log(x[:kept]), weight, labels), known, labels)
+
+    within = apart(rest)
     lines = 2 * (int(labels.max()) + 1) if several else 0  # parameters of the runs' own lines
     scatter = _reduced(within, max(free, lines), known)
-    failed = rejection_reasons(within, decades, alpha, thetas[1:, 2], aicc, constant, scatter) | tied
+    derivatives = law(best[None])[1][0][:, [low[i] < high[i] for i in range(4)]]
+    bend = bend_test(
+        within,
+        np.stack([apart(column) for column in derivatives.T], axis=1),
+        apart((np.log(x[:kept]) - center) ** 2),
+        max(free, lines),
+    )
+    failed = rejection_reasons(within, free, bend, decades, alpha, thetas[1:, 2], aicc, constant, scatter) | tied
     fit_of = PowerLawFit(
         E=E,
         A=float(np.exp(a + alpha * center)),
         alpha=alpha,
         x0=x0,
-        floor=floor if isinstance(floor, str) else "fixed",
+        irreducible=irreducible if isinstance(irreducible, str) else "fixed",
         offset=offset if isinstance(offset, str) else "fixed",
         scale=float(np.sqrt((residuals**2).sum() / max(1, kept - free))),
         chi_square=_reduced(independent(rest, known, labels), free, known),
@@ -192,7 +203,7 @@ def _tied(theta: Array, low: Array, high: Array, log_y: Array) -> Failures:
         return failed
     if low[0] < high[0]:
         ends = percentiles(_floor(theta[:, 0], log_y))
-        if ends[1] - ends[0] >= WIDEST * ends[1]:  # 0 to 0 too: replicates of a fit without a floor find none
+        if ends[1] - ends[0] >= WIDEST * ends[1]:  # 0 to 0 too: replicates of a fit without one find none
             failed |= message(FailedCheck.IRREDUCIBLE_UNDETERMINED, low=float(ends[0]), high=float(ends[1]))
     if (theta[:, 3] >= high[3]).mean() > TAIL:
         failed |= message(FailedCheck.OFFSET_TOO_LARGE)
@@ -204,28 +215,28 @@ def _tied(theta: Array, low: Array, high: Array, log_y: Array) -> Failures:
 def _floor(log_E: Array, log_y: Array) -> Array:
     """E of its logarithm; one far below all points is none."""
     level = np.exp(np.minimum(log_E, log_y.min() + 1))
-    floor: Array = np.where(level < NO_FLOOR * np.exp(log_y.min()), 0.0, level)
-    return floor
+    irreducible: Array = np.where(level < NO_IRREDUCIBLE * np.exp(log_y.min()), 0.0, level)
+    return irreducible
 
 
-def _check(x: Array, y: Array, floor: str | float, offset: str | float, holdout: float) -> None:
+def _check(x: Array, y: Array, irreducible: str | float, offset: str | float, holdout: float) -> None:
     if x.ndim != 1 or x.shape != y.shape:
         raise ValueError(f"x and y must be lists of one length; they have shapes {x.shape} and {y.shape}")
     if not (np.all(np.isfinite(x) & (x > 0)) and np.all(np.isfinite(y) & (y > 0))):
         raise ValueError("x and y must be positive and finite")
     if not 0 <= holdout < 1:
         raise ValueError(f"holdout is {holdout}; it must lie in [0, 1)")
-    for name, value in (("floor", floor), ("offset", offset)):
+    for name, value in (("irreducible", irreducible), ("offset", offset)):
         if isinstance(value, str) and value not in ("none", "free"):
             raise ValueError(f"{name} '{value}' is unknown; use none, free, or a number")
         if isinstance(value, bool) or not isinstance(value, str | int | float | np.number):
             raise ValueError(f"{name} is {value}; use none, free, or a number")
         if not isinstance(value, str) and not np.isfinite(value):
             raise ValueError(f"{name} is {value}; it must be finite")
-    if not isinstance(floor, str) and floor < 0:
-        raise ValueError(f"floor is {floor}; it must not be negative")
-    if not isinstance(floor, str) and len(y) and floor >= y.max():
-        raise ValueError(f"floor is {floor}; all points lie below it, the largest at {y.max():g}")
+    if not isinstance(irreducible, str) and irreducible < 0:
+        raise ValueError(f"irreducible is {irreducible}; it must not be negative")
+    if not isinstance(irreducible, str) and len(y) and irreducible >= y.max():
+        raise ValueError(f"irreducible is {irreducible}; all points lie below it, the largest at {y.max():g}")
     if not isinstance(offset, str) and len(x) and offset <= -x.min():
         raise ValueError(f"offset is {offset}; it must be above minus the smallest x, {-x.min():g}")
 
@@ -240,12 +251,14 @@ def _bounds(x: Array, log_y: Array, fixed: float | None, shift: float | None) ->
 
 
 def _starts(x: Array, log_y: Array, center: float, fixed: float | None, low: float, high: float) -> Array:
-    """Least squares in log-log after subtracting each of several floors from y, and adding several offsets to x."""
+    """Least squares in log-log after subtracting each of several E from y, and adding several offsets to x."""
     lowest = np.exp(log_y.min())
-    floors = [fixed] if fixed is not None else [lowest * share for share in (1e-6, 0.3, 0.6, 0.8, 0.9, 0.97)]
+    irreducible_errors = (
+        [fixed] if fixed is not None else [lowest * share for share in (1e-6, 0.3, 0.6, 0.8, 0.9, 0.97)]
+    )
     offsets = [low] if low == high else [t for t in np.log(STARTS) if t < high]
     starts = []
-    for level in floors:
+    for level in irreducible_errors:
         above = np.log(np.maximum(np.exp(log_y) - level, 1e-3 * lowest))
         for t in offsets:
             slope, amplitude = np.polyfit(np.log(x + x[0] * np.expm1(t)) - center, above, 1)

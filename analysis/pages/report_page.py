@@ -19,6 +19,7 @@ from analysis.pages.picture_cache import KeptPictures
 from analysis.pages.provenance import provenance
 from analysis.pages.representation_collapse import collapsed_runs
 from analysis.sweep_analysis import SweepAnalysis
+from sweeps.storage.run_status import RunStatus
 
 RUN_COLUMNS = ["variant", "P", "D", "K", "seed", "steps", "flops", "percent_error", "heldout_percent_error"]
 RUN_COLUMNS += ["probe_accuracy", "reconstruction", "uniformity", "images_per_second", "wall_seconds", "run_id"]
@@ -28,7 +29,7 @@ UNFINISHED_COLUMNS = ["variant", "P", "D", "K", "seed", "status", "error", "run_
 def render(analysis: SweepAnalysis) -> str:
     """The page, whose figures match the store: they are of its content, or drawn anew."""
     results, runs = analysis.results, analysis.runs
-    finished, unfinished = runs[runs["status"] == "finished"], runs[runs["status"] != "finished"]
+    finished, unfinished = runs[runs["status"] == RunStatus.FINISHED], runs[runs["status"] != RunStatus.FINISHED]
     grid = results.root / "grid.yaml"
     with tempfile.TemporaryDirectory() as folder, png_alone():
         analyzed = None if finished.empty else _analysis(analysis, Path(folder))
@@ -83,7 +84,7 @@ def _of_joint_laws(analysis: SweepAnalysis, folder: Path) -> list[Path]:
 
 def overview(runs: pd.DataFrame) -> str:
     """How many runs of what, and what they cost."""
-    finished = runs[runs["status"] == "finished"]
+    finished = runs[runs["status"] == RunStatus.FINISHED]
     text = ", ".join(f"{count} {status}" for status, count in runs["status"].value_counts().items())
     sets, encoders = ", ".join(sorted(runs["dataset"].unique())), ", ".join(sorted(runs["encoder"].unique()))
     hours = finished["wall_seconds"].sum() / 3600

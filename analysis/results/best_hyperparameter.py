@@ -10,6 +10,7 @@ import pandas as pd
 
 from analysis.results.errors import ResultsError
 from analysis.results.variant_labels import NOT_VARIANT, flatten, variants
+from sweeps.storage.run_status import RunStatus
 
 CELL = ["variant", "P", "D", "K"]
 
@@ -31,7 +32,7 @@ def best_over(runs: pd.DataFrame, key: str) -> tuple[pd.DataFrame, str]:
         use = f"use {' or '.join(swept)}" if swept else "nothing beside P, D, K and seed does"
         raise ResultsError(f"'{key}' does not vary over these runs; {use}")
     table = runs.assign(variant=variants(specs, beside=(key,)), value=values)
-    means = table[table["status"] == "finished"].groupby([*CELL, "value"])["percent_error"].mean()
+    means = table[table["status"] == RunStatus.FINISHED].groupby([*CELL, "value"])["percent_error"].mean()
     best = means.groupby(CELL).idxmin().map(lambda found: found[-1])
     wanted = pd.Series(list(table[CELL].itertuples(index=False, name=None)), index=table.index).map(best.to_dict())
     taken = best.value_counts()

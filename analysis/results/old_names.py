@@ -1,11 +1,15 @@
-"""What version 0.1 called tables and columns that analysis writes: its files are read under their names of today."""
+"""What earlier versions called tables and columns that analysis writes: read under their names of today."""
 
 from __future__ import annotations
 
 import pyarrow as pa
 
 TABLES = {"joint_law": "grid_law"}  # today's name -> the older one, of the file and in SQL
-COLUMNS = {"peaks": {"chance": "p_value"}}  # table -> older name of a column -> today's
+COLUMNS = {
+    "peaks": {"chance": "p_value"},
+    "fits": {"floor": "irreducible"},
+    "joint_law": {"floor": "irreducible"},
+}  # table -> older name of a column -> today's
 TODAY = {old: new for new, old in TABLES.items()}
 
 

@@ -8,7 +8,7 @@ from functools import cached_property
 import pandas as pd
 
 from analysis.comparisons.mmcr_vs_clip import plain
-from analysis.estimates.joint_scaling_law import GridLaw
+from analysis.estimates.joint_scaling_law import JointLaw
 from analysis.estimates.per_cell_fit import Form, chosen_form
 from analysis.estimates.uniform_baseline import level_table
 from analysis.sweep_analysis import SweepAnalysis
@@ -47,7 +47,7 @@ class Evidence:
         return self._own(self._analysis.factor_changes)
 
     @property
-    def joint_laws(self) -> list[GridLaw]:
+    def joint_laws(self) -> list[JointLaw]:
         """The joint scaling laws of the variants, of each the selected one first."""
         return [law for name, laws in self._analysis.joint_laws.items() if name in self.variants for law in laws]
 

@@ -10,9 +10,11 @@ from mmcr_core.config.run import RunSpec
 from mmcr_core.config.run_id import run_id
 from sweeps.cli.errors import UserError
 from sweeps.config.axes import keys_of
+from sweeps.storage.run_status import RunStatus
 
 EXAMPLE = "such as 'P=64|128,K=2', 'optimizer.learning_rate=1e-3' or 'status=failed'"
-STATUSES = ("finished", "failed", "diverged", "unfinished")
+UNFINISHED = "unfinished"  # every status but that of a finished run
+STATUSES = (RunStatus.FINISHED, RunStatus.FAILED, RunStatus.DIVERGED, UNFINISHED)
 
 
 def selected(
@@ -31,7 +33,7 @@ def selected(
     conditions = [_condition(part.strip(), rows) for part in only.split(",")]
     ended = statuses() if any(key == "status" for key, _ in conditions) else {}
     for cell, row in zip(cells, rows, strict=True):
-        row["status"] = ended.get(run_id(cell), "unfinished")
+        row["status"] = ended.get(run_id(cell), UNFINISHED)
     chosen = tuple(
         cell
         for cell, row in zip(cells, rows, strict=True)
@@ -45,7 +47,7 @@ def selected(
 def asks_for_diverged(only: str | None) -> bool:
     """Whether `--only` names cells that have diverged, which are otherwise not trained again."""
     conditions = (part.partition("=") for part in (only or "").split(","))
-    return any(key.strip() == "status" and "diverged" in texts.split("|") for key, _, texts in conditions)
+    return any(key.strip() == "status" and RunStatus.DIVERGED in texts.split("|") for key, _, texts in conditions)
 
 
 def _condition(part: str, rows: list[dict[str, Any]]) -> tuple[str, list[str]]:

@@ -19,8 +19,8 @@ def runs(error, seeds=(0, 1, 2), noise=0.002):
 def exponents(alpha, seeds=(0, 1, 2), noise=0.002):
     rng = np.random.default_rng(0)
     rows = [
-        {"variant": "mmcr", "K": 2, "seed": seed, "P": P, "D": D, "floor": floor, "offset": "none",
-         "chi_square": 1.0, "alpha": alpha(P, D, floor) + noise * rng.standard_normal()}
-        for P in SIZES for D in SIZES for seed in seeds for floor in ("none", "theory")
+        {"variant": "mmcr", "K": 2, "seed": seed, "P": P, "D": D, "irreducible": irreducible, "offset": "none",
+         "chi_square": 1.0, "alpha": alpha(P, D, irreducible) + noise * rng.standard_normal()}
+        for P in SIZES for D in SIZES for seed in seeds for irreducible in ("none", "theory")
     ]  # fmt: skip
     return pd.DataFrame(rows)

@@ -95,7 +95,7 @@ KINDS = ("scaling", "exponents", "double_descent", "error_map", "gap")
 
 def test_every_exponent_comes_back_inside_its_interval(sweep):
     table, _ = fit_table(measured_cells(open_results(sweep)), "flops")
-    plain = table[(table["floor"] == "none") & (table["offset"] == "none")]
+    plain = table[(table["irreducible"] == "none") & (table["offset"] == "none")]
     truth = np.array([exponent(P, D) for P, D in zip(plain["P"], plain["D"], strict=True)])
     inside = (plain["alpha_low"] <= truth) & (truth <= plain["alpha_high"])
     assert len(plain) == 18
@@ -114,7 +114,7 @@ def test_plot_scaling_draws_every_panel_and_writes_fits(own):
         assert (own / "figures" / f"{name}.pdf").read_bytes().startswith(b"%PDF")
     fits = open_results(own).fits()
     assert len(fits) == 18 * 6
-    assert set(fits["floor"]) == {"none", "free", "theory"}
+    assert set(fits["irreducible"]) == {"none", "free", "theory"}
     assert not list(own.rglob(".*"))
 
 

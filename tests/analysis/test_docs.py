@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from analysis.estimates.fit_data import Cell
-from analysis.estimates.joint_scaling_law import GridForm, law_table
+from analysis.estimates.joint_scaling_law import JointForm, law_table
 from analysis.estimates.peak import peak_table
 from analysis.estimates.per_cell_fit import fit_table
 from tests.conftest import REPOSITORY
@@ -59,5 +59,5 @@ def test_every_column_of_peaks_stands_in_the_page():
 
 def test_every_column_of_the_joint_law_stands_in_the_page():
     fit = SimpleNamespace(aicc=0.0, bic=0.0, s0=1.0, alpha={"P": 0.1}, s={"P": 0.1}, interval=lambda *_: (0.0, 1.0))
-    law = SimpleNamespace(fit=fit, form=GridForm("none", "free", aspect=False), error=0.0, coverage=1.0, tested=1)
+    law = SimpleNamespace(fit=fit, form=JointForm("none", "free", aspect=False), error=0.0, coverage=1.0, tested=1)
     assert set(columns_in_the_page("joint_law")) == set(law_table({"mmcr": [law]}).columns)

@@ -54,7 +54,7 @@ def test_exponents_and_peaks_of_each_seed_are_those_of_the_findings(digits):
     said = said_of_seeds()
     assert sorted(said) == [0, 1, 2]
     for seed, numbers in said.items():
-        mine = by_seed[by_seed["seed"] == seed].groupby("floor")["alpha"].median()
+        mine = by_seed[by_seed["seed"] == seed].groupby("irreducible")["alpha"].median()
         own = runs[runs["seed"] == seed]
         places, largest = {"P": [], "D": []}, 0
         for line in peaks.itertuples():

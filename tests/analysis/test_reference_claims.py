@@ -85,7 +85,7 @@ def test_the_percent_error_of_every_step_lies_between_0_and_1(sweep):
 @pytest.mark.parametrize("sweep", FITTED)
 def test_committed_laws_are_those_of_the_committed_trajectories(sweep):
     results = open_results(REFERENCE / sweep)
-    committed = results.fits().set_index(["variant", "P", "D", "K", "floor", "offset"])
+    committed = results.fits().set_index(["variant", "P", "D", "K", "irreducible", "offset"])
     cells = measured_cells(results)
     few = dict(sorted(cells.items())[:: max(1, len(cells) // 4)])
     anew = fit_table(few, "flops")[0].set_index(committed.index.names)

@@ -153,7 +153,7 @@ def _fit(runs: list[Bins], form: Form, rng: np.random.Generator, holdout: float 
     return fit_power_law(
         np.concatenate([bins.x for bins in runs]),
         np.concatenate([bins.y for bins in runs]),
-        floor=LEVEL if form[0] == "theory" else form[0],
+        irreducible=LEVEL if form[0] == "theory" else form[0],
         offset=form[1],
         covariance=block_diag(*(bins.covariance for bins in runs)),
         runs=np.repeat(range(len(runs)), [len(bins.x) for bins in runs]),

@@ -13,7 +13,7 @@ import numpy as np
 from scipy.optimize import least_squares
 
 from analysis.estimates.fit_data import Cell, measured_cells
-from analysis.estimates.joint_scaling_law import grid_laws, measured_points
+from analysis.estimates.joint_scaling_law import joint_laws, measured_points
 from analysis.estimates.per_cell_fit import FORMS, fit_table
 from analysis.fitting.huber_regression import HUBER
 from analysis.pages import report_page
@@ -33,7 +33,7 @@ def main() -> None:
         results = open_results(write_sweep(Path(folder) / "s", PAPER, (2, 4, 8)).root)
         read, cells = timed(lambda: measured_cells(results))
         ours, _ = timed(lambda: fit_table(cells, "flops"))
-        grid, _ = timed(lambda: grid_laws(measured_points(results)))
+        grid, _ = timed(lambda: joint_laws(measured_points(results)))
         page, _ = timed(lambda: report_page.render(SweepAnalysis(results)))
     some = list(cells.items())[:CELLS]
     usual, _ = timed(lambda: [dataloader_baseline(cell, *form, P, D) for (_, P, D, _), cell in some for form in FORMS])
@@ -59,10 +59,10 @@ def timed(call: Callable[[], T]) -> tuple[float, T]:
     return time.perf_counter() - began, found
 
 
-def dataloader_baseline(cell: Cell, floor: str, offset: str, P: int, D: int) -> None:
+def dataloader_baseline(cell: Cell, irreducible: str, offset: str, P: int, D: int) -> None:
     """One start for each replicate; residuals resampled."""
     first, log_y = cell.x.min(), np.log(cell.error)
-    fixed = {"none": 0.0, "theory": float(expected_percent_error(P, D)), "free": None}[floor]
+    fixed = {"none": 0.0, "theory": float(expected_percent_error(P, D)), "free": None}[irreducible]
 
     def residuals(theta: np.ndarray, target: np.ndarray) -> np.ndarray:
         E = np.exp(theta[2]) if fixed is None else fixed

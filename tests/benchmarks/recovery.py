@@ -30,7 +30,7 @@ def recovered(draw: int, flat: bool) -> dict[str, object]:
         results = open_results(store.root)
         fits, _ = fit_table(measured_cells(results), "flops")
         peaks = peak_table(results.runs(), tail_errors(results))
-    plain = fits[(fits["floor"] == "none") & (fits["offset"] == "none")]
+    plain = fits[(fits["irreducible"] == "none") & (fits["offset"] == "none")]
     truth = np.array([0.0 if flat else exponent(P, D) for P, D in zip(plain["P"], plain["D"], strict=True)])
     inside = (plain["alpha_low"] <= truth) & (truth <= plain["alpha_high"])
     inner = peaks["at"].isin(PAPER[1:-1])

@@ -31,7 +31,7 @@ def judge_prediction(evidence: Evidence) -> Verdict:
         decision = Decision.CONFIRMED
     elif best.error > FAR or best.coverage < HALF:
         decision = Decision.REFUTED
-    form = f"{baseline[best.form.floor]}{offset}"
+    form = f"{baseline[best.form.irreducible]}{offset}"
     explanation = f"Fitted to the cheaper cells with {form} (best by BIC). {' '.join(describe_exponents(best))}"
     return Verdict(decision, (error,), (inside,), explanation)
 
@@ -39,14 +39,14 @@ def judge_prediction(evidence: Evidence) -> Verdict:
 def judge_aspect(evidence: Evidence) -> Verdict:
     """Whether the exponent of max(P, D) / min(P, D) in the joint law above e_inf is 0, or nearly."""
     laws = evidence.joint_laws
-    kinds = [law for law in laws if law.form.floor == "theory" and law.form.aspect and "aspect" in law.fit.alpha]
+    kinds = [law for law in laws if law.form.irreducible == "theory" and law.form.aspect and "aspect" in law.fit.alpha]
     if not kinds:
         return Verdict(Decision.UNDECIDED, explanation="Too few cells to fit a law with an aspect.")
     fit = kinds[0].fit
     effect = Effect("aspect exponent", fit.alpha["aspect"], *fit.interval("alpha", "aspect"), "resampled cells")
     effects: tuple[Effect, ...] = (effect,)
     times = 2.0 ** -np.array([effect.value, effect.high, effect.low])
-    bare = [law for law in laws if law.form.floor == "none" and law.form.aspect]
+    bare = [law for law in laws if law.form.irreducible == "none" and law.form.aspect]
     if bare and "aspect" in bare[0].fit.alpha:
         without = bare[0].fit
         effects += (

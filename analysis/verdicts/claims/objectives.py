@@ -70,8 +70,7 @@ def judge_accuracy(evidence: Evidence) -> Verdict:
 
 def _others(differences: pd.DataFrame, chosen: pd.Series) -> pd.DataFrame:
     """Where MMCR is what the others are compared with: all but the control."""
-    mine = differences["less"].str.split(",").str[0] == "mmcr"
-    return differences[chosen & mine & (differences["variant"].str.split(",").str[0] != CONTROL)]
+    return differences[chosen & (differences["less_objective"] == "mmcr") & (differences["objective"] != CONTROL)]
 
 
 CLAIMS = (

@@ -5,14 +5,14 @@ import re
 import pytest
 
 from analysis.estimates.exponent_summary import describe_exponents
-from analysis.estimates.joint_scaling_law import GridForm, fit_grid_law
+from analysis.estimates.joint_scaling_law import JointForm, fit_joint_law
 from tests.analysis.estimates.synthetic_grid import points
 
 
 @pytest.fixture(scope="module")
 def sentences():
     """Of e_inf + 1.5 steps^-0.25 P^-0.1 D^0.05 K^-0.2."""
-    return describe_exponents(fit_grid_law(points(), GridForm("theory", "none", True), bootstrap=100))
+    return describe_exponents(fit_joint_law(points(), JointForm("theory", "none", True), bootstrap=100))
 
 
 def numbers(sentence):
@@ -31,16 +31,16 @@ def test_twice_the_steps_and_twice_each_axis_are_powers_of_two(sentences):
 
 def test_what_is_left_of_the_peak_is_said(sentences):
     assert "nothing is left of a peak" in sentences[-2]
-    bare = describe_exponents(fit_grid_law(points(), GridForm("none", "none", True), bootstrap=50))
+    bare = describe_exponents(fit_joint_law(points(), JointForm("none", "none", True), bootstrap=50))
     assert "no other account" in bare[-2] and "percent error" in bare[0]
     assert not any(
-        "aspect" in text for text in describe_exponents(fit_grid_law(points(), GridForm("theory", "none", False)))
+        "aspect" in text for text in describe_exponents(fit_joint_law(points(), JointForm("theory", "none", False)))
     )
 
 
 def test_where_the_law_does_not_fall_nothing_is_said_of_steps_that_make_good():
     """An error that stays: how many more steps P costs would be a quotient by nothing."""
     flat = points(lambda P, D, K, steps: 0.3 * (P / 64) ** 0.05 * steps**0.0, noise=0.02)
-    _, nothing, batch, *_ = describe_exponents(fit_grid_law(flat, GridForm("none", "none", False), bootstrap=100))
+    _, nothing, batch, *_ = describe_exponents(fit_joint_law(flat, JointForm("none", "none", False), bootstrap=100))
     assert "does not clearly fall with steps" in nothing
     assert numbers(batch) == pytest.approx([2**0.05], abs=0.02) and "after" not in batch

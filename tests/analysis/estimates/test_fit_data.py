@@ -27,7 +27,7 @@ def test_the_law_over_budgets_is_that_of_final_errors(budgets):
     cells = measured_cells(budgets, "budget")
     assert list(cells) == [("mmcr", 64, 128, 2)]
     table, _ = fit_table(cells, "flops", "budget")
-    row = table[table["floor"] == "none"].iloc[0]
+    row = table[table["irreducible"] == "none"].iloc[0]
     assert (row["law"], row["points"], row["seeds"]) == ("budget", 16, 2)
     assert row["alpha"] == pytest.approx(0.25, rel=0.05)
     assert row["alpha_low"] <= 0.25 <= row["alpha_high"]

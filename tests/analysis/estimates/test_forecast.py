@@ -5,15 +5,15 @@ import pandas as pd
 import pytest
 
 from analysis.estimates.forecast import backtest, forecaster
-from analysis.estimates.joint_scaling_law import GridForm, fit_grid_law
+from analysis.estimates.joint_scaling_law import JointForm, fit_joint_law
 from tests.analysis.estimates.synthetic_grid import STEPS, law, points
 
-ABOVE = GridForm("theory", "none", aspect=True)
+ABOVE = JointForm("theory", "none", aspect=True)
 
 
 def test_a_trained_cell_is_what_was_measured_and_widens_beyond():
     table = points(deviation=0.2)
-    known = forecaster(table, fit_grid_law(table, ABOVE))
+    known = forecaster(table, fit_joint_law(table, ABOVE))
     cells = pd.DataFrame({"P": [64, 64, 64], "D": [128, 128, 128], "K": [2, 2, 2]})
     steps = np.array([STEPS[12], STEPS[-1], 20 * STEPS[-1]])
     error, low, high = known.predict(cells, steps)
@@ -41,7 +41,7 @@ def test_curves_that_bend_after_the_first_quarter_are_predicted_badly_and_show_i
 
 def test_seeds_are_averaged():
     table = points(seeds=3, noise=0.05)
-    known = forecaster(table, fit_grid_law(table, ABOVE))
+    known = forecaster(table, fit_joint_law(table, ABOVE))
     cell = pd.DataFrame({"P": [64], "D": [64], "K": [2]})
     own = table[(table["P"] == 64) & (table["D"] == 64) & (table["K"] == 2) & np.isclose(table["steps"], STEPS[-1])]
     error, low, high = known.predict(cell, STEPS[-1:])
@@ -53,4 +53,4 @@ def test_runs_too_short_to_know_how_forecasts_miss_are_refused():
     table = points()
     short = table[table["steps"] < 1.5 * STEPS[0]]
     with pytest.raises(ValueError, match="factor of two"):
-        forecaster(short, fit_grid_law(table, ABOVE))
+        forecaster(short, fit_joint_law(table, ABOVE))

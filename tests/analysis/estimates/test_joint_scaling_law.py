@@ -6,9 +6,9 @@ import pytest
 from analysis.estimates.fit_data import Cell
 from analysis.estimates.joint_scaling_law import (
     BY_FORMULA,
-    GridForm,
-    fit_grid_law,
-    fit_grid_laws,
+    JointForm,
+    fit_joint_law,
+    fit_joint_laws,
     grid_points,
     law_table,
 )
@@ -18,12 +18,12 @@ from tests.analysis.estimates.synthetic_grid import STEPS, points
 
 @pytest.fixture(scope="module")
 def laws():
-    return fit_grid_laws(points())
+    return fit_joint_laws(points())
 
 
 def test_the_law_of_the_grid_is_recovered_and_its_floor_found(laws):
     best = laws[0]
-    assert best.form == GridForm("theory", "none", aspect=False)  # the simplest that is right
+    assert best.form == JointForm("theory", "none", aspect=False)  # the simplest that is right
     assert best.fit.alpha["steps"] == pytest.approx(0.25, abs=0.01)
     for column, truth in (("P", 0.1), ("D", -0.05), ("K", 0.2)):
         low, high = best.fit.interval("alpha", column)
@@ -42,14 +42,14 @@ def test_expensive_cells_are_predicted_from_cheap_ones(laws):
 def test_where_one_k_alone_would_be_left_cells_of_each_k_are_held_out():
     table = points()
     few = table[(table["K"] == table["K"].min()) | (table["P"] == table["P"].max())]
-    law = fit_grid_law(few, GridForm("theory", "none", True))
+    law = fit_joint_law(few, JointForm("theory", "none", True))
     held = law.test[law.test["held_out"]].groupby("K").size()
     assert held.to_dict() == {2: 5, 4: 1}  # of 16 and of 4 cells
     assert law.tested == 6 and law.error < 0.02
 
 
 def test_forecasts_cover_cells_that_deviate_from_the_law():
-    law_of_all = fit_grid_law(points(deviation=0.1), GridForm("theory", "none", True))
+    law_of_all = fit_joint_law(points(deviation=0.1), JointForm("theory", "none", True))
     assert law_of_all.coverage >= 0.8
     assert 0.03 < law_of_all.error < 0.25
 
@@ -61,14 +61,14 @@ def test_a_law_without_floor_is_off_where_there_is_one(laws):
 
 def test_a_column_that_does_not_vary_is_left_out():
     table = points()
-    fit = fit_grid_law(table[table["K"] == 2], GridForm("theory", "none", True)).fit
+    fit = fit_joint_law(table[table["K"] == 2], JointForm("theory", "none", True)).fit
     assert "K" not in fit.alpha and set(fit.alpha) == {"steps", "P", "D", "aspect"}
 
 
 def test_too_few_cells_have_no_law():
     table = points()
     with pytest.raises(ValueError, match=r"groups|depend"):
-        fit_grid_laws(table[(table["P"] == 32) & (table["D"] == 32) & (table["K"] == 2)])
+        fit_joint_laws(table[(table["P"] == 32) & (table["D"] == 32) & (table["K"] == 2)])
 
 
 def late(P, D, K, steps):
@@ -78,8 +78,8 @@ def late(P, D, K, steps):
 
 
 def test_an_offset_that_depends_on_the_cell_is_recovered():
-    law = fit_grid_laws(points(late))[0]
-    assert law.form == GridForm("theory", "free", aspect=False)
+    law = fit_joint_laws(points(late))[0]
+    assert law.form == JointForm("theory", "free", aspect=False)
     assert law.fit.alpha["steps"] == pytest.approx(0.4, abs=0.02)
     for column, truth in (("P", -0.7), ("D", 1.2), ("K", 0.0)):
         low, high = law.fit.interval("s", column)
@@ -99,7 +99,7 @@ def test_views_by_formula_come_first_where_they_predict_better():
                 level = expected_percent_error(P, D)
                 error = (level + (1 - 1 / K) * 2 * STEPS**-0.3) * np.exp(0.003 * rng.standard_normal(25))
                 cells["mmcr", P, D, K] = Cell(STEPS, error, 0.003 * error, 9e-6 * np.eye(25), [0] * 25, False)
-    laws = fit_grid_laws(grid_points(cells))
+    laws = fit_joint_laws(grid_points(cells))
     assert laws[0].form.by_formula and BY_FORMULA in laws[0].fit.alpha
     assert laws[0].fit.alpha["K"] == pytest.approx(0, abs=0.01)
     assert laws[0].error < laws[1].error
@@ -111,7 +111,7 @@ def test_nine_cells_are_enough_to_see_an_offset():
         for D in (64, 128, 256):
             error = late(P, D, 2, STEPS) * np.exp(0.01 * rng.standard_normal(25))
             cells["mmcr", P, D, 2] = Cell(STEPS, error, 0.01 * error, 1e-4 * np.eye(25), [0] * 25, False)
-    law = fit_grid_laws(grid_points(cells))[0]
-    assert (law.form.floor, law.form.offset) == ("theory", "free")
+    law = fit_joint_laws(grid_points(cells))[0]
+    assert (law.form.irreducible, law.form.offset) == ("theory", "free")
     low, high = law.fit.interval("alpha", "steps")
     assert low - 0.02 <= 0.4 <= high + 0.02 and law.chi_square < 2

@@ -34,6 +34,6 @@ def test_nothing_measured_is_no_contrast():
 
 
 def test_the_slope_contrast_is_free_of_effects_of_p_and_d():
-    table = exponents(lambda P, D, floor: 0.1 + 0.02 * np.log2(P) + 0.01 * np.log2(D), noise=0.0)
+    table = exponents(lambda P, D, irreducible: 0.1 + 0.02 * np.log2(P) + 0.01 * np.log2(D), noise=0.0)
     corner_to_corner = slope_at_diagonal(table, ("none", "none"))
     assert abs(corner_to_corner.mean) < 1e-9

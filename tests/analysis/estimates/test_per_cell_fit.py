@@ -38,7 +38,7 @@ def test_seeds_are_replicates_of_one_cell(tmp_path):
 def test_errors_below_the_reference_have_no_law_above_it_and_say_so():
     level = expected_percent_error(64, 64)
     table, fits = fit_table({("mmcr", 64, 64, 2): cell_of(lambda x: 0.5 * level * (x / 1e9) ** -0.1)}, "flops")
-    row = table[table["floor"] == "theory"].iloc[0]
+    row = table[table["irreducible"] == "theory"].iloc[0]
     assert (
         row["failed_checks"] == ["below_baseline"]
         and "below e_inf" in row["reason"]
@@ -46,14 +46,14 @@ def test_errors_below_the_reference_have_no_law_above_it_and_say_so():
         and np.isnan(row["alpha"])
     )
     assert ("mmcr", 64, 64, 2, "theory", "none") not in fits
-    assert table.loc[table["chosen"], "floor"].tolist() == ["none"]  # the cell's model is selected without it
+    assert table.loc[table["chosen"], "irreducible"].tolist() == ["none"]  # the cell's model is selected without it
 
 
 def test_the_right_floor_extrapolates_best_and_has_the_least_aicc():
     level, rng = expected_percent_error(64, 64), np.random.default_rng(0)
     curve = lambda x: (level + 0.5 * (x / 1e9) ** -0.3) * np.exp(0.005 * rng.standard_normal(len(x)))  # noqa: E731
     table, _ = fit_table({("mmcr", 64, 64, 2): cell_of(curve)}, "flops")
-    by_floor = table[table["offset"] == "none"].set_index("floor")
+    by_floor = table[table["offset"] == "none"].set_index("irreducible")
     assert by_floor["aicc"].idxmin() == "theory"
     assert by_floor["extrapolation_error"].idxmin() in ("theory", "free")
     assert by_floor.loc["none", "extrapolation_error"] > 3 * by_floor.loc["theory", "extrapolation_error"]
@@ -85,7 +85,7 @@ def test_errors_of_zero_are_left_out_of_a_law_in_logs(tmp_path):
     store = Store(tmp_path / "zero")
     write_run(store, spec(64, 128, 2, steps=400), curve)
     table, _ = fit_table(measured_cells(open_results(store.root)), "flops")
-    assert table.loc[table["floor"] == "none", "alpha"].iloc[0] == pytest.approx(0.1, rel=0.02)
+    assert table.loc[table["irreducible"] == "none", "alpha"].iloc[0] == pytest.approx(0.1, rel=0.02)
     assert (
         not table["trusted"].any()
         and "error is 0 or not a number, which no law in logs can have: 1" in table["reason"].iloc[0]
@@ -115,22 +115,25 @@ def test_the_form_that_made_the_cells_is_chosen_for_all_of_them(curve, form):
     table, _ = fit_table(grid_of(curve, sizes=(32, 64, 128)), "flops")
     assert table.groupby(["P", "D"])["chosen"].sum().tolist() == [1] * 9
     mine = table[table["chosen"]]
-    assert set(zip(mine["floor"], mine["offset"], strict=True)) == {form} and chosen_form(table) == form
+    assert set(zip(mine["irreducible"], mine["offset"], strict=True)) == {form} and chosen_form(table) == form
     assert mine["chi_square"].median() == pytest.approx(1, abs=0.35)
     assert mine["trusted"].all()
 
 
 def test_a_cell_below_the_baseline_is_described_by_the_best_of_what_it_has():
     rows = [
-        {"variant": "m", "P": 64, "D": D, "K": 2, "floor": floor, "offset": offset, "aicc": aicc}
+        {"variant": "m", "P": 64, "D": D, "K": 2, "irreducible": irreducible, "offset": offset, "aicc": aicc}
         for D in (64, 128)
-        for (floor, offset), aicc in zip(FORMS, (5, 1, 4, 3, 0, 2), strict=True)
-        if D == 128 or floor != "theory"
+        for (irreducible, offset), aicc in zip(FORMS, (5, 1, 4, 3, 0, 2), strict=True)
+        if D == 128 or irreducible != "theory"
     ]
     table = pd.DataFrame(rows).assign(alpha=0.1)
     chosen = table[choose(table)].set_index("D")
-    assert (chosen.loc[128, "floor"], chosen.loc[128, "offset"]) == ("theory", "free")  # the fitted floor is no choice
-    assert (chosen.loc[64, "floor"], chosen.loc[64, "offset"]) == ("none", "free")
+    assert (chosen.loc[128, "irreducible"], chosen.loc[128, "offset"]) == (
+        "theory",
+        "free",
+    )
+    assert (chosen.loc[64, "irreducible"], chosen.loc[64, "offset"]) == ("none", "free")
 
 
 def test_laws_of_each_seed_are_fitted_by_themselves():

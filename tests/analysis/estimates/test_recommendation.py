@@ -9,7 +9,7 @@ import pytest
 
 from analysis.cli.recommendation_text import warnings
 from analysis.estimates.forecast import backtest, forecaster
-from analysis.estimates.joint_scaling_law import fit_grid_laws, measured_points
+from analysis.estimates.joint_scaling_law import fit_joint_laws, measured_points
 from analysis.estimates.recommendation import Budget, priced_cells, recommend
 from analysis.results.results import open_results
 from mmcr_core.theory import expected_percent_error
@@ -42,7 +42,7 @@ def known(tmp_path_factory):
 @pytest.fixture(scope="module")
 def laws(known):
     points = measured_points(open_results(known))
-    return {"mmcr": forecaster(points, fit_grid_laws(points)[0])}
+    return {"mmcr": forecaster(points, fit_joint_laws(points)[0])}
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +67,7 @@ def test_the_gap_to_the_floor_ranks_otherwise(ask):
     rows = ask(Budget("flops", STEPS * FLOPS), "gap")
     gaps = [row["gap"] for row in rows]
     assert gaps == sorted(gaps)
-    assert {row["K"] for row in rows[:16]} == {4}  # the floor no longer favors cells far from P = D
+    assert {row["K"] for row in rows[:16]} == {4}  # the baseline no longer favors cells far from P = D
     assert any(row["P"] == row["D"] for row in rows[:8])
 
 
@@ -88,7 +88,7 @@ def test_json_is_the_same_answer_with_the_remarks_beside_it(known, ask):
     rows = json.loads(ran.stdout)
     best = ask(Budget("seconds", 10.0), "gap")[:3]
     assert [(row["P"], row["D"], row["K"]) for row in rows] == [(row["P"], row["D"], row["K"]) for row in best]
-    assert "different floors" in ran.stderr and "Speeds are those measured on: synthetic" in ran.stderr
+    assert "different baselines" in ran.stderr and "Speeds are those measured on: synthetic" in ran.stderr
 
 
 def test_people_are_told_of_floors_and_extrapolation_in_100_columns(known, tmp_path, monkeypatch):
@@ -96,7 +96,7 @@ def test_people_are_told_of_floors_and_extrapolation_in_100_columns(known, tmp_p
     ran = invoke("recommend", known, "--flops", 1e14, "-o", tmp_path)
     assert ran.returncode == 0, ran.stderr
     told = " ".join(ran.stdout.split())
-    assert "different floors" in told and "--rank gap" in told
+    assert "different baselines" in told and "--rank gap" in told
     assert "Warning" in told and "extrapolate" in told
     assert max(map(len, ran.stdout.split("\n"))) <= 100
     assert ran.stdout.count(" to 0.") >= 10  # a forecast is not broken over lines

@@ -12,6 +12,7 @@ from analysis.fitting.diagnostics import (
     MESSAGES,
     UNABLE,
     FailedCheck,
+    bend_test,
     check_sets,
     rejection_reasons,
     runs_test,
@@ -45,7 +46,7 @@ def clean(**changes):
     rng = np.random.default_rng(0)
     draws = 0.2 + 0.01 * rng.standard_normal(99)
     good = {"residuals": rng.standard_normal(20), "decades": 3.0, "alpha": 0.2, "draws": draws, "aicc": -50.0,
-            "constant": -10.0, "scatter": 1.2}  # fmt: skip
+            "constant": -10.0, "scatter": 1.2, "parameters": 2, "bend": 1.0}  # fmt: skip
     return good | changes
 
 
@@ -72,6 +73,32 @@ BENT = np.repeat([1.0, -1.0, 1.0], 7)
 )  # fmt: skip
 def test_every_check_that_fails_is_kept(change, failed):
     assert set(rejection_reasons(**clean(**change))) == failed
+
+
+@pytest.mark.parametrize("points", [6, 8, 12, 40])
+def test_a_bend_of_the_size_of_the_residuals_is_found_at_any_number_of_points(points):
+    x = np.geomspace(1e3, 1e5, points)
+    u = np.log(x / np.sqrt(x[0] * x[-1]))
+    noise = 0.002 * np.random.default_rng(points).standard_normal(points)
+    straight = fit_power_law(x, np.exp(-0.3 * u + noise))
+    bent = fit_power_law(x, np.exp(-0.3 * u + 0.01 * u**2 + noise))
+    assert FailedCheck.BENDS not in straight.failed_checks
+    assert FailedCheck.BENDS in bent.failed_checks and not bent.valid
+    assert FailedCheck.BENDS not in fit_power_law(x, 0.2 + 0.8 * np.exp(-0.3 * u), irreducible=0.2).failed_checks
+
+
+def test_noise_rarely_looks_like_a_bend_and_a_law_is_not_asked_of_what_it_can_follow():
+    rng, u = np.random.default_rng(0), np.linspace(-1, 1, 8)
+    line = np.stack([np.ones(8), u], axis=1)
+    values = [bend_test(rng.standard_normal(8), line, u**2, 2) for _ in range(2000)]
+    assert 0.002 < np.mean(np.array(values) < 0.01) < 0.02
+    assert bend_test(u**2, np.stack([np.ones(8), u, u**2], axis=1), u**2, 3) == 1.0
+    assert bend_test(u**2, line, u**2, 7) == 1.0  # no point is left to tell noise by
+
+
+def test_more_parameters_need_more_points():
+    assert FailedCheck.FEW_POINTS not in rejection_reasons(**clean(residuals=clean()["residuals"][:7], parameters=2))
+    assert FailedCheck.FEW_POINTS in rejection_reasons(**clean(residuals=clean()["residuals"][:7], parameters=4))
 
 
 def test_a_fit_has_all_failed_checks_and_one_reason_for_people():

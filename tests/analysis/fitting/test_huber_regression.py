@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import least_squares
 
-from analysis.fitting.functional_forms import log_floor, offset_law, product_law, sum_law
+from analysis.fitting.functional_forms import log_irreducible, offset_law, product_law, sum_law
 from analysis.fitting.huber_regression import huber_fits, information_criterion, percentiles
 
 U = np.random.default_rng(0).standard_normal((30, 2))
@@ -26,7 +26,7 @@ def with_offset(u, log_E=None):
 @given(seed=st.integers(0, 1000))
 @settings(max_examples=20)
 def test_derivatives_are_those_of_the_law(make, size, fixed, seed):
-    law = make(U, None if fixed is None else log_floor(fixed, len(U)))
+    law = make(U, None if fixed is None else log_irreducible(fixed, len(U)))
     theta = np.random.default_rng(seed).uniform(-1, 1, (2, size))
     _, derivatives = law(theta)
     step = 1e-6
@@ -62,12 +62,12 @@ def test_counts_are_repetitions():
     counts = rng.integers(0, 4, (1, len(U))).astype(float)
     log_y = -0.4 * U[:, 0] + 0.1 * rng.standard_normal(len(U))
     start = np.array([[0.0, 0.0, 0.1]])
-    zero = log_floor(0.0, len(U))
+    zero = log_irreducible(0.0, len(U))
     known = {"low": [0, -np.inf, -np.inf], "high": [0, np.inf, np.inf]}
     counted, _ = huber_fits(product_law(U[:, :1], zero), log_y[None], start, counts=counts, threshold=0.1, **known)
     index = np.repeat(np.arange(len(U)), counts[0].astype(int))
     repeated, _ = huber_fits(
-        product_law(U[index, :1], log_floor(0.0, len(index))),
+        product_law(U[index, :1], log_irreducible(0.0, len(index))),
         log_y[None, index],
         start,
         threshold=0.1,
@@ -78,7 +78,7 @@ def test_counts_are_repetitions():
 
 def test_a_parameter_stays_within_its_bounds_and_the_others_are_the_best_there():
     log_y = -0.4 * U[:, 0] - 1.0
-    law = product_law(U[:, :1], log_floor(0.0, len(U)))
+    law = product_law(U[:, :1], log_irreducible(0.0, len(U)))
     theta, _ = huber_fits(law, log_y[None], np.array([[0.0, 0.0, 0.1]]), low=[0, -9, 0.5], high=[0, 9, 2])
     assert theta[0, 2] == 0.5
     slope = np.array([0.5])

@@ -32,7 +32,7 @@ def chinchilla():
 def test_published_fit_of_chinchilla_comes_back(chinchilla):
     """Besiroglu et al. 2024 (arXiv 2404.10102), table 1: E 1.8172 (0.03), A 482.01 (124.58), B 2085.43 (1293.23),
     alpha 0.3478 (0.02), beta 0.3658 (0.02), standard errors by bootstrap. Huber threshold as theirs."""
-    joint = fit_joint(*chinchilla, form="additive", floor="free", huber=1e-3)
+    joint = fit_joint(*chinchilla, form="additive", irreducible="free", huber=1e-3)
     published = {
         "E": (1.8172, 0.03),
         "A": (482.01, 124.58),
@@ -53,17 +53,17 @@ def test_published_fit_of_chinchilla_comes_back(chinchilla):
 def test_hoffmanns_own_coefficients_fit_that_data_worse(chinchilla):
     """Hoffmann et al. 2022 gave E 1.69, A 406.4, B 410.7, alpha 0.34, beta 0.28."""
     columns, loss = chinchilla
-    joint = fit_joint(columns, loss, form="additive", floor="free", huber=1e-3, bootstrap=0)
+    joint = fit_joint(columns, loss, form="additive", irreducible="free", huber=1e-3, bootstrap=0)
     theirs = 1.69 + 406.4 * columns["N"] ** -0.34 + 410.7 * columns["D"] ** -0.28
     error = np.abs(np.log(joint.predict(columns)) - np.log(loss)).mean()
     assert error < 0.5 * np.abs(np.log(theirs) - np.log(loss)).mean()
 
 
 @pytest.mark.parametrize("form", ["additive", "multiplicative"])
-@pytest.mark.parametrize(("floor", "E"), [("free", 0.5), ("none", 0.0), (0.5, 0.5)])
-def test_exact_laws_are_recovered(form, floor, E):
+@pytest.mark.parametrize(("irreducible", "E"), [("free", 0.5), ("none", 0.0), (0.5, 0.5)])
+def test_exact_laws_are_recovered(form, irreducible, E):
     columns, y = grid(form, E)
-    joint = fit_joint(columns, y, form=form, floor=floor, bootstrap=0)
+    joint = fit_joint(columns, y, form=form, irreducible=irreducible, bootstrap=0)
     alphas = {"additive": (0.34, 0.28), "multiplicative": (0.1, 0.15)}[form]
     assert (joint.alpha["N"], joint.alpha["D"]) == pytest.approx(alphas, rel=2e-3)
     assert pytest.approx(E, abs=2e-3) == joint.E
@@ -84,11 +84,11 @@ def test_units_do_not_matter(unit, exponent):
 def test_a_floor_for_each_point_is_subtracted_there():
     columns, y = grid("multiplicative", noise=0.0)
     level = np.linspace(0.01, 0.2, len(y))
-    joint = fit_joint(columns, y + level, form="multiplicative", floor=level, bootstrap=20)
+    joint = fit_joint(columns, y + level, form="multiplicative", irreducible=level, bootstrap=20)
     assert joint.alpha["N"] == pytest.approx(0.1, rel=1e-3)
     assert np.isnan(joint.E)
-    np.testing.assert_allclose(joint.predict(columns, floor=level), y + level, rtol=1e-5)
-    with pytest.raises(ValueError, match="floor of the new points"):
+    np.testing.assert_allclose(joint.predict(columns, irreducible=level), y + level, rtol=1e-5)
+    with pytest.raises(ValueError, match="those of the new points"):
         joint.predict(columns)
 
 
@@ -107,7 +107,7 @@ def test_intervals_count_that_points_of_a_group_deviate_together():
             * np.exp(0.1 * rng.standard_normal(24)[run] + 0.01 * rng.standard_normal(240))
         )
         for kind, groups in (("groups", run), ("points", None)):
-            joint = fit_joint({"steps": steps, "size": size[run]}, y, form="multiplicative", floor="none",
+            joint = fit_joint({"steps": steps, "size": size[run]}, y, form="multiplicative", irreducible="none",
                               groups=groups, bootstrap=200, seed=seed)  # fmt: skip
             low, high = joint.interval("alpha", "size")
             held[kind] += low <= 0.1 <= high
@@ -117,7 +117,7 @@ def test_intervals_count_that_points_of_a_group_deviate_together():
 
 def test_forecasts_hold_new_measurements_and_are_wider_than_the_law():
     columns, y = grid("multiplicative", noise=0.1)
-    joint = fit_joint(columns, y, form="multiplicative", floor="none")
+    joint = fit_joint(columns, y, form="multiplicative", irreducible="none")
     new, measured = grid("multiplicative", noise=0.1, seed=1)
     low, high = joint.forecast(new)
     assert 0.88 <= np.mean((low <= measured) & (measured <= high)) <= 1.0
@@ -129,8 +129,8 @@ def test_forecasts_hold_new_measurements_and_are_wider_than_the_law():
     ("change", "options", "says"),
     [
         ({}, {"form": "cubic"}, "form 'cubic'"),
-        ({}, {"floor": "some"}, "floor 'some'"),
-        ({}, {"floor": -1.0}, "not negative"),
+        ({}, {"irreducible": "some"}, "irreducible 'some'"),
+        ({}, {"irreducible": -1.0}, "not negative"),
         ({"N": [1.0, 2.0]}, {}, "as long as y"),
         ({"N": np.full(120, -1.0)}, {}, "positive"),
         ({"N": np.full(120, 3.0)}, {}, "depend on each other"),

@@ -17,9 +17,9 @@ def points(E=0.0, A=20.0, alpha=0.2, noise=0.02, n=30, seed=0, low=9, high=13):
     return x, y
 
 
-@pytest.mark.parametrize(("floor", "E"), [("none", 0.0), ("free", 0.15), (0.15, 0.15)])
-def test_exact_laws_are_recovered(floor, E):
-    fit = fit_power_law(*points(E=E, noise=0), floor=floor, bootstrap=10)
+@pytest.mark.parametrize(("irreducible", "E"), [("none", 0.0), ("free", 0.15), (0.15, 0.15)])
+def test_exact_laws_are_recovered(irreducible, E):
+    fit = fit_power_law(*points(E=E, noise=0), irreducible=irreducible, bootstrap=10)
     assert fit.valid, fit.reason
     assert (fit.E, fit.A, fit.alpha) == pytest.approx((E, 20, 0.2), rel=1e-4)
     assert fit.scale < 1e-6
@@ -32,15 +32,15 @@ def shifted(x0=4.0, E=0.15, A=0.4, alpha=0.4, noise=0.005, n=24, seed=0):
     return x, clean * np.exp(noise * np.random.default_rng(seed).standard_normal(n)), noise**2 * np.eye(n)
 
 
-@pytest.mark.parametrize(("floor", "E"), [("none", 0.0), ("free", 0.15), (0.15, 0.15)])
+@pytest.mark.parametrize(("irreducible", "E"), [("none", 0.0), ("free", 0.15), (0.15, 0.15)])
 @pytest.mark.parametrize("x0", [-0.6, 0.0, 4.0, 15.0])
-def test_exact_laws_with_an_offset_are_recovered(floor, E, x0):
+def test_exact_laws_with_an_offset_are_recovered(irreducible, E, x0):
     x, y, _ = shifted(x0, E, noise=0)
-    fit = fit_power_law(x, y, floor=floor, offset="free", bootstrap=0)
+    fit = fit_power_law(x, y, irreducible=irreducible, offset="free", bootstrap=0)
     assert fit.alpha == pytest.approx(0.4, rel=2e-3)
     assert fit.x0 == pytest.approx(x0 * x[0], abs=0.02 * x[0])
     assert fit.predict(x) == pytest.approx(y, rel=1e-5)
-    given_offset = fit_power_law(x, y, floor=floor, offset=x0 * x[0], bootstrap=0)
+    given_offset = fit_power_law(x, y, irreducible=irreducible, offset=x0 * x[0], bootstrap=0)
     assert (given_offset.E, given_offset.alpha) == pytest.approx((E, 0.4), rel=1e-4)
     assert given_offset.x0 == pytest.approx(x0 * x[0]) and given_offset.offset == "fixed"
 
@@ -49,7 +49,7 @@ def test_intervals_of_a_law_with_an_offset_hold_the_truth_and_chi_square_is_one(
     held, chi = {"alpha": 0, "x0": 0}, []
     for seed in range(120):
         x, y, covariance = shifted(seed=seed)
-        fit = fit_power_law(x, y, floor=0.15, offset="free", covariance=covariance, bootstrap=200, seed=seed)
+        fit = fit_power_law(x, y, irreducible=0.15, offset="free", covariance=covariance, bootstrap=200, seed=seed)
         for name, truth in (("alpha", 0.4), ("x0", 4e9)):
             low, high = fit.interval(name)
             held[name] += low <= truth <= high
@@ -68,7 +68,7 @@ def test_an_offset_that_is_not_needed_is_found_to_be_none():
 
 def test_floor_and_offset_that_cannot_be_told_apart_are_not_trusted_and_say_so():
     x, y, covariance = shifted(noise=0.02)
-    fit = fit_power_law(x, y, floor="free", offset="free", covariance=covariance)
+    fit = fit_power_law(x, y, irreducible="free", offset="free", covariance=covariance)
     undecided = {FailedCheck.IRREDUCIBLE_UNDETERMINED, FailedCheck.ZERO_EXPONENT, FailedCheck.WIDE_INTERVAL}
     assert fit.failed_checks & undecided
 
@@ -76,7 +76,7 @@ def test_floor_and_offset_that_cannot_be_told_apart_are_not_trusted_and_say_so()
 @pytest.mark.parametrize(("noise", "seed"), [(0.01, 3), (0.02, 3), (0.03, 6)])
 def test_a_fit_that_finds_no_floor_beside_an_offset_is_not_sure_of_it(noise, seed):
     x, y, covariance = shifted(noise=noise, seed=seed)
-    fit = fit_power_law(x, y, floor="free", offset="free", covariance=covariance)
+    fit = fit_power_law(x, y, irreducible="free", offset="free", covariance=covariance)
     assert fit.interval("E") == (0.0, 0.0)  # and the truth is 0.15
     assert not fit.valid and FailedCheck.IRREDUCIBLE_UNDETERMINED in fit.failed_checks
 
@@ -90,7 +90,7 @@ def test_an_offset_beyond_the_points_is_not_trusted_and_says_so():
 
 def test_points_that_scatter_more_than_their_noise_are_not_trusted():
     x, y, covariance = shifted(noise=0.02)
-    fit = fit_power_law(x, y, floor=0.15, offset="free", covariance=covariance / 16)
+    fit = fit_power_law(x, y, irreducible=0.15, offset="free", covariance=covariance / 16)
     assert FailedCheck.SCATTERS in fit.failed_checks and fit.chi_square > 5
 
 
@@ -98,8 +98,8 @@ def test_points_that_scatter_more_than_their_noise_are_not_trusted():
 @settings(max_examples=25)
 def test_units_do_not_matter_to_an_offset_either(exponent, unit):
     x, y, _ = shifted()
-    one = fit_power_law(x, y, floor=0.15, offset="free", bootstrap=0)
-    other = fit_power_law(x * 10**exponent, y * 10**unit, floor=0.15 * 10**unit, offset="free", bootstrap=0)
+    one = fit_power_law(x, y, irreducible=0.15, offset="free", bootstrap=0)
+    other = fit_power_law(x * 10**exponent, y * 10**unit, irreducible=0.15 * 10**unit, offset="free", bootstrap=0)
     assert other.alpha == pytest.approx(one.alpha, rel=1e-3)
     assert other.x0 == pytest.approx(one.x0 * 10**exponent, rel=1e-3)
 
@@ -108,8 +108,8 @@ def test_units_do_not_matter_to_an_offset_either(exponent, unit):
 @settings(max_examples=25)
 def test_units_do_not_matter(exponent, unit):
     x, y = points(E=0.15)
-    one = fit_power_law(x, y, floor="free", bootstrap=0)
-    other = fit_power_law(x * 10**exponent, y * 10**unit, floor="free", bootstrap=0)
+    one = fit_power_law(x, y, irreducible="free", bootstrap=0)
+    other = fit_power_law(x * 10**exponent, y * 10**unit, irreducible="free", bootstrap=0)
     assert other.alpha == pytest.approx(one.alpha, rel=1e-3)
     assert pytest.approx(one.E * 10**unit, rel=1e-3) == other.E
 
@@ -141,13 +141,13 @@ def test_intervals_hold_the_truth_for_binned_autocorrelated_trajectories():
     assert np.mean(alphas) == pytest.approx(0.2, rel=0.02)
 
 
-@pytest.mark.parametrize(("floor", "E"), [("free", 0.15), (0.15, 0.15)])
-def test_so_do_intervals_of_laws_with_a_floor(floor, E):
+@pytest.mark.parametrize(("irreducible", "E"), [("free", 0.15), (0.15, 0.15)])
+def test_so_do_intervals_of_laws_with_a_floor(irreducible, E):
     rng, x, held, alphas = np.random.default_rng(0), np.arange(50.0, 2001) * 1e9, 0, []
     for _ in range(100):
         noise = lfilter([1], [1, -0.6], rng.standard_normal(len(x))) * 0.015
         bins = log_bins(x, (E + 0.3 * (x / x[0]) ** -0.25) * np.exp(noise))
-        fit = fit_power_law(bins.x, bins.y, floor=floor, covariance=bins.covariance, bootstrap=200)
+        fit = fit_power_law(bins.x, bins.y, irreducible=irreducible, covariance=bins.covariance, bootstrap=200)
         low, high = fit.interval("alpha")
         held += low <= 0.25 <= high
         alphas.append(fit.alpha)
@@ -178,10 +178,10 @@ def test_intervals_over_seeds_hold_the_mean_law(seeds):
 
 
 def test_a_floor_that_is_not_there_is_zero_and_seeds_leave_its_upper_end_open():
-    fit = fit_power_law(*points(noise=0.005), floor="free")
+    fit = fit_power_law(*points(noise=0.005), irreducible="free")
     assert fit.E == 0 or fit.interval("E")[0] == 0
     x, y, labels = replicates(np.random.default_rng(0), 3, slopes=0.0)
-    steeper = fit_power_law(x, y * np.where(x > 1e12, 0.9, 1.0), floor="free", runs=labels)
+    steeper = fit_power_law(x, y * np.where(x > 1e12, 0.9, 1.0), irreducible="free", runs=labels)
     assert steeper.E == 0
     assert np.isnan(steeper.interval("E")).all() and np.isfinite(steeper.interval("alpha")).all()
 
@@ -273,9 +273,9 @@ def test_noise_alone_is_hardly_ever_a_law():
 
 def test_aicc_tells_a_floor_from_none():
     x, y = points(E=0.15, noise=0.01)
-    assert fit_power_law(x, y, floor=0.15).aicc < fit_power_law(x, y, floor="none").aicc
+    assert fit_power_law(x, y, irreducible=0.15).aicc < fit_power_law(x, y, irreducible="none").aicc
     x, y = points(E=0.0, noise=0.01)
-    assert fit_power_law(x, y, floor="none").aicc < fit_power_law(x, y, floor="free").aicc
+    assert fit_power_law(x, y, irreducible="none").aicc < fit_power_law(x, y, irreducible="free").aicc
 
 
 @pytest.mark.parametrize(
@@ -285,16 +285,16 @@ def test_aicc_tells_a_floor_from_none():
         (([1, 2, 3], [1, -2, 3]), {}, "positive"),
         (([1, 2, 3], [1, np.nan, 3]), {}, "positive"),
         (([1, 2], [1, 2]), {}, "at least 3"),
-        (([1, 2, 3], [3, 2, 1]), {"floor": "some"}, "floor 'some' is unknown"),
-        (([1, 2, 3], [3, 2, 1]), {"floor": -0.1}, "must not be negative"),
-        (([1, 2, 3], [3, 2, 1]), {"floor": np.nan}, "finite"),
+        (([1, 2, 3], [3, 2, 1]), {"irreducible": "some"}, "irreducible 'some' is unknown"),
+        (([1, 2, 3], [3, 2, 1]), {"irreducible": -0.1}, "must not be negative"),
+        (([1, 2, 3], [3, 2, 1]), {"irreducible": np.nan}, "finite"),
         (([1, 2, 3], [3, 2, 1]), {"offset": "some"}, "offset 'some' is unknown"),
         (([1, 2, 3], [3, 2, 1]), {"offset": -1}, "above minus the smallest x"),
         (([1, 2, 3], [3, 2, 1]), {"offset": None}, "offset is None; use none, free, or a number"),
-        (([1, 2, 3], [3, 2, 1]), {"floor": True}, "floor is True"),
-        (([1, 2, 3], [3, 2, 1]), {"floor": 4.0}, "all points lie below it"),
+        (([1, 2, 3], [3, 2, 1]), {"irreducible": True}, "irreducible is True"),
+        (([1, 2, 3], [3, 2, 1]), {"irreducible": 4.0}, "all points lie below it"),
         (([2, 2, 2], [3, 2, 1]), {}, "x is 2 at all points that are fitted"),
-        (([1, 2, 3], [3, 2, 1]), {"floor": "free", "offset": "free"}, "at least 4 are needed"),
+        (([1, 2, 3], [3, 2, 1]), {"irreducible": "free", "offset": "free"}, "at least 4 are needed"),
         (([1, 2, 3], [3, 2, 1]), {"holdout": 1.0}, "holdout"),
         (([1, 2, 3], [3, 2, 1]), {"covariance": np.eye(2)}, "covariance"),
         (([1, 2, 3], [3, 2, 1]), {"covariance": np.zeros((3, 3))}, "covariance"),

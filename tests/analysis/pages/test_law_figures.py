@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from analysis.estimates.fit_data import Cell
-from analysis.estimates.joint_scaling_law import GridForm, fit_grid_law
+from analysis.estimates.joint_scaling_law import JointForm, fit_joint_law
 from analysis.estimates.uniform_baseline import level_table
 from analysis.figures import isoflop_figure
 from analysis.figures.data_collapse_figure import draw_collapse
@@ -18,7 +18,7 @@ from tests.analysis.estimates.synthetic_grid import law as known
 
 @pytest.fixture(scope="module")
 def law():
-    return fit_grid_law(points(noise=0.003), GridForm("theory", "none", False), bootstrap=50)
+    return fit_joint_law(points(noise=0.003), JointForm("theory", "none", False), bootstrap=50)
 
 
 @pytest.fixture(autouse=True)

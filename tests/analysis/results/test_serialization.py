@@ -19,7 +19,7 @@ class Check(enum.Enum):
 
 
 class Form(NamedTuple):
-    floor: str
+    irreducible: str
     aspect: bool
 
 

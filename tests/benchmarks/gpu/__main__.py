@@ -7,6 +7,7 @@ import time
 STARTED = time.monotonic()
 
 import argparse  # noqa: E402
+import hashlib  # noqa: E402
 import os  # noqa: E402
 import subprocess  # noqa: E402
 import sys  # noqa: E402
@@ -14,6 +15,7 @@ from pathlib import Path  # noqa: E402
 
 from tests.benchmarks.gpu.supervisor import REPOSITORY, Supervisor  # noqa: E402
 
+CODE = ("mmcr_core", "sweeps", "tests/benchmarks")
 CARRIED = REPOSITORY / "build" / "gpu-carry"  # what `make gpu-pack` makes
 
 
@@ -64,13 +66,24 @@ def has_gpu() -> bool:
 
 
 def commit() -> str:
-    """The commit of this code: git's word, or where no repository came along, what was packed beside the images."""
+    """The commit of this code: what was packed beside the images where that is of this very code, else git's word. A
+    copy of a working tree may come with a repository that stands elsewhere, or with none."""
+    packed = CARRIED / "commit.txt"
+    if packed.exists() and packed.read_text().split()[1:] == [code_digest()]:
+        return packed.read_text().split()[0]
     command = ["git", "-C", str(REPOSITORY), "describe", "--always", "--dirty", "--abbrev=40"]
     try:
         return subprocess.run(command, capture_output=True, text=True, timeout=10, check=True).stdout.strip()
     except (OSError, subprocess.SubprocessError):
-        carried = CARRIED / "commit.txt"
-        return carried.read_text().strip() if carried.exists() else "unknown"
+        return "unknown"
+
+
+def code_digest() -> str:
+    """SHA-256 of the names and bytes of the code that trains and measures."""
+    digest = hashlib.sha256()
+    for file in sorted(file for folder in CODE for file in (REPOSITORY / folder).rglob("*.py")):
+        digest.update(file.relative_to(REPOSITORY).as_posix().encode() + file.read_bytes())
+    return digest.hexdigest()
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
 """What a GPU machine without this project's data needs beside the code: `python -m tests.benchmarks.gpu.pack IMAGES`.
 
 Copies the parquet file of images to build/gpu-carry (ignored by git), unchanged, since a run knows images by the
-file's bytes, and writes the commit beside it; then says how large both are with the tree of the code.
+file's bytes, and writes the commit and a digest of the code beside it; then says how large all is
+with the tree of the code.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.benchmarks.gpu.__main__ import CARRIED, commit
+from tests.benchmarks.gpu.__main__ import CARRIED, code_digest, commit
 from tests.benchmarks.gpu.supervisor import REPOSITORY
 
 
@@ -22,7 +23,7 @@ def main() -> None:
     shutil.rmtree(CARRIED, ignore_errors=True)
     CARRIED.mkdir(parents=True)
     shutil.copyfile(images, CARRIED / images.name)
-    (CARRIED / "commit.txt").write_text(commit() + "\n")
+    (CARRIED / "commit.txt").write_text(f"{commit()} {code_digest()}\n")
     listed = subprocess.run(["git", "-C", REPOSITORY, "ls-files", "-z"], capture_output=True, check=True).stdout
     files = [REPOSITORY / name for name in listed.decode().split("\0") if name]
     reference = REPOSITORY / "results" / "reference"

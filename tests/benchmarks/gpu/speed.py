@@ -19,6 +19,7 @@ from mmcr_core.data.image_set import Images
 from mmcr_core.training import Pretraining
 from mmcr_core.training.memory import memory_bytes
 from sweeps.execution.run_metadata import peak_memory_bytes
+from sweeps.planning.plan import WORKSPACE_BYTES
 from tests.benchmarks.gpu.rows import Row
 from tests.benchmarks.gpu.specs import paper, stl10_images
 from tests.benchmarks.gpu.stage import Setting, Tasks
@@ -80,7 +81,7 @@ def memory(setting: Setting, images: Images, spec: RunSpec) -> Row:
     if setting.real:
         torch.cuda.synchronize()
     start, peak = time.perf_counter() - began, peak_memory_bytes(setting.device)
-    estimate = memory_bytes(spec, len(images.train) + len(images.heldout))
+    estimate = memory_bytes(spec, len(images.train) + len(images.heldout)) + WORKSPACE_BYTES
     return shape_of(spec) | {
         "start s": start,
         "estimated GiB": estimate / 2**30,

@@ -48,7 +48,7 @@ class Process:
 
 @dataclass
 class Supervisor:
-    """One command of `seconds` on `device`, its files in `out`; it goes on from those in `earlier`."""
+    """One command of `seconds` on `device`, its files in `out`; it continues those in `earlier`."""
 
     device: str
     seconds: float

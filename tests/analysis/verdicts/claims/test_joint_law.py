@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from analysis.estimates.joint_scaling_law import fit_grid_laws
+from analysis.estimates.joint_scaling_law import fit_joint_laws
 from analysis.verdicts.claims.joint_law import judge_aspect, judge_prediction
 from tests.analysis.estimates.synthetic_grid import law, points
 
@@ -16,11 +16,11 @@ def test_no_joint_law_is_undecided():
 
 
 def test_what_is_left_of_the_peak_is_judged_by_the_aspect_above_the_baseline():
-    gone = judge_aspect(SimpleNamespace(joint_laws=fit_grid_laws(points())))
+    gone = judge_aspect(SimpleNamespace(joint_laws=fit_joint_laws(points())))
     assert gone.decision == "confirmed" and gone.effect.low <= 0 <= gone.effect.high < 0.1
     assert gone.effects[1].what == "without e_inf" and gone.effects[1].low > 0
     left = points(lambda P, D, K, steps: law(P, D, K, steps) + steps**-0.25 * (P == D))
-    verdict = judge_aspect(SimpleNamespace(joint_laws=fit_grid_laws(left)))
+    verdict = judge_aspect(SimpleNamespace(joint_laws=fit_joint_laws(left)))
     assert verdict.decision == "refuted" and verdict.effect.low > 0.1
 
 
@@ -31,7 +31,7 @@ def test_what_is_left_of_the_peak_is_judged_by_the_aspect_above_the_baseline():
 )  # fmt: skip
 def test_predictions_are_judged_by_error_and_coverage(monkeypatch, error, coverage, decision):
     monkeypatch.setattr("analysis.verdicts.claims.joint_law.describe_exponents", lambda law: [])
-    form = SimpleNamespace(floor="theory", offset="free", aspect=True)
+    form = SimpleNamespace(irreducible="theory", offset="free", aspect=True)
     best = SimpleNamespace(form=form, error=error, coverage=coverage, tested=10, test=None)
     verdict = judge_prediction(SimpleNamespace(joint_laws=[best]))
     assert verdict.decision == decision and verdict.effect.value == pytest.approx(100 * error)

@@ -11,8 +11,8 @@ from analysis.verdicts.claims.objectives import judge_accuracy, judge_informatio
 
 def apart(quantity, half=0.01, pairs=5, less="mmcr", **others):
     rows = [
-        {"variant": name, "less": less, "quantity": quantity, "pairs": pairs, "difference": value,
-         "low": value - half, "high": value + half}
+        {"variant": name, "objective": name, "less": less, "less_objective": less, "quantity": quantity,
+         "pairs": pairs, "difference": value, "low": value - half, "high": value + half}
         for name, value in others.items()
     ]  # fmt: skip
     return SimpleNamespace(differences=pd.DataFrame(rows))

@@ -13,9 +13,9 @@ from analysis.verdicts.rendering import number
 from tests.analysis.estimates.test_per_cell_fit import grid_of
 
 
-def laws(*failed, floor="none", offset="none"):
+def laws(*failed, irreducible="none", offset="none"):
     return pd.DataFrame(
-        {"floor": floor, "offset": offset, "chosen": True, "trusted": [not names for names in failed],
+        {"irreducible": irreducible, "offset": offset, "chosen": True, "trusted": [not names for names in failed],
          "failed_checks": list(failed), "reason": "y rises with x", "scale": 0.02, "seeds": 3, "chi_square": 1.8,
          "extrapolation_error": [0.01 * (i + 1) for i in range(len(failed))]}
     )  # fmt: skip
@@ -54,8 +54,8 @@ def test_a_table_without_the_column_is_never_read_by_its_words():
      ([[]] * 4 + [["few_points"]] * 6, "undecided")],
 )  # fmt: skip
 def test_the_selected_model_is_judged_by_how_many_cells_it_describes(failed, decision):
-    by_seed = pd.DataFrame({"floor": ["theory"], "offset": ["free"], "chi_square": [1.1]})
-    fits = laws(*failed, floor="theory", offset="free")
+    by_seed = pd.DataFrame({"irreducible": ["theory"], "offset": ["free"], "chi_square": [1.1]})
+    fits = laws(*failed, irreducible="theory", offset="free")
     verdict = judge_one_form(SimpleNamespace(fits=fits, fits_by_seed=by_seed))
     assert verdict.decision == decision and "e_inf + A (x + x0)^-alpha" in verdict.counts[0].what
     assert "run by run: 1.10" in verdict.explanation and "1.80 with all seeds" in verdict.explanation
