@@ -17,13 +17,14 @@ import pandas as pd
 from scipy.linalg import block_diag
 
 from analysis.estimates.uniform_baseline import ENDLESS, Level, level_of
-from analysis.fitting.log_bins import Array, Bins, after_warmup, batch_means_error, decays, log_bins
+from analysis.fitting.log_bins import Array, Bins, after_warmup, batch_means_error, decays, log_bins, pooled
 from analysis.results.results import Results
 from analysis.results.variant_labels import variants
 from sweeps.storage.run_status import RunStatus
 
 CELL = ["variant", "P", "D", "K"]
 LAWS = ("trajectory", "budget")
+MOST_CURVES = 12  # of a cell: of more seeds, groups are pooled to so many mean curves; fits cost as their points
 AXES = {
     "flops": "compute (FLOPs)",
     "seconds": "device-seconds, at the run's mean speed",
@@ -36,8 +37,9 @@ Key = tuple[str, int, int, int]  # variant, P, D, K
 @dataclass(frozen=True)
 class Cell:
     """Percent errors of one cell at compute x: their standard errors, the covariance of their logarithms, the
-    seed of the run that each comes from, whether the learning rate decays along a trajectory, the uniform baseline
-    there, and how many steps have no positive error (laws are fitted in logs) and are left out."""
+    seed of the run that each comes from (of a group of runs where there are more than MOST_CURVES), whether the
+    learning rate decays along a trajectory, the uniform baseline there, how many steps have no positive error (laws are
+    fitted in logs) and are left out, and how many seeds there were where they are pooled."""
 
     x: Array
     error: Array
@@ -47,6 +49,7 @@ class Cell:
     decays: bool
     level: Level = ENDLESS
     left_out: int = 0
+    replicates: int | None = None
 
     def run(self, seed: int) -> Cell:
         """The points of one seed's run."""
@@ -81,6 +84,8 @@ def binned_cells(results: Results, axis: str = "flops") -> dict[Key, Cell]:
         left_out[key] = left_out.get(key, 0) + without
         if bins is not None:
             cells.setdefault(key, []).append((run.seed, bins, decaying))
+    counts = {key: len({seed for seed, _, _ in curves}) for key, curves in cells.items()}
+    cells = {key: _pooled(curves) for key, curves in cells.items()}
     return {
         key: Cell(
             x=np.concatenate([bins.x for _, bins, _ in runs]),
@@ -91,9 +96,18 @@ def binned_cells(results: Results, axis: str = "flops") -> dict[Key, Cell]:
             decays=any(decaying for _, _, decaying in runs),
             level=levels[key],
             left_out=left_out[key],
+            replicates=counts[key],
         )
         for key, runs in cells.items()
     }
+
+
+def _pooled(curves: list[tuple[int, Bins, bool]]) -> list[tuple[int, Bins, bool]]:
+    """No more than MOST_CURVES curves of a cell: means over groups of seeds, whose spread is that between seeds."""
+    if len(curves) <= MOST_CURVES or len({len(bins.x) for _, bins, _ in curves}) > 1:
+        return curves
+    groups = [curves[first::MOST_CURVES] for first in range(MOST_CURVES)]
+    return [(group[0][0], pooled([bins for _, bins, _ in group]), any(d for _, _, d in group)) for group in groups]
 
 
 def budget_cells(results: Results, axis: str = "flops") -> dict[Key, Cell]:
