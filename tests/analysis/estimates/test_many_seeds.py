@@ -6,7 +6,11 @@ import pytest
 from analysis.estimates.fit_data import MOST_CURVES, binned_cells
 from analysis.estimates.per_cell_fit import fit_cell, fit_table
 from analysis.results.results import open_results
-from tests.synthetic import exponent, write_sweep
+from tests.synthetic import exponent, law, write_sweep
+
+
+def lower(P, D, K, flops):
+    return 0.8 * law(P, D, K, flops)
 
 
 @pytest.fixture(scope="module")
@@ -14,7 +18,7 @@ def cells(tmp_path_factory):
     folder = tmp_path_factory.mktemp("seeds")
     counts = {"few": MOST_CURVES, "many": 5 * MOST_CURVES}
     stores = {
-        name: write_sweep(folder / name, (64,), (2,), tuple(range(count)), steps=400, between=0.05)
+        name: write_sweep(folder / name, (64,), (2,), tuple(range(count)), steps=400, between=0.05, curve=lower)
         for name, count in counts.items()
     }
     return {name: binned_cells(open_results(store.root)) for name, store in stores.items()}
