@@ -24,7 +24,7 @@ from sweeps.storage.run_status import RunStatus
 
 CELL = ["variant", "P", "D", "K"]
 LAWS = ("trajectory", "budget")
-MOST_CURVES = 12  # of a cell: of more seeds, groups are pooled to so many mean curves; fits cost as their points
+MOST_CURVES = 6  # of a cell: of more seeds, groups are pooled to so many mean curves; fits cost as their points
 AXES = {
     "flops": "compute (FLOPs)",
     "seconds": "device-seconds, at the run's mean speed",

@@ -78,8 +78,9 @@ def read_files(files: Sequence[Path]) -> list[bytes | None]:
     if is_local(files[0]):
         return [_content(file) for file in files]
     paths = [str(file.path) for file in files]  # type: ignore[attr-defined]
-    got = file_system(files[0]).cat(paths, on_error="return")
-    return [content if isinstance(content := got.get(path), bytes) else None for path in paths]
+    starts, ends = [0] * len(paths), [None] * len(paths)  # without ranges each would be asked for its size first
+    got = file_system(files[0]).cat_ranges(paths, starts, ends, on_error="return")
+    return [content if isinstance(content, bytes) else None for content in got]
 
 
 def _content(file: Path) -> bytes | None:
