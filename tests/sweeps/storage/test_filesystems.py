@@ -116,7 +116,7 @@ def test_a_store_at_a_url_is_packed_and_read_as_before(bucket, tmp_path):
     after = open_results(f"{bucket}/s")
     for name in ("runs", "trajectories"):
         pd.testing.assert_frame_equal(getattr(after, name)(), getattr(before, name)(), check_exact=True)
-    assert [finding for finding in examine(store, repair=False)] == []
+    assert list(examine(store, repair=False)) == []
 
 
 def test_small_files_of_a_url_are_read_by_one_request_each(bucket, monkeypatch):
