@@ -19,7 +19,8 @@ from analysis.cli.output_files import announce, printable, write_csv, write_tabl
 from analysis.cli.query_examples import EXAMPLES
 from analysis.cli.terminal_table import print_table
 from analysis.results.errors import ResultsError
-from analysis.results.results import open_results
+from analysis.results.results import Results
+from analysis.results.sweep_folder import sweep_folders
 from sweeps.cli.app import HELP, guarded, new_app
 
 EXAMPLE = (
@@ -59,7 +60,7 @@ def query(
         raise ResultsError(f"{target}: there is no folder {target.parent}")
     if target and (inside := [place for place in results if _holds(place, target)]):
         raise ResultsError(f"{target} lies in the sweep {inside[0]}, among its own files; choose another place")
-    opened = open_results(*results)
+    opened = Results(sweep_folders(results))  # checked as it is read
     if examples:
         print("\n\n".join(f"-- {title}\n{text};" for title, text in EXAMPLES.items()))
         return

@@ -29,7 +29,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import stats
+from scipy.special import stdtrit
 from torch import Tensor
 
 from mmcr_core.cone_projection import cone_weights
@@ -196,5 +196,5 @@ def _mean_interval(values: Array) -> tuple[float, float, float]:
     mean = float(values.mean())
     if len(values) < 2 or not np.isfinite(mean):
         return mean, 0.0, float("inf")
-    half = float(stats.t.ppf((1 + LEVEL) / 2, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values)))
+    half = float(stdtrit(len(values) - 1, (1 + LEVEL) / 2) * values.std(ddof=1) / np.sqrt(len(values)))
     return mean, max(mean - half, 0.0), mean + half

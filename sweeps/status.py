@@ -39,14 +39,14 @@ def status(
     as_json: Annotated[bool, typer.Option("--json", help="Print a list of objects.")] = False,
 ) -> None:
     """Show finished, running, failed and waiting cells without touching whoever runs them."""
-    cells = survey(results)
-    if damaged := Store(results).damaged_rows():
-        print_wrapped(
-            f"note: damaged in runs/: {', '.join(damaged)}; `store.py check {results}` sets them aside", sys.stderr
-        )
+    snapshot = Store(results).snapshot()
+    cells = survey(results, snapshot)
+    if damaged := ", ".join(file.name for file in snapshot.damaged):
+        print_wrapped(f"note: damaged in runs/: {damaged}; `store.py check {results}` sets them aside", sys.stderr)
     console = Console()
     if as_json:
-        print(json.dumps([_row(cell, varying_keys([one.keys for one in cells])) for cell in cells], indent=2))
+        varying = varying_keys([cell.keys for cell in cells])
+        print(json.dumps([_row(cell, varying) for cell in cells], indent=2))
     elif watch:
         _watch(results, console)
     else:

@@ -10,17 +10,17 @@ from rich.console import Console
 from rich.progress import track
 
 from sweeps.cli.app import guarded, new_app
+from sweeps.cli.console import print_wrapped
 from sweeps.cli.errors import UserError
-from sweeps.storage import merging
-from sweeps.storage.compaction import compact_run
+from sweeps.storage import compaction, merging
 from sweeps.storage.filesystems import to_path
 from sweeps.storage.fsck import examine
-from sweeps.storage.run_status import RunStatus
 from sweeps.storage.sweep_store import Store
 
 T = TypeVar("T")
 EXAMPLE = "Example: python sweeps/store.py check results/quickstart"
 RESULTS = Annotated[str, typer.Argument(help="A sweep's folder or URL, such as results/quickstart.")]
+PARTS = ("runs", "packed", "trajectories", "checkpoints", "cells.parquet")  # of which a store has one
 app = new_app(help="Check, compact or merge result stores.", epilog=EXAMPLE)
 
 
@@ -35,18 +35,23 @@ def check(
     for finding in findings:
         print(f"{finding.file}: {finding.problem}; {finding.remedy}")
     wrong = sum(finding.wrong for finding in findings)
-    print(f"{len(store.statuses())} runs checked, {wrong} problems")
+    listing = store.snapshot().listing
+    print(f"{len({*listing.rows, *listing.packed_at('runs')})} runs checked, {wrong} problems")
     raise typer.Exit(1 if wrong else 0)
 
 
 @app.command(epilog="Example: python sweeps/store.py compact results/quickstart")
 @guarded
 def compact(results: RESULTS) -> None:
-    """Merge the chunks of each finished run into one file; readers see each step once at every moment."""
-    store = _opened(results)
-    finished = [run_id for run_id, status in store.statuses().items() if status == RunStatus.FINISHED]
-    merged = sum(compact_run(store, run_id) for run_id in _tracked(finished, "compacting"))
-    print(f"{merged} files merged into {len(finished)}")
+    """Pack all finished runs into few files; readers see each run and each step once at every moment."""
+    packed = compaction.compact(_opened(results), lambda runs: _tracked(runs, "compacting"))
+    print(f"{packed.runs} runs packed, {packed.files} files fewer")
+    if packed.left:
+        shown = ", ".join(packed.left[:3]) + (", ..." if len(packed.left) > 3 else "")
+        print_wrapped(
+            f"{len(packed.left)} finished runs are left as they are ({shown}): they are damaged, not whole, or being "
+            f"written; see: python sweeps/store.py check {results}"
+        )
 
 
 @app.command(epilog="Example: python sweeps/store.py merge results/here results/there -o results/both")
@@ -71,7 +76,7 @@ def _tracked(items: Sequence[T], what: str) -> Iterator[T]:
 
 
 def _opened(results: str) -> Store:
-    if not any((to_path(results) / name).exists() for name in ("runs", "trajectories", "checkpoints", "cells.parquet")):
+    if not any((to_path(results) / name).exists() for name in PARTS):
         raise UserError(f"{results} is not a sweep's folder; give one such as results/quickstart")
     return Store(results)
 

@@ -9,7 +9,7 @@ import pytest
 
 from mmcr_core.config.run_id import canonical_json, run_id, spec_to_json
 from sweeps.config.spec_serialization import spec_from_json
-from sweeps.storage.filesystems import read_table
+from sweeps.storage.sweep_store import Store
 from tests.conftest import REPOSITORY
 
 GOLDEN = REPOSITORY / "tests/golden_run_ids.jsonl.gz"
@@ -35,9 +35,8 @@ def test_every_golden_spec_has_its_run_id_and_is_written_as_it_was_read(golden):
 
 
 def test_every_committed_run_has_the_id_that_its_spec_says():
-    files = sorted(REFERENCE.glob("*/runs/*.parquet"))
-    assert len(files) > 400
-    for file in files:
-        (row,) = read_table(file, columns=["run_id", "spec"]).to_pylist()
+    rows = [row for sweep in sorted(REFERENCE.iterdir()) for row in Store(sweep).rows()]
+    assert len(rows) > 400
+    for row in rows:
         spec = spec_from_json(row["spec"])
-        assert spec is not None and run_id(spec) == row["run_id"] == file.stem
+        assert spec is not None and run_id(spec) == row["run_id"]

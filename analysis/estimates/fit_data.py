@@ -17,14 +17,14 @@ import pandas as pd
 from scipy.linalg import block_diag
 
 from analysis.estimates.uniform_baseline import ENDLESS, Level, level_of
-from analysis.fitting.log_bins import Array, Bins, after_warmup, batch_means_error, decays, log_bins
+from analysis.fitting.log_bins import Array, Bins, after_warmup, batch_means_error, decays, log_bins, pooled
 from analysis.results.results import Results
 from analysis.results.variant_labels import variants
 from sweeps.storage.run_status import RunStatus
 
 CELL = ["variant", "P", "D", "K"]
 LAWS = ("trajectory", "budget")
-TOGETHER = 25  # runs whose trajectories are read at once
+MOST_CURVES = 6  # of a cell: of more seeds, groups are pooled to so many mean curves; fits cost as their points
 AXES = {
     "flops": "compute (FLOPs)",
     "seconds": "device-seconds, at the run's mean speed",
@@ -37,8 +37,9 @@ Key = tuple[str, int, int, int]  # variant, P, D, K
 @dataclass(frozen=True)
 class Cell:
     """Percent errors of one cell at compute x: their standard errors, the covariance of their logarithms, the
-    seed of the run that each comes from, whether the learning rate decays along a trajectory, the uniform baseline
-    there, and how many steps have no positive error (laws are fitted in logs) and are left out."""
+    seed of the run that each comes from (of a group of runs where there are more than MOST_CURVES), whether the
+    learning rate decays along a trajectory, the uniform baseline there, how many steps have no positive error (laws are
+    fitted in logs) and are left out, and how many seeds there were where they are pooled."""
 
     x: Array
     error: Array
@@ -48,6 +49,7 @@ class Cell:
     decays: bool
     level: Level = ENDLESS
     left_out: int = 0
+    replicates: int | None = None
 
     def run(self, seed: int) -> Cell:
         """The points of one seed's run."""
@@ -66,18 +68,24 @@ def measured_cells(results: Results, law: str = "trajectory", axis: str = "flops
 
 def binned_cells(results: Results, axis: str = "flops") -> dict[Key, Cell]:
     """Points along the trajectories of each cell."""
-    cells: dict[Key, list[tuple[int, Bins, bool]]] = {}
-    left_out: dict[Key, int] = {}
     runs = _finished(results)
     levels = {key: level_of(group) for key, group in runs.groupby(CELL)}
+    binned: dict[str, tuple[Bins | None, bool, int]] = {}
     for run, trajectory in _trajectories(results, runs):
-        settled_steps, key = after_warmup(trajectory), (run.variant, run.P, run.D, run.K)
+        settled_steps = after_warmup(trajectory)
         steps = settled_steps[settled_steps["percent_error"] > 0]
-        left_out[key] = left_out.get(key, 0) + len(settled_steps) - len(steps)
-        if steps.empty:
-            continue
-        bins = log_bins(_cumulative(steps, run, axis), steps["percent_error"].to_numpy(float))
-        cells.setdefault(key, []).append((run.seed, bins, decays(trajectory)))
+        some = not steps.empty
+        bins = log_bins(_cumulative(steps, run, axis), steps["percent_error"].to_numpy(float)) if some else None
+        binned[run.run_id] = bins, decays(trajectory), len(settled_steps) - len(steps)
+    cells: dict[Key, list[tuple[int, Bins, bool]]] = {}
+    left_out: dict[Key, int] = {}
+    for run in runs[runs["run_id"].isin(binned)].itertuples():
+        (bins, decaying, without), key = binned[run.run_id], (run.variant, run.P, run.D, run.K)
+        left_out[key] = left_out.get(key, 0) + without
+        if bins is not None:
+            cells.setdefault(key, []).append((run.seed, bins, decaying))
+    counts = {key: len({seed for seed, _, _ in curves}) for key, curves in cells.items()}
+    cells = {key: _pooled(curves) for key, curves in cells.items()}
     return {
         key: Cell(
             x=np.concatenate([bins.x for _, bins, _ in runs]),
@@ -88,9 +96,18 @@ def binned_cells(results: Results, axis: str = "flops") -> dict[Key, Cell]:
             decays=any(decaying for _, _, decaying in runs),
             level=levels[key],
             left_out=left_out[key],
+            replicates=counts[key],
         )
         for key, runs in cells.items()
     }
+
+
+def _pooled(curves: list[tuple[int, Bins, bool]]) -> list[tuple[int, Bins, bool]]:
+    """No more than MOST_CURVES curves of a cell: means over groups of seeds, whose spread is that between seeds."""
+    if len(curves) <= MOST_CURVES or len({len(bins.x) for _, bins, _ in curves}) > 1:
+        return curves
+    groups = [curves[first::MOST_CURVES] for first in range(MOST_CURVES)]
+    return [(group[0][0], pooled([bins for _, bins, _ in group]), any(d for _, _, d in group)) for group in groups]
 
 
 def budget_cells(results: Results, axis: str = "flops") -> dict[Key, Cell]:
@@ -119,13 +136,13 @@ def budget_cells(results: Results, axis: str = "flops") -> dict[Key, Cell]:
 
 def tail_errors(results: Results) -> pd.Series:
     """Standard error of each finished run's percent_error (mean over the last 5 % of its steps), by run_id."""
-    trajectories = results.require_single_sweep().sql(
-        "SELECT t.run_id, t.step, t.percent_error FROM trajectories t JOIN runs r USING (run_id) "
-        "WHERE r.status = 'finished' AND t.step >= r.steps - greatest(1, round(0.05 * r.steps)) "
-        "ORDER BY t.run_id, t.step"
-    )
-    grouped = trajectories.groupby("run_id")["percent_error"]
-    return grouped.agg(lambda values: batch_means_error(np.asarray(values, float)))
+    steps = _finished(results).set_index("run_id")["steps"].astype(int)
+    found = {}
+    for run_id, table in results.trajectories_of(set(steps.index), ["step", "percent_error"]):
+        last = table["step"].to_numpy() >= steps[run_id] - max(1, (steps[run_id] + 10) // 20)
+        if last.any():
+            found[run_id] = batch_means_error(table["percent_error"].to_numpy()[last])
+    return pd.Series(found, name="percent_error", dtype=float).sort_index().rename_axis("run_id")
 
 
 def _finished(results: Results) -> pd.DataFrame:
@@ -134,16 +151,11 @@ def _finished(results: Results) -> pd.DataFrame:
 
 
 def _trajectories(results: Results, runs: pd.DataFrame) -> Iterator[tuple[Any, pd.DataFrame]]:
-    """Each run that has a trajectory, with it; read some runs at a time, to be quick and small."""
-    for first in range(0, len(runs), TOGETHER):
-        part = runs.iloc[first : first + TOGETHER]
-        names = ", ".join(f"'{run_id}'" for run_id in part["run_id"])
-        steps = results.sql(
-            "SELECT run_id, step, images, flops, percent_error, learning_rate FROM trajectories "
-            f"WHERE run_id IN ({names}) ORDER BY run_id, step"
-        )
-        by_run = dict(iter(steps.groupby("run_id")))
-        yield from ((run, by_run[run.run_id]) for run in part.itertuples() if run.run_id in by_run)
+    """Each run that has a trajectory, with it, in no order of runs."""
+    rows = {run.run_id: run for run in runs.itertuples()}
+    columns = ["step", "images", "flops", "percent_error", "learning_rate"]
+    for run_id, table in results.require_single_sweep().trajectories_of(set(rows), columns):
+        yield rows[run_id], table.to_pandas()
 
 
 def _cumulative(steps: pd.DataFrame, run: Any, axis: str) -> Array:

@@ -73,7 +73,7 @@ def fit_table(
                 "irreducible": form[0],
                 "offset": form[1],
             }
-            row |= {"seeds": len(set(cell.seeds)), "points": len(cell.x)}
+            row |= {"seeds": cell.replicates or len(set(cell.seeds)), "points": len(cell.x)}
             fit = fit_cell(cell, key[1], key[2], *form)
             if fit is None:
                 rows.append(row | _verified(_unfitted(cell, form)))

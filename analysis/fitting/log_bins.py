@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -62,6 +63,13 @@ def log_bins(x: Array, y: Array, per_decade: int = 8) -> Bins:
     noise = np.log(y) - np.polynomial.Polynomial.fit(position, np.log(y), degree)(position)
     sums = _range_sums(autocovariance(noise), edges)
     return Bins(centers, means, sums / np.outer(counts, counts))
+
+
+def pooled(every: Sequence[Bins]) -> Bins:
+    """The mean curve of replicates with bins of the same steps, as the bins of one run."""
+    x = np.exp(np.mean([np.log(bins.x) for bins in every], axis=0))
+    covariance = np.mean([bins.covariance for bins in every], axis=0) / len(every)
+    return Bins(x, np.mean([bins.y for bins in every], axis=0), covariance)
 
 
 def autocovariance(noise: Array) -> Array:

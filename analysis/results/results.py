@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from pathlib import Path
 from typing import TypeVar
 
@@ -21,10 +21,11 @@ import pyarrow.dataset as pds
 from analysis.results import old_names, sandboxed_sql
 from analysis.results.best_hyperparameter import best_over
 from analysis.results.errors import ResultsError
-from analysis.results.sweep_folder import SCHEMAS, TABLES, WRITTEN, SweepFolder, sweep_folders
+from analysis.results.query_columns import columns_needed
+from analysis.results.sweep_folder import ATTEMPTS, TABLES, WRITTEN, SweepFolder, sweep_folders
 from analysis.results.variant_labels import variants
+from sweeps.storage.packed import SCHEMAS
 
-ATTEMPTS = 3  # to read a store that changes or has damaged files
 T = TypeVar("T")
 
 
@@ -49,6 +50,7 @@ class Results:
         """The same, with `runs` and `measures` read once, so that all that is made of them is of one moment."""
         same = Results(self._folders, self._best_over)
         same._read = {}
+        same._refresh()
         return same
 
     def _once(self, name: str, read: Callable[[], pd.DataFrame]) -> pd.DataFrame:
@@ -88,8 +90,7 @@ class Results:
         return runs.sort_values(["variant", "K", "D", "P", "seed", "sweep"], ignore_index=True)
 
     def _every_run(self) -> pd.DataFrame:
-        runs = self._once("runs", lambda: self.sql("SELECT * FROM runs"))
-        return runs.assign(variant=variants([json.loads(spec) for spec in runs["spec"]]))
+        return self._once("runs", lambda: _labeled(self.sql("SELECT * FROM runs")))
 
     def trajectories(self, where: str | None = None) -> pd.DataFrame:
         """One row per step; `where` is an SQL condition such as "run_id = '…' and step >= 100"."""
@@ -120,18 +121,48 @@ class Results:
     def sql(self, query: str) -> pd.DataFrame:
         """Answer of an SQL query over the tables; a table that only some of the sweeps have is noted on stderr.
         Raises ResultsError with DuckDB's reason."""
-        frame = self._reading(lambda: sandboxed_sql.answer(query, self._named_in(query)), query)
+        needed = self._reading(lambda: columns_needed(query, self._every_column(query)))
+        frame = self._reading(lambda: self._answer(query, needed), query)
         self._note_absent(query)
         return frame
 
-    def _named_in(self, query: str) -> dict[str, pds.Dataset]:
-        """All tables, and those that a query calls by an older name under that name too."""
-        tables = self._datasets()
-        before = {old: new for old, new in old_names.TODAY.items() if new in tables and _mentions(query, old)}
-        return tables | {old: tables[new] for old, new in before.items()}
+    def _answer(self, query: str, needed: Mapping[str, Sequence[str]]) -> pd.DataFrame:
+        """Of a query that needs no more than these columns of these tables. Where DuckDB misses any, it is asked again
+        with all columns and no rows, so that what it says is right, and if that will do with all of them."""
+        try:
+            return sandboxed_sql.answer(query, self._tables(needed))
+        except (duckdb.BinderException, duckdb.CatalogException):
+            every = self._every_column(query)
+            sandboxed_sql.answer(query, self._empty(every))
+            return sandboxed_sql.answer(query, self._tables(every))
+
+    def _tables(self, needed: Mapping[str, Sequence[str]]) -> dict[str, pds.Dataset]:
+        """All tables, with rows where columns are needed. Rows of runs are checked."""
+        found = {name: self._dataset(old_names.TODAY.get(name, name), columns) for name, columns in needed.items()}
+        for folder in self._folders if "runs" not in found else ():
+            folder.runs()
+        others = self._empty({table: () for table in TABLES if table not in found})
+        return others | {name: dataset for name, dataset in found.items() if dataset is not None}
+
+    def _empty(self, names: Iterable[str]) -> dict[str, pds.Dataset]:
+        schemas = {name: self._schema(old_names.TODAY.get(name, name)) for name in names}
+        return {name: pds.dataset(schema.empty_table()) for name, schema in schemas.items() if schema is not None}
+
+    def _every_column(self, query: str = "") -> dict[str, list[str]]:
+        """Of each table, also under an older name by which `query` calls it."""
+        schemas = {table: self._schema(table) for table in TABLES}
+        columns = {table: schema.names for table, schema in schemas.items() if schema is not None}
+        older = {old: new for old, new in old_names.TODAY.items() if new in columns and _mentions(query, old)}
+        return columns | {old: columns[new] for old, new in older.items()}
+
+    def trajectories_of(self, runs: Set[str], columns: Sequence[str]) -> Iterator[tuple[str, pa.Table]]:
+        """Each of these runs of one sweep that has a trajectory, with columns of all its steps, in no order of runs:
+        what reads many runs whole, in memory one at a time."""
+        (folder,) = self.require_single_sweep()._folders
+        return folder.trajectories(runs, columns)
 
     def _written(self, table: str) -> pd.DataFrame:
-        dataset = self._reading(self._datasets).get(table)
+        dataset = self._reading(lambda: self._dataset(table))
         if dataset is None:
             root = self._folders[0].root
             raise ResultsError(f"{root} has no {table}.parquet; run: python analysis/{WRITTEN[table]} {root}")
@@ -142,11 +173,13 @@ class Results:
     def check(self) -> Results:
         """Leave out rows of runs that are damaged. Raises ResultsError where none is left, or for newer schemas."""
         for folder in self._folders:
-            self._reading(folder.check_rows)
+            self._reading(folder.runs)
         return self
 
     def _reading(self, read: Callable[[], T], query: str = "") -> T:
         for attempt in range(ATTEMPTS):
+            if self._read is None and attempt == 0:
+                self._refresh()
             try:
                 return read()
             except (duckdb.ParserException, duckdb.BinderException, duckdb.CatalogException) as error:
@@ -160,16 +193,26 @@ class Results:
                     raise ResultsError(self._explained(str(error), query)) from error
         raise AssertionError("the last attempt returns or raises")
 
-    def _datasets(self) -> dict[str, pds.Dataset]:
-        return {table: found for table in TABLES if (found := self._dataset(table)) is not None}
+    def _refresh(self) -> None:
+        for folder in self._folders:
+            folder.refresh()
 
-    def _dataset(self, table: str) -> pds.Dataset | None:
-        """The union of a table over the sweeps; None where none of them has it."""
+    def _schema(self, table: str) -> pa.Schema | None:
+        """The columns of a table over the sweeps; None where none of them has it."""
         schemas = [schema for folder in self._folders if (schema := folder.schema(table)) is not None]
         if not schemas:
             return None
-        columns = schemas[0] if table in SCHEMAS else _last("sweep", pa.unify_schemas(schemas, **WIDEST))
-        parts = [folder.dataset(table, columns) for folder in self._folders if folder.files(table)]
+        return schemas[0] if table in SCHEMAS else _last("sweep", pa.unify_schemas(schemas, **WIDEST))
+
+    def _dataset(self, table: str, needed: Sequence[str] | None = None) -> pds.Dataset | None:
+        """The union of a table over the sweeps, with all columns or those that are needed; None where none of the
+        sweeps has it."""
+        columns = self._schema(table)
+        if columns is None:
+            return None
+        if needed is not None and table in SCHEMAS:  # `run_id` so that there is one
+            columns = pa.schema([field for field in columns if field.name in ("run_id", *needed)])
+        parts = [folder.dataset(table, columns) for folder in self._folders if table == "runs" or folder.holds(table)]
         if not parts:  # sweeps that have not reached their first chunk
             return pds.dataset(columns.empty_table())
         return parts[0] if len(parts) == 1 else pds.UnionDataset(columns, parts)
@@ -177,7 +220,7 @@ class Results:
     def _note_absent(self, query: str) -> None:
         for table in TABLES if len(self._folders) > 1 else ():
             if any(_mentions(query, name) for name in old_names.stems(table)):
-                without = [str(folder.root) for folder in self._folders if not folder.files(table)]
+                without = [str(folder.root) for folder in self._folders if not folder.holds(table)]
                 remedy = f"; run: python analysis/{WRITTEN[table]} RESULTS" if table in WRITTEN else ""
                 if without:
                     print(f"note: there is no table {table} yet in {', '.join(without)}{remedy}", file=sys.stderr)
@@ -190,6 +233,10 @@ class Results:
             if any(_mentions(reason, f"Table with name {name}") for name in old_names.stems(table)):
                 return f"there is no table {table} yet; run: python analysis/{script} {self._folders[0].root}"
         return reason
+
+
+def _labeled(runs: pd.DataFrame) -> pd.DataFrame:
+    return runs.assign(variant=variants([json.loads(spec) for spec in runs["spec"]]))
 
 
 def _mentions(text: str, name: str) -> bool:

@@ -26,7 +26,13 @@ def variants(specs: list[dict[str, Any]], beside: tuple[str, ...] = ()) -> list[
     """A label for each spec made of what differs among them beside P, D, K, seed and what was measured (and keys such
     as `optimizer.learning_rate`): `mmcr` where nothing does, else such as `mmcr, optimizer.learning_rate=0.001`. An
     option is named where it differs among runs whose part has the same name: `simclr, objective.temperature=0.5`."""
-    flat = [flatten({k: v for k, v in spec.items() if k not in AXES}) for spec in specs]
+    alike = [json.dumps({k: v for k, v in spec.items() if k not in (*AXES, "evaluate")}) for spec in specs]
+    distinct = list(dict.fromkeys(alike))
+    labels = dict(zip(distinct, _labels([flatten(json.loads(one)) for one in distinct], beside), strict=True))
+    return [labels[one] for one in alike]
+
+
+def _labels(flat: list[dict[str, Any]], beside: tuple[str, ...]) -> list[str]:
     keys = sorted(filter(changes_runs, {key for one in flat for key in one} - {"objective.name", *beside}))
     differing: dict[str, set[str | None]] = {key: _where_it_differs(key, flat) for key in keys}
     return [

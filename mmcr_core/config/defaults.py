@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 from mmcr_core.config.run import (
@@ -46,6 +47,7 @@ DEFAULT_ENCODERS = {
 }  # others: resnet18 with the ImageNet stem
 
 
+@functools.cache  # so that runs share them
 def default_parts(dataset: str, pairs: bool = False) -> dict[str, Any]:
     """What a run on the data set called `dataset`, of `pairs` or of images, has where nothing else is asked for:
     fields of RunSpec."""

@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable
 from dataclasses import asdict
-from typing import Any
+from typing import Any, TypeVar
 
 from mmcr_core.config.run import DatasetSpec, RunSpec, is_custom
 
@@ -22,6 +23,8 @@ ALGORITHM: dict[str, dict[str, int]] = {
     "objective": {"mmcr": 1},
     "optimizer": {"adam": 1},
 }
+T = TypeVar("T")
+KEPT = "_kept"  # attribute of frozen parts, no field of theirs
 NUMBERS = "P D K seed precision"
 PARTS = {
     "dataset": "name split size heldout digest limit pairs captions sampling decoding max_pixels",
@@ -85,15 +88,35 @@ NOT_IDENTITY = (
 
 def identity(spec: RunSpec) -> dict[str, Any]:
     """What determines the trajectory of a run, as JSON would hold it."""
+    found: dict[str, Any] = json.loads(_canonical_identity(spec))
+    return found
+
+
+def _canonical_identity(spec: RunSpec) -> str:
+    """Its canonical JSON. The cells of a grid share their parts, so that the text of a part is kept with it."""
     objective = spec.objective.name
     keys = PARTS | {"objective": f"name {OPTIONS[OWN if is_custom(objective) else objective]}"}
     source = "pairs" if spec.dataset.has_captions else "images"
     names = {"source": source, "network": spec.encoder.name, "objective": objective, "optimizer": spec.optimizer.name}
-    return {
-        **{key: getattr(spec, key) for key in NUMBERS.split()},
-        **{part: _values(part, getattr(spec, part), named.split()) for part, named in keys.items()},
-        "algorithm": {part: ALGORITHM[part].get(name, 1) for part, name in names.items()},
+    texts = {
+        **{key: canonical_json(getattr(spec, key)) for key in NUMBERS.split()},
+        **{part: _text(part, getattr(spec, part), named) for part, named in keys.items()},
+        "algorithm": canonical_json({part: ALGORITHM[part].get(name, 1) for part, name in names.items()}),
     }
+    return "{" + ",".join(f'"{key}":{texts[key]}' for key in sorted(texts)) + "}"
+
+
+def _text(part: str, fields: object, keys: str) -> str:
+    return kept_with(fields, "canonical", lambda: canonical_json(_values(part, fields, keys.split())))
+
+
+def kept_with(part: object, what: str, make: Callable[[], T]) -> T:
+    """What is made of a frozen part, made once for all runs that share it."""
+    kept = vars(part).setdefault(KEPT, {})
+    if what not in kept:
+        kept[what] = make()
+    found: T = kept[what]
+    return found
 
 
 def _values(part: str, fields: object, keys: list[str]) -> dict[str, Any]:
@@ -132,4 +155,4 @@ def digest(value: Any) -> str:
 
 def run_id(spec: RunSpec) -> str:
     """The digest of `identity(spec)`: what a run is called in the store."""
-    return digest(identity(spec))
+    return hashlib.sha256(_canonical_identity(spec).encode()).hexdigest()[:16]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import stats
+from scipy.special import stdtrit
 
 LEVEL = 0.95  # of intervals
 Array = NDArray[np.float64]
@@ -35,7 +35,7 @@ def deviation(measured: Measure) -> float | None:
     if measured.low is None or measured.high is None:
         return None
     half = (measured.high - measured.low) / 2
-    return float(half * np.sqrt(measured.count) / stats.t.ppf((1 + LEVEL) / 2, measured.count - 1))
+    return float(half * np.sqrt(measured.count) / stdtrit(measured.count - 1, (1 + LEVEL) / 2))
 
 
 def mean_of(name: str, values: ArrayLike) -> Measure:
@@ -44,14 +44,16 @@ def mean_of(name: str, values: ArrayLike) -> Measure:
     mean, count = float(numbers.mean()), len(numbers)
     if count < 2:
         return Measure(name, mean, count=count)
-    half = float(stats.t.ppf((1 + LEVEL) / 2, count - 1) * numbers.std(ddof=1) / np.sqrt(count))
+    half = float(stdtrit(count - 1, (1 + LEVEL) / 2) * numbers.std(ddof=1) / np.sqrt(count))
     return Measure(name, mean, mean - half, mean + half, count)
 
 
 def share_of(name: str, hits: NDArray[np.bool_], subject: str = "") -> Measure:
     """The share of hits (n,), with Wilson's interval."""
     count = len(hits)
-    interval = stats.binomtest(int(hits.sum()), count).proportion_ci(LEVEL, "wilson")
+    from scipy.stats import binomtest  # takes a second to import, which plans do without
+
+    interval = binomtest(int(hits.sum()), count).proportion_ci(LEVEL, "wilson")
     return Measure(name, float(hits.mean()), float(interval.low), float(interval.high), count, subject)
 
 
@@ -86,5 +88,5 @@ def jackknife(name: str, value: float, without: ArrayLike, count: int) -> Measur
     parts: Array = np.asarray(without, dtype=np.float64)
     groups = len(parts)
     error = np.sqrt((groups - 1) / groups * ((parts - parts.mean()) ** 2).sum())
-    half = float(stats.t.ppf((1 + LEVEL) / 2, groups - 1) * error)
+    half = float(stdtrit(groups - 1, (1 + LEVEL) / 2) * error)
     return Measure(name, value, value - half, value + half, count)

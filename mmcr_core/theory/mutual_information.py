@@ -11,8 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.optimize import minimize_scalar
-from scipy.special import gammaln, ive
-from scipy.stats import t as student_t
+from scipy.special import gammaln, ive, stdtrit
 
 from mmcr_core.theory.error import Array
 
@@ -64,7 +63,7 @@ def mutual_information_bound(z1: ArrayLike, z2: ArrayLike, *, concentration: flo
         kappas = [_best_concentration(cosines, a.shape[1]) for cosines in reversed(parts)]
     influences = np.concatenate([_influences(cosines, kappa) for cosines, kappa in zip(parts, kappas, strict=True)])
     value, n = float(influences.mean()), len(influences)
-    half = float(student_t.ppf(0.975, n - 1) * influences.std(ddof=1) / np.sqrt(n))
+    half = float(stdtrit(n - 1, 0.975) * influences.std(ddof=1) / np.sqrt(n))
     pairs = zip(parts, kappas, strict=True)
     scores = [kappa * np.diag(cosines) + log_von_mises_fisher_constant(kappa, a.shape[1]) for cosines, kappa in pairs]
     reconstruction = float(np.concatenate(scores).mean())

@@ -7,6 +7,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import functools
+import gc
 import inspect
 import io
 import logging
@@ -47,6 +48,7 @@ def guarded(command: Command) -> Command:
         for stream in (sys.stdout, sys.stderr):
             if isinstance(stream, io.TextIOWrapper):
                 stream.reconfigure(errors="replace")  # a locale without a character of ours
+        gc.set_threshold(50_000)  # ten thousand cells make many small objects and hardly any cycles
         try:
             options = {key: with_home(one) if isinstance(one, Path) else one for key, one in options.items()}
             with _logged() if verbose else _undisturbed():

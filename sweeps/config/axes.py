@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from dataclasses import asdict
+from dataclasses import asdict, fields, is_dataclass
 from typing import Any
 
 from mmcr_core.config.run import RunSpec
-from mmcr_core.config.run_id import run_id
+from mmcr_core.config.run_id import kept_with, run_id
 
 Keys = dict[str, Any]
 PAPER = ("P", "D", "K", "seed")  # shown for every sweep
@@ -17,9 +17,26 @@ HIDDEN = (*PAPER, "encoder.architecture")  # follows from encoder.config
 
 def keys_of(spec: RunSpec) -> Keys:
     """Dotted key -> value of all that a run is made of, `run_id` too; `encoder` is short for `encoder.name`."""
-    fields = asdict(spec)
-    short = {key: part["name"] for key, part in fields.items() if isinstance(part, dict) and "name" in part}
-    return {"run_id": run_id(spec), **_flat(fields), **short}
+    return {"run_id": run_id(spec), **grid_keys(spec)}
+
+
+def grid_keys(spec: RunSpec) -> Keys:
+    """The same without `run_id`."""
+    parts = {one.name: getattr(spec, one.name) for one in fields(spec)}
+    return _flat_spec(spec) | {key: part.name for key, part in parts.items() if hasattr(part, "name")}
+
+
+def _flat_spec(spec: RunSpec) -> Keys:
+    """Dotted key -> value of a spec, whose parts are taken apart once for all runs that share them."""
+    flat: Keys = {}
+    for one in fields(spec):
+        part, name = getattr(spec, one.name), one.name
+        flat |= _flat_part(name, part) if is_dataclass(part) else {name: part}
+    return flat
+
+
+def _flat_part(name: str, part: Any) -> Keys:
+    return kept_with(part, "flat", lambda: _flat(asdict(part), f"{name}."))
 
 
 def stored_keys(spec: str) -> Keys:
@@ -29,7 +46,13 @@ def stored_keys(spec: str) -> Keys:
 
 def varying(specs: Iterable[RunSpec]) -> list[str]:
     """Keys beside P, D, K and seed in which runs differ, in the grid's order."""
-    return varying_keys([_flat(asdict(spec)) for spec in specs])
+    rest = [one.name for one in fields(RunSpec) if one.name not in PAPER]
+    parts = {tuple(map(_same_part, (getattr(spec, name) for name in rest))): spec for spec in specs}
+    return varying_keys([_flat_spec(spec) for spec in parts.values()])
+
+
+def _same_part(part: Any) -> Any:
+    return id(part) if is_dataclass(part) else part
 
 
 def varying_keys(runs: list[Keys]) -> list[str]:
@@ -40,6 +63,9 @@ def varying_keys(runs: list[Keys]) -> list[str]:
 
 
 def _varies(key: str, runs: list[Keys]) -> bool:
+    first = runs[0].get(key)
+    if all((value := run.get(key)) == first and type(value) is type(first) for run in runs):
+        return False
     part, _, option = key.partition(".")
     values: dict[Any, set[str]] = {}
     for run in runs:

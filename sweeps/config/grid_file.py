@@ -18,11 +18,12 @@ from typing import Any, get_origin, get_type_hints
 from pydantic import ValidationError
 
 from mmcr_core import custom_imports
-from mmcr_core.config.run import DatasetSpec, EvaluateSpec, RunSpec, SpecError, ViewSpec
+from mmcr_core.config.run import DatasetSpec, EvaluateSpec, RunSpec, SpecError
 from mmcr_core.config.run_id import run_id
 from mmcr_core.data import registry
 from sweeps.cli.errors import UserError
 from sweeps.config.custom_components import with_sources, with_zero_shot
+from sweeps.config.once import Once
 from sweeps.config.run_sections import MODELS, read_part, read_run, spelled_out
 from sweeps.config.settings import GridSettings
 from sweeps.config.validation_errors import line_of, located, unknown_key
@@ -95,15 +96,9 @@ def _grid(document: Marked, text: str, source: str) -> GridSpec:
     settings = _settings({key: top[key] for key in GridSettings.model_fields if key in top})
     sweep = Marked({key: marked for key, marked in top.items() if key in _RUN_KEYS}, 1)
     cells: dict[str, RunSpec] = {}
-    identified: dict[DatasetSpec, DatasetSpec] = {}
-    usable: set[tuple[DatasetSpec, ViewSpec, str | None]] = set()
-    measured: dict[EvaluateSpec, EvaluateSpec] = {}
+    once = Once()
     for mapping, lines in expand(sweep, (), _is_tuple):
-        spec = _with_sources(_identified(_run_spec(mapping, lines), lines, identified), lines)
-        _usable(spec, lines, usable)
-        if spec.evaluate not in measured:
-            measured[spec.evaluate] = _evaluated(spec.evaluate, lines)
-        spec = replace(spec, evaluate=measured[spec.evaluate])
+        spec = _cell(mapping, lines, once)
         key = run_id(spec)
         if key in cells:
             problem = f"two cells are the same run (P={spec.P}, D={spec.D}, K={spec.K}, seed={spec.seed})"
@@ -113,6 +108,13 @@ def _grid(document: Marked, text: str, source: str) -> GridSpec:
     asked: Any = top["resources"].value if "resources" in top else {}
     places = {f"resources.{key}": f"{source}{one.line}: resources.{key}" for key, one in asked.items()}
     return GridSpec(settings, tuple(cells.values()), text, places)
+
+
+def _cell(mapping: dict[str, Any], lines: Lines, once: Once) -> RunSpec:
+    spec = _with_sources(_identified(_run_spec(mapping, lines, once), lines, once), lines, once)
+    once(_usable, (spec.dataset, spec.views, spec.encoder), lambda: _usable(spec, lines))
+    evaluate = once(_evaluated, (spec.evaluate,), lambda: _evaluated(spec.evaluate, lines))
+    return spec if evaluate is spec.evaluate else replace(spec, evaluate=evaluate)
 
 
 def _require_no_axis(evaluate: Marked | None) -> None:
@@ -135,8 +137,10 @@ def _settings(marked: dict[str, Marked]) -> GridSettings:
     raise AssertionError("expand yields at least one choice")
 
 
-def _run_spec(mapping: dict[str, Any], lines: Lines) -> RunSpec:
-    parts = {key: _part(key, value, lines) if key in MODELS else value for key, value in mapping.items()}
+def _run_spec(mapping: dict[str, Any], lines: Lines, once: Once) -> RunSpec:
+    parts = dict(mapping)
+    for key in MODELS.keys() & mapping.keys():  # a choice among the values of a part is one object in all its cells
+        parts[key] = once(_part, (key, mapping[key]), lambda key=key: _part(key, mapping[key], lines))  # type: ignore[misc]
     try:
         return read_run(parts)
     except ValidationError as error:
@@ -157,21 +161,28 @@ def _part(key: str, value: Any, lines: Lines) -> Any:
         raise located(error, keys, lines, model, (key,)) from error
 
 
-def _identified(spec: RunSpec, lines: Lines, known: dict[DatasetSpec, DatasetSpec]) -> RunSpec:
-    """Content digest filled in, and the data set large enough for P and the budget."""
-    dataset = spec.dataset
+def _found(dataset: DatasetSpec, lines: Lines, once: Once) -> tuple[DatasetSpec, int, int]:
+    """A data set with its content digest filled in, and how many images it has to train on and held out."""
     to_path = line_of(lines, ("dataset", "path") if dataset.by_content else ("dataset",))
     try:
         images, heldout = registry.count(dataset)
         if dataset.by_content:
+            if dataset.samples is None:
+                once(registry.require_present, (dataset.name, dataset.path), lambda: registry.require_present(dataset))
             whole = replace(dataset, limit=None)
-            if whole not in known:
-                if dataset.samples is None:
-                    registry.require_present(dataset)
-                known[whole] = registry.identified(whole)
-            spec = replace(spec, dataset=replace(known[whole], limit=dataset.limit))
+            identified = once(_found, (repr(whole),), lambda: registry.identified(whole))
+            dataset = replace(identified, limit=dataset.limit)
     except (registry.DatasetError, OSError) as error:
         raise YamlError(to_path, f"dataset: {error}") from error
+    return dataset, images, heldout
+
+
+def _identified(spec: RunSpec, lines: Lines, once: Once) -> RunSpec:
+    """Content digest filled in, and the data set large enough for P and the budget."""
+    given = spec.dataset
+    dataset, images, heldout = once(_identified, (given,), lambda: _found(given, lines, once))
+    if dataset is not given:
+        spec = replace(spec, dataset=dataset)
     held = f" ({heldout} of {images + heldout} are held out)" if (dataset.name, "train") == ("digits", "train") else ""
     held = held or (f" ({heldout} more are held out)" if dataset.by_content else "")
     if dataset.limit is not None and dataset.limit > images:
@@ -203,21 +214,19 @@ def _identified(spec: RunSpec, lines: Lines, known: dict[DatasetSpec, DatasetSpe
     return spec
 
 
-def _usable(spec: RunSpec, lines: Lines, usable: set[tuple[DatasetSpec, ViewSpec, str | None]]) -> None:
-    """Whether views and tokens can be made of the first image, tried once for each of them."""
-    key = (replace(spec.dataset, limit=None), spec.views, spec.encoder.architecture)
-    if not spec.dataset.by_content or key in usable:
+def _usable(spec: RunSpec, lines: Lines) -> None:
+    """Whether views and tokens can be made of the first image."""
+    if not spec.dataset.by_content:
         return
     try:
         registry.require_usable(spec)
     except registry.DatasetError as error:
         raise YamlError(line_of(lines, ("dataset", "path")), f"dataset: {error}") from error
-    usable.add(key)
 
 
-def _with_sources(spec: RunSpec, lines: Lines) -> RunSpec:
+def _with_sources(spec: RunSpec, lines: Lines, once: Once) -> RunSpec:
     try:
-        return with_sources(spec)
+        return with_sources(spec, once)
     except SpecError as error:
         raise YamlError(line_of(lines, tuple(error.key.split("."))), f"{error.key}: {error}") from error
 

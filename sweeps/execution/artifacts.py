@@ -19,6 +19,7 @@ from mmcr_core.data.registry import steps_of
 from mmcr_core.evaluation.evaluate import Measure, requested_measures
 from mmcr_core.training import CHUNK_STEPS, Pretraining
 from sweeps.storage.run_status import RunStatus
+from sweeps.storage.snapshot import Snapshot
 from sweeps.storage.sweep_store import Store
 
 
@@ -52,14 +53,14 @@ def read_kept(store: Store, key: str, device: str = "cpu") -> dict[str, Any] | N
     return state if state.get("run_id") == key else None
 
 
-def missing_measures(store: Store, spec: RunSpec, steps: int) -> dict[int, list[str]]:
+def missing_measures(store: Store | Snapshot, spec: RunSpec, steps: int) -> dict[int, list[str]]:
     """What a spec asks to be measured of its run of `steps` steps and the store lacks, or has of something else, such
     as other classes: names by the steps taken."""
     missing = {step: missing_at(store, spec, step) for step in spec.evaluate.steps(steps)}
     return {step: names for step, names in missing.items() if names}
 
 
-def missing_at(store: Store, spec: RunSpec, step: int) -> list[str]:
+def missing_at(store: Store | Snapshot, spec: RunSpec, step: int) -> list[str]:
     """The same after `step` steps."""
     rows = store.read_measures(run_id(spec), step)
     stored = {(row["name"], row["subject"]): (row["count"], row.get("digest")) for row in rows}
@@ -70,7 +71,7 @@ def missing_at(store: Store, spec: RunSpec, step: int) -> list[str]:
     ]
 
 
-def can_be_measured(store: Store, key: str, step: int, steps: int) -> bool:
+def can_be_measured(store: Store | Snapshot, key: str, step: int, steps: int) -> bool:
     """Whether a finished run of `steps` steps can still be measured as it stood after `step`: untrained, since its
     seed makes that network again, and at its end, where its weights were kept."""
     return step == 0 or (step == steps and store.has_weights(key))
@@ -96,10 +97,12 @@ def runs_to_continue(store: Store, specs: Iterable[RunSpec]) -> dict[str, str]:
     from sweeps.config.spec_serialization import spec_from_json  # pydantic reads specs; training does without it
 
     shorter: dict[str, list[tuple[int, str]]] = {}
-    for row in store.rows():
-        spec = spec_from_json(row["spec"]) if row["status"] == RunStatus.FINISHED else None
+    snapshot = store.snapshot()
+    for row in snapshot.rows("status", "steps", "spec").values() if snapshot.listing.weights else ():
+        kept = row["status"] == RunStatus.FINISHED and snapshot.has_weights(row["run_id"])
+        spec = spec_from_json(row["spec"]) if kept else None
         # Where the ids differ, another version of the code made the run.
-        if spec and _extends(spec) and run_id(spec) == row["run_id"] and store.has_weights(row["run_id"]):
+        if spec and _extends(spec) and run_id(spec) == row["run_id"]:
             shorter.setdefault(_beginning(spec), []).append((row["steps"], row["run_id"]))
     longest = {
         key: max(((done, name) for done, name in shorter.get(beginning, []) if done < steps), default=None)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -16,6 +15,7 @@ from sweeps.execution.executor_settings import JUDGED_FROM
 from sweeps.storage.chunks import chunk_steps
 from sweeps.storage.filesystems import read_table
 from sweeps.storage.run_status import RunStatus
+from sweeps.storage.snapshot import Row, Snapshot
 from sweeps.storage.sweep_store import Store
 
 
@@ -36,37 +36,41 @@ class CellStatus:
     collapse: RepresentationCollapse | None
 
 
-def survey(results: str | Path) -> list[CellStatus]:
-    """Each cell of the sweep's grid and how it stands. Raises UserError where `results` is no sweep's folder."""
+def survey(results: str | Path, snapshot: Snapshot | None = None) -> list[CellStatus]:
+    """Each cell of the sweep's grid and how it stands, now or in a snapshot of it. Raises UserError where `results` is
+    no sweep's folder."""
     store = Store(results)
-    rows = {row["run_id"]: row for row in store.rows()}
-    cells = store.read_cells() or list(rows.values())  # a sweep of the first months knows the cells that have ended
+    snapshot = snapshot or store.snapshot()
+    rows = snapshot.rows("P", "D", "K", "seed", "steps", "status", "error", "percent_error", "uniformity")
+    cells = store.read_cells()
+    if not cells:  # a sweep of the first months knows the cells that have ended
+        cells = list(snapshot.rows().values())
     if not cells:
         raise UserError(f"{results} holds no sweep; give the folder of one that was launched: results/quickstart")
-    return [_cell(store, cell, rows.get(cell["run_id"])) for cell in cells]
+    return [_cell(store, snapshot, cell, rows.get(cell["run_id"])) for cell in cells]
 
 
-def _cell(store: Store, cell: dict[str, Any], row: dict[str, Any] | None) -> CellStatus:
+def _cell(store: Store, snapshot: Snapshot, cell: Row, row: Row | None) -> CellStatus:
     key = cell["run_id"]
     ended = RunStatus(row["status"]) if row else None
-    step = max(store.steps_stored(key), store.checkpointed_step(key))
-    held = store.lease(key, "").held()
+    step = max(snapshot.steps_stored(key), snapshot.checkpointed_step(key))
+    held = key in snapshot.listing.leases and store.lease(key, "").held()
     if ended is RunStatus.FINISHED or (ended and not held):
         status = ended
     else:
         status = RunStatus.RUNNING if held else RunStatus.BEGUN if step else RunStatus.WAITING
     failed = ended in (RunStatus.FAILED, RunStatus.DIVERGED)
-    log = store.log_file(key) if failed and store.log_file(key).exists() else None
+    log = store.log_file(key) if failed and key in snapshot.listing.logs else None
     row = row or {}
     steps, error = int(cell["steps"] or 0), row.get("percent_error")
-    spread = row["uniformity"] if ended is RunStatus.FINISHED else _spread(store, key, steps)
+    chunks = snapshot.listing.chunks.get(key, [])
+    spread = row["uniformity"] if ended is RunStatus.FINISHED else _spread(chunks, steps)
     collapse = None if spread is None else detect_collapse(spread, int(cell["P"]), int(cell["D"]))
     return CellStatus(key, stored_keys(cell["spec"]), status, step, steps, error, row.get("error"), log, collapse)
 
 
-def _spread(store: Store, key: str, steps: int) -> float | None:
+def _spread(chunks: list[Path], steps: int) -> float | None:
     """Mean uniformity of a run's newest chunk; None where there is none, or none that may be judged yet."""
-    chunks = store.chunks(key)
     if not chunks or chunk_steps(chunks[-1])[1] < JUDGED_FROM * steps:
         return None
     try:

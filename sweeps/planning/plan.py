@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass, fields, is_dataclass, replace
 from math import floor
 
 import psutil
@@ -79,8 +79,21 @@ def plan(
     """Cells with their costs, the most expensive first; `compile`: whether the views are compiled, as a grid says it;
     `speed`: of an encoder on a CPU, where it was measured."""
     loading = {dataset: registry.load_seconds(dataset) for dataset in {spec.dataset for spec in specs}}
-    cells = [_cell(spec, resources, machine, compile, speed, loading[spec.dataset]) for spec in specs]
+    costs: dict[Hashable, Cell] = {}
+    cells = []
+    for spec in specs:
+        shape = _shape(spec)
+        if shape not in costs:
+            costs[shape] = _cell(spec, resources, machine, compile, speed, loading[spec.dataset])
+        cells.append(replace(costs[shape], spec=spec, run_id=run_id(spec)))
     return sorted(cells, key=lambda cell: -cell.seconds)
+
+
+def _shape(spec: RunSpec) -> Hashable:
+    """What the cost of a cell follows from: its parts, which cells of a grid share, and its numbers but for the
+    seed."""
+    parts = ((one.name, getattr(spec, one.name)) for one in fields(spec) if one.name != "seed")
+    return tuple(id(part) if is_dataclass(part) else part for _, part in parts)
 
 
 def too_large(cells: list[Cell], machine: Machine) -> list[Cell]:

@@ -18,7 +18,7 @@ from mmcr_core.models.networks import rank_bound
 from mmcr_core.theory import expected_percent_error
 from sweeps.cli.console import columns, fitting, left_out, print_wrapped, table_width
 from sweeps.cli.formatting import duration, memory
-from sweeps.config.axes import PAPER, column, keys_of, text_of
+from sweeps.config.axes import PAPER, column, grid_keys, text_of
 from sweeps.execution.artifacts import runs_to_continue
 from sweeps.planning.cpu_count import usable_cores
 from sweeps.planning.cuda_mps import remark
@@ -26,6 +26,7 @@ from sweeps.planning.plan import Cell, Machine, measuring_warning, memory_warnin
 from sweeps.planning.sweep import Sweep, remarks, terminal
 from sweeps.storage.run_status import RunStatus
 
+MANY = 500  # cells, from which on the table has no lines drawn around it
 SPARE = ("GPUs", "cores", "starts", "run_id", "memory")  # columns that a narrow terminal goes without, in this order
 COSTS = (
     *("run_id", "steps", "images", "flops", "memory_bytes", "seconds", "measuring_seconds", "loading_seconds"),
@@ -53,8 +54,10 @@ class Preview:
     def of(sweep: Sweep, max_concurrent: int | None) -> Preview:
         """What `sweep` costs on this machine."""
         machine = this_machine(torch.cuda.device_count(), usable_cores())
-        numbers = {run_id(cell): number for number, cell in enumerate(sweep.grid_cells)}
         planned = sweep.planned(sweep.cells, machine)
+        ids = {id(cell.spec): cell.run_id for cell in planned}
+        places = ((ids.get(id(cell)) or run_id(cell), number) for number, cell in enumerate(sweep.grid_cells))
+        numbers = dict(places)
         statuses = sweep.store.statuses()
         left = [cell for cell in planned if statuses.get(cell.run_id) != RunStatus.FINISHED]
         times = {cell.run_id: time for cell, time in zip(left, schedule(left, machine, max_concurrent), strict=True)}
@@ -72,13 +75,14 @@ class Preview:
 
     def rows(self) -> list[dict[str, Any]]:
         """A row per cell: what it is, what it costs, whether it was measured, how it stands."""
+        varying = self.sweep.varying
         return [
             {"cell": self.numbers[cell.run_id]}
-            | {key: keys_of(cell.spec).get(key) for key in (*PAPER, *self.sweep.varying)}
+            | {key: keys.get(key) for key in (*PAPER, *varying)}
             | {name: getattr(cell, name) for name in COSTS}
             | {"status": str(self.statuses.get(cell.run_id, "to run")), "continues": self.continues.get(cell.run_id)}
             | {"starts_at_seconds": self.times.get(cell.run_id, (None,))[0]}
-            for cell in self.cells
+            for cell, keys in ((cell, grid_keys(cell.spec)) for cell in self.cells)
         ]
 
 
@@ -94,9 +98,12 @@ def show(sweep: Sweep, max_concurrent: int | None, as_json: bool) -> int:
     stands = {cell.run_id: preview.status(cell.run_id) for cell in planned}
     texts = plan_columns(planned, preview.numbers, sweep.varying, stands, starts)
     shown = fitting(texts, columns(sys.stdout), SPARE)
-    console = terminal()
-    console.width = max(console.width, table_width({name: texts[name] for name in shown}))  # P, D and K are never cut
-    console.print(plan_table(texts, shown), crop=False)
+    if len(planned) > MANY:
+        print(plain_table(texts, shown))
+    else:
+        console = terminal()
+        console.width = max(console.width, table_width({name: texts[name] for name in shown}))  # P, D, K are never cut
+        console.print(plan_table(texts, shown), crop=False)
     if gone := left_out(texts, shown):
         print_wrapped(f"{gone} --json has all.")
     kind = f"{machine.gpus:g} GPUs" if machine.gpus else f"{machine.cpus:g} CPU cores, no GPU"
@@ -161,7 +168,7 @@ def plan_columns(
     grid's own order, for --cell; `starts`: seconds from the launch, of those to run."""
     rows = []
     for cell in cells:
-        keys = keys_of(cell.spec)
+        keys = grid_keys(cell.spec)
         rows.append(
             {
                 "cell": str(numbers[cell.run_id]),
@@ -178,6 +185,13 @@ def plan_columns(
             }
         )
     return {name: [row[name] for row in rows] for name in rows[0]}
+
+
+def plain_table(texts: dict[str, list[str]], shown: list[str]) -> str:
+    """The same as lines, a second for ten thousand cells and not a minute."""
+    widths = [max(map(len, (name, *texts[name]))) for name in shown]
+    rows = (shown, *zip(*(texts[name] for name in shown), strict=True))
+    return "\n".join("  ".join(text.rjust(width) for text, width in zip(row, widths, strict=True)) for row in rows)
 
 
 def plan_table(texts: dict[str, list[str]], shown: list[str]) -> Table:

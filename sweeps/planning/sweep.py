@@ -134,10 +134,15 @@ def remarks(cells: tuple[RunSpec, ...]) -> list[str]:
 def todo(sweep: Sweep) -> PendingCells:
     """What is left to do, after damaged rows were quarantined and runs of other sweeps reused."""
     store = sweep.store
-    for damaged in store.quarantine_damaged_runs():
+    snapshot = store.snapshot()
+    rows = snapshot.rows("status", "steps", "error")
+    for damaged in map(store.quarantine, snapshot.damaged):
         print(f"{damaged} is damaged and was quarantined; its cell is run again", file=sys.stderr)
-    taken = import_finished_runs(store, [run_id(cell) for cell in sweep.cells])
-    rows = {row["run_id"]: row for row in store.rows()}
+
+    taken = import_finished_runs(store, {run_id(cell) for cell in sweep.cells} - set(rows))
+    if taken:
+        snapshot = store.snapshot()
+        rows = snapshot.rows("status", "steps", "error")
     cells: list[RunSpec] = []
     again, diverged = 0, dict[str, Ending]()
     lost: set[str] = set()
@@ -153,8 +158,8 @@ def todo(sweep: Sweep) -> PendingCells:
                 cells.append(cell)
             else:
                 diverged[key] = Ending.of_row(row)
-        elif missing := missing_measures(store, cell, row["steps"]):
-            gone = {step for step in missing if not can_be_measured(store, key, step, row["steps"])}
+        elif missing := missing_measures(snapshot, cell, row["steps"]):
+            gone = {step for step in missing if not can_be_measured(snapshot, key, step, row["steps"])}
             if gone != set(missing):
                 cells.append(cell)
                 again += 1

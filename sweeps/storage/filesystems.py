@@ -6,10 +6,12 @@ or not at all, and there are no folders to make.
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import shutil
 import uuid
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -47,6 +49,48 @@ def resolved(path: Path) -> str:
 def read_table(file: Path, **options: Any) -> pa.Table:
     """A parquet file as a table. Raises ArrowException or OSError where it cannot be read."""
     return pq.read_table(file if is_local(file) else io.BytesIO(file.read_bytes()), **options)
+
+
+def files_below(folder: Path, depth: int = 1) -> list[tuple[str, ...]]:
+    """Names of the files in `folder`, with `depth` 2 of those in its subfolders: the parts of each path below `folder`,
+    in order. A URL is listed by one call; nothing where there is no such folder."""
+    if is_local(folder):
+        return sorted(_scanned(str(folder), depth))
+    start = len(folder.path.rstrip("/")) + 1  # type: ignore[attr-defined]
+    found = [tuple(name[start:].split("/")) for name in file_system(folder).find(folder.path)]  # type: ignore[attr-defined]
+    return sorted(parts for parts in found if len(parts) == depth)
+
+
+def _scanned(folder: str, depth: int) -> Iterator[tuple[str, ...]]:
+    try:
+        entries = list(os.scandir(folder))
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    for entry in entries:
+        if depth == 1:
+            if entry.is_file():
+                yield (entry.name,)
+        elif entry.is_dir():
+            yield from ((entry.name, *rest) for rest in _scanned(entry.path, depth - 1))
+
+
+def read_files(files: Sequence[Path]) -> list[bytes | None]:
+    """Contents of small files, those of a URL fetched at once; None for one that is gone or cannot be read."""
+    if not files:
+        return []
+    if is_local(files[0]):
+        return [_content(file) for file in files]
+    paths = [str(file.path) for file in files]  # type: ignore[attr-defined]
+    starts, ends = [0] * len(paths), [None] * len(paths)  # without ranges each would be asked for its size first
+    got = file_system(files[0]).cat_ranges(paths, starts, ends, on_error="return")
+    return [content if isinstance(content, bytes) else None for content in got]
+
+
+def _content(file: Path) -> bytes | None:
+    try:
+        return file.read_bytes()
+    except OSError:
+        return None
 
 
 def write_atomically(path: Path, content: bytes) -> None:
@@ -110,6 +154,18 @@ def remove_tree(folder: Path) -> None:
         shutil.rmtree(folder)
     else:
         file_system(folder).rm(str(folder), recursive=True)
+
+
+def remove_files(files: Sequence[Path]) -> None:
+    """Remove files, those of a URL by few calls; the folders that this leaves empty go too."""
+    if files and not is_local(files[0]):
+        file_system(files[0]).rm([str(file.path) for file in files])  # type: ignore[attr-defined]
+        return
+    for file in files:
+        file.unlink(missing_ok=True)
+    for folder in {file.parent for file in files}:
+        with contextlib.suppress(OSError):  # it holds something else
+            folder.rmdir()
 
 
 def modified(path: Path) -> float:

@@ -18,23 +18,15 @@ import pyarrow as pa
 from sweeps.storage.checkpoints import checkpoint_files, checkpoint_payload
 from sweeps.storage.chunks import chunk_files, chunk_steps, is_chunk, visible_chunks
 from sweeps.storage.filesystems import modified, read_table
+from sweeps.storage.fsck_packed import LEFT, Finding, examine_packed
+from sweeps.storage.listing import is_run_file
+from sweeps.storage.packed import MARKER, packed_paths
 from sweeps.storage.run_status import RunStatus
 from sweeps.storage.schemas import MEASURE_SCHEMA, RUN_SCHEMA, TRAJECTORY_SCHEMA, of_schema
-from sweeps.storage.sweep_store import Store, is_run_file, read_run_row
+from sweeps.storage.sweep_store import Store, read_run_row
 
 LEFTOVER_SECONDS = 3600.0  # a temporary file this old belongs to nobody
-LEFT = "left as it is"
 FOLDERS = ("trajectories", "checkpoints", "measures")  # with a folder for each run
-
-
-@dataclass(frozen=True)
-class Finding:
-    """Something about a file, what was done about it, and whether it is wrong."""
-
-    file: Path
-    problem: str
-    remedy: str
-    wrong: bool = True
 
 
 def examine(store: Store, repair: bool, track: Callable[[Sequence[str]], Iterable[str]] = iter) -> Iterator[Finding]:
@@ -42,6 +34,7 @@ def examine(store: Store, repair: bool, track: Callable[[Sequence[str]], Iterabl
     makes a run unreliable, whose cell the next launch then trains again. `track` may show progress."""
     yield from _leftovers(store, repair)
     yield from _foreign(store)
+    yield from examine_packed(store, repair)
     cells = store.root / "cells.parquet"
     if cells.exists() and not store.read_cells():
         yield Finding(cells, "cells of the last launch cannot be read", "the next launch writes them anew")
@@ -54,7 +47,7 @@ def examine(store: Store, repair: bool, track: Callable[[Sequence[str]], Iterabl
 
 def _run_ids(store: Store) -> set[str]:
     """Every run that has left anything."""
-    rows = {file.stem for file in (store.root / "runs").glob("*.parquet") if is_run_file(file)}
+    rows = set(store.snapshot().listing.rows)
     weights = {file.stem for file in (store.root / "weights").glob("*.pt")}
     folders = {path.name for kind in FOLDERS for path in (store.root / kind).glob("*") if path.is_dir()}
     return rows | {name for name in weights | folders if _is_run_id(name)}
@@ -74,10 +67,11 @@ def _leftovers(store: Store, repair: bool) -> Iterator[Finding]:
 
 def _foreign(store: Store) -> Iterator[Finding]:
     """Files that the store did not write, such as copies that a file synchronizer made; every reader passes them by."""
-    strangers = [file for file in (store.root / "runs").glob("*") if not is_run_file(file)]
+    strangers = [file for file in (store.root / "runs").glob("*") if not is_run_file(file) and file.name != MARKER]
+    strangers += set((store.root / "packed").glob("*")) - set(packed_paths(store.root))
     strangers += [path for kind in FOLDERS for path in (store.root / kind).glob("*") if not _is_run_id(path.name)]
     strangers += [file for file in (store.root / "trajectories").glob("*/*") if not is_chunk(file)]
-    strangers = [path for path in strangers if _is_run_id(path.parent.name) or path.parent.name in FOLDERS]
+    strangers = [path for path in strangers if _is_run_id(path.parent.name) or path.parent.name in (*FOLDERS, "packed")]
     for folder in (store.root / "checkpoints").glob("*"):
         strangers += set(folder.glob("*.ckpt")) - set(checkpoint_files(folder))
     for file in sorted(strangers):
@@ -116,7 +110,8 @@ class _Run:
         if gap:
             yield Finding(folder, gap, "see below")
         finished = row is not None and row["status"] == RunStatus.FINISHED
-        if row is not None and finished and row["steps"] != reached:
+        packed = None if good else self.store.packed_steps(self.run_id)
+        if row is not None and finished and row["steps"] != (reached if packed is None else packed):
             what = f"holds steps up to {reached}, the row of the finished run says {row['steps']}"
             yield Finding(folder, what, "see below")
             yield self._aside(row_file, "trajectory is not whole", "its row is quarantined, its cell will be run again")

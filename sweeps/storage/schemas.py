@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 SCHEMA_VERSION = 1
+PACKED_VERSION = 2  # of a store with packed files, in the row that says so to older versions
 
 _TEXT, _INT, _FLOAT, _TIME = pa.string(), pa.int64(), pa.float64(), pa.timestamp("us", tz="UTC")
 RUN_SCHEMA = pa.schema(
@@ -75,8 +76,8 @@ def of_schema(table: pa.Table, schema: pa.Schema) -> bool:
     return bool(table.schema.equals(kept)) and all(field.nullable for field in absent)
 
 
-def parquet_bytes(table: pa.Table) -> bytes:
-    """A parquet file with a checksum on each page.
+def parquet_bytes(table: pa.Table, group_rows: int | None = None) -> bytes:
+    """A parquet file with a checksum on each page, `group_rows` to a row group.
 
     Floats are stored byte by byte and integers by their differences: a trajectory's metrics are float32 at heart and
     its steps an even row, so that files are half as large as with dictionaries, and read faster. A single row is its
@@ -88,6 +89,7 @@ def parquet_bytes(table: pa.Table) -> bytes:
     pq.write_table(
         table,
         stream,
+        row_group_size=group_rows,
         compression="zstd",
         use_dictionary=texts,
         column_encoding=encodings,

@@ -8,7 +8,10 @@
     weights/RUN_ID.pt                    what is kept of a finished run: torch.save of its network
     logs/RUN_ID.txt                      the traceback of a run's last failure
     leases/RUN_ID.json                   who is training a cell now
+    packed/TABLE-DIGEST.parquet          rows, trajectories and measures of many finished runs (see `compaction`)
     damaged/...                          files that could not be read, quarantined
+
+What a run has in small files wins over what is packed of it.
 
 One writer per run. Each file is written under a temporary name in its folder, synced, then renamed. A chunk is
 written before the checkpoint that follows it, so a replay after a crash overwrites it with the same bytes.
@@ -17,7 +20,6 @@ written before the checkpoint that follows it, so a replay after a crash overwri
 from __future__ import annotations
 
 import logging
-import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -25,19 +27,19 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 
-from sweeps.cli.errors import UserError
 from sweeps.storage import checkpoints
 from sweeps.storage.chunks import chunk_files, chunk_name, chunk_steps, visible_chunks
 from sweeps.storage.filesystems import move, read_table, remove_tree, to_path, write_atomically
 from sweeps.storage.leases import Lease
+from sweeps.storage.packed import PackedFile, packed_files
 from sweeps.storage.schemas import (
     CELL_SCHEMA,
     MEASURE_SCHEMA,
     RUN_SCHEMA,
-    SCHEMA_VERSION,
     TRAJECTORY_SCHEMA,
     parquet_bytes,
 )
+from sweeps.storage.snapshot import Snapshot, damaged_packed, only_row
 
 log = logging.getLogger(__name__)
 
@@ -77,39 +79,58 @@ class Store:
         table = pa.Table.from_pylist([{name: row.get(name) for name in RUN_SCHEMA.names}], RUN_SCHEMA)
         write_atomically(self.root / "runs" / f"{row['run_id']}.parquet", parquet_bytes(table))
 
-    def statuses(self) -> dict[str, str]:
-        """run_id -> status of each run that has ended; damaged rows are left out (see `quarantine_damaged_runs`)."""
-        return {row["run_id"]: row["status"] for row in self.rows()}
+    def snapshot(self) -> Snapshot:
+        """What is in the store now, for what looks at many runs."""
+        return Snapshot(self.root)
 
-    def quarantine_damaged_runs(self) -> list[Path]:
-        """Move rows that cannot be read to `damaged/`, so that their cells are run again; their new paths."""
-        return [self.quarantine(file) for file in self._run_files() if read_run_row(file) is None]
+    def statuses(self) -> dict[str, str]:
+        """run_id -> status of each run that has ended; damaged rows are left out."""
+        return self.snapshot().statuses()
 
     def quarantine(self, file: Path) -> Path:
         """Move a damaged file to the same place under `damaged/`."""
         return move(file, self.root / "damaged" / file.relative_to(self.root))
 
-    def _run_files(self) -> list[Path]:
-        return [file for file in sorted((self.root / "runs").glob("*.parquet")) if is_run_file(file)]
-
     def rows(self) -> list[dict[str, Any]]:
         """The row of each run that has ended; damaged ones are left out."""
-        return [row for file in self._run_files() if (row := read_run_row(file)) is not None]
-
-    def damaged_rows(self) -> list[str]:
-        """Names of the files of rows that cannot be read."""
-        return [file.name for file in self._run_files() if read_run_row(file) is None]
+        return list(self.snapshot().rows().values())
 
     def status(self, run_id: str) -> str | None:
         """How a run has ended; None where it has not."""
-        path = self.root / "runs" / f"{run_id}.parquet"
-        row = read_run_row(path) if path.exists() else None
+        row = self._row(run_id)
         return row["status"] if row else None
 
     def read_run(self, run_id: str) -> dict[str, Any]:
-        """The row of a run that has ended."""
-        row: dict[str, Any] = read_table(self.root / "runs" / f"{run_id}.parquet").to_pylist()[0]
+        """The row of a run that has ended. Raises FileNotFoundError where it has not."""
+        if (row := self._row(run_id)) is None:
+            raise FileNotFoundError(f"{self.root} has no run {run_id} that has ended")
         return row
+
+    def _row(self, run_id: str) -> dict[str, Any] | None:
+        path = self.root / "runs" / f"{run_id}.parquet"
+        if path.exists() and (row := read_run_row(path)) is not None:
+            return row
+        return next(iter(self._packed_rows("runs", run_id)), None)  # it may have been packed just now
+
+    def _packed_rows(self, table: str, run_id: str) -> list[dict[str, Any]]:
+        packed = self._packed(table, run_id)
+        return [row for _, rows in packed.tables({run_id}) for row in rows.to_pylist()] if packed else []
+
+    def packed_steps(self, run_id: str) -> int | None:
+        """How many steps are packed of a run's trajectory; None where none are."""
+        packed = self._packed("trajectories", run_id)
+        return packed.runs[run_id][1] if packed else None
+
+    def _packed(self, table: str, run_id: str) -> PackedFile | None:
+        """The packed file that holds a run's rows of a table; None where its row is not packed. Raises UserError where
+        a packed file is damaged."""
+        damaged: list[Path] = []
+        files = packed_files(self.root, damaged)
+        if damaged:
+            raise damaged_packed(damaged[0])
+        if not any(run_id in file.runs for file in files["runs"]):
+            return None
+        return next((file for file in files[table] if run_id in file.runs), None)
 
     def write_chunk(self, run_id: str, step_first: int, step_last: int, columns: dict[str, Any]) -> None:
         """Consecutive steps step_first..step_last of a run's trajectory, a value per step in each column."""
@@ -120,17 +141,27 @@ class Store:
 
     def read_trajectory(self, run_id: str) -> pd.DataFrame:
         """All steps of one run, in order."""
-        tables = [read_table(file, schema=TRAJECTORY_SCHEMA) for file in self.chunks(run_id)]
+        chunks, packed = self._trajectory(run_id)
+        tables = [read_table(file, schema=TRAJECTORY_SCHEMA) for file in chunks]
+        if packed:
+            tables = [table for _, table in packed.tables({run_id})]
         return pa.concat_tables(tables or [TRAJECTORY_SCHEMA.empty_table()]).to_pandas()
 
     def chunks(self, run_id: str) -> list[Path]:
-        """The chunks of a run's trajectory in order, each step in one of them: a chunk whose steps all stand in
-        a longer one is what compaction was about to delete."""
+        """The chunks of a run's trajectory in order, each step in one of them, none where it is packed: a chunk whose
+        steps all stand in a longer one is what compaction was about to delete."""
         return visible_chunks(chunk_files(self.root / "trajectories" / run_id))
 
     def steps_stored(self, run_id: str) -> int:
         """Number of steps in a run's trajectory."""
-        return sum(last - first + 1 for first, last in map(chunk_steps, self.chunks(run_id)))
+        chunks, packed = self._trajectory(run_id)
+        return packed.runs[run_id][1] if packed else sum(last - first + 1 for first, last in map(chunk_steps, chunks))
+
+    def _trajectory(self, run_id: str) -> tuple[list[Path], PackedFile | None]:
+        """The chunks of a run, or the packed file that holds its trajectory where no chunk begins it."""
+        chunks = self.chunks(run_id)
+        begun = chunks and chunk_steps(chunks[0])[0] == 0
+        return chunks, None if begun else self._packed("trajectories", run_id)
 
     def write_measures(self, run_id: str, step: int, rows: list[dict[str, Any]]) -> None:
         """What was measured of a run after `step` steps: rows of MEASURE_SCHEMA but for run_id and step. Measures of
@@ -144,15 +175,22 @@ class Store:
     def read_measures(self, run_id: str, step: int) -> list[dict[str, Any]]:
         """Rows of what was measured of a run after `step` steps; none where that cannot be read."""
         path = self.root / "measures" / run_id / f"{step:08d}.parquet"
-        try:
-            rows: list[dict[str, Any]] = read_table(path).to_pylist() if path.exists() else []
-        except (pa.ArrowException, OSError):
-            return []
-        return rows
+        if path.exists():
+            try:
+                rows: list[dict[str, Any]] = read_table(path).to_pylist()
+            except FileNotFoundError:
+                pass  # packed just now
+            except (pa.ArrowException, OSError):
+                return []
+            else:
+                return rows
+        return [row for row in self._packed_rows("measures", run_id) if row["step"] == step]
 
     def measured_steps(self, run_id: str) -> list[int]:
         """Numbers of steps after which a run was measured."""
-        return sorted(int(file.stem) for file in (self.root / "measures" / run_id).glob("[0-9]*.parquet"))
+        packed = self._packed("measures", run_id)
+        files = (self.root / "measures" / run_id).glob("[0-9]*.parquet")
+        return sorted({int(file.stem) for file in files} | set(packed.steps[run_id] if packed else ()))
 
     def write_weights(self, run_id: str, payload: bytes) -> None:
         """Keep what `torch.save` made of a finished run's network."""
@@ -197,7 +235,8 @@ class Store:
         remove_tree(self._checkpoints(run_id))
 
     def drop_trajectory(self, run_id: str) -> None:
-        """Forget what an earlier attempt at a run left, its measures too, before it starts from nothing."""
+        """Forget what an earlier attempt at a run left, its measures too, before it starts from nothing. Of a run whose
+        row is not packed, what else is packed does not count."""
         remove_tree(self.root / "trajectories" / run_id)
         remove_tree(self.root / "measures" / run_id)
 
@@ -205,23 +244,10 @@ class Store:
         return self.root / "checkpoints" / run_id
 
 
-def is_run_file(file: Path) -> bool:
-    """Whether a name is that of a run's row: not one that is being written, nor a copy that a person or a file
-    synchronizer made."""
-    return re.fullmatch(r"[0-9A-Za-z_]+\.parquet", file.name) is not None
-
-
 def read_run_row(file: Path) -> dict[str, Any] | None:
     """The row of a run's file; None where it is damaged. Raises UserError for a newer schema."""
     try:
-        rows = read_table(file, page_checksum_verification=True).to_pylist()
+        table = read_table(file, page_checksum_verification=True)
     except (pa.ArrowException, OSError):
         return None
-    if len(rows) != 1 or rows[0].get("run_id") != file.stem or rows[0].get("schema_version") is None:
-        return None
-    row: dict[str, Any] = rows[0]
-    if row["schema_version"] > SCHEMA_VERSION:
-        raise UserError(
-            f"{file} has schema_version {row['schema_version']}; this code reads up to {SCHEMA_VERSION}: update it"
-        )
-    return row
+    return only_row(table, file)

@@ -9,7 +9,16 @@ from pathlib import Path
 
 LIMIT_BYTES = 15 << 20
 BLOCK = 512  # tar pads to it, and heads each file with one
-PARTS = ("grid.yaml", "cells.parquet", "runs", "measures", "logs", "trajectories", "weights")  # no checkpoints
+PARTS = (
+    "grid.yaml",
+    "cells.parquet",
+    "runs",
+    "packed",
+    "measures",
+    "logs",
+    "trajectories",
+    "weights",
+)  # no checkpoints
 
 
 def write_archive(folder: Path, file: Path, limit: int = LIMIT_BYTES) -> list[str]:
@@ -44,6 +53,6 @@ def members(folder: Path, part: str) -> list[Path]:
         files = [place] if place.is_file() else sorted(file for file in place.rglob("*") if file.is_file())
         for file in files:
             run = file.relative_to(store).parts[1].split(".")[0] if file != place else ""
-            if not file.name.startswith(".") and (part in PARTS[:3] or part == "logs" or run in ended):
+            if not file.name.startswith(".") and (part in PARTS[:4] or part == "logs" or run in ended):
                 found.append(file)
     return found

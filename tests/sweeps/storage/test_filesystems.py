@@ -11,14 +11,16 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from analysis import open_results
 from sweeps.execution.run_executor import RunExecutor
-from sweeps.storage.compaction import compact_run
-from sweeps.storage.filesystems import create_exclusively, to_path
+from sweeps.storage.compaction import compact, compact_run
+from sweeps.storage.filesystems import create_exclusively, read_files, to_path
 from sweeps.storage.fsck import examine
 from sweeps.storage.leases import Lease
 from sweeps.storage.sweep_store import Store
 from tests.conftest import run_script
 from tests.sweeps.execution.test_run_executor import to_end
+from tests.synthetic import write_sweep
 
 
 @pytest.fixture(scope="module")
@@ -102,6 +104,36 @@ def test_of_two_launches_at_a_url_one_has_a_cell(bucket):
     second.release()
     assert create_exclusively(to_path(f"{bucket}/x"), b"1") and not create_exclusively(to_path(f"{bucket}/x"), b"2")
     assert to_path(f"{bucket}/x").read_bytes() == b"1"
+
+
+def test_a_store_at_a_url_is_packed_and_read_as_before(bucket, tmp_path):
+    local = write_sweep(tmp_path / "s", sizes=(64, 128), views=(2,), steps=60)
+    to_path(bucket).fs.put(str(local.root), f"{bucket}/s", recursive=True)
+    store, before = Store(f"{bucket}/s"), open_results(local.root)
+    assert store.rows() == local.rows()
+    assert compact(store).runs == 4
+    assert store.rows() == local.rows() and len(list(to_path(f"{bucket}/s/packed").glob("*"))) == 2
+    after = open_results(f"{bucket}/s")
+    for name in ("runs", "trajectories"):
+        pd.testing.assert_frame_equal(getattr(after, name)(), getattr(before, name)(), check_exact=True)
+    assert list(examine(store, repair=False)) == []
+
+
+def test_small_files_of_a_url_are_read_by_one_request_each(bucket, monkeypatch):
+    folder = to_path(bucket)
+    for name in "ab":
+        (folder / name).write_bytes(name.encode())
+    asked = []
+    fs = type(folder.fs)
+    real = fs._call_s3
+
+    def counted(self, method, *arguments, **options):
+        asked.append(method)
+        return real(self, method, *arguments, **options)
+
+    monkeypatch.setattr(fs, "_call_s3", counted)
+    assert read_files([folder / "a", folder / "absent", folder / "b"]) == [b"a", None, b"b"]
+    assert asked == ["get_object"] * 3
 
 
 def test_upkeep_works_at_a_url(bucket, digits_spec):

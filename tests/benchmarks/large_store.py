@@ -1,0 +1,76 @@
+"""What the commands take on stores of 1,000 and of 10,000 finished runs, 1,800 steps each, packed and not packed.
+
+`python -m tests.benchmarks large_store 1000` does it for one size. The driver's memory and what Ray costs a trivial
+cell are measured by `orchestration 10000`.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from sweeps.storage.compaction import compact
+from sweeps.storage.sweep_store import Store
+from tests.benchmarks.many_runs import write_store
+from tests.benchmarks.measure import report
+
+REPOSITORY = Path(__file__).parents[2]
+SIZES = (1000, 10_000)
+COUNT = "SELECT count(*), avg(percent_error) FROM runs"
+GROUPED = "SELECT P, D, avg(t.percent_error) FROM trajectories t JOIN runs USING (run_id) GROUP BY P, D"
+AT_MOST = {  # seconds at 10,000 runs
+    "count over runs, not packed": 4.0,
+    "plan": 6.0,
+    "launch, nothing to do": 8.0,
+    "status": 3.0,
+    "count over runs": 1.5,
+    "grouped query over trajectories": 4.0,
+    "double-descent figure": 20.0,
+    "report": 90.0,
+}
+
+
+def main() -> None:
+    sizes = [int(argument) for argument in sys.argv[1:] if argument.isdigit()] or SIZES
+    with tempfile.TemporaryDirectory() as folder:
+        taken = {size: measured(Path(folder) / str(size), size) for size in sizes}
+    rows = []
+    for command, limit in AT_MOST.items():
+        seconds = {f"{size:,} runs s": taken[size][command] for size in sizes}
+        first, *_, last = [*seconds.values(), *seconds.values()]
+        rows.append({"command": command, **seconds, "growth": last / first, "at most s": limit})
+    report("large_store", "Commands on stores of many finished runs, each in a fresh process", rows)
+
+
+def measured(folder: Path, size: int) -> dict[str, float]:
+    """Seconds of each command on a new store of so many runs in `folder`."""
+    grid = write_store(folder, size)
+    found = {"count over runs, not packed": seconds("analysis/query.py", folder / "many", COUNT)}
+    compact(Store(folder / "many"))
+    return found | commands(folder, grid)
+
+
+def commands(folder: Path, grid: Path) -> dict[str, float]:
+    """Seconds of each command on the packed store `folder/many`."""
+    store, launch = folder / "many", ("sweeps/launch.py", grid, "--results", folder)
+    return {
+        "plan": seconds(*launch, "--plan"),
+        "launch, nothing to do": seconds(*launch),
+        "status": seconds("sweeps/status.py", store),
+        "count over runs": seconds("analysis/query.py", store, COUNT),
+        "grouped query over trajectories": seconds("analysis/query.py", store, GROUPED),
+        "double-descent figure": seconds("analysis/plot_double_descent.py", store),
+        "report": seconds("analysis/report.py", store),
+    }
+
+
+def seconds(*command: object) -> float:
+    """Of a command in a process of its own, the second time: its files are in the cache of the system then."""
+    for _ in range(2):
+        began = time.perf_counter()
+        subprocess.run([sys.executable, *map(str, command)], cwd=REPOSITORY, check=True, stdout=subprocess.DEVNULL)
+        taken = time.perf_counter() - began
+    return taken
