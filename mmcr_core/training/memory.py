@@ -16,6 +16,8 @@ from mmcr_core.models.networks import example_inputs, network_for_one
 from mmcr_core.objectives import build_objective, objective_class
 from mmcr_core.training.optimizers import parameter_copies
 
+# Workspaces of cuBLAS on Hopper: of its two handles, forward's and backward's, and of cuBLASLt. Measurements have them.
+WORKSPACE_BYTES = 3 * 32 << 20
 # What backward holds at its widest place, in sizes of the largest tensor that forward keeps: the gradients of what goes
 # in and comes out there, and workspaces. Measured on an H100 (ResNet-18 at 64 pixels, 128 to 8,192 views a batch).
 BACKWARD = 2.5

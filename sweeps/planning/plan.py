@@ -15,7 +15,7 @@ from mmcr_core.config.run_id import run_id
 from mmcr_core.data import registry
 from mmcr_core.training.evaluation_flops import evaluation_flops
 from mmcr_core.training.flops import flops_per_step
-from mmcr_core.training.memory import memory_bytes
+from mmcr_core.training.memory import WORKSPACE_BYTES, memory_bytes
 from sweeps.cli.errors import UserError
 from sweeps.cli.formatting import duration, memory
 from sweeps.config.settings import ResourceSettings
@@ -25,8 +25,6 @@ from sweeps.planning.speed import Speed
 CELLS_PER_GPU = 4  # more gain little: their kernels queue for the same units
 MEMORY_SHARE = 0.9  # of a GPU or machine, for all cells that share it
 CONTEXT_BYTES = 600 << 20  # CUDA context and libraries of one process
-# Workspaces of cuBLAS on Hopper: of its two handles, forward's and backward's, and of cuBLASLt. Measurements have them.
-WORKSPACE_BYTES = 3 * 32 << 20
 PROCESS_BYTES = 500 << 20  # Python and torch, on a CPU
 # Achieved share of the matrix-product rate over a whole step, and time of a step beside its FLOPs. Only for what was
 # not measured. CPU: the convnet on digits, 2 cores (ResNet-18 comes nearer to the rate). GPU: ResNet-18 at 64 pixels in

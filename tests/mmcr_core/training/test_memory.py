@@ -11,8 +11,7 @@ from mmcr_core.config.run import BudgetSpec, DatasetSpec, EncoderSpec, Optimizer
 from mmcr_core.models.encoders import build_network
 from mmcr_core.objectives import objective_spec
 from mmcr_core.training import Pretraining
-from mmcr_core.training.memory import count, kept_by, memory_bytes, network_memory, objective_memory
-from sweeps.planning.plan import WORKSPACE_BYTES
+from mmcr_core.training.memory import WORKSPACE_BYTES, count, kept_by, memory_bytes, network_memory, objective_memory
 
 MEGABYTE = 1 << 20
 

@@ -7,11 +7,11 @@ import pytest
 from mmcr_core.config.run import BudgetSpec, DatasetSpec, EvaluateSpec, ProjectorSpec
 from mmcr_core.training.evaluation_flops import evaluation_flops
 from mmcr_core.training.flops import flops_per_step
-from mmcr_core.training.memory import memory_bytes
+from mmcr_core.training.memory import WORKSPACE_BYTES, memory_bytes
 from sweeps.config.grid_file import load_grid
 from sweeps.config.settings import ResourceSettings
 from sweeps.planning.cuda_mps import mps_runs, remark
-from sweeps.planning.plan import WORKSPACE_BYTES, Machine, makespan_seconds, measuring_warning, plan, schedule
+from sweeps.planning.plan import Machine, makespan_seconds, measuring_warning, plan, schedule
 from sweeps.planning.preview import rank_warning
 from sweeps.planning.speed import Speed
 from tests.conftest import REPOSITORY
