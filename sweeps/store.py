@@ -12,9 +12,10 @@ from rich.progress import track
 from sweeps.cli.app import guarded, new_app
 from sweeps.cli.console import print_wrapped
 from sweeps.cli.errors import UserError
-from sweeps.storage import compaction, merging
+from sweeps.storage import merging
 from sweeps.storage.filesystems import to_path
 from sweeps.storage.fsck import examine
+from sweeps.storage.packing import compaction
 from sweeps.storage.sweep_store import Store
 
 T = TypeVar("T")

@@ -14,8 +14,8 @@ import pandas as pd
 
 from analysis import open_results
 from analysis.results.analysis_cache import content_digest
-from sweeps.storage.compaction import compact
 from sweeps.storage.fsck import examine
+from sweeps.storage.packing.compaction import compact
 from sweeps.storage.sweep_store import Store
 
 REFERENCE = Path(__file__).parents[1] / "results" / "reference"

@@ -248,7 +248,7 @@ def test_a_rehearsal_comes_home_whole_without_ray_duckdb_pydantic_and_universal_
     assert ran.returncode == 0, text + ran.stderr
     assert [row["stage"] for row in of(found, event="stage ended")] == [stage.name for stage in STAGES]
     assert {file.name for file in out.iterdir()} == {"rows.jsonl", "summary.md", "store.tar", "profile.txt", "logs.txt"}
-    assert "checks hold; 0 tasks or processes broke" in text and "13 cells finished" in text and text in ran.stdout
+    assert "checks hold; 0 tasks or processes broke" in text and "18 cells finished" in text and text in ran.stdout
     assert all(row["holds"] for row in found if "holds" in row)
 
     root = tmp_path / "results"

@@ -24,7 +24,7 @@ from analysis.results.errors import ResultsError
 from analysis.results.query_columns import columns_needed
 from analysis.results.sweep_folder import ATTEMPTS, TABLES, WRITTEN, SweepFolder, sweep_folders
 from analysis.results.variant_labels import variants
-from sweeps.storage.packed import SCHEMAS
+from sweeps.storage.packing.packed import SCHEMAS
 
 T = TypeVar("T")
 

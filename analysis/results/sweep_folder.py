@@ -16,7 +16,7 @@ from analysis.results import old_names
 from analysis.results.errors import ResultsError
 from sweeps.storage.filesystems import file_system, is_local, resolved, to_path
 from sweeps.storage.listing import Listing
-from sweeps.storage.packed import SCHEMAS, PackedFile
+from sweeps.storage.packing.packed import SCHEMAS, PackedFile
 from sweeps.storage.schemas import RUN_SCHEMA, SCHEMA_VERSION
 from sweeps.storage.snapshot import read_small, read_trajectories
 

@@ -35,7 +35,7 @@ from sweeps.execution.run_metadata import describe_run, device_name, installed_v
 from sweeps.execution.signals import StopFlag
 from sweeps.execution.tensorboard import Board
 from sweeps.monitoring.launch_outcome import Ending, StopReason, with_earlier
-from sweeps.storage.compaction import compact_run
+from sweeps.storage.packing.compaction import compact_run
 from sweeps.storage.run_status import RunStatus
 from sweeps.storage.sweep_store import Store
 

@@ -18,9 +18,9 @@ import pyarrow as pa
 from sweeps.storage.checkpoints import checkpoint_files, checkpoint_payload
 from sweeps.storage.chunks import chunk_files, chunk_steps, is_chunk, visible_chunks
 from sweeps.storage.filesystems import modified, read_table
-from sweeps.storage.fsck_packed import LEFT, Finding, examine_packed
 from sweeps.storage.listing import is_run_file
-from sweeps.storage.packed import MARKER, packed_paths
+from sweeps.storage.packing.fsck_packed import LEFT, Finding, examine_packed
+from sweeps.storage.packing.packed import MARKER, packed_paths
 from sweeps.storage.run_status import RunStatus
 from sweeps.storage.schemas import MEASURE_SCHEMA, RUN_SCHEMA, TRAJECTORY_SCHEMA, of_schema
 from sweeps.storage.sweep_store import Store, read_run_row

@@ -10,7 +10,7 @@ from typing import Any
 
 from sweeps.storage.chunks import chunk_steps, is_chunk, visible_chunks
 from sweeps.storage.filesystems import files_below
-from sweeps.storage.packed import MARKER, PackedFile, packed_files
+from sweeps.storage.packing.packed import MARKER, PackedFile, packed_files
 
 
 def is_run_file(file: Path) -> bool:

@@ -20,7 +20,7 @@ from sweeps.cli.errors import UserError
 from sweeps.storage.chunks import chunk_steps
 from sweeps.storage.filesystems import is_local, read_files, to_path
 from sweeps.storage.listing import Listing
-from sweeps.storage.packed import SCHEMAS, PackedFile, as_schema
+from sweeps.storage.packing.packed import SCHEMAS, PackedFile, as_schema
 from sweeps.storage.schemas import SCHEMA_VERSION
 
 TOGETHER = 400  # small files of a URL in memory at a time

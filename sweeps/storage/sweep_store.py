@@ -31,7 +31,7 @@ from sweeps.storage import checkpoints
 from sweeps.storage.chunks import chunk_files, chunk_name, chunk_steps, visible_chunks
 from sweeps.storage.filesystems import move, read_table, remove_tree, to_path, write_atomically
 from sweeps.storage.leases import Lease
-from sweeps.storage.packed import PackedFile, packed_files
+from sweeps.storage.packing.packed import PackedFile, packed_files
 from sweeps.storage.schemas import (
     CELL_SCHEMA,
     MEASURE_SCHEMA,

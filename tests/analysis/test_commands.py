@@ -67,7 +67,9 @@ def test_a_defect_is_one_sentence_that_names_the_file_of_its_traceback(sweep, tm
 
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     module = importlib.import_module(f"analysis.{script}")
-    opens = next(name for name in ("analyze", "open_pooled", "open_each", "open_results", "Results") if hasattr(module, name))
+    opens = next(
+        name for name in ("analyze", "open_pooled", "open_each", "open_results", "Results") if hasattr(module, name)
+    )
     monkeypatch.setattr(module, opens, defective)
     ran = invoke(script, sweep, *COMMANDS[script])
     assert ran.returncode == 1 and ran.stderr.count("\n") == 1

@@ -15,7 +15,7 @@ from analysis.results import analysis_cache
 from analysis.results.analysis_cache import content_digest
 from analysis.results.results import open_results
 from analysis.sweep_analysis import SweepAnalysis
-from sweeps.storage.compaction import compact_run
+from sweeps.storage.packing.compaction import compact_run
 from sweeps.storage.sweep_store import Store
 from tests.conftest import invoke
 from tests.synthetic import law, spec, write_run, write_sweep

@@ -11,8 +11,8 @@ from pathlib import Path
 import moto.server
 from werkzeug.serving import make_server
 
-from sweeps.storage.compaction import compact
 from sweeps.storage.filesystems import to_path
+from sweeps.storage.packing.compaction import compact
 from sweeps.storage.sweep_store import Store
 from tests.benchmarks.large_store import commands
 from tests.benchmarks.many_runs import write_store

@@ -12,7 +12,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from sweeps.storage.compaction import compact
+from sweeps.storage.packing.compaction import compact
 from sweeps.storage.sweep_store import Store
 from tests.benchmarks.many_runs import write_store
 from tests.benchmarks.measure import report

@@ -13,10 +13,10 @@ import pytest
 
 from analysis import open_results
 from sweeps.execution.run_executor import RunExecutor
-from sweeps.storage.compaction import compact, compact_run
 from sweeps.storage.filesystems import create_exclusively, read_files, to_path
 from sweeps.storage.fsck import examine
 from sweeps.storage.leases import Lease
+from sweeps.storage.packing.compaction import compact, compact_run
 from sweeps.storage.sweep_store import Store
 from tests.conftest import run_script
 from tests.sweeps.execution.test_run_executor import to_end

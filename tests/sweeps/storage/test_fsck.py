@@ -8,8 +8,8 @@ import pytest
 
 from mmcr_core.config.run import BudgetSpec
 from sweeps.cli.errors import UserError
-from sweeps.storage.compaction import compact_run
 from sweeps.storage.fsck import examine
+from sweeps.storage.packing.compaction import compact_run
 from sweeps.storage.sweep_store import Store
 from tests.conftest import run_script
 from tests.synthetic import write_sweep

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from sweeps.storage.compaction import forget_packed, packing, write_packed
-from sweeps.storage.packed import SCHEMAS, PackedFile, as_schema, packed_files
+from sweeps.storage.packing.compaction import forget_packed, packing, write_packed
+from sweeps.storage.packing.packed import SCHEMAS, PackedFile, as_schema, packed_files
 from sweeps.storage.sweep_store import Store
 
 LEFT = "left as it is"

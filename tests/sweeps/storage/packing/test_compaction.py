@@ -13,10 +13,11 @@ from sweeps.cli.errors import UserError
 from sweeps.execution.backfill import measure_finished
 from sweeps.execution.run_executor import RunExecutor
 from sweeps.monitoring.sweep_status import survey
-from sweeps.storage import compaction, packed, sweep_store
-from sweeps.storage.compaction import compact
+from sweeps.storage import sweep_store
 from sweeps.storage.cross_sweep_reuse import import_finished_runs
 from sweeps.storage.fsck import examine
+from sweeps.storage.packing import compaction, packed
+from sweeps.storage.packing.compaction import compact
 from sweeps.storage.sweep_store import Store
 from tests.conftest import run_script
 from tests.synthetic import spec, write_run, write_sweep

@@ -22,7 +22,7 @@ from sweeps.cli.errors import UserError
 from sweeps.storage.chunks import chunk_files, chunk_name, chunk_steps, is_chunk, visible_chunks
 from sweeps.storage.filesystems import is_local, read_table, remove_files, write_atomically
 from sweeps.storage.leases import Lease
-from sweeps.storage.packed import MARKER, SCHEMAS, PackedFile, pack, packed_paths
+from sweeps.storage.packing.packed import MARKER, SCHEMAS, PackedFile, pack, packed_paths
 from sweeps.storage.run_status import RunStatus
 from sweeps.storage.schemas import PACKED_VERSION, RUN_SCHEMA, TRAJECTORY_SCHEMA, parquet_bytes
 from sweeps.storage.snapshot import Snapshot, read_small
