@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from mmcr_core.config.run import BudgetSpec
+from mmcr_core.data import registry
 from mmcr_core.training import Pretraining
 from sweeps.execution import run_executor
 from sweeps.execution.executor_settings import ExecutorSettings
@@ -44,6 +45,8 @@ class PlayedAllocator:
                 allocator.reserve(EVALUATION)
                 return super().evaluate()
 
+        load = registry.load
+        monkeypatch.setattr(registry, "load", lambda dataset, device, size: load(dataset, "cpu", size))
         for module in (profiling, run_executor):
             monkeypatch.setattr(module, "Pretraining", Played)
 
