@@ -70,11 +70,7 @@ NEUTRAL: dict[str, tuple[Any, ...]] = {
     "optimizer.eps": (None, 1e-8),
     "optimizer.exclude_bias_and_norm": (None,),
 }
-WRITTEN_WHERE_SET = (
-    "decoding",
-    "max_pixels",
-    "probe_images",
-)  # later keys, which specs that were stored before do not have
+WRITTEN_WHERE_SET = ("decoding", "max_pixels", "probe_images")  # later keys, absent in specs stored before
 NOT_IDENTITY = (
     "evaluate",
     "dataset.root",

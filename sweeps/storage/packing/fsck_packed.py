@@ -6,6 +6,7 @@ are lost no longer counts as packed, so that the next launch trains it.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -65,11 +66,9 @@ def _without_trajectory(store: Store, repair: bool) -> Iterator[Finding]:
 
 def _whole_runs(file: PackedFile) -> dict[str, pa.Table]:
     """The runs whose rows are all there and theirs, in row groups that can be read; nothing in memory where all are."""
-    try:
+    with contextlib.suppress(pa.ArrowException, OSError):  # then what can be read is looked for group by group
         if _right(file, file.read(verify=True)):
             return dict.fromkeys(file.runs)
-    except (pa.ArrowException, OSError):
-        pass
     found: dict[str, list[pa.Table]] = {}
     with file.open(verify=True) as opened:
         for group in range(opened.num_row_groups):
