@@ -1,0 +1,221 @@
+"""A Gaussian process around a trend: fitted to measured points, it predicts any place with its uncertainty.
+
+Hyperparameters are averaged over their posterior, under log-normal priors that reference sweeps taught: a normal
+approximation around its mode, sampled and weighted anew. (A single best value gives intervals that are far too narrow
+while there are few cells.)
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+from scipy import linalg, optimize
+from scipy.stats import qmc
+
+from analysis.fitting.forecast import covariance
+from analysis.fitting.forecast.covariance import Scales
+from analysis.fitting.forecast.points import Array, Index, Points, pooled
+from analysis.fitting.forecast.trends import Trend
+
+CURVES = 3  # of a setting, at most: more replicates are pooled
+LEARNING_POINTS = 300  # that hyperparameters are learned from, whole runs, at most
+ROUNDS = 2  # of trend and hyperparameters in turn
+SAMPLES = 8  # of the hyperparameters
+LEAST_WEIGHT = 0.01
+STEPS, HALVINGS, CONVERGED = 8, 10, 1e-3  # of the trend's fit
+
+# Median, and standard deviation of the logarithm, of each scale.
+SCALES_PRIOR = Scales(0.05, 0.04, 0.05, 2.0, 2.0, 4.0, 0.012, 2.0, 0.004)
+SPREAD_PRIOR = Scales(0.7, 0.7, 0.7, 0.5, 0.5, 0.5, 0.5, 0.5, 0.7)
+
+
+@dataclass(frozen=True)
+class Process:
+    """A trend with parameters `theta`, and samples of the hyperparameters with their weights, the mode first."""
+
+    points: Points
+    trend: Trend
+    theta: Array
+    samples: tuple[tuple[Scales, float], ...]
+    learned_from: int
+
+    @property
+    def mode(self) -> Scales:
+        """The most probable hyperparameters."""
+        return self.samples[0][0]
+
+    def extended(self, points: Points) -> Process:
+        """The same with other points, and the hyperparameters that it has."""
+        theta = _trend_fit(self.trend, self.theta, self.mode, points)
+        return replace(self, points=points, theta=theta)
+
+    @cached_property
+    def _solved(self) -> list[tuple[Scales, float, Array, Array]]:
+        residual, slopes = _residual(self.trend, self.theta, self.points)
+        solved = []
+        for scales, weight in self.samples:
+            factor = linalg.cholesky(_total(scales, self.trend, slopes, self.points), lower=True)
+            solved.append((scales, weight, factor, linalg.solve_triangular(factor, residual, lower=True)))
+        return solved
+
+    def predict(self, at: Points) -> tuple[Array, Array]:
+        """Mean and variance of the values at these places, (n,) each. A run that is among the points is that run, any
+        other one of its setting, or the mean of so many `replicates`."""
+        value, slopes = self.trend(self.theta, at)
+        start = value + slopes @ (self.trend.prior_mean - self.theta)
+        prior = ((slopes * self.trend.prior_sd) ** 2).sum(axis=1)
+        means, variances = [], []
+        for scales, _, factor, whitened in self._solved:
+            cross = self._cross(scales, at, slopes, factor)
+            means.append(start + cross.T @ whitened)
+            variances.append(covariance.variances(scales, at) + prior - (cross**2).sum(axis=0))
+        share = np.array([weight for _, weight in self.samples])[:, None]
+        mean = (share * np.array(means)).sum(axis=0)
+        return mean, np.maximum((share * (np.array(variances) + (np.array(means) - mean) ** 2)).sum(axis=0), 1e-12)
+
+    def joint(self, at: Points) -> Array:
+        """Covariance of the values at these places, (n, n), without noise, by the most probable hyperparameters."""
+        scales, _, factor, _ = self._solved[0]
+        _, slopes = self.trend(self.theta, at)
+        cross = self._cross(scales, at, slopes, factor)
+        prior = covariance.between(scales, at, at) + (slopes * self.trend.prior_sd**2) @ slopes.T
+        joint: Array = prior - cross.T @ cross
+        return joint
+
+    def left_out(self, index: Index) -> tuple[Array, Array]:
+        """What the other points say of the points of `index` by the most probable hyperparameters: their residuals,
+        (m,), and the covariance of these, (m, m), in closed form, the law's parameters fitted anew (linearly)."""
+        _, _, factor, whitened = self._solved[0]
+        inverse = linalg.solve_triangular(factor, np.eye(len(factor)), lower=True)
+        precision, weighted = inverse.T @ inverse[:, index], inverse.T @ whitened
+        block = np.linalg.inv(precision[index])
+        return block @ weighted[index], block
+
+    def _cross(self, scales: Scales, at: Points, slopes: Array, factor: Array) -> Array:
+        _, own = self.trend(self.theta, self.points)
+        cross = covariance.between(scales, self.points, at) + (own * self.trend.prior_sd**2) @ slopes.T
+        whitened: Array = linalg.solve_triangular(factor, cross, lower=True)
+        return whitened
+
+
+def fit_process(points: Points, trend: Trend, scales: Scales = SCALES_PRIOR, spread: Scales = SPREAD_PRIOR,
+                seed: int = 0) -> Process:  # fmt: skip
+    """A process of these points. `scales`, `spread`: medians of the hyperparameters' priors, and standard deviations
+    of their logarithms; variants are taken apart where there are several."""
+    points = pooled(points, CURVES)
+    rng = np.random.default_rng(seed)
+    learned = points[_some_runs(points, rng)]
+    several = len(np.unique(points.variant)) > 1
+    learner = _Learner(learned, trend, np.log(scales), np.array(spread), several)
+    theta, logs = trend.prior_mean, np.log(scales)
+    for _ in range(ROUNDS):
+        theta = _trend_fit(trend, theta, learner.scales(logs), learned)
+        logs, curvature = learner.mode(theta, logs)
+    theta = _trend_fit(trend, theta, learner.scales(logs), points)
+    return Process(points, trend, theta, tuple(learner.samples(theta, logs, curvature, seed)), len(points))
+
+
+@dataclass(frozen=True)
+class _Learner:
+    """Posterior of the logarithms of the hyperparameters, given the trend's linearization at theta."""
+
+    points: Points
+    trend: Trend
+    center: Array
+    width: Array
+    several: bool
+
+    def scales(self, logs: Array) -> Scales:
+        scales = Scales(*np.exp(logs))
+        return scales if self.several else scales._replace(variant=0.0)
+
+    def loss(self, logs: Array, theta: Array) -> tuple[float, Array]:
+        """Negative log posterior and its gradient."""
+        residual, slopes = _residual(self.trend, theta, self.points)
+        total, by_scale = covariance.with_slopes(self.scales(logs), self.points)
+        total = total + (slopes * self.trend.prior_sd**2) @ slopes.T
+        off = (logs - self.center) / self.width
+        factor = linalg.cholesky(total, lower=True)
+        weighted = linalg.cho_solve((factor, True), residual)
+        inverse = linalg.cho_solve((factor, True), np.eye(len(residual)))
+        excess = np.outer(weighted, weighted) - inverse
+        gradient = np.array([-0.5 * np.vdot(excess, each) for each in by_scale])
+        value = 0.5 * residual @ weighted + np.log(np.diag(factor)).sum() + 0.5 * off @ off
+        return float(value), gradient + off / self.width
+
+    def mode(self, theta: Array, start: Array) -> tuple[Array, Array]:
+        """The most probable logarithms, and the curvature of the loss there (k, k)."""
+        limits = list(zip(self.center - 3 * self.width, self.center + 3 * self.width, strict=True))
+        found = optimize.minimize(
+            self.loss, start, args=(theta,), jac=True, method="L-BFGS-B", bounds=limits, options={"maxiter": 25}
+        )
+        step = 0.1
+        rows = [self.loss(found.x + d, theta)[1] - self.loss(found.x - d, theta)[1] for d in step * np.eye(len(start))]
+        curvature = np.array(rows) / (2 * step)
+        return found.x, (curvature + curvature.T) / 2
+
+    def samples(self, theta: Array, mode: Array, curvature: Array, seed: int) -> list[tuple[Scales, float]]:
+        values, axes = np.linalg.eigh(curvature)
+        sd = 1 / np.sqrt(np.maximum(values, 1.0))
+        draws = qmc.MultivariateNormalQMC(np.zeros(len(mode)), seed=seed).random(SAMPLES)
+        draws = np.concatenate([np.zeros((1, len(mode))), draws])
+        logs = mode + (draws * sd) @ axes.T
+        losses = np.array([self.loss(each, theta)[0] for each in logs])
+        weights = np.exp(np.minimum(0.5 * (draws**2).sum(axis=1) - (losses - losses[0]), 0))
+        weights = np.minimum(weights, np.sqrt(len(weights)) * weights.mean())
+        kept = weights >= LEAST_WEIGHT * weights.sum()
+        kept[0] = True
+        total = weights[kept].sum()
+        return [
+            (self.scales(each), float(weight / total))
+            for each, weight in zip(logs[kept], weights[kept], strict=True)
+        ]
+
+
+def _some_runs(points: Points, rng: np.random.Generator) -> Index:
+    runs = np.unique(points.run)
+    most = round(LEARNING_POINTS * len(runs) / len(points))
+    if len(runs) > most:
+        runs = rng.choice(runs, most, replace=False)
+    return np.flatnonzero(np.isin(points.run, runs))
+
+
+def _residual(trend: Trend, theta: Array, points: Points) -> tuple[Array, Array]:
+    """What the linearized trend at its prior mean leaves of the values, and its derivatives."""
+    value, slopes = trend(theta, points)
+    return points.value - value - slopes @ (trend.prior_mean - theta), slopes
+
+
+def _total(scales: Scales, trend: Trend, slopes: Array, points: Points) -> Array:
+    total: Array = covariance.within(scales, points) + (slopes * trend.prior_sd**2) @ slopes.T
+    return total
+
+
+def _trend_fit(trend: Trend, theta: Array, scales: Scales, points: Points) -> Array:
+    """The most probable parameters, by Gauss-Newton steps that are halved until they help."""
+    factor = linalg.cholesky(covariance.within(scales, points), lower=True)
+    mean, sd = trend.prior_mean, trend.prior_sd
+
+    def whitened(theta: Array) -> tuple[Array, Array, float]:
+        value, slopes = trend(theta, points)
+        left = linalg.solve_triangular(factor, points.value - value, lower=True)
+        return left, slopes, float(left @ left + (((theta - mean) / sd) ** 2).sum())
+
+    left, slopes, cost = whitened(theta)
+    for _ in range(STEPS):
+        scaled = linalg.solve_triangular(factor, slopes, lower=True)
+        step = np.linalg.solve(scaled.T @ scaled + np.diag(sd**-2), scaled.T @ left - (theta - mean) / sd**2)
+        for share in 0.5 ** np.arange(HALVINGS):
+            tried = theta + share * step
+            result = whitened(tried)
+            if result[2] < cost:
+                break
+        else:
+            return theta
+        fall = cost - result[2]
+        theta, (left, slopes, cost) = tried, result
+        if fall < CONVERGED:
+            break
+    return theta
