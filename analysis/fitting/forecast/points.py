@@ -22,8 +22,8 @@ UNKNOWN_NOISE = 0.01  # relative standard error of a mean over too few steps to 
 class Points:
     """n places in (P, D, K, steps), each of a run. `steps`: in the middle of the window; `baseline`: e_inf(P, D);
     `variant`, `run`: numbers, equal for points of one variant and one run (run -1: of none that was measured);
-    `replicates`: runs whose mean it is (infinite: the expectation over runs); `value`: log percent error or a logit, NaN where nothing was measured;
-    `variance`: that of the measured mean's value over its window. All of shape (n,)."""
+    `replicates`: runs whose mean it is (infinite: the expectation over runs); `value`: log percent error or a logit,
+    NaN where nothing was measured; `variance`: that of the measured mean's value over its window. All of shape (n,)."""
 
     P: Array
     D: Array
@@ -40,18 +40,21 @@ class Points:
         return len(self.P)
 
     def __getitem__(self, index: ArrayLike) -> Points:
-        return Points(*(getattr(self, one.name)[index] for one in fields(self)))
+        return Points(**{name: column[index] for name, column in vars(self).items()})
 
     @property
     def setting(self) -> Index:
-        """Numbers, equal for points of one variant, P, D and K."""
+        """Numbers 0, 1, ..., equal for points of one variant, P, D and K."""
         keys = np.stack([self.variant.astype(float), self.P, self.D, self.K], axis=1)
         return np.unique(keys, axis=0, return_inverse=True)[1].reshape(-1)
 
-
-def concatenate(parts: Sequence[Points]) -> Points:
-    """All points of `parts` (one or more), in order."""
-    return Points(*(np.concatenate([getattr(part, one.name) for part in parts]) for one in fields(Points)))
+    @classmethod
+    def concatenate(cls, parts: Sequence[Points]) -> Points:
+        """All points of `parts`, in order."""
+        empty = places(*np.zeros((5, 0)))
+        return cls(
+            **{one.name: np.concatenate([getattr(part, one.name) for part in (empty, *parts)]) for one in fields(cls)}
+        )
 
 
 def places(P: ArrayLike, D: ArrayLike, K: ArrayLike, steps: ArrayLike, baseline: ArrayLike, variant: ArrayLike = 0,
@@ -98,7 +101,7 @@ def pooled(points: Points, most: int) -> Points:
         room = max(1, most // len(alike))
         for group in alike.values():
             parts += [_mean(group[first::room]) for first in range(min(room, len(group)))]
-    return concatenate(parts)
+    return Points.concatenate(parts)
 
 
 def _mean(curves: list[Points]) -> Points:

@@ -24,6 +24,7 @@ LEARNING_POINTS = 300  # that hyperparameters are learned from, whole runs, at m
 ROUNDS = 2  # of trend and hyperparameters in turn
 SAMPLES = 8  # of the hyperparameters
 LEAST_WEIGHT = 0.01
+SMALLEST = 1e-12  # of a variance
 STEPS, HALVINGS, CONVERGED = 8, 10, 1e-3  # of the trend's fit
 
 # Median, and standard deviation of the logarithm, of each scale.
@@ -39,7 +40,6 @@ class Process:
     trend: Trend
     theta: Array
     samples: tuple[tuple[Scales, float], ...]
-    learned_from: int
 
     @property
     def mode(self) -> Scales:
@@ -73,7 +73,8 @@ class Process:
             variances.append(covariance.variances(scales, at) + prior - (cross**2).sum(axis=0))
         share = np.array([weight for _, weight in self.samples])[:, None]
         mean = (share * np.array(means)).sum(axis=0)
-        return mean, np.maximum((share * (np.array(variances) + (np.array(means) - mean) ** 2)).sum(axis=0), 1e-12)
+        variance = (share * (np.array(variances) + (np.array(means) - mean) ** 2)).sum(axis=0)
+        return mean, np.maximum(variance, SMALLEST)
 
     def joint(self, at: Points) -> Array:
         """Covariance of the values at these places, (n, n), without noise, by the most probable hyperparameters."""
@@ -87,11 +88,15 @@ class Process:
     def left_out(self, index: Index) -> tuple[Array, Array]:
         """What the other points say of the points of `index` by the most probable hyperparameters: their residuals,
         (m,), and the covariance of these, (m, m), in closed form, the law's parameters fitted anew (linearly)."""
+        precision, weighted = self._precision
+        block = np.linalg.inv(precision[np.ix_(index, index)])
+        return block @ weighted[index], block
+
+    @cached_property
+    def _precision(self) -> tuple[Array, Array]:
         _, _, factor, whitened = self._solved[0]
         inverse = linalg.solve_triangular(factor, np.eye(len(factor)), lower=True)
-        precision, weighted = inverse.T @ inverse[:, index], inverse.T @ whitened
-        block = np.linalg.inv(precision[index])
-        return block @ weighted[index], block
+        return inverse.T @ inverse, inverse.T @ whitened
 
     def _cross(self, scales: Scales, at: Points, slopes: Array, factor: Array) -> Array:
         _, own = self.trend(self.theta, self.points)
@@ -104,6 +109,9 @@ def fit_process(points: Points, trend: Trend, scales: Scales = SCALES_PRIOR, spr
                 seed: int = 0) -> Process:  # fmt: skip
     """A process of these points. `scales`, `spread`: medians of the hyperparameters' priors, and standard deviations
     of their logarithms; variants are taken apart where there are several."""
+    if not len(points):
+        scales = scales._replace(variant=0.0)
+        return Process(points, trend, trend.prior_mean, ((scales, 1.0),))
     points = pooled(points, CURVES)
     rng = np.random.default_rng(seed)
     learned = points[_some_runs(points, rng)]
@@ -114,7 +122,7 @@ def fit_process(points: Points, trend: Trend, scales: Scales = SCALES_PRIOR, spr
         theta = _trend_fit(trend, theta, learner.scales(logs), learned)
         logs, curvature = learner.mode(theta, logs)
     theta = _trend_fit(trend, theta, learner.scales(logs), points)
-    return Process(points, trend, theta, tuple(learner.samples(theta, logs, curvature, seed)), len(points))
+    return Process(points, trend, theta, tuple(learner.samples(theta, logs, curvature, seed)))
 
 
 @dataclass(frozen=True)
@@ -169,8 +177,7 @@ class _Learner:
         kept[0] = True
         total = weights[kept].sum()
         return [
-            (self.scales(each), float(weight / total))
-            for each, weight in zip(logs[kept], weights[kept], strict=True)
+            (self.scales(each), float(weight / total)) for each, weight in zip(logs[kept], weights[kept], strict=True)
         ]
 
 

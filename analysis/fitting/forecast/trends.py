@@ -41,11 +41,11 @@ class ScalingLaw:
     @classmethod
     def near(cls, points: Points) -> ScalingLaw:
         """With the priors that reference sweeps taught (see `priors`), at the height of these points."""
-        above = np.maximum(np.exp(points.value) - points.baseline, 0.2 * np.exp(points.value))
-        alpha, offset = LAW_PRIOR["alpha"][0], np.exp(LAW_PRIOR["log_s0"][0])
-        height = np.median(np.log(above) + alpha * np.log((points.steps + offset) / REFERENCE_STEPS))
         mean, sd = (np.array(column) for column in zip(*LAW_PRIOR.values(), strict=True))
-        mean[0] = height
+        if len(points):
+            above = np.maximum(np.exp(points.value) - points.baseline, 0.2 * np.exp(points.value))
+            offset = np.exp(mean[9])
+            mean[0] = np.median(np.log(above) + mean[8] * np.log((points.steps + offset) / REFERENCE_STEPS))
         return cls(mean, sd)
 
     def __call__(self, theta: Array, at: Points) -> tuple[Array, Array]:
@@ -64,7 +64,7 @@ class ScalingLaw:
 
 # Prior mean and standard deviation of each parameter; exponents per octave of P and D.
 LAW_PRIOR = {
-    "height": (0.0, 2.0),
+    "height": (-1.5, 2.0),
     "p": (0.0, 0.3),
     "d": (0.0, 0.3),
     "k": (0.3, 0.4),
@@ -90,9 +90,10 @@ class Quadratic:
     @classmethod
     def near(cls, points: Points) -> Quadratic:
         """With wide priors, at the height of these points."""
-        spread = max(float(points.value.std()), 0.1)
+        height, spread = (np.median(points.value), points.value.std()) if len(points) else (0.0, 1.0)
+        spread = max(float(spread), 0.1)
         return cls(
-            np.array([np.median(points.value), *np.zeros(6)]),
+            np.array([height, *np.zeros(6)]),
             np.array([2.0, 0.3, 0.3, 0.5, 0.3, 0.3, 0.05]) * spread,
         )
 

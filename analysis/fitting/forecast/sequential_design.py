@@ -1,0 +1,163 @@
+"""A sweep that is trained in rungs: what it knows after each, what it trains next, and when it has done enough.
+
+All of it follows from the rungs that have ended, in the order in which they did, and what is running: whoever asks
+again after a crash decides the same.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analysis.fitting.forecast.calibration import Calibration, calibrate
+from analysis.fitting.forecast.choice import expected_falls
+from analysis.fitting.forecast.points import FEWEST_STEPS, WINDOW, Array, Index, Points, places, pooled
+from analysis.fitting.forecast.process import CURVES, Process, fit_process
+from analysis.fitting.forecast.stopping import CONFIRMED, Target
+from analysis.fitting.forecast.trends import Trend
+
+RUNGS = (1 / 8, 1 / 4, 1 / 2, 1.0)  # of a run's steps, between which it may be paused
+GROWTH = 1.2  # of the rungs that have ended, after which hyperparameters are learned anew
+FEWEST = 3  # rungs, before which there is nothing to learn from
+
+
+@dataclass(frozen=True)
+class Ended:
+    """A rung that has ended: the number of its run, the share of the run's steps, and the standardized residual of what
+    was predicted of it before (NaN where nothing was)."""
+
+    run: int
+    rung: float
+    residual: float = math.nan
+
+
+@dataclass(frozen=True)
+class Decision:
+    """Train this run up to this share of its steps; `mean` and `sd` of what it will measure there, as a value, and how
+    much variance of the targets it is expected to take away for each FLOP."""
+
+    run: int
+    rung: float
+    mean: float
+    sd: float
+    fall_per_flop: float
+
+
+@dataclass(frozen=True)
+class Knowledge:
+    """What is known of each setting: `mean` of its final value over runs, `variance`, whether it is `open` (none of its
+    runs was trained to its end), and how far the open ones are from the target (met at 1 or less)."""
+
+    process: Process
+    calibration: Calibration
+    mean: Array
+    variance: Array
+    open: NDArray[np.bool_]
+    distance: float
+
+    @property
+    def half_width(self) -> Array:
+        """Of each setting's 95 % interval, in the value."""
+        return self.calibration.half_width(np.sqrt(self.variance))
+
+
+def rungs_of(steps: int, settled: int, decays: bool) -> tuple[float, ...]:
+    """The rungs of a run of so many steps that is `settled` after its warm-up: none ends before that, or below
+    FEWEST_STEPS. A run whose learning rate `decays` has but its end: its errors on the way are not final ones."""
+    ends = [(rung, round(rung * steps)) for rung in RUNGS if rung < 1 and not decays]
+    return (*(rung for rung, end in ends if end >= FEWEST_STEPS and end - round(WINDOW * end) >= settled), 1.0)
+
+
+class SequentialDesign:
+    """Of runs whose ends are `ends` (its `run`: 0, 1, ...), which cost `flops` whole and have these `rungs`.
+
+    Args: points: what a run measured up to a rung (see `rung_windows`); trend: of points, such as
+        `ScalingLaw.near`; target: to be met by the predictions of settings.
+    """
+
+    def __init__(self, ends: Points, flops: Array, rungs: Sequence[tuple[float, ...]], target: Target,
+                 points: Callable[[int, float], Points], trend: Callable[[Points], Trend]) -> None:  # fmt: skip
+        self.ends, self.flops, self.rungs, self.target = ends, flops, rungs, target
+        self._points, self._trend = points, trend
+        self.settings: Index = ends.setting
+        first = np.unique(self.settings, return_index=True)[1]
+        each = ends[first]
+        self._targets = places(each.P, each.D, each.K, each.steps, each.baseline, each.variant)
+        self.knowledge = cache(self._knowledge)
+        self._learned = cache(self._learn)
+
+    def reached(self, ended: Sequence[Ended]) -> Array:
+        """The share of its steps that each run was trained for."""
+        shares = np.zeros(len(self.ends))
+        for each in ended:
+            shares[each.run] = max(shares[each.run], each.rung)
+        return shares
+
+    def enough(self, ended: tuple[Ended, ...]) -> bool:
+        """Whether the target was met by this rung and by the two before it, or nothing is left to be predicted."""
+        if (self.reached(ended) == 1).all():
+            return True
+        met = [self.knowledge(ended[: len(ended) - back]).distance <= 1 for back in range(CONFIRMED + 1)]
+        return len(ended) >= FEWEST + CONFIRMED and all(met)
+
+    def choose(self, ended: tuple[Ended, ...], running: Sequence[tuple[int, float]] = ()) -> Decision | None:
+        """What to train next beside what is running; None where everything is trained or running."""
+        known, reached, busy = self.knowledge(ended), self.reached(ended), {run for run, _ in running}
+        free = [run for run in range(len(self.ends)) if reached[run] < 1 and run not in busy]
+        if not free:
+            return None
+        nexts = np.array([next(rung for rung in self.rungs[run] if rung > reached[run]) for run in free])
+        candidates = self._at(free, nexts)
+        underway = self._at([run for run, _ in running], np.array([rung for _, rung in running])) if running else None
+        weights = self.target.weights(known.half_width) * known.open
+        falls = expected_falls(known.process, self._targets, weights, candidates, underway)
+        rate = falls / (self.flops[free] * (nexts - reached[free]))
+        best = int(np.argmax(rate))
+        mean, variance = known.process.predict(candidates[[best]])
+        noise = known.process.mode.noise**2
+        return Decision(free[best], float(nexts[best]), float(mean[0]), float(np.sqrt(variance[0] + noise)),
+                        float(rate[best]))  # fmt: skip
+
+    def _at(self, runs: Sequence[int], rungs: Array) -> Points:
+        """Where these runs will be measured at the ends of these rungs."""
+        ends = self.ends[np.asarray(runs, int)]
+        return replace(ends, steps=ends.steps * rungs)
+
+    def _knowledge(self, ended: tuple[Ended, ...]) -> Knowledge:
+        process = self._learned(ended[: _learned_at(len(ended))])
+        if len(ended) > _learned_at(len(ended)):
+            process = process.extended(self._measured(ended))
+        before = np.array([each.residual for each in ended])
+        calibration = calibrate(process, before[np.isfinite(before)])
+        mean, variance = process.predict(self._targets)
+        reached = self.reached(ended)
+        finished = np.unique(self.settings[reached == 1])
+        open_settings = ~np.isin(np.arange(len(self._targets)), finished)
+        sd = calibration.factor * np.sqrt(variance)
+        half_width = calibration.half_width(np.sqrt(variance))
+        distance = self.target.distance(sd[open_settings], half_width[open_settings])
+        return Knowledge(process, calibration, mean, variance, open_settings, distance)
+
+    def _learn(self, ended: tuple[Ended, ...]) -> Process:
+        points = self._measured(ended)
+        return fit_process(points, self._trend(points))
+
+    def _measured(self, ended: tuple[Ended, ...]) -> Points:
+        reached = self.reached(ended)
+        parts = [self._points(int(run), float(reached[run])) for run in np.flatnonzero(reached)]
+        return pooled(Points.concatenate(parts), CURVES)
+
+
+def _learned_at(count: int) -> int:
+    """Up to which of the ended rungs hyperparameters are learned, of so many: 3, 4, 5, 6, 8, 10, 12, ..."""
+    if count < FEWEST:
+        return 0
+    at = FEWEST
+    while (following := max(at + 1, math.floor(GROWTH * at))) <= count:
+        at = following
+    return at
