@@ -71,10 +71,10 @@ class Process:
             cross = self._cross(scales, at, slopes, factor)
             means.append(start + cross.T @ whitened)
             variances.append(covariance.variances(scales, at) + prior - (cross**2).sum(axis=0))
-        share = np.array([weight for _, weight in self.samples])[:, None]
-        mean = (share * np.array(means)).sum(axis=0)
-        variance = (share * (np.array(variances) + (np.array(means) - mean) ** 2)).sum(axis=0)
-        return mean, np.maximum(variance, SMALLEST)
+        share = np.array([weight for _, weight in self.samples])
+        mean: Array = share @ np.array(means)
+        variance: Array = share @ (np.array(variances) + (np.array(means) - mean) ** 2)
+        return mean, np.maximum(variance, SMALLEST, dtype=float)
 
     def joint(self, at: Points) -> Array:
         """Covariance of the values at these places, (n, n), without noise, by the most probable hyperparameters."""
