@@ -19,7 +19,7 @@ from mmcr_core.theory import expected_percent_error
 from sweeps.cli.console import columns, fitting, left_out, print_wrapped, table_width
 from sweeps.cli.formatting import duration, memory
 from sweeps.config.axes import PAPER, column, grid_keys, text_of
-from sweeps.execution.artifacts import runs_to_continue
+from sweeps.execution.continuation import runs_to_continue
 from sweeps.planning.cpu_count import usable_cores
 from sweeps.planning.cuda_mps import remark
 from sweeps.planning.plan import Cell, Machine, measuring_warning, memory_warning, schedule, this_machine

@@ -22,7 +22,8 @@ from sweeps.config.axes import varying
 from sweeps.config.filters import asks_for_diverged, selected
 from sweeps.config.grid_file import GridSpec, load_grid
 from sweeps.config.settings import GridSettings
-from sweeps.execution.artifacts import can_be_measured, missing_measures, runs_to_continue
+from sweeps.execution.continuation import runs_to_continue
+from sweeps.execution.stored_measures import can_be_measured, missing_measures
 from sweeps.monitoring.launch_outcome import Ending
 from sweeps.planning.cpu_count import usable_cores
 from sweeps.planning.plan import Cell, Machine, plan
