@@ -13,7 +13,9 @@ from sweeps.execution.signals import like_ctrl_c
 from sweeps.monitoring.launch_outcome import Outcome
 from sweeps.monitoring.live_table import LiveTable
 from sweeps.planning.launch_limits import Limits
-from sweeps.planning.plan import Cell, require_memory, this_machine
+from sweeps.planning.machine import this_machine
+from sweeps.planning.plan import Cell
+from sweeps.planning.plan_warnings import require_memory
 from sweeps.planning.sweep import (
     Sweep,
     record_launch,

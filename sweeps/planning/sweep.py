@@ -26,7 +26,8 @@ from sweeps.execution.continuation import runs_to_continue
 from sweeps.execution.stored_measures import can_be_measured, missing_measures
 from sweeps.monitoring.launch_outcome import Ending
 from sweeps.planning.cpu_count import usable_cores
-from sweeps.planning.plan import Cell, Machine, plan
+from sweeps.planning.machine import Machine
+from sweeps.planning.plan import Cell, plan
 from sweeps.planning.speed import speed_of
 from sweeps.storage.cross_sweep_reuse import import_finished_runs
 from sweeps.storage.filesystems import is_local, to_path, write_atomically

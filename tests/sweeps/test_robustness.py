@@ -17,7 +17,9 @@ from sweeps.config.grid_file import GridError, load_grid
 from sweeps.config.settings import ResourceSettings
 from sweeps.execution.ray.cluster import ClusterError, cluster
 from sweeps.monitoring.sweep_status import survey
-from sweeps.planning.plan import Machine, memory_warning, plan, require_memory
+from sweeps.planning.machine import Machine
+from sweeps.planning.plan import plan
+from sweeps.planning.plan_warnings import memory_warning, require_memory
 from sweeps.planning.profiling import ProfilingRun, lookup
 from sweeps.storage.sweep_store import Store
 from tests.conftest import REPOSITORY, run_script
