@@ -6,7 +6,7 @@ import sys
 from dataclasses import replace
 
 from sweeps.cli.console import print_wrapped
-from sweeps.cli.errors import UserError
+from sweeps.cli.errors import OptionError
 from sweeps.execution.ray.cluster import Cluster, cluster
 from sweeps.execution.ray.ray_tune import Launch
 from sweeps.execution.signals import like_ctrl_c
@@ -41,7 +41,7 @@ def calibrate(sweep: Sweep, address: str | None, limits: Limits) -> None:
 def train(sweep: Sweep, address: str | None, limits: Limits, calibrate_first: bool = False) -> Outcome:
     """Train the cells that have not finished, and say how each ended. Raises UserError before anything is written."""
     if limits.tensorboard and not is_local(sweep.store.root):
-        raise UserError("--tensorboard: needs --results in a folder, not at a URL")
+        raise OptionError("tensorboard", "needs results in a folder, not at a URL")
     require_runnable(sweep)
     if address is None:
         require_here(sweep)

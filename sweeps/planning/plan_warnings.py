@@ -33,7 +33,7 @@ def memory_warning(cells: list[Cell], machine: Machine) -> str:
     return (
         f"{len(large)} of {len(cells)} cells need more memory than {'a GPU' if worst.gpus else 'this machine'} has, "
         f"such as P = {spec.P}, D = {spec.D}, K = {spec.K}: {memory(worst.memory_bytes)} {what}, there are "
-        f"{memory(there)}; leave them out with --only, use smaller P or K, precision: bf16, or a larger machine"
+        f"{memory(there)}; leave them out, use smaller P or K, precision: bf16, or a larger machine"
     )
 
 
