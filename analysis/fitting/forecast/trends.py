@@ -19,8 +19,11 @@ REFERENCE_STEPS = 256.0
 class Trend(Protocol):
     """A function of places with parameters theta (k,), of which `prior_mean` and `prior_sd` (k,) are known."""
 
-    prior_mean: Array
-    prior_sd: Array
+    @property
+    def prior_mean(self) -> Array: ...
+
+    @property
+    def prior_sd(self) -> Array: ...
 
     def __call__(self, theta: Array, at: Points) -> tuple[Array, Array]:
         """Values (n,) and their derivatives by the parameters (n, k)."""
