@@ -1,4 +1,4 @@
-"""I have this much compute: which P, D and K? Answered from the joint scaling law and the measured speeds.
+"""I have this much compute: which P, D and K? Answered from predictions and the measured speeds.
 
 python analysis/recommend.py results/quickstart --flops 1e15
 python analysis/recommend.py results/quickstart --gpu-hours 2 --rank gap
@@ -23,6 +23,7 @@ from analysis.estimates.recommendation import Budget, priced_cells, recommend
 from analysis.figures.compute_frontier_figure import draw
 from analysis.figures.style import save
 from analysis.results.errors import ResultsError
+from analysis.sweep_analysis import PERCENT_ERROR
 from sweeps.cli.app import guarded, new_app
 from sweeps.cli.console import print_wrapped
 
@@ -59,14 +60,15 @@ def main(
     if not (np.isfinite(budget.amount) and budget.amount > 0):
         raise ResultsError(f"the compute is {budget.amount:g}; it must be positive")
     with analyze(results, best_over, output) as (analysis, folder):
-        laws = analysis.forecasters
-        cells = priced_cells(analysis.runs, laws)
-        table = recommend(cells, laws, budget, rank.value)
+        predictors = analysis.predictors_of(PERCENT_ERROR)
+        cells = priced_cells(analysis.runs, predictors)
+        table = recommend(cells, predictors, budget, rank.value)
         remarks = [BASELINES]
         if budget.unit == "seconds":
             remarks.append(f"Speeds are those measured on: {'; '.join(sorted(set(cells['device'])))}.")
         remarks += [
-            f"Warning: {text}" for text in warnings(table.head(top), laws, analysis.end_tests, budget, rank.value)
+            f"Warning: {text}"
+            for text in warnings(table.head(top), analysis.decaying, analysis.end_tests, budget, rank.value)
         ]
         if as_json:
             print(table.head(top).to_json(orient="records", indent=2))
@@ -75,7 +77,7 @@ def main(
         spare = ["variant"] if table["variant"].nunique() == 1 else []
         print_table(readable(table.head(top)), f"Best of {len(table)} cells for {budget}, by {rank.value}", spare)
         print_wrapped("\n".join(remarks))
-        path = save(draw(cells, laws, budget, table, rank.value), folder, "frontier")
+        path = save(draw(cells, predictors, budget, table, rank.value), folder, "frontier")
         print(printable(path))
 
 

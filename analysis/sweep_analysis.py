@@ -10,21 +10,28 @@ themselves, such as their bootstrap replicates.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache, cached_property
 from typing import Any, TypeVar
 
+import numpy as np
 import pandas as pd
 
 from analysis.comparisons import multimodal, objective_differences
 from analysis.estimates.error_component_changes import factor_changes
-from analysis.estimates.fit_data import Cell, Key, measured_cells, tail_errors
-from analysis.estimates.forecast import Backtest, Forecaster, backtest, forecaster
+from analysis.estimates.fit_data import CELL, Cell, Key, measured_cells, tail_errors
 from analysis.estimates.joint_scaling_law import JointForm, JointLaw, grid_points, joint_laws, law_table
 from analysis.estimates.peak import finished_runs, peak_table
 from analysis.estimates.per_cell_fit import PURE, Fits, Form, chosen_form, fit_cell, fit_table, laws_by_seed
+from analysis.estimates.prediction import Backtest, Predictor, backtest, fit_predictors
+from analysis.estimates.run_points import measure_values, percent_errors, planned_runs
 from analysis.estimates.uniform_baseline import Level
 from analysis.fitting.diagnostics import FailedCheck
+from analysis.fitting.forecast.calibration import Calibration
+from analysis.fitting.forecast.covariance import Scales
+from analysis.fitting.forecast.points import Points
+from analysis.fitting.forecast.process import Process
+from analysis.fitting.forecast.trends import Quadratic, ScalingLaw
 from analysis.fitting.multivariate_fit import JointFit
 from analysis.fitting.power_law import PowerLawFit
 from analysis.results.analysis_cache import KeptFiles, content_digest, to_table
@@ -32,7 +39,11 @@ from analysis.results.errors import ResultsError
 from analysis.results.results import Results
 from analysis.results.serialization import pack, unpack
 
-CLASSES = (PowerLawFit, JointFit, JointForm, JointLaw, Level, Cell, Forecaster, FailedCheck)  # that kept files hold
+CLASSES = (  # that kept files hold
+    *(PowerLawFit, JointFit, JointForm, JointLaw, Level, Cell, FailedCheck),
+    *(Predictor, Process, Calibration, Scales, Points, ScalingLaw, Quadratic),
+)
+PERCENT_ERROR = "percent_error"
 JointLaws = dict[str, list[JointLaw]]
 Track = Callable[[Sequence[Any], str], Iterable[Any]]
 T = TypeVar("T")
@@ -53,6 +64,7 @@ class SweepAnalysis:
         self.cells_of = cache(self._cells_of)
         self.fits_of = cache(self._fits_of)
         self.cell_fits_of = cache(self._cell_fits_of)
+        self.predictors_of = cache(self._predictors_of)
         self._every_form: dict[tuple[str, str], Fits] = {}
 
     @cached_property
@@ -172,23 +184,77 @@ class SweepAnalysis:
         return self._table("joint_law", lambda: law_table(self.joint_laws))
 
     @cached_property
-    def forecasters(self) -> dict[str, Forecaster]:
-        """A forecaster for each variant that has a joint law. Raises ResultsError where there is none."""
-        laws = self.require_joint_laws()
-        try:
-            return self._value(
-                "forecasters", lambda: {name: forecaster(kinds[0].points, kinds[0]) for name, kinds in laws.items()}
-            )
-        except ValueError as error:
-            raise ResultsError(f"{self.results.root} allows no forecast: {error}") from error
+    def planned(self) -> pd.DataFrame:
+        """Every run of the sweep, finished or not, as `planned_runs`."""
+        return planned_runs(self.results)
+
+    def _predictors_of(self, measure: str) -> dict[str, Predictor]:
+        """A predictor for each variant, of the percent error or a measure. Raises ResultsError where there is none."""
+
+        def compute() -> dict[str, Predictor]:
+            if measure == PERCENT_ERROR:
+                return fit_predictors(self.planned, percent_errors(self.results, self.planned))
+            return fit_predictors(self.planned, measure_values(self.results, self.planned, measure), law=False)
+
+        return self._value("predictors", compute, measure=measure)
+
+    def predict(self, cells: pd.DataFrame | None = None, at: Any = None, measure: str = PERCENT_ERROR) -> pd.DataFrame:
+        """What cells have at the end of training, or after `at` steps: predicted from all runs of the sweep.
+
+        Args: cells: rows with P, D, K (and variant where there are several; with run_id, of that very run); by default
+            every cell of the sweep, trained, begun or not begun; at: steps, one for all or one for each cell, by
+            default the whole run; measure: percent_error, or a measure in [0, 1] such as knn_accuracy.
+        Returns: the cells with `steps`, `predicted` and the ends of 50, 80 and 95 % intervals (low_95, ...) of the
+            expectation over seeds, and by default `measured`, the mean of the runs that finished (else NaN).
+        Raises: ResultsError where too few runs were trained to say, or a variant is not among them.
+        """
+        predictors = self.predictors_of(measure)
+        everything = cells is None
+        table = self._settings(measure) if cells is None else self._named(cells, predictors)
+        if at is not None:
+            table["steps"] = np.broadcast_to(np.asarray(at, float), len(table))
+        parts = []
+        for variant, part in table.groupby("variant", sort=False):
+            if (predictor := predictors.get(str(variant))) is not None:
+                parts.append(part.join(predictor.predict(part, part["steps"].to_numpy(float))))
+            elif not everything:
+                raise ResultsError(f"too few runs of {variant} were trained to predict any of it")
+        return pd.concat(parts).sort_index()
+
+    def _settings(self, measure: str) -> pd.DataFrame:
+        """Every cell with the steps of its whole run, and what was measured of the runs that finished."""
+        planned, known = self.planned, self.finished.set_index("run_id")
+        if measure == PERCENT_ERROR:
+            final = known[measure]
+        else:
+            rows = self.results.measures().query("name == @measure")
+            final = rows[rows["step"] == rows["run_id"].map(known["steps"])].groupby("run_id")["value"].mean()
+        settings = planned.assign(measured=planned["run_id"].map(final)).groupby(CELL, as_index=False)
+        return settings.agg(steps=("steps", "max"), measured=("measured", "mean"))
+
+    def _named(self, cells: pd.DataFrame, predictors: Mapping[str, Predictor]) -> pd.DataFrame:
+        """Cells that somebody asks for, with variant and steps of the whole run."""
+        if absent := [name for name in CELL[1:] if name not in cells]:
+            raise ResultsError(f"the cells have no column {', '.join(absent)}; give P, D and K")
+        if "variant" not in cells:
+            if len(predictors) > 1:
+                raise ResultsError(f"the cells need a column variant, one of: {'; '.join(predictors)}")
+            cells = cells.assign(variant=next(iter(predictors)))
+        whole = self.planned.groupby(CELL)["steps"].max()
+        longest = self.planned.assign(images=self.planned["steps"] * self.planned["P"])["images"].max()
+        steps = [whole.get(key, longest / key[1]) for key in cells[CELL].itertuples(index=False, name=None)]
+        return cells.assign(steps=np.array(steps, float)) if "steps" not in cells else cells.copy()
 
     @cached_property
     def end_tests(self) -> dict[str, Backtest]:
-        """How well the ends of each variant's runs are predicted from their first quarter, see `forecast.backtest`."""
-        laws = {variant: kinds[0] for variant, kinds in self.joint_laws.items()}
-        return self._value(
-            "end_tests", lambda: {variant: backtest(law.points, law.form) for variant, law in laws.items()}
-        )
+        """How well the ends of each variant's runs are predicted from their first quarter, see `backtest`."""
+        found = {id(each): backtest(each) for each in self.predictors_of(PERCENT_ERROR).values()}
+        return {variant: found[id(each)] for variant, each in self.predictors_of(PERCENT_ERROR).items()}
+
+    @cached_property
+    def decaying(self) -> frozenset[str]:
+        """The variants whose learning rate decays along a run."""
+        return frozenset(key[0] for key, cell in self.cells_of("trajectory", "steps").items() if cell.decays)
 
     @cached_property
     def factor_changes(self) -> pd.DataFrame:

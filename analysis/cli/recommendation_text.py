@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
+
 import numpy as np
 import pandas as pd
 
 from analysis.estimates.fit_data import CELL
-from analysis.estimates.forecast import Backtest, Forecaster
+from analysis.estimates.prediction import Backtest
 from analysis.estimates.recommendation import Budget
 
 BASELINES = (
@@ -14,11 +16,11 @@ BASELINES = (
     "and about min(P, D) / (8 max(P, D)) far from it. A small error far from P = D need not be a better encoder: "
     "compare `gap`, the error above e_inf (--rank gap), or accuracies (--rank probe)."
 )
-TOLERATED = 0.2  # relative error of the test forecast beyond which a warning says so
+TOLERATED = 0.2  # relative error of the test prediction beyond which a warning says so
 
 
 def readable(table: pd.DataFrame) -> pd.DataFrame:
-    """The table for people: rounded, the 95 % forecast of the error in brackets (less e_inf, it is that of the gap)."""
+    """The table for people: rounded, the 95 % interval of the error in brackets (less e_inf, it is that of the gap)."""
     forecasts = zip(table["error"], table["low"], table["high"], strict=True)
     return table[[*CELL, "steps"]].assign(
         **{
@@ -35,9 +37,9 @@ def readable(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def warnings(
-    shown: pd.DataFrame, laws: dict[str, Forecaster], tests: dict[str, Backtest], budget: Budget, rank: str
+    shown: pd.DataFrame, decaying: Collection[str], tests: Mapping[str, Backtest], budget: Budget, rank: str
 ) -> list[str]:
-    """Caveats of the ranking; `tests`: of `backtest`, by variant."""
+    """Caveats of the ranking; `decaying`: variants whose learning rate decays; `tests`: of `backtest`, by variant."""
     found = []
     if (beyond := shown[shown["times"] > 1.01])["times"].size:
         ends = dict.fromkeys(f"{end:.2g}" for end in (beyond["times"].min(), beyond["times"].max()))
@@ -50,22 +52,22 @@ def warnings(
     best = shown.iloc[0]
     column = {"error": ("low", "high", "error"), "gap": ("gap_low", "gap_high", "gap")}.get(rank)
     if column and (ties := int((shown[column[0]] <= best[column[1]]).sum()) - 1) > 0:
-        found.append(f"forecasts of {ties} more of the cells shown overlap the first one's: the order is not certain.")
+        found.append(f"intervals of {ties} more of the cells shown overlap the first one's: the order is not certain.")
     if rank == "probe":
         found.append("accuracies are those measured at the end of each run, not at the compute asked for.")
     for variant in shown["variant"].unique():
-        if laws[variant].points["decays"].any():
+        if variant in decaying:
             found.append(
                 f"the learning rate of {variant} decays, so errors along its runs are not those of shorter runs, nor "
                 "do they lead on to longer ones: sweep the budget, and compare final errors."
             )
         error, coverage, runs = tests[variant]
         if runs == 0:
-            found.append(f"the runs of {variant} are too short to test the forecast on their own ends.")
+            found.append(f"the runs of {variant} are too short to test predictions on their own ends.")
         elif error > TOLERATED or coverage < 0.8:
             found.append(
                 f"from the first quarter of the runs of {variant} their ends are predicted with "
-                f"{100 * error:.0f} % error, {100 * coverage:.0f} % inside the 95 % forecast: trust the ranking no "
+                f"{100 * error:.0f} % error, {100 * coverage:.0f} % inside their 95 % intervals: trust the ranking no "
                 "further than that."
             )
     return found

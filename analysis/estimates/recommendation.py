@@ -1,14 +1,15 @@
-"""Which P, D and K for so much compute: cells ranked by the forecasts of their errors, at the measured speeds."""
+"""Which P, D and K for so much compute: cells ranked by their predicted errors, at the measured speeds."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
 from analysis.estimates.fit_data import CELL
-from analysis.estimates.forecast import Forecaster
+from analysis.estimates.prediction import Predictor
 from analysis.fitting.huber_regression import Array
 from analysis.results.errors import ResultsError
 from sweeps.storage.run_status import RunStatus
@@ -31,10 +32,10 @@ class Budget:
         return f"{self.amount:.3g} FLOPs" if self.unit == "flops" else f"{self.amount / 3600:.3g} GPU-hours"
 
 
-def priced_cells(runs: pd.DataFrame, laws: dict[str, Forecaster]) -> pd.DataFrame:
-    """Means over seeds of the finished runs of each cell of a variant that has a law: variant, P, D, K, steps,
+def priced_cells(runs: pd.DataFrame, predictors: Mapping[str, Predictor]) -> pd.DataFrame:
+    """Means over seeds of the finished runs of each cell of a variant that is predicted: variant, P, D, K, steps,
     flops_per_step, images_per_second, flops, wall_seconds, probe_accuracy, its standard error over seeds, device."""
-    runs = runs[(runs["status"] == RunStatus.FINISHED) & runs["variant"].isin(list(laws))]
+    runs = runs[(runs["status"] == RunStatus.FINISHED) & runs["variant"].isin(list(predictors))]
     grouped = runs.groupby(CELL)
     cells = grouped[["flops_per_step", "images_per_second", "probe_accuracy"]].mean()
     cells["probe_error"] = grouped["probe_accuracy"].std() / np.sqrt(grouped.size())
@@ -43,21 +44,22 @@ def priced_cells(runs: pd.DataFrame, laws: dict[str, Forecaster]) -> pd.DataFram
     return cells.reset_index()
 
 
-def recommend(cells: pd.DataFrame, laws: dict[str, Forecaster], budget: Budget, rank: str) -> pd.DataFrame:
+def recommend(cells: pd.DataFrame, predictors: Mapping[str, Predictor], budget: Budget, rank: str) -> pd.DataFrame:
     """Every cell at the budget, best first: variant, P, D, K, steps, times (steps in multiples of what was trained),
-    error with its 95 % forecast, e_inf, gap with its forecast, probe accuracy as measured (at the measured steps)."""
+    error with its 95 % interval, e_inf, gap with its interval, probe accuracy as measured (at the measured steps)."""
     parts = []
     for variant, mine in cells.groupby("variant"):
         steps = budget.steps(mine)
-        error, low, high = laws[str(variant)].predict(mine, steps)
-        level = laws[str(variant)].law.level(mine["P"], mine["D"])
+        predictor = predictors[str(variant)]
+        predicted, level = predictor.predict(mine, steps), predictor.level(mine)
+        error, low, high = (predicted[name].to_numpy() for name in ("predicted", "low_95", "high_95"))
         parts.append(
             mine[CELL].assign(
                 steps=np.maximum(1, steps.round()).astype(int),
                 times=steps / mine["steps"],
                 error=error,
                 low=low,
-                high=np.minimum(high, 1.0),
+                high=high,
                 e_inf=level,
                 gap=error - level,
                 gap_low=low - level,

@@ -2,45 +2,48 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import pandas as pd
 from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 
 from analysis.estimates.fit_data import CELL
-from analysis.estimates.forecast import Forecaster
+from analysis.estimates.prediction import Predictor
 from analysis.estimates.recommendation import Budget, recommend
 from analysis.figures.style import COLORS, plain_ticks
 
 SHOWN_LINES = 4  # of the figure
 
 
-def draw(cells: pd.DataFrame, laws: dict[str, Forecaster], budget: Budget, table: pd.DataFrame, rank: str) -> Figure:
-    """The compute frontier: the least error (or gap) of any cell at each compute with its forecast, and the cells
+def draw(
+    cells: pd.DataFrame, predictors: Mapping[str, Predictor], budget: Budget, table: pd.DataFrame, rank: str
+) -> Figure:
+    """The compute frontier: the least error (or gap) of any cell at each compute with its interval, and the cells
     that lead somewhere or are best at the budget, with what was measured along their runs."""
     value = "gap" if rank == "gap" else "error"
     scale = 1.0 if budget.unit == "flops" else 3600.0
     trained = cells["flops"] if budget.unit == "flops" else cells["wall_seconds"]
     amounts = np.geomspace(min(trained.min() / 30, budget.amount / 2), 2 * max(trained.max(), budget.amount), 80)
-    at = [recommend(cells, laws, Budget(budget.unit, amount), value) for amount in amounts]
+    at = [recommend(cells, predictors, Budget(budget.unit, amount), value) for amount in amounts]
     lead = pd.DataFrame([part.iloc[0] for part in at])
     names = ("gap_low", "gap_high") if value == "gap" else ("low", "high")
     figure, ax = plt.subplots(figsize=(4.8, 3.4), layout="constrained")
     ax.fill_between(amounts / scale, np.maximum(lead[names[0]], 1e-4), lead[names[1]], color="0.88", lw=0)
-    ax.plot(amounts / scale, lead[value], color="0.6", lw=4, label="best of all cells, 95 % forecast")
+    ax.plot(amounts / scale, lead[value], color="0.6", lw=4, label="best of all cells, 95 % interval")
     leaders = lead.groupby(CELL, sort=False).size().nlargest(SHOWN_LINES // 2).index.tolist()
     best = [key for key in table[CELL].itertuples(index=False, name=None) if key not in leaders]
     for color, key in zip(COLORS, leaders + best[: SHOWN_LINES - len(leaders)], strict=False):
         line = pd.concat([part[(part[CELL] == list(key)).all(axis=1)] for part in at])[value].to_numpy()
         own = (cells[CELL] == list(key)).all(axis=1)
         until = amounts <= trained[own].iloc[0]
-        label = f"P = {key[1]}, D = {key[2]}, K = {key[3]}" + (f", {key[0]}" if len(laws) > 1 else "")
+        label = f"P = {key[1]}, D = {key[2]}, K = {key[3]}" + (f", {key[0]}" if len(predictors) > 1 else "")
         ax.plot(amounts[until] / scale, line[until], color=color, lw=1.2, label=label)
         ax.plot(amounts[~until] / scale, line[~until], color=color, lw=1.2, ls="--")
-        log_steps, log_error, _ = laws[key[0]].curves[key[1:]]
-        spent = np.exp(log_steps) / budget.steps(cells[own], 1.0)
-        level = float(laws[key[0]].law.level(key[1], key[2])) if value == "gap" else 0.0
-        ax.plot(spent / scale, np.exp(log_error) - level, "o", ms=2.5, color=color)
+        steps, error = predictors[key[0]].measured(*key)
+        level = predictors[key[0]].level(cells[own])[0] if value == "gap" else 0.0
+        ax.plot(steps / budget.steps(cells[own], 1.0) / scale, error - level, "o", ms=2.5, color=color)
     ax.axvline(budget.amount / scale, color="black", lw=0.6, ls="--")
     ax.annotate(f"{budget} ", (budget.amount / scale, 1), xycoords=("data", "axes fraction"), va="top", ha="right",
                 fontsize=7)  # fmt: skip

@@ -74,8 +74,7 @@ class Process:
         share = np.array([weight for _, weight in self.samples])
         mean: Array = share @ np.array(means)
         variance: Array = share @ (np.array(variances) + (np.array(means) - mean) ** 2)
-        at_least: Array = np.maximum(variance, SMALLEST)
-        return mean, at_least
+        return mean, np.maximum(variance, SMALLEST).astype(np.float64)
 
     def joint(self, at: Points) -> Array:
         """Covariance of the values at these places, (n, n), without noise, by the most probable hyperparameters."""

@@ -21,6 +21,7 @@ class Trend(Protocol):
 
     @property
     def prior_mean(self) -> Array: ...
+
     @property
     def prior_sd(self) -> Array: ...
 

@@ -1,0 +1,133 @@
+"""The error, or a measure, of any cell of a sweep, trained, begun or not begun: predicted from all its runs together.
+
+Of MMCR, the joint scaling law above the uniform baseline plus a Gaussian process of what it leaves; of what has no law
+(other objectives, accuracies), a process of the logit. See `analysis.fitting.forecast`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+from scipy.special import expit
+
+from analysis.estimates.run_points import Measured, as_points, baseline
+from analysis.estimates.uniform_baseline import Level
+from analysis.fitting.blas_threads import on_one_thread
+from analysis.fitting.forecast.calibration import LEVELS, Calibration, calibrate
+from analysis.fitting.forecast.points import WINDOW, Array, Points, places
+from analysis.fitting.forecast.process import Process, fit_process
+from analysis.fitting.forecast.trends import Quadratic, ScalingLaw, Trend
+from analysis.results.errors import ResultsError
+
+LAW_OF = "mmcr"  # the objective whose percent error has a law
+FEWEST = 3  # runs that a prediction is made from
+EARLY = 0.25  # of each run's steps, from which its end is predicted as a test
+Backtest = tuple[float, float, int]  # r.m.s. relative error, share inside the 95 % intervals, runs
+
+
+@dataclass(frozen=True)
+class Predictor:
+    """Of the variants that are predicted together: `variants` in the order of their numbers, with their `levels`;
+    `runs`: run_ids in the order of theirs; `points`: what was measured."""
+
+    process: Process
+    calibration: Calibration
+    logit: bool
+    variants: tuple[str, ...]
+    levels: tuple[Level, ...]
+    runs: tuple[str, ...]
+    points: Points
+
+    def level(self, cells: pd.DataFrame) -> Array:
+        """e_inf of each cell."""
+        levels = dict(zip(self.variants, self.levels, strict=True))
+        rows = zip(cells["variant"], cells["P"], cells["D"], strict=True)
+        return np.array([baseline(levels[variant], P, D) for variant, P, D in rows])
+
+    @on_one_thread
+    def predict(self, cells: pd.DataFrame, steps: Array, single: bool = False) -> pd.DataFrame:
+        """What each cell (rows with variant, P, D, K; with run_id, that very run) has after so many steps (n,), in a
+        window of the last 5 % of them: `predicted`, and the ends of its 50, 80 and 95 % intervals, `low_95`, ...: of
+        the expectation over seeds, or, with `single` or of a run_id, of one run.
+
+        Beyond what was trained, the law goes on and the interval widens.
+        """
+        numbers = {name: number for number, name in enumerate(self.variants)}
+        runs = {run: number for number, run in enumerate(self.runs)}
+        run = [runs.get(each, -1) for each in cells["run_id"]] if "run_id" in cells else [-1] * len(cells)
+        one = single or "run_id" in cells
+        at = places(
+            cells["P"], cells["D"], cells["K"], np.asarray(steps, float) * (1 - WINDOW / 2), self.level(cells),
+            [numbers[name] for name in cells["variant"]], run, 1.0 if one else np.inf,
+        )  # fmt: skip
+        mean, variance = self.process.predict(at)
+        if one:
+            variance = variance + self.process.mode.noise**2
+        scale = expit if self.logit else np.exp
+        table = {"predicted": scale(mean)}
+        for level in LEVELS:
+            half = self.calibration.half_width(np.sqrt(variance), level)
+            table |= {f"low_{round(100 * level)}": scale(mean - half), f"high_{round(100 * level)}": scale(mean + half)}
+        frame = pd.DataFrame(table, index=cells.index)
+        return frame if self.logit else frame.clip(upper=1.0)
+
+    def measured(self, variant: str, P: int, D: int, K: int) -> tuple[Array, Array]:
+        """Steps and values of what was measured along the runs of a cell."""
+        points = self.points
+        own = points.variant == self.variants.index(variant)
+        mine = points[own & (points.P == P) & (points.D == D) & (points.K == K)]
+        scale = expit if self.logit else np.exp
+        return mine.steps / (1 - WINDOW / 2), scale(mine.value)
+
+
+@on_one_thread
+def fit_predictors(runs: pd.DataFrame, measured: dict[str, Measured], law: bool = True) -> dict[str, Predictor]:
+    """A predictor for each variant among `planned_runs`: one for all variants of MMCR, one for those of all other
+    objectives; without `law`, each is of logits. Raises ResultsError where there are too few runs for any."""
+    of_law = (runs["objective"] == LAW_OF) & law
+    families = [(part, logit) for part, logit in ((runs[of_law], False), (runs[~of_law], True)) if len(part)]
+    found: dict[str, Predictor] = {}
+    for part, logit in families:
+        if part["run_id"].isin(list(measured)).sum() >= FEWEST:
+            predictor = _predictor(part.reset_index(drop=True), measured, logit)
+            found |= dict.fromkeys(predictor.variants, predictor)
+    if not found:
+        raise ResultsError(f"a prediction needs at least {FEWEST} runs of an objective that were trained for a while")
+    return found
+
+
+def _predictor(runs: pd.DataFrame, measured: dict[str, Measured], logit: bool) -> Predictor:
+    points = as_points(runs, measured, logit)
+    process = fit_process(points, trend_of(points, logit))
+    levels = runs.groupby("variant")["level"].first()
+    return Predictor(
+        process, calibrate(process), logit, tuple(levels.index), tuple(levels), tuple(runs["run_id"]), points
+    )
+
+
+def trend_of(points: Points, logit: bool) -> Trend:
+    """The scaling law of percent errors, or the quadratic of logits, near what was measured."""
+    return Quadratic.near(points) if logit else ScalingLaw.near(points)
+
+
+@on_one_thread
+def backtest(predictor: Predictor) -> Backtest:
+    """How well the ends of all runs are predicted from their first quarter: r.m.s. relative error, share inside the
+    95 % intervals, number of runs; NaN and 0 where the first quarters are too short."""
+    points = predictor.points
+    last = np.zeros(int(points.run.max()) + 1)
+    np.maximum.at(last, points.run, points.steps)
+    early = points[points.steps <= EARLY * last[points.run] * (1 + 1e-9)]
+    ends = points[points.steps == last[points.run]]
+    ends = ends[np.isin(ends.run, early.run)]
+    if len(np.unique(early.run)) < FEWEST:
+        return float("nan"), float("nan"), 0
+    process = fit_process(early, trend_of(early, predictor.logit))
+    mean, variance = process.predict(replace(ends, replicates=np.ones(len(ends))))
+    half = calibrate(process).half_width(np.sqrt(variance + ends.variance))
+    scale = expit if predictor.logit else np.exp
+    missed = scale(mean) / scale(ends.value) - 1
+    inside = np.abs(mean - ends.value) <= half
+    return float(np.sqrt((missed**2).mean())), float(inside.mean()), len(ends)

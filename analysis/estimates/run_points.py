@@ -1,0 +1,116 @@
+"""What a sweep's runs measured on their way, finished or not, as points of a forecast."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+
+from analysis.estimates.uniform_baseline import Level, level_of
+from analysis.fitting.forecast.points import Array, Points, places, relative_error, rung_windows
+from analysis.fitting.log_bins import decays
+from analysis.results.results import Results
+from analysis.results.variant_labels import variants
+from mmcr_core.theory import expected_percent_error
+from sweeps.storage.filesystems import read_table
+from sweeps.storage.run_status import RunStatus
+
+COLUMNS = ["run_id", "variant", "objective", "P", "D", "K", "seed", "steps", "percent_error", "flops_per_step"]
+Z95 = 1.959964
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One run's values, each at the steps (mean over a window) and with the variance of its mean; in (0, 1)."""
+
+    steps: Array
+    value: Array
+    variance: Array
+
+
+def planned_runs(results: Results) -> pd.DataFrame:
+    """Every run of the sweep: those that finished, and the cells of the last launch that did not: run_id, variant,
+    objective, P, D, K, seed, steps (of the whole run), percent_error and flops_per_step (NaN where not known), level
+    (a `Level`), `finished`."""
+    runs = results.runs()
+    finished = runs[runs["status"] == RunStatus.FINISHED]
+    cells = _cells_of_the_last_launch(results)
+    if results.collapsed_settings:  # of other values of these, nobody asks
+        cells = cells.iloc[:0]
+    others = cells[~cells["run_id"].isin(finished["run_id"])]
+    rows = pd.concat([finished.assign(finished=True), others.assign(finished=False)], ignore_index=True)
+    specs = [json.loads(spec) for spec in rows["spec"]]
+    rows["variant"] = variants(specs, beside=results.collapsed_settings)
+    rows["objective"] = [spec["objective"]["name"] for spec in specs]
+    levels = {variant: level_of(group) for variant, group in rows.groupby("variant")}
+    return rows.reindex(columns=[*COLUMNS, "finished"]).assign(level=rows["variant"].map(levels))
+
+
+def _cells_of_the_last_launch(results: Results) -> pd.DataFrame:
+    path = results.root / "cells.parquet"
+    if not path.exists():  # written by version 0.2 and later
+        return pd.DataFrame(columns=["run_id", "P", "D", "K", "seed", "steps", "spec"])
+    frame: pd.DataFrame = read_table(path).to_pandas()
+    return frame
+
+
+def percent_errors(results: Results, runs: pd.DataFrame) -> dict[str, Measured]:
+    """Percent errors of `planned_runs` at the ends of rungs, as far as they were trained, by run_id; of those whose
+    learning rate decays, the end alone."""
+    whole = runs.set_index("run_id")["steps"].astype(int)
+    found = {}
+    for run_id, table in results.trajectories_of(set(whole.index), ["step", "percent_error", "learning_rate"]):
+        frame = table.to_pandas().sort_values("step")
+        errors, rate = frame["percent_error"].to_numpy(float), frame["learning_rate"].to_numpy(float)
+        settled = 2 * int(np.argmax(rate >= 0.999 * rate.max()))
+        windows = rung_windows(len(errors), whole[run_id], settled)
+        if decays(frame):
+            windows = [window for window in windows if window[1] == whole[run_id]]
+        parts = [(first, end, errors[first:end]) for first, end in windows if (errors[first:end] > 0).all()]
+        if parts:
+            found[run_id] = Measured(
+                np.array([(first + end) / 2 for first, end, _ in parts]),
+                np.array([part.mean() for _, _, part in parts]),
+                np.array([(part.mean() * relative_error(part)) ** 2 for _, _, part in parts]),
+            )
+    return found
+
+
+def measure_values(results: Results, runs: pd.DataFrame, name: str) -> dict[str, Measured]:
+    """The same of a measure such as knn_accuracy, wherever it was measured after some training; shrunk from 0 and 1 by
+    half a count, so that logits are finite."""
+    measures = results.measures()
+    rows = measures[(measures["name"] == name) & (measures["step"] > 0) & measures["run_id"].isin(runs["run_id"])]
+    found = {}
+    for run_id, part in rows.sort_values("step").groupby("run_id"):
+        count = np.maximum(part["count"].to_numpy(float), 1)
+        value = (part["value"].to_numpy(float) * count + 0.5) / (count + 1)
+        spread = (part["high"] - part["low"]).to_numpy(float) / (2 * Z95)
+        variance = np.where(np.isfinite(spread), spread**2, value * (1 - value) / count)
+        found[str(run_id)] = Measured(part["step"].to_numpy(float), value, np.maximum(variance, 1e-10))
+    return found
+
+
+def as_points(runs: pd.DataFrame, measured: Mapping[str, Measured], logit: bool) -> Points:
+    """Points of the runs (rows of `planned_runs`) that were measured: logs, or logits; `run`: the row's number,
+    `variant`: its number among the sorted names."""
+    names = {name: number for number, name in enumerate(sorted(runs["variant"].unique()))}
+    parts = []
+    for number, run in enumerate(runs.itertuples()):
+        if (found := measured.get(run.run_id)) is not None:
+            slope = 1 / (found.value * (1 - found.value)) if logit else 1 / found.value
+            at = places(
+                run.P, run.D, run.K, found.steps, baseline(run.level, run.P, run.D), names[run.variant], number, 1
+            )
+            value = np.log(found.value / (1 - found.value)) if logit else np.log(found.value)
+            parts.append(replace(at, value=value, variance=slope**2 * found.variance))
+    return Points.concatenate(parts)
+
+
+def baseline(level: Level, P: float, D: float) -> float:
+    """e_inf(P, D) of a level."""
+    images = max(level.images, P)
+    return float(expected_percent_error(P, D, N=images if np.isfinite(images) else None, rank=level.rank))
