@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sys
+import uuid
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from sweeps.cli.console import print_wrapped
 from sweeps.cli.errors import OptionError
@@ -29,6 +31,10 @@ from sweeps.planning.sweep import (
 )
 from sweeps.storage.filesystems import is_local
 
+if TYPE_CHECKING:  # what predicts is brought by adaptive sweeps alone
+    from sweeps.execution.adaptive.scheduler import Scheduler
+    from sweeps.execution.adaptive.until import Until
+
 
 def calibrate(sweep: Sweep, address: str | None, limits: Limits) -> None:
     """Measure what was not measured before; nothing is written but the user's cache."""
@@ -38,13 +44,18 @@ def calibrate(sweep: Sweep, address: str | None, limits: Limits) -> None:
         _measure(sweep, sweep.planned(sweep.cells, this_machine(ray.gpus, ray.cpus)), ray, limits)
 
 
-def train(sweep: Sweep, address: str | None, limits: Limits, calibrate_first: bool = False) -> Outcome:
-    """Train the cells that have not finished, and say how each ended. Raises UserError before anything is written."""
+def train(
+    sweep: Sweep, address: str | None, limits: Limits, calibrate_first: bool = False, until: Until | None = None
+) -> Outcome:
+    """Train the cells that have not finished, and say how each ended; of an adaptive sweep as many rungs of them as the
+    target takes. Raises UserError before anything is written."""
     if limits.tensorboard and not is_local(sweep.store.root):
         raise OptionError("tensorboard", "needs results in a folder, not at a URL")
     require_runnable(sweep)
     if address is None:
         require_here(sweep)
+    launch = uuid.uuid4().hex
+    scheduler, notes = _scheduler(sweep, until, launch) if until else (None, [])
     left = todo(sweep)
     if not left.cells:
         print_wrapped(left.note, sys.stderr)
@@ -57,7 +68,7 @@ def train(sweep: Sweep, address: str | None, limits: Limits, calibrate_first: bo
         require_memory(planned, machine)
         record_launch(sweep)
         console = terminal(stderr=True)
-        for line in (left.note, *remarks(left.cells)):
+        for line in (left.note, *notes, *remarks(left.cells)):
             print_wrapped(line, sys.stderr)
         if calibrate_first or (machine.gpu_memory_bytes and sweep.settings.resources.gpus == "auto"):
             _measure(sweep, planned, ray, limits)
@@ -65,10 +76,22 @@ def train(sweep: Sweep, address: str | None, limits: Limits, calibrate_first: bo
             require_memory(planned, machine)
         planned = [replace(cell, continues=left.continues.get(cell.run_id)) for cell in planned]
         with LiveTable(planned, console, sweep.varying) as table:
-            outcome = Launch(sweep.settings, sweep.store, table, ray.folder, limits).run(planned)
+            trainer = Launch(sweep.settings, sweep.store, table, ray.folder, limits, launch)
+            if scheduler:
+                from sweeps.execution.ray.adaptive import AdaptiveLaunch
+
+                outcome = AdaptiveLaunch(trainer, scheduler, planned, ray.gpus, ray.cpus).run()
+            else:
+                outcome = trainer.run(planned)
     outcome.finished_before = left.done
     outcome.unfinished = dict(left.diverged) | outcome.unfinished
     return outcome
+
+
+def _scheduler(sweep: Sweep, until: Until, launch: str) -> tuple[Scheduler, list[str]]:
+    from sweeps.execution.adaptive.preparation import adaptive_remarks, scheduler_of
+
+    return scheduler_of(sweep, until, launch), adaptive_remarks(sweep)
 
 
 def _measure(sweep: Sweep, planned: list[Cell], ray: Cluster, limits: Limits) -> None:

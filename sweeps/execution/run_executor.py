@@ -155,6 +155,7 @@ class RunExecutor:
         if rung.needs_measure(run):
             stored_measures.write_measures(self.store, run, run.evaluate())
         self.save(alone=True)
+        self.store.drop_row(self.run_id)  # of an attempt that failed
         rung.end(run)
 
     def _write_chunk(self, chunk: Chunk) -> None:

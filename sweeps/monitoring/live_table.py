@@ -17,6 +17,7 @@ from sweeps.cli.console import columns, fitting, wrapped
 from sweeps.cli.formatting import duration
 from sweeps.config.axes import PAPER, column, keys_of, text_of
 from sweeps.execution.executor_settings import Progress
+from sweeps.monitoring.standing import Standing
 from sweeps.planning.plan import Cell
 from sweeps.storage.run_status import RunStatus
 
@@ -33,6 +34,7 @@ class LiveTable:
         self._done: dict[str, RunStatus] = {}
         self._collapsed: set[str] = set()
         self._running: dict[str, tuple[Cell, Progress | None]] = {}
+        self._standing: Standing | None = None
         self._notes: dict[str, set[str]] = {}  # note -> runs that it is about
         self._began = time.monotonic()
         self._live = Live(get_renderable=self._render, console=console, refresh_per_second=2, transient=True)
@@ -67,9 +69,14 @@ class LiveTable:
         text = wrapped(note, self._console.width if self._console.is_terminal else columns(sys.stderr))
         self._console.print(text, markup=False, highlight=False, soft_wrap=True)
 
+    def stands(self, standing: Standing) -> None:
+        """How an adaptive sweep stands from now on."""
+        self._standing = standing
+
     def ended(self, cell: Cell, progress: Progress) -> None:
         self._running.pop(cell.run_id, None)
-        self._done[cell.run_id] = progress.status
+        if progress.status is not RunStatus.PAUSED:
+            self._done[cell.run_id] = progress.status
         if progress.collapse:
             self._collapsed.add(cell.run_id)
 
@@ -84,10 +91,15 @@ class LiveTable:
     def _render(self) -> RenderableType:
         failed = sum(status is not RunStatus.FINISHED for status in self._done.values())
         finished, total = len(self._done) - failed, len(self._work)
-        line = Text(f"{finished} of {total} done, {len(self._running)} running, {failed} failed")
+        if self._standing:
+            line = Text(f"{len(self._running)} running, {self._standing.line()}, {failed} failed")
+        else:
+            line = Text(f"{finished} of {total} done, {len(self._running)} running, {failed} failed")
         if self._collapsed:
             line.append(f", {len(self._collapsed)} collapsed", style="bold red")
-        line.append(f", {duration(time.monotonic() - self._began)} so far, ETA {duration(self.eta_seconds())}")
+        line.append(f", {duration(time.monotonic() - self._began)} so far")
+        if not self._standing:
+            line.append(f", ETA {duration(self.eta_seconds())}")
         if not self._running:
             return line
         axes = [column(key, self._varying) for key in (*PAPER, *self._varying)]

@@ -80,6 +80,10 @@ class Store:
         table = pa.Table.from_pylist([{name: row.get(name) for name in RUN_SCHEMA.names}], RUN_SCHEMA)
         write_atomically(self.root / "runs" / f"{row['run_id']}.parquet", parquet_bytes(table))
 
+    def drop_row(self, run_id: str) -> None:
+        """Forget how an attempt at a run ended that has not finished."""
+        (self.root / "runs" / f"{run_id}.parquet").unlink(missing_ok=True)
+
     def snapshot(self) -> Snapshot:
         """What is in the store now, for what looks at many runs."""
         return Snapshot(self.root)

@@ -89,7 +89,7 @@ class Process:
         """What the other points say of the points of `index` by the most probable hyperparameters: their residuals,
         (m,), and the covariance of these, (m, m), in closed form, the law's parameters fitted anew (linearly)."""
         precision, weighted = self._precision
-        block: Array = np.linalg.inv(precision[np.ix_(index, index)])
+        block: Array = np.linalg.inv(precision[np.ix_(index, index)]).astype(float)
         return block @ weighted[index], block
 
     @cached_property

@@ -7,9 +7,11 @@ import sys
 import time
 import uuid
 
+from mmcr_core.config.run import RunSpec
 from mmcr_core.config.run_id import run_id
 from sweeps.cli.console import print_wrapped
-from sweeps.execution.adaptive.scheduler import Scheduler, schedule
+from sweeps.execution.adaptive.preparation import adaptive_remarks, scheduler_of
+from sweeps.execution.adaptive.scheduler import Scheduler
 from sweeps.execution.adaptive.until import Until
 from sweeps.execution.local import LocalWorker
 from sweeps.monitoring.launch_outcome import Outcome
@@ -25,22 +27,27 @@ def train_until(sweep: Sweep, until: Until, limits: Limits) -> Outcome:
     written."""
     require_runnable(sweep)
     require_here(sweep)
-    scheduler, notes = schedule(sweep, until, uuid.uuid4().hex)
+    scheduler = scheduler_of(sweep, until, uuid.uuid4().hex)
     left = todo(sweep)
-    for line in (left.note, *notes, *remarks(left.cells)):
+    for line in (left.note, *adaptive_remarks(sweep), *remarks(left.cells)):
         print_wrapped(line, sys.stderr)
     require_data(left.cells)
     known = {row["run_id"] for row in sweep.store.read_cells()}
     if {run_id(cell) for cell in sweep.grid_cells} != known:  # the first task of an array says what the sweep is
         record_launch(sweep)
     outcome = Outcome(finished_before=left.done)
-    _work(scheduler, LocalWorker(sweep, limits, left.continues), sweep, limits, outcome)
+    measured_again = [cell for cell in left.cells if sweep.store.status(run_id(cell)) == RunStatus.FINISHED]
+    _work(scheduler, LocalWorker(sweep, limits, left.continues), sweep, limits, measured_again, outcome)
     outcome.unfinished = dict(left.diverged) | outcome.unfinished
     outcome.standing = scheduler.standing()
     return outcome
 
 
-def _work(scheduler: Scheduler, worker: LocalWorker, sweep: Sweep, limits: Limits, outcome: Outcome) -> None:
+def _work(scheduler: Scheduler, worker: LocalWorker, sweep: Sweep, limits: Limits, left: list[RunSpec],
+          outcome: Outcome) -> None:  # fmt: skip
+    for cell in left:  # of finished runs what is missing is measured
+        if worker.train(cell, outcome) is RunStatus.RUNNING:
+            return
     specs = {run_id(cell): cell for cell in sweep.cells}
     while True:
         if worker.stopped:

@@ -10,28 +10,29 @@ from functools import cache, cached_property
 from pathlib import Path
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 import analysis.fitting.forecast as forecast
 from analysis.fitting.forecast.points import Array, Points
 from analysis.fitting.forecast.sequential_design import Decision, Ended, Knowledge, SequentialDesign
 from analysis.fitting.forecast.trends import Quadratic, ScalingLaw, Trend
-from sweeps.execution.adaptive.candidates import Candidate, candidates, ends
+from sweeps.execution.adaptive.candidates import Candidate, ends
 from sweeps.execution.adaptive.history import EndedRung, History
 from sweeps.execution.adaptive.measurements import LOG, LOGIT, SHARE, Measurements, Scale
-from sweeps.execution.adaptive.until import Until, require_measured
+from sweeps.execution.adaptive.until import Until
 from sweeps.monitoring.standing import Standing
-from sweeps.planning.sweep import Sweep
 from sweeps.storage.decisions import StoredDecision
 from sweeps.storage.run_status import RunStatus
 from sweeps.storage.sweep_store import Store
 
+LAW_OF = "mmcr"  # the objective whose percent error has a law
 FRESH = 64  # ended rungs, up to which each decision knows them all
 GROWTH = 1 + 1 / FRESH  # of them, after which decisions know them; until then they count as running
 
 
 @dataclass(frozen=True)
 class Family:
-    """Runs of one objective, which predict each other, with their design; `scale`: of what is predicted."""
+    """Runs that predict each other, with their design; `scale`: of what is predicted."""
 
     runs: tuple[Candidate, ...]
     scale: Scale
@@ -40,7 +41,7 @@ class Family:
     @staticmethod
     def of(runs: Sequence[Candidate], until: Until, measurements: Callable[[Scale], Measurements]) -> Family:
         """Percent errors of MMCR have a law, everything else a trend of its logit."""
-        lawful = until.is_relative and runs[0].spec.objective.name == "mmcr"
+        lawful = _has_law(runs[0], until)
         scale = LOG if lawful else LOGIT if until.is_relative else SHARE
         trend: Callable[[Points], Trend] = ScalingLaw.near if lawful else Quadratic.near
         flops = np.array([run.flops for run in runs])
@@ -86,6 +87,10 @@ class Scheduler:
     def next(self) -> StoredDecision | None:
         """What a free worker trains: a rung that somebody began and left, else the one that is expected to tell the
         most per FLOP. None where nothing is worth it now; `enough` says whether that stays so."""
+        with threadpool_limits(1, user_api="blas"):
+            return self._next()
+
+    def _next(self) -> StoredDecision | None:
         self._history.refresh()
         busy = self._history.held() | {run_id: one.rung for run_id, one in self._given.items()}
         left_out = self._left_out()
@@ -128,6 +133,10 @@ class Scheduler:
 
     def standing(self) -> Standing:
         """By all that has ended."""
+        with threadpool_limits(1, user_api="blas"):
+            return self._standing()
+
+    def _standing(self) -> Standing:
         left_out, history = self._left_out(), self._history.ended()
         families = self._families(left_out)
         known = [family.design.knowledge(family.ended(history, self._until.quantity)) for family in families]
@@ -161,11 +170,9 @@ class Scheduler:
         return frozenset(self._failed | diverged)
 
     def _made(self, left_out: frozenset[str]) -> list[Family]:
-        by_objective: dict[str, list[Candidate]] = {}
-        for run in self._runs:
-            if run.run_id not in left_out:
-                by_objective.setdefault(run.spec.objective.name, []).append(run)
-        return [Family.of(runs, self._until, self._measurements(runs)) for runs in by_objective.values()]
+        kept = [run for run in self._runs if run.run_id not in left_out]
+        parts = ([run for run in kept if _has_law(run, self._until) == lawful] for lawful in (True, False))
+        return [Family.of(runs, self._until, self._measurements(runs)) for runs in parts if runs]
 
     def _measurements(self, runs: Sequence[Candidate]) -> Callable[[Scale], Measurements]:
         def read(scale: Scale) -> Measurements:
@@ -203,6 +210,10 @@ class Scheduler:
         )  # fmt: skip
 
 
+def _has_law(run: Candidate, until: Until) -> bool:
+    return until.is_relative and run.spec.objective.name == LAW_OF
+
+
 def _known(ended: tuple[Ended, ...]) -> tuple[Ended, ...]:
     """Those that decisions know: all while they are few, then a growing number, so that deciding stays cheap beside
     training. It follows from their number alone."""
@@ -224,16 +235,3 @@ def code_of_decisions() -> str:
         for file in sorted(folder.glob("*.py")):
             digest.update(file.name.encode() + file.read_bytes())
     return digest.hexdigest()[:12]
-
-
-def schedule(sweep: Sweep, until: Until, launch: str) -> tuple[Scheduler, list[str]]:
-    """The scheduler of a sweep's cells, and what a person should know of it. Raises UserError where the target cannot
-    be met by any sweep of these cells."""
-    require_measured(until, sweep.cells)
-    runs = candidates(sweep.cells)
-    decaying = sum(run.decays for run in runs)
-    notes = []
-    if decaying:
-        rest = "they have no rungs, and are trained to their end or not at all"
-        notes.append(f"note: the learning rate of {decaying} of {len(runs)} cells decays: {rest}")
-    return Scheduler(sweep.store, runs, until, launch, sweep.retry_diverged), notes

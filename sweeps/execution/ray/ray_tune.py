@@ -15,14 +15,16 @@ import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from ray import tune
 from ray.tune import FailureConfig
+from ray.tune.search import Searcher
 
 from mmcr_core import custom_imports
 from sweeps.config.settings import GridSettings
 from sweeps.execution.ray.trainable import CellTrainable, Job, code_version
-from sweeps.execution.ray.worker_failures import Watcher, WorkerWatch
+from sweeps.execution.ray.worker_failures import Returned, Watcher, WorkerWatch
 from sweeps.execution.retries import RESTARTS, Retry, next_attempt
 from sweeps.monitoring.launch_outcome import Ending, Outcome
 from sweeps.planning.launch_limits import Limits
@@ -123,8 +125,23 @@ class Launch:
         return again, Retry.ALONE in how
 
     def _run_once(self, cells: list[Cell], *, calibrate: bool = False, alone: bool = False) -> Outcome:
+        outcome = Outcome()
+        most = 1 if alone else self.limits.max_concurrent
+        space = {"run_id": tune.grid_search([cell.run_id for cell in cells])}
+        config = tune.TuneConfig(max_concurrent_trials=most)
+        self._fit(cells, outcome, config, space, calibrate=calibrate)
+        ended = {*outcome.finished, *outcome.unfinished}
+        outcome.interrupted = ended != {cell.run_id for cell in cells}
+        return outcome
+
+    def fit(self, cells: list[Cell], outcome: Outcome, search: Searcher, returned: Returned) -> None:
+        """Train what `search` suggests of `cells`, a rung each, until it has FINISHED, or the launch is interrupted."""
+        self._fit(cells, outcome, tune.TuneConfig(search_alg=search, num_samples=-1), {}, returned=returned)
+
+    def _fit(self, cells: list[Cell], outcome: Outcome, config: tune.TuneConfig, space: dict[str, Any],
+             *, calibrate: bool = False, returned: Returned | None = None) -> None:  # fmt: skip
         by_id = {cell.run_id: cell for cell in cells}
-        reporter = WorkerWatch(by_id, self.settings, self.store, self.watcher)
+        reporter = WorkerWatch(by_id, self.settings, self.store, self.watcher, outcome, returned)
         job = Job(
             by_id,
             self.settings,
@@ -135,18 +152,14 @@ class Launch:
             calibrate,
             custom_imports.folders(),
         )
-        trainable = tune.with_resources(
-            tune.with_parameters(CellTrainable, job=job),
-            lambda config: {"cpu": by_id[config["run_id"]].cpus, "gpu": by_id[config["run_id"]].gpus},
-        )
         left = self.limits.deadline - time.monotonic()
         tuner = tune.Tuner(
-            trainable,
-            param_space={"run_id": tune.grid_search([cell.run_id for cell in cells])},
-            tune_config=tune.TuneConfig(
-                reuse_actors=True,
-                max_concurrent_trials=1 if alone else self.limits.max_concurrent,
-                time_budget_s=max(1.0, left) if math.isfinite(left) else None,
+            tune.with_resources(
+                tune.with_parameters(CellTrainable, job=job), lambda config: _resources(by_id[config["run_id"]], config)
+            ),
+            param_space=space,
+            tune_config=replace(
+                config, reuse_actors=True, time_budget_s=max(1.0, left) if math.isfinite(left) else None
             ),
             run_config=tune.RunConfig(
                 name=self.settings.name,
@@ -160,9 +173,10 @@ class Launch:
         # Ctrl-C: the outcome says which cells have not ended.
         with contextlib.suppress(KeyboardInterrupt), _quiet_tune():
             tuner.fit()
-        ended = {*reporter.outcome.finished, *reporter.outcome.unfinished}
-        reporter.outcome.interrupted = ended != set(by_id)
-        return reporter.outcome
+
+
+def _resources(cell: Cell, config: dict[str, Any]) -> dict[str, float]:
+    return {"cpu": cell.cpus, "gpu": _alone(cell).gpus if config.get("alone") else cell.gpus}
 
 
 def _alone(cell: Cell) -> Cell:

@@ -21,6 +21,7 @@ from sweeps.execution.run_metadata import installed_versions
 from sweeps.execution.signals import STOPS, StopFlag
 from sweeps.planning.plan import Cell
 from sweeps.planning.profiling import ProfilingRun
+from sweeps.storage.decisions import StoredDecision
 from sweeps.storage.run_status import RunStatus
 from sweeps.storage.sweep_store import Store
 
@@ -55,18 +56,18 @@ class CellTrainable(Trainable):  # type: ignore[misc]
         self._job: Job = job
         self._process_ends = False
         self._stop, self._working = StopFlag(), threading.Lock()
-        self._begin(config["run_id"])
+        self._begin(config)
         self._stop.catch(*STOPS)
         self._stop.then(self._leave)
 
     def reset_config(self, config: dict[str, Any]) -> bool:
         if self._process_ends:
             os._exit(1)  # Ray starts a fresh process for the next cell
-        self._begin(config["run_id"])
+        self._begin(config)
         return True
 
-    def _begin(self, run_id: str) -> None:
-        job, cell = self._job, self._job.cells[run_id]
+    def _begin(self, config: dict[str, Any]) -> None:
+        job, cell = self._job, self._job.cells[config["run_id"]]
         device, threads = "cuda" if cell.gpus > 0 else "cpu", cell.threads
         if self._other_code:
             return  # `step` says so
@@ -74,7 +75,10 @@ class CellTrainable(Trainable):  # type: ignore[misc]
             self._trial = ProfilingRun(cell.spec, device, threads, job.settings.compile)
             return
         settings = ExecutorSettings.of(job.settings, device, threads, cell.continues, job.tensorboard)
-        self._trial = RunExecutor(cell.spec, Store(job.root), job.settings.name, settings, launch=job.launch)
+        decision = StoredDecision(**config["decision"]) if "decision" in config else None
+        self._trial = RunExecutor(
+            cell.spec, Store(job.root), job.settings.name, settings, launch=job.launch, decision=decision
+        )
 
     def step(self) -> dict[str, Any]:
         if self._trial is None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -16,6 +17,7 @@ from sweeps.execution.ray.trainable import OtherCode
 from sweeps.execution.retries import RESTARTS
 from sweeps.execution.run_metadata import describe_run
 from sweeps.monitoring.launch_outcome import Ending, Outcome, StopReason
+from sweeps.monitoring.standing import Standing
 from sweeps.planning.plan import Cell
 from sweeps.storage.run_status import RunStatus
 from sweeps.storage.sweep_store import Store
@@ -28,14 +30,26 @@ class Watcher(Protocol):
     def progressed(self, cell: Cell, progress: Progress) -> None: ...
     def ended(self, cell: Cell, progress: Progress) -> None: ...
     def noted(self, note: str) -> None: ...
+    def stands(self, standing: Standing) -> None: ...
+
+
+Returned = Callable[[Cell, Progress], None]  # told of each trial that has ended
 
 
 class WorkerWatch(Callback):  # type: ignore[misc]
-    """Passes what Tune sees to the watcher, and records cells whose worker died."""
+    """Passes what Tune sees to the watcher, adds how cells ended to `outcome`, and records those whose worker died."""
 
-    def __init__(self, cells: dict[str, Cell], settings: GridSettings, store: Store, watcher: Watcher) -> None:
+    def __init__(
+        self,
+        cells: dict[str, Cell],
+        settings: GridSettings,
+        store: Store,
+        watcher: Watcher,
+        outcome: Outcome,
+        returned: Returned | None = None,
+    ) -> None:
         self._cells, self._settings, self._store, self._watcher = cells, settings, store, watcher
-        self.outcome = Outcome()
+        self._outcome, self._returned = outcome, returned
 
     def __getstate__(self) -> dict[str, Any]:
         """Tune pickles callbacks with its state, which nobody restores; a terminal cannot be pickled."""
@@ -49,15 +63,21 @@ class WorkerWatch(Callback):  # type: ignore[misc]
 
     def on_trial_complete(self, iteration: int, trials: Any, trial: Any, **info: Any) -> None:
         cell, progress = self._cells[trial.config["run_id"]], trial.last_result["progress"]
-        self.outcome.add(cell.run_id, progress.ending)
-        self._watcher.ended(cell, progress)
+        if progress.status is not RunStatus.PAUSED:
+            self._outcome.add(cell.run_id, progress.ending)
+        self._ended(cell, progress)
 
     def on_trial_error(self, iteration: int, trials: Any, trial: Any, **info: Any) -> None:
         cell = self._cells[trial.config["run_id"]]
         ending = _ending(trial)
         self._record_failure(cell.spec, ending, trial.error_file)
-        self.outcome.add(cell.run_id, ending)
-        self._watcher.ended(cell, Progress(ending.status, 0, cell.steps, math.nan, 0.0, ending))
+        self._outcome.add(cell.run_id, ending)
+        self._ended(cell, Progress(ending.status, 0, cell.steps, math.nan, 0.0, ending))
+
+    def _ended(self, cell: Cell, progress: Progress) -> None:
+        self._watcher.ended(cell, progress)
+        if self._returned:
+            self._returned(cell, progress)
 
     def _record_failure(self, spec: RunSpec, ending: Ending, error_file: str | None) -> None:
         """A run that has finished stays so: its worker died while what it lacked was measured."""

@@ -1,0 +1,23 @@
+"""An adaptive launch of a sweep before it begins."""
+
+from __future__ import annotations
+
+from sweeps.execution.adaptive.candidates import candidates
+from sweeps.execution.adaptive.scheduler import Scheduler
+from sweeps.execution.adaptive.until import Until, require_measured
+from sweeps.planning.sweep import Sweep
+
+
+def scheduler_of(sweep: Sweep, until: Until, launch: str) -> Scheduler:
+    """Of a sweep's cells, by what its store has. Raises UserError for a target that no sweep of these cells has."""
+    require_measured(until, sweep.cells)
+    return Scheduler(sweep.store, candidates(sweep.cells), until, launch, sweep.retry_diverged)
+
+
+def adaptive_remarks(sweep: Sweep) -> list[str]:
+    """What a person should know of an adaptive sweep of these cells."""
+    decaying = sum(cell.optimizer.schedule != "constant" for cell in sweep.cells)
+    if not decaying:
+        return []
+    rest = "they have no rungs, and are trained to their end or not at all"
+    return [f"note: the learning rate of {decaying} of {len(sweep.cells)} cells decays: {rest}"]
