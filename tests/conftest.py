@@ -42,6 +42,7 @@ LAUNCHES = (
     "continuation",
     "api",
     "environment",
+    "adaptive_launch",
 )  # files of whole launches
 SHARED_DATA = Path(os.environ.get("MMCR_TEST_DATA", REPOSITORY.parent / "shared" / "data"))
 
