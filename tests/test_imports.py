@@ -81,8 +81,18 @@ def test_mmcr_core_imports_neither_ray_nor_yaml_nor_the_store():
     assert not under(imported_by("mmcr_core"), "ray", "yaml", "sweeps", "analysis", "duckdb", "pydantic")
 
 
-def test_sweeps_import_nothing_of_analysis():
-    assert not under(imported_by("sweeps"), "analysis")
+def test_sweeps_import_of_analysis_only_what_predicts_and_only_where_sweeps_are_adaptive():
+    importers = {name for name, names in IMPORTS.items() if under({name}, "sweeps") and under(names, "analysis")}
+    assert importers == under(importers, "sweeps.execution.adaptive") != set()
+    names = imported_by("sweeps")
+    assert under(names, "analysis") == under(names, "analysis.fitting.forecast")
+
+
+def test_what_predicts_imports_nothing_else_of_the_project():
+    names = imported_by("analysis.fitting.forecast")
+    assert under(names, "mmcr_core", "sweeps", "analysis") == under(
+        names, "analysis.fitting.forecast", "mmcr_core.theory"
+    )
 
 
 def test_analysis_imports_storage_cli_and_theory_only():
@@ -184,6 +194,8 @@ def test_packages_export_no_name_that_a_submodule_has():
         ("import analysis.report, analysis.query", ["torch", "ray"]),
         ("import sweeps.storage.sweep_store", ["torch", "ray"]),
         ("import sweeps.config.grid_file", ["ray"]),
+        ("import sweeps.execution.launching", ["analysis.fitting"]),
+        ("import sweeps.execution.adaptive.until", ["ray", "pydantic"]),
         ("import sweeps.__main__", ["torch", "ray", "pandas", "numpy", "typer"]),
     ],
 )

@@ -36,12 +36,12 @@ from mmcr_core.training import (
 )
 from mmcr_core.training.flops import flops_per_step
 from sweeps.execution import saved_weights, stored_measures
+from sweeps.execution.adaptive.rung import Rung, tail_steps
 from sweeps.execution.backfill import measure_finished, outcome_columns
 from sweeps.execution.continuation import copy_beginning
 from sweeps.execution.executor_settings import JUDGED_FROM, ExecutorSettings, Progress, RunStart
 from sweeps.execution.peak_memory import FIRST_STEPS, PeakMemory
 from sweeps.execution.run_metadata import describe_run, device_name, installed_versions, where_possible
-from sweeps.execution.rung import Rung, tail_steps
 from sweeps.execution.signals import StopFlag
 from sweeps.execution.tensorboard import Board
 from sweeps.monitoring.launch_outcome import Ending, StopReason, with_earlier
@@ -149,7 +149,7 @@ class RunExecutor:
             return self._end(StopReason.ERROR, f"{type(error).__name__}: {error}{place}")
 
     def _pause(self, run: Pretraining, rung: Rung) -> None:
-        """What was trained, measured, and what it goes on from; the decision's end last."""
+        """What was trained, measured, and what it resumes from; the decision's end last."""
         if chunk := run.unfinished_chunk():
             self._write_chunk(chunk)
         if rung.needs_measure(run):

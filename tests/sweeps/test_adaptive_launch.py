@@ -9,12 +9,15 @@ import sys
 import time
 
 import pytest
+from typer.testing import CliRunner
 
 from mmcr_core.config.run_id import run_id
 from sweeps.config.grid_file import load_grid
 from sweeps.execution.adaptive.local import train_until
 from sweeps.execution.adaptive.until import parse_until
+from sweeps.execution.local import train_one
 from sweeps.execution.run_executor import RunExecutor
+from sweeps.launch import app
 from sweeps.monitoring.sweep_status import survey
 from sweeps.planning.launch_limits import Limits
 from sweeps.planning.sweep import open_sweep
@@ -57,7 +60,7 @@ def undisturbed(tmp_path_factory):
 
 
 def test_a_sweep_ends_when_its_target_is_met(undisturbed):
-    grid, store, outcome = undisturbed
+    _, store, outcome = undisturbed
     standing = outcome.standing
     assert outcome.exit_code == 0 and standing.met
     assert 0 < standing.share < 1 and standing.rms <= 0.2
@@ -95,7 +98,7 @@ def under_ray(undisturbed, tmp_path_factory):
 
 
 def test_under_ray_free_workers_get_the_next_rungs(under_ray):
-    grid, folder, ran = under_ray
+    _, folder, ran = under_ray
     assert ran.returncode == 0, ran.stderr
     outcome = json.loads(ran.stdout)
     assert outcome["adaptive"]["met"] and not outcome["unfinished"]
@@ -106,13 +109,12 @@ def test_under_ray_free_workers_get_the_next_rungs(under_ray):
     assert list(examine(store, repair=False)) == []
 
 
-def test_a_launch_without_a_target_finishes_the_sweep_bit_for_bit(under_ray):
+def test_cells_by_themselves_finish_the_sweep_bit_for_bit(under_ray):
     grid, folder, _ = under_ray
-    ran = run_script("sweeps/launch.py", grid, "--results", folder)
-    assert ran.returncode == 0, ran.stderr
-    assert "begun by an adaptive sweep and go on" in ran.stderr
     store, straight = Store(folder / "tiny"), Store(folder / "straight")
-    for cell in load_grid(grid).cells:
+    for number, cell in enumerate(load_grid(grid).cells):
+        _, outcome = train_one(open_sweep(grid, str(folder)), number, Limits())
+        assert outcome.exit_code == 0
         to_end(RunExecutor(cell, straight, "tiny"), 60)
         assert trajectory_digest(store, run_id(cell)) == trajectory_digest(straight, run_id(cell))
         assert store.read_weights(run_id(cell)) == straight.read_weights(run_id(cell))
@@ -156,6 +158,6 @@ def test_the_time_limit_leaves_what_the_next_launch_goes_on_with(write_grid, tmp
     ],
 )
 def test_options_that_make_no_sense_are_refused(write_grid, tmp_path, options, why):
-    ran = run_script("sweeps/launch.py", write_grid(), *options, "--results", tmp_path / "r")
-    assert ran.returncode == 2 and ran.stderr.startswith(why) and len(ran.stderr.splitlines()) == 1
+    ran = CliRunner().invoke(app, [str(write_grid()), *options, "--results", str(tmp_path / "r")])
+    assert ran.exit_code == 2 and ran.stderr.startswith(why) and len(ran.stderr.splitlines()) == 1
     assert not (tmp_path / "r").exists()

@@ -93,7 +93,7 @@ class SequentialDesign:
                  points: Callable[[int, float], Points], trend: Callable[[Points], Trend],
                  unit: Callable[[Array], Array] = np.ones_like) -> None:  # fmt: skip
         self.ends, self.flops, self.rungs, self.target = ends, flops, rungs, target
-        self._points, self._trend, self._unit = points, trend, unit
+        self.points, self.trend, self.unit = points, trend, unit
         self.settings: Index = ends.setting
         first = np.unique(self.settings, return_index=True)[1]
         each = ends[first]
@@ -148,16 +148,16 @@ class SequentialDesign:
         reached = self.reached(ended)
         finished = np.unique(self.settings[reached == 1])
         open_settings = ~np.isin(np.arange(len(self._targets)), finished)
-        known = Knowledge(process, calibration, mean, variance, self._unit(mean), open_settings, 0.0)
+        known = Knowledge(process, calibration, mean, variance, self.unit(mean), open_settings, 0.0)
         return replace(known, distance=self.target.distance(known.sd[open_settings], known.half_width[open_settings]))
 
     def _learn(self, ended: tuple[Ended, ...]) -> Process:
         points = self._measured(ended)
-        return fit_process(points, self._trend(points))
+        return fit_process(points, self.trend(points))
 
     def _measured(self, ended: tuple[Ended, ...]) -> Points:
         reached = self.reached(ended)
-        parts = [self._points(int(run), float(reached[run])) for run in np.flatnonzero(reached)]
+        parts = [self.points(int(run), float(reached[run])) for run in np.flatnonzero(reached)]
         return pooled(Points.concatenate(parts), CURVES)
 
 

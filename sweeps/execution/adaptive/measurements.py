@@ -9,7 +9,7 @@ import numpy as np
 
 from analysis.fitting.forecast.points import Array, Points, places, relative_error, rung_windows
 from sweeps.execution.adaptive.candidates import Candidate
-from sweeps.execution.rung import PERCENT_ERROR
+from sweeps.execution.adaptive.rung import PERCENT_ERROR
 from sweeps.storage.sweep_store import Store
 
 LEAST = 1e-9  # percent error, whose logarithm is taken

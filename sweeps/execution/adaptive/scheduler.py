@@ -163,6 +163,11 @@ class Scheduler:
             few=any(one.calibration.few for one in known),
         )
 
+    def families(self) -> list[tuple[Family, tuple[Ended, ...]]]:
+        """Runs that predict each other, with their rungs that have ended."""
+        history = self._history.ended()
+        return [(one, one.ended(history, self._until.quantity)) for one in self._families(self._left_out())]
+
     def _left_out(self) -> frozenset[str]:
         """Runs that leave the target: diverged, or failed in this launch."""
         kept = () if self._retry_diverged else (RunStatus.DIVERGED,)

@@ -10,7 +10,7 @@ from analysis.fitting.forecast.stopping import Target
 from mmcr_core.config.run import RunSpec
 from mmcr_core.evaluation.evaluate import requested_measures
 from sweeps.cli.errors import OptionError
-from sweeps.execution.rung import PERCENT_ERROR
+from sweeps.execution.adaptive.rung import PERCENT_ERROR
 
 USES = "use 5% (r.m.s. relative error), max:5% (of every cell), or a measure such as knn_accuracy=0.01 (its own units)"
 RELATIVE = re.compile(r"(max:)?(\d+(?:\.\d+)?)%")

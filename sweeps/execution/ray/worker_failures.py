@@ -45,11 +45,11 @@ class WorkerWatch(Callback):  # type: ignore[misc]
         settings: GridSettings,
         store: Store,
         watcher: Watcher,
-        outcome: Outcome,
+        outcome: Outcome | None = None,
         returned: Returned | None = None,
     ) -> None:
         self._cells, self._settings, self._store, self._watcher = cells, settings, store, watcher
-        self._outcome, self._returned = outcome, returned
+        self.outcome, self._returned = outcome or Outcome(), returned
 
     def __getstate__(self) -> dict[str, Any]:
         """Tune pickles callbacks with its state, which nobody restores; a terminal cannot be pickled."""
@@ -64,14 +64,14 @@ class WorkerWatch(Callback):  # type: ignore[misc]
     def on_trial_complete(self, iteration: int, trials: Any, trial: Any, **info: Any) -> None:
         cell, progress = self._cells[trial.config["run_id"]], trial.last_result["progress"]
         if progress.status is not RunStatus.PAUSED:
-            self._outcome.add(cell.run_id, progress.ending)
+            self.outcome.add(cell.run_id, progress.ending)
         self._ended(cell, progress)
 
     def on_trial_error(self, iteration: int, trials: Any, trial: Any, **info: Any) -> None:
         cell = self._cells[trial.config["run_id"]]
         ending = _ending(trial)
         self._record_failure(cell.spec, ending, trial.error_file)
-        self._outcome.add(cell.run_id, ending)
+        self.outcome.add(cell.run_id, ending)
         self._ended(cell, Progress(ending.status, 0, cell.steps, math.nan, 0.0, ending))
 
     def _ended(self, cell: Cell, progress: Progress) -> None:

@@ -1,0 +1,125 @@
+"""What an adaptive sweep is expected to train: the design is played on errors that are drawn from what is known."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from analysis.fitting.forecast.choice import NOISE
+from analysis.fitting.forecast.points import Points, rung_windows
+from analysis.fitting.forecast.process import Process
+from analysis.fitting.forecast.sequential_design import Ended, SequentialDesign
+from sweeps.execution.adaptive.scheduler import Family
+
+DRAWS = 3
+MOST = 150  # runs that are played; more are thinned evenly
+GROWTH = 1.1  # of the ended rungs, after which a played design knows them
+
+
+@dataclass(frozen=True)
+class Expectation:
+    """Means over draws: shares of the FLOPs (and its `least` and `most`), and of the runs that are trained `whole` and
+    in `part`; `shares`: run_id -> share of its steps, of the runs that were played."""
+
+    share: float
+    least: float
+    most: float
+    whole: float
+    part: float
+    shares: dict[str, float]
+
+
+def expected(families: Sequence[tuple[Family, tuple[Ended, ...]]], draws: int = DRAWS, seed: int = 0) -> Expectation:
+    """What is trained until the target is met, each family after the rungs of it that have ended."""
+    found: list[dict[str, float]] = []
+    flops = {run.run_id: run.flops for family, _ in families for run in family.runs}
+    for draw in range(draws):
+        shares: dict[str, float] = {}
+        for family, ended in families:
+            shares |= _played(family, ended, np.random.default_rng([seed, draw]))
+        found.append(shares)
+    spent = [sum(flops[key] * one for key, one in shares.items()) for shares in found]
+    total = sum(flops[key] for key in found[0])
+    mean = {key: float(np.mean([shares[key] for shares in found])) for key in found[0]}
+    reached = np.array([[shares[key] for key in mean] for shares in found])
+    return Expectation(
+        sum(spent) / len(spent) / total,
+        min(spent) / total,
+        max(spent) / total,
+        float((reached == 1).mean()),
+        float(((reached > 0) & (reached < 1)).mean()),
+        mean,
+    )
+
+
+def _played(family: Family, ended: tuple[Ended, ...], rng: np.random.Generator) -> dict[str, float]:
+    """Share of its steps that each run is trained for, on one draw."""
+    kept = _thinned(len(family.runs), {one.run for one in ended})
+    design, number = family.design, {run: i for i, run in enumerate(kept)}
+    ended = tuple(replace(one, run=number[one.run]) for one in ended)
+    before = {one.run for one in ended}
+    real = {i: max(one.rung for one in ended if one.run == i) for i in before}
+    drawn = _draw(family, kept, design.knowledge(_numbered(ended, kept)).process, rng)
+
+    def points(run: int, rung: float) -> Points:
+        measured = design.points(kept[run], min(rung, real.get(run, 0.0))) if run in real else drawn[run][np.arange(0)]
+        reached = family.runs[kept[run]].steps_of(real.get(run, 0.0))
+        end = family.runs[kept[run]].steps_of(rung)
+        later = drawn[run][(drawn[run].steps > reached) & (drawn[run].steps <= end)]
+        return Points.concatenate([measured, later])
+
+    played = SequentialDesign(
+        replace(design.ends[kept], run=np.arange(len(kept))), design.flops[kept],
+        [design.rungs[run] for run in kept], design.target, points, design.trend, design.unit,
+    )  # fmt: skip
+    known = ended
+    while not played.enough(known):
+        if len(ended) >= max(len(known) + 1, int(GROWTH * len(known))):
+            known = ended
+            continue
+        choice = played.choose(known, [(one.run, one.rung) for one in ended[len(known) :]])
+        if choice is None:
+            if known == ended:
+                break
+            known = ended
+            continue
+        values = points(choice.run, choice.rung).value
+        residual = (float(values[-1]) - choice.mean) / choice.sd if len(values) else np.nan
+        ended = (*ended, Ended(choice.run, choice.rung, residual))
+    reached = played.reached(ended)
+    return {family.runs[run].run_id: float(share) for run, share in zip(kept, reached, strict=True)}
+
+
+def _draw(family: Family, kept: list[int], process: Process, rng: np.random.Generator) -> list[Points]:
+    """Points that each run might have, as the process says: one draw of all of them."""
+    places = []
+    for run in kept:
+        one = family.runs[run]
+        end = family.design.ends[[run]]
+        windows = rung_windows(one.steps, one.steps, one.settled)
+        steps = np.array([(first + last) / 2 for first, last in windows])
+        at = Points.concatenate([end] * len(windows))
+        places.append(replace(at, steps=steps))
+    every = Points.concatenate(places)
+    mean, _ = process.predict(every)
+    joint = process.joint(every)
+    values, axes = np.linalg.eigh(joint)
+    noise = np.sqrt(process.mode.noise**2 + NOISE**2)
+    value = mean + axes @ (np.sqrt(np.maximum(values, 0)) * rng.standard_normal(len(values)))
+    value += noise * rng.standard_normal(len(value))
+    every = replace(every, value=value, variance=np.full(len(value), NOISE**2))
+    ends = np.cumsum([len(one) for one in places])[:-1]
+    return [every[index] for index in np.split(np.arange(len(every)), ends)]
+
+
+def _thinned(count: int, begun: set[int]) -> list[int]:
+    """All of so many runs, or evenly as many as can be played, those that were begun among them."""
+    if count <= MOST:
+        return list(range(count))
+    return sorted({*np.linspace(0, count - 1, MOST).round().astype(int).tolist(), *begun})
+
+
+def _numbered(ended: tuple[Ended, ...], kept: list[int]) -> tuple[Ended, ...]:
+    return tuple(replace(one, run=kept[one.run]) for one in ended)
