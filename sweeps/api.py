@@ -11,6 +11,7 @@ features = load_encoder("results/tiny", outcome.finished[0]).encode(images)
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -47,16 +48,19 @@ def plan(
     max_concurrent: int | None = None,
     calibrate: bool = False,
     address: str | None = None,
+    until: str | None = None,
 ) -> pd.DataFrame:
     """What a grid costs on this machine; trains and writes nothing, as `launch.py --plan`.
 
     Args: grid: a path, a mapping or a GridSpec; results: folder or URL of the sweeps' folders, where finished runs are
         looked up; only: cells, such as "P=64|128,K=2" or "status=failed"; max_concurrent: most cells at once;
-        calibrate: measure each cell's step and memory first, on the Ray cluster at `address` (None: this machine).
+        calibrate: measure each cell's step and memory first, on the Ray cluster at `address` (None: this machine);
+        until: target of an adaptive sweep, such as "5%".
     Returns: a row per cell, the most expensive first: cell (its place in the grid), P, D, K, seed, what else varies,
         run_id, steps, images, flops, memory_bytes, seconds (with measuring_seconds), loading_seconds (of its data,
         once), gpus, cpus, threads, measured (False: an estimate), status, starts_at_seconds.
-        `.attrs["makespan_seconds"]`: time until the last cell that is to run has ended.
+        `.attrs["makespan_seconds"]`: time until the last cell that is to run has ended;
+        of an adaptive sweep `.attrs["adaptive"]`: what it is expected to train of that.
     Raises: UserError.
     """
     import pandas as pd
@@ -76,6 +80,11 @@ def plan(
     preview = Preview.of(sweep, max_concurrent)
     table = pd.DataFrame(preview.rows())
     table.attrs["makespan_seconds"] = preview.makespan_seconds
+    if until is not None:
+        from sweeps.execution.adaptive.preparation import expectation
+        from sweeps.execution.adaptive.until import parse_until
+
+        table.attrs["adaptive"] = asdict(expectation(sweep, parse_until(until)))
     return table
 
 
@@ -90,15 +99,18 @@ def launch(
     wait: bool = True,
     tensorboard: bool = False,
     address: str | None = None,
+    until: str | None = None,
 ) -> Outcome:
     """Train the cells that the store does not have yet, as `launch.py`; interrupting writes checkpoints.
 
     Args: grid: a path, a mapping or a GridSpec; results: folder or URL of the sweeps' folders; only: cells, as of
         `plan`; max_concurrent: most cells at once; calibrate: measure each cell's step and memory first; time_limit:
         stop after so long, such as "90s" or "2h"; wait: for cells that another launch trains; tensorboard: write its
-        files too; address: of a running Ray cluster (None: this machine).
+        files too; address: of a running Ray cluster (None: this machine); until: train until the rest can be predicted
+        so well, such as "5%", "max:5%" or "knn_accuracy=0.01".
     Returns: an Outcome: `.finished` (run_ids), `.finished_before` (their number), `.unfinished` (run_id -> reason),
-        `.interrupted`, `.timed_out`, `.exit_code` as the command has it.
+        `.interrupted`, `.timed_out`, `.exit_code` as the command has it; of an adaptive sweep `.standing`: what was
+        trained, paused and predicted, and how well.
     Raises: UserError for bad input, before anything is written.
     """
     from sweeps.execution import launching
@@ -107,7 +119,13 @@ def launch(
 
     _require_positive(max_concurrent)
     sweep = open_sweep(grid, str(results), only)
-    return launching.train(sweep, address, Limits.of(max_concurrent, time_limit, tensorboard, wait), calibrate)
+    limits = Limits.of(max_concurrent, time_limit, tensorboard, wait)
+    target = None
+    if until is not None:
+        from sweeps.execution.adaptive.until import parse_until
+
+        target = parse_until(until)
+    return launching.train(sweep, address, limits, calibrate, target)
 
 
 def load_encoder(results: str | Path, run_id: str, device: str = "cpu") -> TrainedNetwork:

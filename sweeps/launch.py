@@ -84,13 +84,13 @@ def launch(
             )
         else:
             require_here(sweep)
-        code = preview.show(sweep, max_concurrent, as_json)
+        code = preview.show(sweep, max_concurrent, as_json, target)
     else:
         from sweeps.execution import launching  # brings Ray with it
 
         if plan:
             launching.calibrate(sweep, address, limits)
-            code = preview.show(sweep, max_concurrent, as_json)
+            code = preview.show(sweep, max_concurrent, as_json, target)
         else:
             code = summary.show(sweep, launching.train(sweep, address, limits, calibrate, target), as_json)
     raise typer.Exit(code)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
 
 import torch
 from rich.table import Table
@@ -24,6 +24,10 @@ from sweeps.planning.plan_warnings import measuring_warning, memory_warning, ran
 from sweeps.planning.schedule import schedule
 from sweeps.planning.sweep import Sweep, remarks, terminal
 from sweeps.storage.run_status import RunStatus
+
+if TYPE_CHECKING:  # what predicts is brought by adaptive sweeps alone
+    from sweeps.execution.adaptive.simulation import Expectation
+    from sweeps.execution.adaptive.until import Until
 
 MANY = 500  # cells, from which on the table has no lines drawn around it
 SPARE = ("GPUs", "cores", "starts", "run_id", "memory")  # columns that a narrow terminal goes without, in this order
@@ -85,12 +89,16 @@ class Preview:
         ]
 
 
-def show(sweep: Sweep, max_concurrent: int | None, as_json: bool) -> int:
-    """Print the cells with what they cost on this machine, and how long the missing ones take; exit code 0."""
+def show(sweep: Sweep, max_concurrent: int | None, as_json: bool, until: Until | None = None) -> int:
+    """Print the cells with what they cost on this machine, and how long the missing ones take, or those of them that an
+    adaptive sweep is expected to train; exit code 0."""
+    expected = _expected(sweep, until) if until else None
     preview = Preview.of(sweep, max_concurrent)
     machine, planned, seconds = preview.machine, preview.cells, preview.makespan_seconds
     if as_json:
         whole = {"name": sweep.settings.name, "cells": preview.rows(), "makespan_seconds": seconds}
+        if expected:
+            whole["adaptive"] = asdict(expected)
         print(json.dumps(whole, indent=2))
         return 0
     starts = {key: start for key, (start, _) in preview.times.items()}
@@ -111,6 +119,8 @@ def show(sweep: Sweep, max_concurrent: int | None, as_json: bool) -> int:
         f"{len(planned)} cells, {flops:.3e} FLOPs; {left} to run, about {duration(seconds)} on this machine "
         f"({kind}). {_basis(planned)}"
     )
+    if until and expected:
+        print_wrapped(_adaptive_line(until, expected, seconds))
     continued = f"{len(preview.continues)} of them continue shorter runs, and take less." if preview.continues else ""
     share = min(cell.gpus for cell in planned)
     sharing = remark(round(1 / share)) if 0 < share < 1 else ""
@@ -124,6 +134,22 @@ def show(sweep: Sweep, max_concurrent: int | None, as_json: bool) -> int:
     for sentence in filter(None, (*warnings, *remarks(sweep.cells))):
         print_wrapped(sentence)
     return 0
+
+
+def _expected(sweep: Sweep, until: Until) -> Expectation:
+    from sweeps.execution.adaptive.preparation import expectation
+
+    return expectation(sweep, until)
+
+
+def _adaptive_line(until: Until, expected: Expectation, seconds: float) -> str:
+    draws = "" if expected.least == expected.most else f" ({expected.least:.0%} to {expected.most:.0%} in simulations)"
+    time = f"about {duration(seconds * expected.share)} instead of {duration(seconds)}"
+    return (
+        f"--until {until.text} is expected to train {expected.share:.0%} of the FLOPs{draws}, {time}: "
+        f"{expected.whole:.0%} of the cells whole, {expected.part:.0%} in part, the others not at all. Simulated from "
+        "the scaling law and from what the store has."
+    )
 
 
 def _basis(planned: list[Cell]) -> str:

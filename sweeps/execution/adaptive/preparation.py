@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from sweeps.execution.adaptive.candidates import candidates
 from sweeps.execution.adaptive.scheduler import Scheduler
+from sweeps.execution.adaptive.simulation import DRAWS, Expectation, expected
 from sweeps.execution.adaptive.until import Until, require_measured
 from sweeps.planning.sweep import Sweep
+
+FEW = 50  # runs, up to which several draws take seconds
 
 
 def scheduler_of(sweep: Sweep, until: Until, launch: str) -> Scheduler:
@@ -21,3 +24,10 @@ def adaptive_remarks(sweep: Sweep) -> list[str]:
         return []
     rest = "they have no rungs, and are trained to their end or not at all"
     return [f"note: the learning rate of {decaying} of {len(sweep.cells)} cells decays: {rest}"]
+
+
+def expectation(sweep: Sweep, until: Until) -> Expectation:
+    """What an adaptive launch of a sweep is expected to train, of what its store has not. Raises UserError as
+    `scheduler_of`."""
+    families = scheduler_of(sweep, until, "").families()
+    return expected(families, DRAWS if sum(len(family.runs) for family, _ in families) <= FEW else 1)

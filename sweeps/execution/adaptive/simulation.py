@@ -56,6 +56,8 @@ def expected(families: Sequence[tuple[Family, tuple[Ended, ...]]], draws: int = 
 
 def _played(family: Family, ended: tuple[Ended, ...], rng: np.random.Generator) -> dict[str, float]:
     """Share of its steps that each run is trained for, on one draw."""
+    if (family.design.reached(ended) == 1).all():
+        return {run.run_id: 1.0 for run in family.runs}
     kept = _thinned(len(family.runs), {one.run for one in ended})
     design, number = family.design, {run: i for i, run in enumerate(kept)}
     ended = tuple(replace(one, run=number[one.run]) for one in ended)
