@@ -212,7 +212,7 @@ class RunExecutor:
         earlier = self.settings.continues
         if earlier is None:
             return None
-        state = saved_weights.read_kept(self.store, earlier, self.settings.device)
+        state = saved_weights.read_kept(self.store, earlier)
         if state is None or "run" not in state:
             self._notes.append(f"starts anew: what was kept of {earlier} cannot be read")
             return None

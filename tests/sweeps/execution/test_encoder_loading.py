@@ -124,3 +124,10 @@ def test_images_are_uint8_or_floats_in_0_to_1_and_others_are_refused(trained):
         for call in (network, network.encode):
             with pytest.raises(UserError, match=says):
                 call(wrong)
+
+
+@pytest.mark.parametrize("device", ["gpu", "cuda:99"])
+def test_a_device_that_is_not_there_is_named_and_no_weights_are_called_damaged(trained, device):
+    folder, run_id, _ = trained
+    with pytest.raises(UserError, match=f"^device: '{device}' cannot be used on this machine"):
+        load_encoder(folder, run_id, device=device)
