@@ -151,9 +151,15 @@ def group_criterion(squares: Array, parameters: int) -> float:
     return float(len(squares) * np.log(variance) + (parameters + 1) * np.log(len(squares)))
 
 
+def require_replicates(bootstrap: int) -> None:
+    if bootstrap < 0:
+        raise ValueError(f"bootstrap is {bootstrap}; give a number of replicates, 0 for none")
+
+
 def percentiles(draws: Array, level: float = LEVEL) -> tuple[Array, Array]:
-    """Central interval of bootstrap draws, some of them infinite, along their first axis; NaN without draws."""
-    if len(draws) == 0:
+    """Central interval of bootstrap draws, some of them infinite, along their first axis; NaN of too few draws to have
+    any outside (40 for 95 %), whose range says nothing."""
+    if len(draws) < round(2 / (1 - level)):
         empty = np.full(draws.shape[1:], np.nan)
         return empty, empty
     found = np.quantile(np.clip(draws, -LARGEST, LARGEST), [(1 - level) / 2, (1 + level) / 2], axis=0)
