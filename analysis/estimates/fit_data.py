@@ -62,7 +62,11 @@ class Cell:
 
 
 def measured_cells(results: Results, law: str = "trajectory", axis: str = "flops") -> dict[Key, Cell]:
-    """The finished runs of each cell, as points of one of LAWS over one of AXES (each cumulative)."""
+    """The finished runs of each cell, as points of one of LAWS over one of AXES (each cumulative). Raises ValueError
+    for another law or axis."""
+    for what, value, known in (("law", law, LAWS), ("axis", axis, tuple(AXES))):
+        if value not in known:
+            raise ValueError(f"{what} '{value}' is unknown; use one of {', '.join(known)}")
     return {"trajectory": binned_cells, "budget": budget_cells}[law](results, axis)
 
 

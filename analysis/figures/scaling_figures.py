@@ -90,7 +90,8 @@ def draw_scaling(cells: Cells, fits: Fits, runs: pd.DataFrame, axis: str, form: 
     handles.append(Line2D([], [], color="0.3", lw=1, ls="--", label="extrapolated"))
     handles.append(Line2D([], [], color=THEORY, lw=0.5, label="$e_\\infty$(P, D), uniform embeddings"))
     handles.append(Line2D([], [], color="0.3", marker="$?$", ms=4, ls="none", label="failed a check"))
-    figure.legend(handles=handles, loc="outside upper center", ncols=len(handles) if len(columns) > 4 else 4)
+    in_one_row = len(columns) > 4 and len(handles) < 8
+    figure.legend(handles=handles, loc="outside upper center", ncols=len(handles) if in_one_row else 4)
     return figure
 
 
