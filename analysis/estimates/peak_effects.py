@@ -44,14 +44,6 @@ class Contrast:
         return f"{self.mean:+.3f} ({text})"
 
 
-def brief(found: Contrast, digits: int = 3) -> str:
-    """The mean with its interval over seeds (of one seed: over cells); empty where there is no cell."""
-    if found.cells == 0:
-        return ""
-    interval = f"{found.low:+.{digits}f} to {found.high:+.{digits}f}" if np.isfinite(found.low) else "one cell"
-    return f"{found.mean:+.{digits}f} ({interval})"
-
-
 def contrast(units: pd.DataFrame) -> Contrast:
     """Mean of `value` over `cell`, with replicates by `seed`; NaN where there is nothing to take an interval of."""
     table = units.dropna(subset="value").pivot_table(index="seed", columns="cell", values="value")
