@@ -10,11 +10,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from analysis.estimates.peak import find_peak
 from analysis.estimates.per_cell_fit import PURE, Form
-from analysis.fitting.huber_regression import LEVEL, Array
+from analysis.fitting.huber_regression import Array
+from analysis.fitting.resampling import student_half_width
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ def _t_interval(sample: Array) -> tuple[float, float]:
     """Student's t interval of the mean; NaN for a single value."""
     if len(sample) < 2:
         return float("nan"), float("nan")
-    half = stats.t.ppf((1 + LEVEL) / 2, len(sample) - 1) * float(sample.std(ddof=1)) / np.sqrt(len(sample))
+    half = student_half_width(float(sample.std(ddof=1)), len(sample))
     return float(sample.mean() - half), float(sample.mean() + half)
 
 
