@@ -1,4 +1,4 @@
-"""Which images a step has: each once per epoch, of those that a limit keeps."""
+"""Which images are in a batch: each once per epoch, of those that a limit keeps."""
 
 import numpy as np
 
