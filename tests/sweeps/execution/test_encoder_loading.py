@@ -10,7 +10,6 @@ from mmcr_core import custom_imports
 from mmcr_core.config.run import BudgetSpec, EncoderSpec, EvaluateSpec
 from mmcr_core.data import registry
 from mmcr_core.data.registry import load
-from mmcr_core.evaluation.knn_probe import knn_accuracy
 from mmcr_core.models.custom_encoders import with_defaults
 from mmcr_core.models.encoders import feature_count
 from sweeps.cli.errors import UserError
@@ -19,6 +18,7 @@ from sweeps.execution.executor_settings import ExecutorSettings
 from sweeps.execution.run_executor import RunExecutor
 from sweeps.storage.sweep_store import Store
 from tests.custom_components import write_own
+from tests.mmcr_core.evaluation.test_knn_probe import knn_accuracy
 from tests.sweeps.execution.test_run_executor import to_end
 
 
