@@ -18,6 +18,7 @@ from typing import Any, get_origin, get_type_hints
 from pydantic import ValidationError
 
 from mmcr_core import custom_imports
+from mmcr_core.config.defaults import LIMITED_PROBE_IMAGES
 from mmcr_core.config.run import DatasetSpec, EvaluateSpec, RunSpec, SpecError
 from mmcr_core.config.run_id import run_id
 from mmcr_core.data import registry
@@ -105,6 +106,8 @@ def _grid(document: Marked, text: str, source: str) -> GridSpec:
             reason = "a list holds one value in two spellings, or varies what is no part of a run, such as evaluate"
             raise YamlError(1, f"{problem}; {reason}: keep one")
         cells[key] = spec
+    if not _gives(top.get("evaluate"), "probe_images"):
+        cells = _with_probe_images(cells, once)
     asked: Any = top["resources"].value if "resources" in top else {}
     places = {f"resources.{key}": f"{source}{one.line}: resources.{key}" for key, one in asked.items()}
     return GridSpec(settings, tuple(cells.values()), text, places)
@@ -115,6 +118,28 @@ def _cell(mapping: dict[str, Any], lines: Lines, once: Once) -> RunSpec:
     once(_usable, (spec.dataset, spec.views, spec.encoder), lambda: _usable(spec, lines))
     evaluate = once(_evaluated, (spec.evaluate,), lambda: _evaluated(spec.evaluate, lines))
     return spec if evaluate is spec.evaluate else replace(spec, evaluate=evaluate)
+
+
+def _gives(part: Marked | None, key: str) -> bool:
+    values = part.value if part and isinstance(part.value, list) else [part]
+    return any(one is not None and isinstance(one.value, dict) and key in one.value for one in values)
+
+
+def _with_probe_images(cells: dict[str, RunSpec], once: Once) -> dict[str, RunSpec]:
+    """Where a data set is limited, probes of all cells learn from as many images, so that a cheap cell has a cheap
+    measure and accuracies can be compared."""
+    if not any(cell.dataset.limit for cell in cells.values()):
+        return cells
+
+    def bounded(cell: RunSpec) -> RunSpec:
+        dataset, evaluate = cell.dataset, cell.evaluate
+        images, _ = once(registry.count, (dataset,), lambda: registry.count(dataset))
+        if not evaluate.probes or images <= LIMITED_PROBE_IMAGES:
+            return cell
+        few = once(_with_probe_images, (evaluate,), lambda: replace(evaluate, probe_images=LIMITED_PROBE_IMAGES))
+        return replace(cell, evaluate=few)
+
+    return {key: bounded(cell) for key, cell in cells.items()}
 
 
 def _require_no_axis(evaluate: Marked | None) -> None:
