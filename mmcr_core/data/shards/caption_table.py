@@ -107,7 +107,7 @@ def captioned(table: Path, image_column: str, caption_column: str) -> CaptionTab
 def _size(table: Path) -> int:
     """Lines of a text, rows of a parquet file."""
     if table.suffix.lower() == ".parquet":
-        return _parquet(table).metadata.num_rows
+        return int(_parquet(table).metadata.num_rows)
     with table.open(encoding="utf-8-sig", newline="") as stream:
         return sum(1 for _ in stream)
 
