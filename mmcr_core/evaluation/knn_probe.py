@@ -11,8 +11,8 @@ from mmcr_core.evaluation.linear_probe import linear_predictions, place_in_class
 from mmcr_core.rng import generator
 
 NEIGHBORS = 20
-# Images embedded at a time. What a convnet makes of 512 images of 32 pixels leaves a CPU's caches: 64 give the same bits
-# in 0.57 of the time.
+# Images embedded at a time. What a convnet makes of 512 images of 32 pixels leaves a CPU's caches: 64 give the same
+# bits in 0.57 of the time.
 EMBEDDED, EMBEDDED_ON_CPU = 512, 64
 
 

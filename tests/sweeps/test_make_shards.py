@@ -150,7 +150,7 @@ def test_a_caption_that_an_unquoted_comma_would_cut_is_named_and_left_out(images
     (tmp_path / "t.csv").write_text('image,caption\na.png,"two cats, one dog"\nd.webp,two cats, one dog\n')
     made = make(images, tmp_path / "t.csv", "-o", tmp_path / "out")
     assert made.exit_code == 1
-    why = "line 3: d.webp,two cats, one dog: it has 3 fields, and the header 2; put captions with commas in quotes"
+    why = "line 3: d.webp,two cats, one dog: it has 3 fields, and the header 2; put captions with separators in quotes"
     assert made.stderr.startswith(why)
     with tarfile.open(tmp_path / "out/00000.tar") as tar:
         assert [tar.extractfile(name).read() for name in tar.getnames() if name.endswith("txt")] == [
@@ -233,3 +233,17 @@ def test_rows_of_parquet_are_counted_by_its_footer(images, tmp_path):
     made = make(images, tmp_path / "t.parquet", "-o", tmp_path / "out")
     assert made.stdout.endswith(f"1 samples in 1 shards in {tmp_path / 'out'}, 2 left out\n")
     assert "t.parquet: 1 of 3 rows are used; left out: 1 since it names no image (row 2); 1 since" in made.stderr
+
+
+@pytest.mark.parametrize(("suffix", "mark"), [("csv", ";"), ("csv", "\t"), ("tsv", "\t")])
+def test_fields_may_be_separated_as_spreadsheets_of_other_countries_do(suffix, mark, images, tmp_path):
+    rows = [("number", "image", "caption"), ("1", "a.png", "a fish, a bird"), ("2", "d.webp", f'"two{mark} of\nthem"')]
+    (tmp_path / f"t.{suffix}").write_text("".join(mark.join(row) + "\n" for row in rows))
+    assert make(images, tmp_path / f"t.{suffix}", "-o", tmp_path / "out").exit_code == 0
+    assert made_captions(tmp_path / "out") == {"a.png": "a fish, a bird", "d.webp": f"two{mark} of\nthem"}
+
+
+def test_a_table_that_is_not_utf8_is_one_sentence(images, tmp_path):
+    (tmp_path / "t.csv").write_bytes("image,caption\na.png,größe\n".encode("utf-16"))
+    made = make(images, tmp_path / "t.csv", "-o", tmp_path / "out")
+    assert (made.exit_code, made.stderr) == (2, f"{tmp_path / 't.csv'} is not UTF-8 text; save it as UTF-8\n")

@@ -19,6 +19,7 @@ from mmcr_core.data.image_text.captions import NoCaption, captions_of
 from mmcr_core.data.shards.index import shown
 from mmcr_core.data.survey import Account, Some
 
+SEPARATORS = (",", ";", "\t")
 READABLE = "give a .csv, .jsonl (one JSON object a line) or .parquet file"
 SUFFIXES = tuple(f".{suffix}" for suffix in IMAGE_SUFFIXES)
 WRONG_QUOTES = "a quote is left open, or text follows a closing one; put a caption in quotes, a quote in it as two"
@@ -99,6 +100,8 @@ def captioned(table: Path, image_column: str, caption_column: str) -> CaptionTab
                     name = unicodedata.normalize("NFC", row.image.strip())
                     captions.setdefault(name, []).extend(said)
                     rows.setdefault(name, []).append(row)
+    except UnicodeDecodeError as error:
+        raise TableError(f"{table} is not UTF-8 text; save it as UTF-8") from error
     except (OSError, ValueError, csv.Error) as error:
         raise TableError(f"{table} cannot be read ({reason(error)}); {READABLE}") from error
     return CaptionTable(captions, rows, left_out, seen)
@@ -115,7 +118,7 @@ def _size(table: Path) -> int:
 def _rows(table: Path, image_column: str, caption_column: str) -> Iterator[Row]:
     suffix = table.suffix.lower()
     columns = (image_column, caption_column)
-    if suffix == ".csv":
+    if suffix in (".csv", ".tsv"):
         return _of_csv(table, columns)
     if suffix in (".jsonl", ".ndjson", ".json"):
         return _of_json_lines(table, columns)
@@ -126,17 +129,20 @@ def _rows(table: Path, image_column: str, caption_column: str) -> Iterator[Row]:
 
 def _of_csv(table: Path, columns: tuple[str, str]) -> Iterator[Row]:
     """Rows, each named by its line. One whose quotes cannot be right ends with its line, so that it takes no other
-    row with it."""
+    row with it. Fields are separated by what the header has between the columns: a comma, a semicolon or a tab."""
     lines = list(io.StringIO(table.read_bytes().decode("utf-8-sig"), newline=""))
-    header, first = _record(lines, 0) if lines else ([], 0)
+    found = (mark for mark in SEPARATORS if set(columns) <= set(next(csv.reader(lines[:1], delimiter=mark), [])))
+    mark = next(found, ",")
+    header, first = _record(lines, 0, mark) if lines else ([], 0)
     _require(table, columns, header)
     places = [header.index(column) for column in columns]
     yield Row("line 1", None, lines=first)
     at = first
     while at < len(lines):
         try:
-            fields, after = _record(lines, at)
-            row, problem = _row(fields, len(header), places), _swallowed(lines[at + 1 : after], len(header), places)
+            fields, after = _record(lines, at, mark)
+            within = [line.rstrip("\r\n").split(mark) for line in lines[at + 1 : after]]
+            row, problem = _row(fields, len(header), places), _swallowed(within, len(header), places)
         except csv.Error:
             after, row, problem = at + 1, (None, None), WRONG_QUOTES
         if problem:
@@ -145,9 +151,9 @@ def _of_csv(table: Path, columns: tuple[str, str]) -> Iterator[Row]:
         at = after
 
 
-def _record(lines: list[str], at: int) -> tuple[list[str], int]:
+def _record(lines: list[str], at: int, mark: str) -> tuple[list[str], int]:
     """The fields of the record that begins with a line, and the line behind it. Raises: csv.Error."""
-    reader = csv.reader((lines[i] for i in range(at, len(lines))), strict=True)
+    reader = csv.reader((lines[i] for i in range(at, len(lines))), strict=True, delimiter=mark)
     fields = next(reader, [])
     return fields, at + reader.line_num
 
@@ -157,16 +163,15 @@ def _row(fields: list[str], columns: int, places: list[int]) -> tuple[Any, Any]:
     if not fields:
         return None, None
     if len(fields) > columns:
-        more = f"it has {len(fields)} fields, and the header {columns}; put captions with commas in quotes"
+        more = f"it has {len(fields)} fields, and the header {columns}; put captions with separators in quotes"
         return Unusable(more), None
     image, caption = (fields[place] if place < len(fields) else None for place in places)
     return image or "", caption
 
 
-def _swallowed(within: list[str], columns: int, places: list[int]) -> str | None:
+def _swallowed(within: list[list[str]], columns: int, places: list[int]) -> str | None:
     """What is wrong where lines within a quoted caption look like rows of the table."""
-    for line in within:
-        fields = line.rstrip("\r\n").split(",")
+    for fields in within:
         if len(fields) >= columns and fields[places[0]].strip(' "').lower().endswith(SUFFIXES):
             return f"{WRONG_QUOTES}: lines that look like rows follow within them"
     return None
