@@ -57,7 +57,7 @@ figures: $(RUN)
 
 # What pages of docs/ say of the code and show of its commands, written anew.
 docs: $(TEST)
-	$(BIN)/python sweeps/keys.py --write docs/config_reference.md --schema sweeps/grid.schema.json
+	$(BIN)/python sweeps/config_reference.py --write docs/config_reference.md --schema sweeps/grid.schema.json
 	$(BIN)/python -m tests.tutorial --write
 
 lint: $(TEST)

@@ -24,7 +24,7 @@ from analysis.verdicts.registry import judgments
 from analysis.verdicts.rendering import as_json, markdown, terminal
 from sweeps.cli.app import guarded, new_app
 from sweeps.cli.console import print_wrapped
-from sweeps.cli.generated_block import between_markers, read_marked, write_marked
+from sweeps.cli.generated_markdown import between_markers, read_marked, write_marked
 
 EXAMPLE = "Example: python analysis/claims.py results/quickstart"
 BEGIN, END = "<!-- claims: written by analysis/claims.py -->", "<!-- end of claims -->"

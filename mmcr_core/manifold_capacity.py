@@ -32,7 +32,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import stdtrit
 from torch import Tensor
 
-from mmcr_core.cone_projection import cone_weights
+from mmcr_core.nonnegative_least_squares import cone_weights
 from mmcr_core.rng import generator
 from mmcr_core.theory import linearly_separable
 

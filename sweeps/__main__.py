@@ -12,7 +12,7 @@ COMMANDS = {  # name -> module with an `app`, what it does
     "launch": ("sweeps.launch", "Launch a grid, or plan it: runs, hours, disk."),
     "status": ("sweeps.status", "Progress of a sweep, read from its store by any shell or machine."),
     "store": ("sweeps.store", "Check and compact a result store."),
-    "keys": ("sweeps.keys", "Every key of a grid file, with its values, default and meaning."),
+    "config-reference": ("sweeps.config_reference", "Every key of a grid file, with its values, default and meaning."),
     "make-shards": ("sweeps.make_shards", "Write tar shards of image-text pairs."),
     "report": ("analysis.report", "One self-contained HTML page of a sweep, or of several compared."),
     "claims": ("analysis.claims", "The paper's claims and ours with verdicts: in the terminal, a page or JSON."),

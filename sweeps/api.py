@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sweeps.cli.errors import UserError
+from sweeps.cli.errors import OptionError, UserError
 
 if TYPE_CHECKING:  # each function imports what it needs: plans and encoders need no Ray
     import pandas as pd
@@ -51,8 +51,8 @@ def plan(
     """What a grid costs on this machine; trains and writes nothing, as `launch.py --plan`.
 
     Args: grid: a path, a mapping or a GridSpec; results: folder or URL of the sweeps' folders, where finished runs are
-        looked up; only: cells, as for --only; max_concurrent: most cells at once; calibrate: measure each cell's step
-        and memory first, on the Ray cluster at `address` (None: this machine).
+        looked up; only: cells, such as "P=64|128,K=2" or "status=failed"; max_concurrent: most cells at once;
+        calibrate: measure each cell's step and memory first, on the Ray cluster at `address` (None: this machine).
     Returns: a row per cell, the most expensive first: cell (its place in the grid), P, D, K, seed, what else varies,
         run_id, steps, images, flops, memory_bytes, seconds (with measuring_seconds), loading_seconds (of its data,
         once), gpus, cpus, threads, measured (False: an estimate), status, starts_at_seconds.
@@ -93,8 +93,8 @@ def launch(
 ) -> Outcome:
     """Train the cells that the store does not have yet, as `launch.py`; interrupting writes checkpoints.
 
-    Args: grid: a path, a mapping or a GridSpec; results: folder or URL of the sweeps' folders; only: cells, as for
-        --only; max_concurrent: most cells at once; calibrate: measure each cell's step and memory first; time_limit:
+    Args: grid: a path, a mapping or a GridSpec; results: folder or URL of the sweeps' folders; only: cells, as of
+        `plan`; max_concurrent: most cells at once; calibrate: measure each cell's step and memory first; time_limit:
         stop after so long, such as "90s" or "2h"; wait: for cells that another launch trains; tensorboard: write its
         files too; address: of a running Ray cluster (None: this machine).
     Returns: an Outcome: `.finished` (run_ids), `.finished_before` (their number), `.unfinished` (run_id -> reason),
@@ -127,4 +127,4 @@ def load_encoder(results: str | Path, run_id: str, device: str = "cpu") -> Train
 
 def _require_positive(max_concurrent: int | None) -> None:
     if max_concurrent is not None and max_concurrent < 1:
-        raise UserError(f"max_concurrent: {max_concurrent} is not a number of cells; use 1 or more, or None")
+        raise OptionError("max_concurrent", f"{max_concurrent} is not a number of cells; use 1 or more, or None")

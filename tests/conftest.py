@@ -39,7 +39,7 @@ LAUNCHES = (
     "slurm",
     "fault_tolerance",
     "cpu_count",
-    "artifacts",
+    "continuation",
     "api",
     "environment",
 )  # files of whole launches

@@ -14,7 +14,7 @@ PLACEHOLDER = "analysis/plot_NAME.py"
 GRIDS = {
     f"{page.stem}-{i}": block
     for page in PAGES
-    if page.name != "config_reference.md"  # see test_keys
+    if page.name != "config_reference.md"  # see test_config_reference
     for i, block in enumerate(re.findall(r"^```yaml\n(.*?)^```$", page.read_text(), re.S | re.M))
     if "my_module" not in block and not block.startswith("path:")  # code of the reader's; spellings of one key
 }

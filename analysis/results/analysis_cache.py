@@ -20,7 +20,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from analysis.results import old_names
+from analysis.results import legacy_names
 from analysis.results.results import Results
 from sweeps.storage.filesystems import read_table, write_atomically
 
@@ -53,13 +53,13 @@ class KeptFiles:
 
     def read(self, name: str, options: Options) -> pa.Table | None:
         """A table that was made with these options; None where there is none of this digest."""
-        for stem in old_names.stems(name):
+        for stem in legacy_names.stems(name):
             try:
                 table = read_table(self._path(stem))
             except Exception:  # absent, damaged, or what a URL's file system raises: it is made anew
                 continue
             if _mark(table.schema) == self._marked(options):
-                return old_names.today(name, table)
+                return legacy_names.today(name, table)
         return None
 
     def keep(self, name: str, table: pa.Table, options: Options) -> None:

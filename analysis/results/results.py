@@ -18,7 +18,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.dataset as pds
 
-from analysis.results import old_names, sandboxed_sql
+from analysis.results import legacy_names, sandboxed_sql
 from analysis.results.best_hyperparameter import best_over
 from analysis.results.errors import ResultsError
 from analysis.results.query_columns import columns_needed
@@ -138,21 +138,21 @@ class Results:
 
     def _tables(self, needed: Mapping[str, Sequence[str]]) -> dict[str, pds.Dataset]:
         """All tables, with rows where columns are needed. Rows of runs are checked."""
-        found = {name: self._dataset(old_names.TODAY.get(name, name), columns) for name, columns in needed.items()}
+        found = {name: self._dataset(legacy_names.TODAY.get(name, name), columns) for name, columns in needed.items()}
         for folder in self._folders if "runs" not in found else ():
             folder.runs()
         others = self._empty({table: () for table in TABLES if table not in found})
         return others | {name: dataset for name, dataset in found.items() if dataset is not None}
 
     def _empty(self, names: Iterable[str]) -> dict[str, pds.Dataset]:
-        schemas = {name: self._schema(old_names.TODAY.get(name, name)) for name in names}
+        schemas = {name: self._schema(legacy_names.TODAY.get(name, name)) for name in names}
         return {name: pds.dataset(schema.empty_table()) for name, schema in schemas.items() if schema is not None}
 
     def _every_column(self, query: str = "") -> dict[str, list[str]]:
         """Of each table, also under an older name by which `query` calls it."""
         schemas = {table: self._schema(table) for table in TABLES}
         columns = {table: schema.names for table, schema in schemas.items() if schema is not None}
-        older = {old: new for old, new in old_names.TODAY.items() if new in columns and _mentions(query, old)}
+        older = {old: new for old, new in legacy_names.TODAY.items() if new in columns and _mentions(query, old)}
         return columns | {old: columns[new] for old, new in older.items()}
 
     def trajectories_of(self, runs: Set[str], columns: Sequence[str]) -> Iterator[tuple[str, pa.Table]]:
@@ -219,7 +219,7 @@ class Results:
 
     def _note_absent(self, query: str) -> None:
         for table in TABLES if len(self._folders) > 1 else ():
-            if any(_mentions(query, name) for name in old_names.stems(table)):
+            if any(_mentions(query, name) for name in legacy_names.stems(table)):
                 without = [str(folder.root) for folder in self._folders if not folder.holds(table)]
                 remedy = f"; run: python analysis/{WRITTEN[table]} RESULTS" if table in WRITTEN else ""
                 if without:
@@ -230,7 +230,7 @@ class Results:
         if "Parser Error" in reason and re.search(r"\boffset\b", query, re.IGNORECASE):
             reason += ' (the column offset is also a word of SQL: write "offset" in double quotes)'
         for table, script in WRITTEN.items():
-            if any(_mentions(reason, f"Table with name {name}") for name in old_names.stems(table)):
+            if any(_mentions(reason, f"Table with name {name}") for name in legacy_names.stems(table)):
                 return f"there is no table {table} yet; run: python analysis/{script} {self._folders[0].root}"
         return reason
 

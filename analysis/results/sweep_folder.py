@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 import pyarrow.dataset as pds
 import pyarrow.fs as pafs
 
-from analysis.results import old_names
+from analysis.results import legacy_names
 from analysis.results.errors import ResultsError
 from sweeps.storage.filesystems import file_system, is_local, resolved, to_path
 from sweeps.storage.listing import Listing
@@ -53,7 +53,7 @@ class SweepFolder:
     def _small(self, table: str) -> list[Path]:
         """The small files that hold a table, in order."""
         if table in WRITTEN:
-            found = (sorted(self.root.glob(f"{stem}.parquet")) for stem in old_names.stems(table))
+            found = (sorted(self.root.glob(f"{stem}.parquet")) for stem in legacy_names.stems(table))
             every = [file for file in next(filter(None, found), []) if not is_local(file) or file.is_file()]
         else:
             every = self._listing.files(table)
@@ -76,7 +76,7 @@ class SweepFolder:
         if columns is None:
             if not (files := self._small(table)):
                 return None
-            columns = old_names.renamed(table, PARQUET.inspect(*self._where(files[0])))
+            columns = legacy_names.renamed(table, PARQUET.inspect(*self._where(files[0])))
             columns = pa.schema([field for field in columns if field.name != "sweep"])
         return columns.append(pa.field("sweep", pa.string()))
 
@@ -93,8 +93,8 @@ class SweepFolder:
 
     def _written(self, table: str, columns: pa.Schema) -> pds.Dataset:
         files = self._small(table)
-        if table in old_names.COLUMNS:
-            before = old_names.as_in_file(table, columns, PARQUET.inspect(*self._where(files[0])))
+        if table in legacy_names.COLUMNS:
+            before = legacy_names.as_in_file(table, columns, PARQUET.inspect(*self._where(files[0])))
             if before != columns:  # a small table of version 0.1
                 return pds.dataset(self._of_files(files, before).to_table().rename_columns(columns.names))
         return self._of_files(files, columns)
@@ -266,4 +266,4 @@ def _root(place: str | Path) -> Path:
 
 def _table_of(file: Path) -> str:
     """The table that a file of analysis holds, whatever version wrote it."""
-    return old_names.TODAY.get(file.stem, file.stem)
+    return legacy_names.TODAY.get(file.stem, file.stem)

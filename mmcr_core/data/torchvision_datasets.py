@@ -30,7 +30,7 @@ class TorchvisionSet(NamedDataset):
         return Images(*self._part(self.spec.split), *self._part("test"))
 
     def _part(self, split: str) -> tuple[Tensor, Tensor]:
-        from mmcr_core.data._torchvision import torchvision
+        from mmcr_core.data.torchvision_import import torchvision
 
         name, root = self.spec.name, self.spec.root
         kind = getattr(torchvision.datasets, KINDS[name])

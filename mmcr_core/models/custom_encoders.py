@@ -39,7 +39,7 @@ def with_defaults(spec: EncoderSpec) -> EncoderSpec:
 def timm_encoder(spec: EncoderSpec, channels: int, size: int) -> nn.Module:
     """timm's architecture `spec.model`, untrained, without its classifier; the images' size goes to those that ask for
     it. Raises SpecError where timm is absent, or has no such model or option."""
-    from mmcr_core.data import _torchvision  # noqa: F401  # timm imports torchvision, which this makes importable
+    from mmcr_core.data import torchvision_import  # noqa: F401  # timm imports torchvision, which this makes importable
 
     try:
         import timm

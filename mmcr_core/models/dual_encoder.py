@@ -222,7 +222,9 @@ def _towers(architecture: dict[str, Any], width: int, size: int) -> tuple[nn.Mod
 def open_clip() -> Any:
     """The library. Raises SpecError where it is not installed."""
 
-    from mmcr_core.data import _torchvision  # noqa: F401  # open_clip imports torchvision, which this makes importable
+    from mmcr_core.data import (
+        torchvision_import,  # noqa: F401  # open_clip imports torchvision, which this makes importable
+    )
 
     try:
         import open_clip as library

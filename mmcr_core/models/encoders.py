@@ -145,7 +145,7 @@ def build_projector(features: int, hidden: tuple[int, ...], dims: int) -> nn.Seq
 
 def _resnet(spec: EncoderSpec, channels: int) -> nn.Module:
     """torchvision's network, for width 64 weight for weight; `conv1` is a new one for another stem or channels."""
-    from mmcr_core.data._torchvision import torchvision
+    from mmcr_core.data.torchvision_import import torchvision
 
     resnet, width = torchvision.models.resnet, spec.width or WIDTH
 

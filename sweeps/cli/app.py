@@ -22,7 +22,7 @@ from typing import Annotated, Any, TypeVar, cast
 
 import typer
 
-from sweeps.cli.errors import UserError
+from sweeps.cli.errors import OptionError, UserError
 from sweeps.cli.foreign_files import blame
 from sweeps.cli.home_folder import with_home
 
@@ -53,6 +53,8 @@ def guarded(command: Command) -> Command:
             options = {key: with_home(one) if isinstance(one, Path) else one for key, one in options.items()}
             with _logged() if verbose else _undisturbed():
                 return command(*arguments, **options)
+        except OptionError as error:
+            _leave(error.on_command_line(), 2)
         except UserError as error:
             _leave(str(error), 2)
         except BrokenPipeError:  # whoever read our output has gone, as `head` does

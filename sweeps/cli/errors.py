@@ -1,5 +1,20 @@
-"""The one exception that the commands print as a sentence, with exit code 2."""
+"""The exceptions that the commands print as a sentence, with exit code 2."""
 
 
 class UserError(Exception):
     """Something the user can put right; the message says what is wrong, where, and what would be right."""
+
+
+class OptionError(UserError):
+    """A wrong value of an option: `time_limit` in Python, --time-limit on the command line."""
+
+    def __init__(self, option: str, text: str) -> None:
+        super().__init__(option, text)
+        self.option, self.text = option, text
+
+    def __str__(self) -> str:
+        return f"{self.option}: {self.text}"
+
+    def on_command_line(self) -> str:
+        """The sentence with the option as a command has it."""
+        return f"--{self.option.replace('_', '-')}: {self.text}"

@@ -1,6 +1,6 @@
 """A grid file, or a mapping in a notebook, becomes a frozen GridSpec: run specs, and how to run them.
 
-Each part of a run is read by its own model (`sweeps.config.run_sections`), checked by pydantic in its strict JSON mode
+Each part of a run is read by its own model (`sweeps.config.spec_parsing`), checked by pydantic in its strict JSON mode
 (no
 conversions); each list in the file is an axis. Every mistake is one `GridError` that names file, line, key and remedy.
 """
@@ -26,8 +26,8 @@ from mmcr_core.evaluation.zero_shot import require_texts, require_usable
 from sweeps.cli.errors import UserError
 from sweeps.config.custom_components import with_sources, with_zero_shot
 from sweeps.config.once import Once
-from sweeps.config.run_sections import MODELS, read_part, read_run, spelled_out
 from sweeps.config.settings import GridSettings
+from sweeps.config.spec_parsing import MODELS, read_part, read_run, spelled_out
 from sweeps.config.validation_errors import line_of, located, unknown_key
 from sweeps.config.yaml_lines import Lines, Marked, YamlError, expand, parse, to_yaml
 from sweeps.config.yaml_lines import Path as KeyPath

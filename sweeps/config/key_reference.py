@@ -16,10 +16,10 @@ from rich.text import Text
 from mmcr_core.config.defaults import VIEW_RECIPES, default_parts
 from mmcr_core.config.run import PAIRS, DatasetName, ViewSpec
 from sweeps.cli.errors import UserError
-from sweeps.config.run_sections import SHORTHAND
 from sweeps.config.schema import CUSTOM_NAME, Schema, grid_schema
+from sweeps.config.spec_parsing import SHORTHAND
 
-BEGIN, END = "<!-- keys: written by sweeps/keys.py -->", "<!-- end of keys -->"
+BEGIN, END = "<!-- config reference: written by sweeps/config_reference.py -->", "<!-- end of config reference -->"
 WORDS = {"integer": "whole number", "number": "number", "string": "text", "boolean": "true or false"}
 GIVEN = "must be given"
 OTHERWISE = dict.fromkeys(SHORTHAND, "name or mapping") | {"views": "recipe or mapping"}

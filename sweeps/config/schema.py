@@ -21,8 +21,8 @@ from mmcr_core.config.run import ObjectiveSpec, RunSpec, ZeroShotSpec
 from mmcr_core.config.run_id import NOT_IDENTITY
 from mmcr_core.config.validation import FILLED_IN, options_of
 from mmcr_core.objectives import OBJECTIVES, objective_class
-from sweeps.config.run_sections import MODELS, SHORTHAND
 from sweeps.config.settings import NAME, CheckpointSettings, GridSettings, ResourceSettings
+from sweeps.config.spec_parsing import MODELS, SHORTHAND
 
 Schema = dict[str, Any]
 SETTINGS = {"checkpoint": CheckpointSettings, "resources": ResourceSettings}

@@ -8,7 +8,8 @@ from mmcr_core.config.run import RunSpec
 from mmcr_core.config.run_id import run_id, spec_to_json
 from mmcr_core.evaluation.confidence_intervals import Measure, deviation
 from mmcr_core.training import Pretraining, is_out_of_memory, process_must_end
-from sweeps.execution import artifacts
+from sweeps.execution.saved_weights import read_kept
+from sweeps.execution.stored_measures import missing_measures, write_measures
 from sweeps.monitoring.launch_outcome import Ending, StopReason
 from sweeps.storage.sweep_store import Store
 
@@ -21,12 +22,12 @@ def measure_finished(store: Store, spec: RunSpec, device: str, threads: int = 1)
     """
     key, notes = run_id(spec), list[str]()
     row = store.read_run(key)
-    missing = artifacts.missing_measures(store, spec, row["steps"])
+    missing = missing_measures(store, spec, row["steps"])
     at_end, untrained = missing.pop(row["steps"], []), bool(missing.pop(0, []))
     for step, names in missing.items():
         lacks = f"lacks {', '.join(names)} at step {step}"
         notes.append(f"{lacks}: in the middle of a run only its training can measure")
-    state = artifacts.read_kept(store, key, device) if at_end else None
+    state = read_kept(store, key, device) if at_end else None
     ending = None
     if at_end and state is None:
         lacks = f"lacks {', '.join(at_end)}"
@@ -63,10 +64,10 @@ def _measure(
 ) -> None:
     """The network as the seed makes it, where it is `untrained`, and then as its kept `state` says."""
     if untrained:
-        artifacts.write_measures(store, run, run.evaluate())
+        write_measures(store, run, run.evaluate())
     if state is not None:
         run.network.load_state_dict(state["network"])
         run.step = state["step"]
         measures = run.evaluate()
-        artifacts.write_measures(store, run, measures)
+        write_measures(store, run, measures)
         store.write_run(row | {"spec": spec_to_json(run.spec)} | outcome_columns(measures, run.spec))

@@ -19,7 +19,7 @@ from mmcr_core.models.dual_encoder import PairNetwork
 from mmcr_core.models.networks import build_network
 from sweeps.cli.errors import UserError
 from sweeps.config.spec_serialization import spec_from_json
-from sweeps.execution.artifacts import read_kept
+from sweeps.execution.saved_weights import read_kept
 from sweeps.storage.sweep_store import Store
 
 

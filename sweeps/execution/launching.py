@@ -6,14 +6,16 @@ import sys
 from dataclasses import replace
 
 from sweeps.cli.console import print_wrapped
-from sweeps.cli.errors import UserError
+from sweeps.cli.errors import OptionError
 from sweeps.execution.ray.cluster import Cluster, cluster
 from sweeps.execution.ray.ray_tune import Launch
 from sweeps.execution.signals import like_ctrl_c
 from sweeps.monitoring.launch_outcome import Outcome
 from sweeps.monitoring.live_table import LiveTable
 from sweeps.planning.launch_limits import Limits
-from sweeps.planning.plan import Cell, require_memory, this_machine
+from sweeps.planning.machine import this_machine
+from sweeps.planning.plan import Cell
+from sweeps.planning.plan_warnings import require_memory
 from sweeps.planning.sweep import (
     Sweep,
     record_launch,
@@ -39,7 +41,7 @@ def calibrate(sweep: Sweep, address: str | None, limits: Limits) -> None:
 def train(sweep: Sweep, address: str | None, limits: Limits, calibrate_first: bool = False) -> Outcome:
     """Train the cells that have not finished, and say how each ended. Raises UserError before anything is written."""
     if limits.tensorboard and not is_local(sweep.store.root):
-        raise UserError("--tensorboard: needs --results in a folder, not at a URL")
+        raise OptionError("tensorboard", "needs results in a folder, not at a URL")
     require_runnable(sweep)
     if address is None:
         require_here(sweep)

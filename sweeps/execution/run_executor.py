@@ -27,8 +27,9 @@ from mmcr_core.evaluation.confidence_intervals import Measure
 from mmcr_core.theory import RepresentationCollapse, detect_collapse
 from mmcr_core.training import CHUNK_STEPS, CaptureFailed, Diverged, Pretraining, is_out_of_memory, process_must_end
 from mmcr_core.training.flops import flops_per_step
-from sweeps.execution import artifacts
+from sweeps.execution import saved_weights, stored_measures
 from sweeps.execution.backfill import measure_finished, outcome_columns
+from sweeps.execution.continuation import copy_beginning
 from sweeps.execution.executor_settings import JUDGED_FROM, ExecutorSettings, Progress, RunStart
 from sweeps.execution.peak_memory import FIRST_STEPS, PeakMemory
 from sweeps.execution.run_metadata import describe_run, device_name, installed_versions, where_possible
@@ -211,12 +212,12 @@ class RunExecutor:
         earlier = self.settings.continues
         if earlier is None:
             return None
-        state = artifacts.read_kept(self.store, earlier, self.settings.device)
+        state = saved_weights.read_kept(self.store, earlier, self.settings.device)
         if state is None or "run" not in state:
             self._notes.append(f"starts anew: what was kept of {earlier} cannot be read")
             return None
         self.store.drop_trajectory(self.run_id)
-        artifacts.copy_beginning(self.store, self.run_id, earlier, state["step"])
+        copy_beginning(self.store, self.run_id, earlier, state["step"])
         state["begun"]["notes"] = [*state["begun"]["notes"], f"continues run {earlier} from step {state['step']}"]
         self._notes.append(f"continues a shorter run from step {state['step']}")
         return state
@@ -242,8 +243,10 @@ class RunExecutor:
     def _measure_on_the_way(self, run: Pretraining) -> None:
         """What is asked for at this step and missing. A checkpoint of any later step is written after this, and one of
         this step comes back here, so that no kill loses a measure."""
-        if run.step in self.spec.evaluate.steps(run.steps) and artifacts.missing_at(self.store, self.spec, run.step):
-            artifacts.write_measures(self.store, run, run.evaluate())
+        if run.step in self.spec.evaluate.steps(run.steps) and stored_measures.missing_at(
+            self.store, self.spec, run.step
+        ):
+            stored_measures.write_measures(self.store, run, run.evaluate())
 
     def _finish(self, run: Pretraining) -> None:
         if self.store.steps_stored(self.run_id) != run.steps:
@@ -251,8 +254,8 @@ class RunExecutor:
             raise RuntimeError("its trajectory in the store is incomplete; launch again to train it anew")
         measures = self._measured(run) if run.steps in self.spec.evaluate.steps(run.steps) else []
         if measures:
-            artifacts.write_measures(self.store, run, measures)
-        artifacts.keep(self.store, run, vars(self._begun), self.settings.keep)
+            stored_measures.write_measures(self.store, run, measures)
+        saved_weights.keep(self.store, run, vars(self._begun), self.settings.keep)
         trajectory = self.store.read_trajectory(self.run_id)
         tail = trajectory.tail(max(1, round(TAIL * run.steps)))
         means = {name: float(tail[name].mean()) for name in ("percent_error", "reconstruction", "uniformity")}

@@ -7,7 +7,7 @@ import re
 import time
 from dataclasses import dataclass
 
-from sweeps.cli.errors import UserError
+from sweeps.cli.errors import OptionError
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class Limits:
 
     @staticmethod
     def of(max_concurrent: int | None, time_limit: str | None, tensorboard: bool, wait: bool) -> Limits:
-        """From the command's options. Raises UserError where `time_limit` is not such as 90s, 30m, 2h or 1d."""
+        """From the command's options. Raises OptionError where `time_limit` is not such as 90s, 30m, 2h or 1d."""
         return Limits(max_concurrent, time.monotonic() + _seconds(time_limit), tensorboard, wait)
 
 
@@ -31,5 +31,5 @@ def _seconds(text: str | None) -> float:
         return math.inf
     match = re.fullmatch(r"(\d+(?:\.\d+)?)([smhd])", text)
     if not match or float(match[1]) == 0:
-        raise UserError(f"--time-limit: '{text}' is not a time; use a number with s, m, h or d, such as 90s or 2h")
+        raise OptionError("time_limit", f"'{text}' is not a time; use a number with s, m, h or d, such as 90s or 2h")
     return float(match[1]) * {"s": 1, "m": 60, "h": 3600, "d": 86400}[match[2]]

@@ -1,14 +1,10 @@
-"""What a grid will cost before it runs: steps, FLOPs, memory and time of each cell, and how cells are packed."""
+"""What a grid will cost before it runs: steps, FLOPs, memory and time of each cell, and its share of a machine."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, fields, is_dataclass, replace
 from math import floor
-
-import psutil
-import torch
 
 from mmcr_core.config.run import RunSpec
 from mmcr_core.config.run_id import run_id
@@ -16,9 +12,8 @@ from mmcr_core.data import registry
 from mmcr_core.training.evaluation_flops import evaluation_flops
 from mmcr_core.training.flops import flops_per_step
 from mmcr_core.training.memory import WORKSPACE_BYTES, memory_bytes
-from sweeps.cli.errors import UserError
-from sweeps.cli.formatting import duration, memory
 from sweeps.config.settings import ResourceSettings
+from sweeps.planning.machine import Machine
 from sweeps.planning.profiling import lookup
 from sweeps.planning.speed import Speed
 
@@ -33,17 +28,6 @@ STEP_EFFICIENCY = {"cpu": 0.65, "cuda": 0.155}
 STEP_OVERHEAD_SECONDS = 0.0015
 PIXEL_SECONDS = 4.6e-8  # of making views, for each of their pixels, uncompiled on a CPU
 CELL_OVERHEAD_SECONDS = 0.5
-
-
-@dataclass(frozen=True)
-class Machine:
-    """What cells may use. `flops_per_second`: large matrix products on one GPU or one CPU core."""
-
-    gpus: float
-    cpus: float
-    gpu_memory_bytes: int
-    flops_per_second: float
-    memory_bytes: int = 0  # of the machine itself; 0 where it is not known
 
 
 @dataclass(frozen=True)
@@ -92,82 +76,6 @@ def _shape(spec: RunSpec) -> Hashable:
     seed."""
     parts = ((one.name, getattr(spec, one.name)) for one in fields(spec) if one.name != "seed")
     return tuple(id(part) if is_dataclass(part) else part for _, part in parts)
-
-
-def too_large(cells: list[Cell], machine: Machine) -> list[Cell]:
-    """Cells that need more memory than the machine, or one of its GPUs, has (where that is known)."""
-
-    def there_is(cell: Cell) -> int:
-        return machine.gpu_memory_bytes if cell.gpus else machine.memory_bytes
-
-    return [cell for cell in cells if there_is(cell) and cell.memory_bytes > there_is(cell)]
-
-
-def memory_warning(cells: list[Cell], machine: Machine) -> str:
-    """Which cells do not fit; empty where all do."""
-    if not (large := too_large(cells, machine)):
-        return ""
-    worst = max(large, key=lambda cell: cell.memory_bytes)
-    there = machine.gpu_memory_bytes if worst.gpus else machine.memory_bytes
-    spec, what = worst.spec, "as measured" if worst.measured else "by estimate"
-    return (
-        f"{len(large)} of {len(cells)} cells need more memory than {'a GPU' if worst.gpus else 'this machine'} has, "
-        f"such as P = {spec.P}, D = {spec.D}, K = {spec.K}: {memory(worst.memory_bytes)} {what}, there are "
-        f"{memory(there)}; leave them out with --only, use smaller P or K, precision: bf16, or a larger machine"
-    )
-
-
-def require_memory(cells: list[Cell], machine: Machine) -> None:
-    """Raises UserError where a cell needs more memory than there is."""
-    if warning := memory_warning(cells, machine):
-        raise UserError(warning)
-
-
-def schedule(cells: list[Cell], machine: Machine, max_concurrent: int | None = None) -> list[tuple[float, float]]:
-    """Estimated start and end of each cell, in seconds from the launch: once the data is loaded, each goes, in order,
-    to the slot that is free first. Cells that share a GPU share its speed."""
-    if not cells:
-        return []
-    widest, share = max(cell.cpus for cell in cells), max(cell.gpus for cell in cells)
-    slots = floor(machine.cpus / widest)
-    if share:
-        slots = min(slots, floor(machine.gpus / share))
-    loading = sum({replace(cell.spec.dataset, limit=None): cell.loading_seconds for cell in cells}.values())
-    free = [loading] * max(1, min(slots, max_concurrent or slots))
-    times = []
-    for cell in cells:
-        slot = free.index(min(free))
-        start = free[slot]
-        free[slot] += cell.seconds / (share if 0 < share < 1 else 1.0)
-        times.append((start, free[slot]))
-    return times
-
-
-def makespan_seconds(cells: list[Cell], machine: Machine, max_concurrent: int | None = None) -> float:
-    """Estimated time of the whole plan."""
-    return max((end for _, end in schedule(cells, machine, max_concurrent)), default=0.0)
-
-
-def measuring_warning(cells: list[Cell]) -> str:
-    """In which cells loading and measuring take longer than training; empty where they do in none."""
-
-    def beside(cell: Cell) -> float:
-        return cell.measuring_seconds + cell.loading_seconds
-
-    slow = [cell for cell in cells if beside(cell) > cell.seconds - cell.measuring_seconds]
-    if not slow:
-        return ""
-    worst = max(slow, key=beside)
-    spec, probes = worst.spec, worst.spec.evaluate.probes
-    cheaper = (
-        "evaluate: {probe_images: 2000} or probe: none" if probes else "fewer measures or evaluate.heldout_batches"
-    )
-    return (
-        f"Loading and measuring take longer than training in {len(slow)} of {len(cells)} cells, such as P = {spec.P}, "
-        f"D = {spec.D}, K = {spec.K}: loading {duration(worst.loading_seconds)} (once), measuring "
-        f"{duration(worst.measuring_seconds)}, training {duration(worst.seconds - worst.measuring_seconds)}; {cheaper} "
-        "makes them cheaper."
-    )
 
 
 def _cell(
@@ -238,33 +146,3 @@ def _cpus(resources: ResourceSettings, machine: Machine, device: str, memory: in
         floor(MEMORY_SHARE * machine.memory_bytes / (memory + PROCESS_BYTES)) if machine.memory_bytes else machine.cpus
     )
     return float(max(1, floor(machine.cpus / max(1, fit))))
-
-
-def this_machine(gpus: float, cpus: float) -> Machine:
-    """The local machine, its rate measured with one large matrix product (a few tenths of a second)."""
-    on_gpu = gpus > 0 and torch.cuda.is_available()
-    device = "cuda" if on_gpu else "cpu"
-    memory = torch.cuda.get_device_properties(0).total_memory if on_gpu else 0
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        rate = _matmul_rate(device)
-    finally:
-        torch.set_num_threads(threads)
-    return Machine(gpus, cpus, memory, rate, psutil.virtual_memory().total)
-
-
-def _matmul_rate(device: str) -> float:
-    side = 4096 if device == "cuda" else 768
-    dtype = torch.bfloat16 if device == "cuda" else torch.float32
-    x = torch.randn(side, side, device=device, dtype=dtype)
-    x @ x
-    best = float("inf")
-    for _ in range(5):
-        if device == "cuda":
-            torch.cuda.synchronize()
-        began = time.perf_counter()
-        y = x @ x
-        float(y[0, 0])
-        best = min(best, time.perf_counter() - began)
-    return 2 * side**3 / best

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -12,17 +11,17 @@ from typing import Any
 import torch
 from rich.table import Table
 
-from mmcr_core.config.run import RunSpec, SpecError
 from mmcr_core.config.run_id import run_id
-from mmcr_core.models.networks import rank_bound
-from mmcr_core.theory import expected_percent_error
 from sweeps.cli.console import columns, fitting, left_out, print_wrapped, table_width
 from sweeps.cli.formatting import duration, memory
 from sweeps.config.axes import PAPER, column, grid_keys, text_of
-from sweeps.execution.artifacts import runs_to_continue
+from sweeps.execution.continuation import runs_to_continue
 from sweeps.planning.cpu_count import usable_cores
 from sweeps.planning.cuda_mps import remark
-from sweeps.planning.plan import Cell, Machine, measuring_warning, memory_warning, schedule, this_machine
+from sweeps.planning.machine import Machine, this_machine
+from sweeps.planning.plan import Cell
+from sweeps.planning.plan_warnings import measuring_warning, memory_warning, rank_warning
+from sweeps.planning.schedule import schedule
 from sweeps.planning.sweep import Sweep, remarks, terminal
 from sweeps.storage.run_status import RunStatus
 
@@ -125,29 +124,6 @@ def show(sweep: Sweep, max_concurrent: int | None, as_json: bool) -> int:
     for sentence in filter(None, (*warnings, *remarks(sweep.cells))):
         print_wrapped(sentence)
     return 0
-
-
-def _rank_bound(spec: RunSpec) -> float:
-    """Of the mean embeddings; infinite where it cannot be known."""
-    try:
-        return rank_bound(spec)
-    except SpecError:
-        return math.inf
-
-
-def rank_warning(cells: tuple[RunSpec, ...]) -> str:
-    """Which cells cannot reach the uniform baseline, whatever they learn; empty where all can."""
-    bound = [cell for cell in cells if _rank_bound(cell) < min(cell.P, cell.D)]
-    if not bound:
-        return ""
-    worst = min(bound, key=lambda cell: _rank_bound(cell) / min(cell.P, cell.D))
-    rank, needed = _rank_bound(worst), max(min(cell.P, cell.D) for cell in bound)
-    level, free = (expected_percent_error(worst.P, worst.D, rank=r) for r in (rank, None))
-    return (
-        f"{len(bound)} of {len(cells)} cells cannot reach the uniform baseline: the last hidden layer of "
-        f"the projector bounds the rank of M (by {rank} at P = {worst.P}, D = {worst.D}, where the baseline is "
-        f"{level:.3f} instead of {free:.3f}); use projector: {{hidden: [{needed}]}} or more."
-    )
 
 
 def _basis(planned: list[Cell]) -> str:

@@ -17,15 +17,17 @@ from mmcr_core.config.run_id import run_id, spec_to_json
 from mmcr_core.data import registry
 from mmcr_core.data.registry import DatasetError, require_present, steps_of
 from sweeps.cli.console import columns
-from sweeps.cli.errors import UserError
+from sweeps.cli.errors import OptionError, UserError
 from sweeps.config.axes import varying
 from sweeps.config.filters import asks_for_diverged, selected
 from sweeps.config.grid_file import GridSpec, load_grid
 from sweeps.config.settings import GridSettings
-from sweeps.execution.artifacts import can_be_measured, missing_measures, runs_to_continue
+from sweeps.execution.continuation import runs_to_continue
+from sweeps.execution.stored_measures import can_be_measured, missing_measures
 from sweeps.monitoring.launch_outcome import Ending
 from sweeps.planning.cpu_count import usable_cores
-from sweeps.planning.plan import Cell, Machine, plan
+from sweeps.planning.machine import Machine
+from sweeps.planning.plan import Cell, plan
 from sweeps.planning.speed import speed_of
 from sweeps.storage.cross_sweep_reuse import import_finished_runs
 from sweeps.storage.filesystems import is_local, to_path, write_atomically
@@ -85,7 +87,7 @@ def require_runnable(sweep: Sweep) -> None:
             write_atomically(to_path(sweep.results) / ".writable", b"")
             (to_path(sweep.results) / ".writable").unlink()
         except (OSError, ValueError) as error:
-            raise UserError(f"--results: {sweep.results} cannot be written to ({error}); choose another") from error
+            raise OptionError("results", f"{sweep.results} cannot be written to ({error}); choose another") from error
         return
     if root.is_symlink():
         raise UserError(f"{root} is a link; a sweep's folder must lie in {sweep.results} itself")
@@ -93,7 +95,7 @@ def require_runnable(sweep: Sweep) -> None:
     while not folder.exists():
         folder = folder.parent
     if not folder.is_dir() or not os.access(folder, os.W_OK):
-        raise UserError(f"--results: {folder} is not a folder that can be written to; choose another")
+        raise OptionError("results", f"{folder} is not a folder that can be written to; choose another")
 
 
 def require_resources(sweep: Sweep, gpus: float, cpus: float) -> None:
@@ -178,7 +180,7 @@ def todo(sweep: Sweep) -> PendingCells:
         f"{len(taken)} reused from {', '.join(sorted(set(taken.values())))}" if taken else "",
         f"{again} of them finished runs, to be measured again" if again else "",
         f"{len(continues)} of them continue shorter runs" if continues else "",
-        f"{len(diverged)} diverged before and are left (--only status=diverged tries again)" if diverged else "",
+        f"{len(diverged)} diverged before and are left (selecting status=diverged tries again)" if diverged else "",
         f"finished runs without weights lack {', '.join(sorted(lost))}" if lost else "",
         f"finished runs lack in their middle, which only training can measure, {', '.join(sorted(too_late))}"
         if too_late

@@ -16,7 +16,7 @@ import torch
 from PIL import Image
 
 from mmcr_core.config.run import EncoderSpec, ProjectorSpec
-from mmcr_core.data._torchvision import torchvision
+from mmcr_core.data.torchvision_import import torchvision
 from mmcr_core.models.encoders import ImageNetwork
 from mmcr_core.training import Pretraining
 from tests.benchmarks.measure import DEVICE, report, stl10_cell, stl10_images, synchronize

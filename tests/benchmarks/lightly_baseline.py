@@ -11,7 +11,7 @@ def main() -> None:
     from lightly.loss import MMCRLoss
     from lightly.transforms.mmcr_transform import MMCRTransform
 
-    import mmcr_core.data._torchvision  # noqa: F401  (lightly imports torchvision)
+    import mmcr_core.data.torchvision_import  # noqa: F401  (lightly imports torchvision)
 
     norm = {"mean": [0.43, 0.42, 0.39], "std": [0.27, 0.26, 0.27]}
     transform = MMCRTransform(

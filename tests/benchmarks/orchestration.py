@@ -22,7 +22,8 @@ from sweeps.execution.ray.cluster import cluster
 from sweeps.execution.ray.ray_tune import Launch
 from sweeps.monitoring.live_table import LiveTable
 from sweeps.planning.launch_limits import Limits
-from sweeps.planning.plan import plan, this_machine
+from sweeps.planning.machine import this_machine
+from sweeps.planning.plan import plan
 from sweeps.storage.sweep_store import Store
 from tests.benchmarks.measure import report
 

@@ -1,6 +1,7 @@
 """sweeps.api: plan, launch, load_grid and load_encoder as a notebook calls them, on the commands' path."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -112,9 +113,33 @@ def test_a_launch_trains_what_is_missing_and_its_encoders_are_loaded(tmp_path):
 
 
 def test_a_launch_with_a_mistake_writes_nothing(tmp_path):
-    with pytest.raises(UserError, match="'soon' is not a time"):
+    with pytest.raises(UserError, match=r"^time_limit: 'soon' is not a time"):
         launch(TINY, results=tmp_path, time_limit="soon")
     assert not list(Path(tmp_path).iterdir())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ({"only": "P"}, "only: 'P' is not KEY=VALUE; "),
+        ({"only": "depth=7"}, "only: 'depth' is not a key of the grid's cells; "),
+        ({"only": "P=7"}, "only: no cell has P=7; the grid has 16, 24"),
+        ({"only": "P=16,P=24"}, "only: no cell of the grid has P=16,P=24; a plan lists the cells"),
+        ({"max_concurrent": 0}, "max_concurrent: 0 is not a number of cells; "),
+        ({"time_limit": "soon"}, "time_limit: 'soon' is not a time; "),
+        ({"results": "memory://r", "tensorboard": True}, "tensorboard: needs results in a folder, not at a URL"),
+        ({"results": "FILE"}, "results: "),
+        ({"address": "127.0.0.1:1"}, "no Ray cluster answers at 127.0.0.1:1; "),
+    ],
+)
+def test_a_mistake_names_the_python_argument_and_no_option_of_a_command(arguments, sentence, tmp_path):
+    (tmp_path / "file").write_text("")
+    given = {"results": tmp_path} | arguments
+    given |= {"results": tmp_path / "file"} if given["results"] == "FILE" else {}
+    with pytest.raises(UserError) as raised:
+        launch(TINY, **given)
+    assert str(raised.value).startswith(sentence)
+    assert not re.search(r"(?<!\w)--[a-z]", str(raised.value).replace("ray start --head", ""))
 
 
 def test_importing_it_brings_neither_ray_nor_torch():

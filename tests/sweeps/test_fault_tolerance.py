@@ -21,7 +21,8 @@ from sweeps.execution.run_executor import RunExecutor
 from sweeps.monitoring.launch_outcome import Ending, Outcome, StopReason
 from sweeps.monitoring.sweep_status import survey
 from sweeps.planning.launch_limits import Limits
-from sweeps.planning.plan import Machine, plan
+from sweeps.planning.machine import Machine
+from sweeps.planning.plan import plan
 from sweeps.planning.sweep import open_sweep, record_launch
 from sweeps.storage.sweep_store import Store
 from tests.conftest import REPOSITORY, run_script

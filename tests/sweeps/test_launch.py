@@ -101,7 +101,7 @@ def test_cells_that_diverge_leave_the_others_and_are_tried_again_only_where_aske
         ({}, ["--only", "depth=7"], "--only: 'depth' is not a key of the grid's cells"),
         ({}, ["--cell", "1"], "--cell: 1 is not a cell of the grid; use 0..0"),
         ({}, ["--cell", "0", "--only", "P=16"], "--cell: trains one cell without Ray; leave --only"),
-        ({}, ["--address", "127.0.0.1:1"], "no Ray cluster answers at --address 127.0.0.1:1"),
+        ({}, ["--address", "127.0.0.1:1"], "no Ray cluster answers at 127.0.0.1:1"),
     ],
 )
 def test_bad_input_is_one_line_exit_code_2_and_nothing_written(changes, options, says, write_grid, tmp_path):

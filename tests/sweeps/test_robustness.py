@@ -17,7 +17,9 @@ from sweeps.config.grid_file import GridError, load_grid
 from sweeps.config.settings import ResourceSettings
 from sweeps.execution.ray.cluster import ClusterError, cluster
 from sweeps.monitoring.sweep_status import survey
-from sweeps.planning.plan import Machine, memory_warning, plan, require_memory
+from sweeps.planning.machine import Machine
+from sweeps.planning.plan import plan
+from sweeps.planning.plan_warnings import memory_warning, require_memory
 from sweeps.planning.profiling import ProfilingRun, lookup
 from sweeps.storage.sweep_store import Store
 from tests.conftest import REPOSITORY, run_script
@@ -99,7 +101,7 @@ def test_something_else_at_the_address_is_told_within_seconds(answer):
 
         threading.Thread(target=serve, daemon=True).start()
         address = f"127.0.0.1:{server.getsockname()[1]}"
-        with pytest.raises(ClusterError, match=f"no Ray cluster answers at --address {address}"), cluster(address):
+        with pytest.raises(ClusterError, match=f"no Ray cluster answers at {address}"), cluster(address):
             pass
 
 
@@ -147,7 +149,7 @@ def test_cells_that_do_not_fit_are_named_and_refused(digits_spec):
     planned = plan((small, large), ResourceSettings(), machine)
     warning = memory_warning(planned, machine)
     assert warning.startswith("1 of 2 cells need more memory than this machine has, such as P = 1024, D = 8, K = 64: ")
-    assert "by estimate, there are 64 MiB; leave them out with --only" in warning
+    assert "by estimate, there are 64 MiB; leave them out, use" in warning
     with pytest.raises(UserError, match="1 of 2 cells need more memory"):
         require_memory(planned, machine)
     require_memory(plan((small,), ResourceSettings(), machine), machine)

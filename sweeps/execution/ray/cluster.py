@@ -64,7 +64,7 @@ def cluster(address: str | None) -> Iterator[Cluster]:
             ray.init(address=address or "local", **options)
     except Exception as error:  # a machine too busy to start its processes in time is a plain Exception of Ray's
         reason = " ".join(str(error).split())
-        what = f"no Ray cluster answers at --address {address}" if address else "Ray does not start on this machine"
+        what = f"no Ray cluster answers at {address}" if address else "Ray does not start on this machine"
         raise ClusterError(f"{what}: {reason}") from error
     folder = Path(tempfile.mkdtemp(prefix="mmcr-sweeps-ray-"))
     try:
@@ -117,8 +117,8 @@ def _require_answer(address: str) -> None:
         speaks = False
     if not speaks:
         where = f"{address} ({place})" if address == "auto" and place else address
-        remedy = "start one with: ray start --head, or leave --address out to run on this machine"
-        raise ClusterError(f"no Ray cluster answers at --address {where}; {remedy}")
+        remedy = "start one with: ray start --head, or leave the address out to run on this machine"
+        raise ClusterError(f"no Ray cluster answers at {where}; {remedy}")
 
 
 def _speaks_http2(connection: socket.socket) -> bool:

@@ -55,7 +55,8 @@ class Launch:
         outcome = self._run_rounds(cells)
         while self.limits.wait and not outcome.interrupted and (ids := outcome.with_status(RunStatus.LEFT)):
             others = [cell for cell in cells if cell.run_id in ids]
-            self.watcher.noted(f"waiting for {len(others)} cells that another launch trains (--no-wait leaves them)")
+            leave = "--no-wait or wait=False leaves them"
+            self.watcher.noted(f"waiting for {len(others)} cells that another launch trains ({leave})")
             try:
                 abandoned = self._wait_for(others, outcome)
             except KeyboardInterrupt:

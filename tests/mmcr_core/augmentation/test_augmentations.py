@@ -23,7 +23,7 @@ from mmcr_core.augmentation.augmentations import (
 )
 from mmcr_core.config.defaults import VIEW_RECIPES
 from mmcr_core.config.run import ViewSpec
-from mmcr_core.data._torchvision import torchvision
+from mmcr_core.data.torchvision_import import torchvision
 
 F = import_module("torchvision.transforms.v2.functional")
 TO_LEVEL = 1 / 255

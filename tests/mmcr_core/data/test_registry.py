@@ -49,7 +49,7 @@ def test_a_named_set_is_read_with_torchvisions_layout(tmp_path, monkeypatch):
     """The loader's own files, made here in CIFAR-10's format, with checksums to match."""
     import pickle
 
-    from mmcr_core.data._torchvision import torchvision
+    from mmcr_core.data.torchvision_import import torchvision
 
     cifar = torchvision.datasets.CIFAR10
     folder = tmp_path / cifar.base_folder

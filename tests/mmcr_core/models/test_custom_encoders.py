@@ -9,7 +9,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from mmcr_core import custom_imports
 from mmcr_core.config.run import EncoderSpec, ProjectorSpec, SpecError
-from mmcr_core.data import _torchvision  # noqa: F401  # before timm, which imports torchvision
+from mmcr_core.data import torchvision_import  # noqa: F401  # before timm, which imports torchvision
 from mmcr_core.models.custom_encoders import timm_encoder, with_defaults
 from mmcr_core.models.encoders import ImageNetwork, build_encoder, build_network, feature_count, rank_bound
 from mmcr_core.training.flops import network_flops

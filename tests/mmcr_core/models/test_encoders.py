@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from mmcr_core.config.run import EncoderSpec, ProjectorSpec, SpecError
-from mmcr_core.data._torchvision import torchvision
+from mmcr_core.data.torchvision_import import torchvision
 from mmcr_core.models.encoders import (
     ImageNetwork,
     build_encoder,

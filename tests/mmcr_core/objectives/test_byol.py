@@ -45,7 +45,7 @@ def test_value_and_gradients_are_those_of_the_published_formula(shape):
 
 
 def test_it_agrees_with_lightly():
-    import_module("mmcr_core.data._torchvision")  # lightly imports torchvision
+    import_module("mmcr_core.data.torchvision_import")  # lightly imports torchvision
     theirs = pytest.importorskip("lightly.loss").NegativeCosineSimilarity()
     objective = make_objective("byol", dims=5, predictor_hidden=8)
     z, teacher = embeddings(9, 2, 5), embeddings(9, 2, 5, seed=1)

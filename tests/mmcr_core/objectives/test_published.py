@@ -213,7 +213,7 @@ LIGHTLY = {
 @pytest.mark.parametrize("name", LIGHTLY)
 @pytest.mark.parametrize("P_D", [(64, 16), (16, 64)], ids=str)
 def test_two_views_agree_with_lightly(name, P_D):
-    import_module("mmcr_core.data._torchvision")  # lightly imports torchvision
+    import_module("mmcr_core.data.torchvision_import")  # lightly imports torchvision
     theirs = LIGHTLY[name](pytest.importorskip("lightly.loss"))
     z = embeddings(P_D[0], 2, P_D[1])
     (expected, slope), (value, own_slope) = (value_and_gradient(f, z) for f in (theirs, lambda z: loss_of(name, z)))

@@ -65,7 +65,7 @@ def test_value_and_gradients_are_those_of_the_published_formula(shape, length, o
 
 
 def test_codes_and_loss_agree_with_lightly():
-    import_module("mmcr_core.data._torchvision")  # lightly imports torchvision
+    import_module("mmcr_core.data.torchvision_import")  # lightly imports torchvision
     theirs = pytest.importorskip("lightly.loss.swav_loss")
     objective = make_objective("swav", dims=8, prototypes=12)
     z = embeddings(16, 3, 8)

@@ -12,7 +12,7 @@ import typer
 
 from mmcr_core.config.run import DatasetSpec, EncoderSpec, ZeroShotSpec
 from sweeps.cli.app import guarded
-from sweeps.cli.errors import UserError
+from sweeps.cli.errors import OptionError, UserError
 from sweeps.storage.filesystems import to_path
 
 
@@ -30,11 +30,12 @@ def left_by(error, capsys):
     ("error", "code", "says"),
     [
         (UserError("grid.yaml:3: P: wrong; use another"), 2, "grid.yaml:3: P: wrong; use another\n"),
+        (OptionError("time_limit", "'soon' is not a time"), 2, "--time-limit: 'soon' is not a time\n"),
         (PermissionError(errno.EACCES, "Permission denied", "/x/y"), 2, "/x/y: Permission denied\n"),
         (OSError(errno.ENOSPC, "No space left on device"), 2, "a file: No space left on device\n"),
         (KeyboardInterrupt(), 130, "interrupted\n"),
     ],
-    ids=["user", "permission", "disk full", "ctrl-c"],
+    ids=["user", "option", "permission", "disk full", "ctrl-c"],
 )
 def test_mistakes_and_interruptions_are_one_sentence(error, code, says, capsys):
     assert left_by(error, capsys) == (code, says)

@@ -11,7 +11,7 @@ from mmcr_core import custom_imports
 from mmcr_core.config.run import OPTIMIZERS
 from mmcr_core.config.run_id import canonical_json, run_id
 from mmcr_core.config.validation import options_of
-from mmcr_core.data import _torchvision  # noqa: F401  # before timm, which imports torchvision
+from mmcr_core.data import torchvision_import  # noqa: F401  # before timm, which imports torchvision
 from sweeps.config.grid_file import GridError, load_grid
 from sweeps.config.spec_serialization import spec_from_json
 from tests.conftest import REPOSITORY

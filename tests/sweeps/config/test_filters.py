@@ -55,14 +55,14 @@ def test_run_ids_and_statuses_select(cells):
 @pytest.mark.parametrize(
     ("only", "says"),
     [
-        ("P", "--only: 'P' is not KEY=VALUE; such as"),
-        ("P=", "--only: 'P=' is not KEY=VALUE"),
-        ("p=16", "--only: 'p' is not a key of the grid's cells; did you mean 'P'"),
+        ("P", "only: 'P' is not KEY=VALUE; such as"),
+        ("P=", "only: 'P=' is not KEY=VALUE"),
+        ("p=16", "only: 'p' is not a key of the grid's cells; did you mean 'P'"),
         ("learning_rate=1e-3", "did you mean 'optimizer.learning_rate'"),
-        ("P=17", "--only: no cell has P=17; the grid has 16, 32"),
-        ("P=16|17", "--only: no cell has P=17"),
-        ("status=done", "--only: no cell has status=done; the grid has finished, failed, diverged, unfinished"),
-        ("P=16,P=32", "--only: no cell of the grid has P=16,P=32"),
+        ("P=17", "only: no cell has P=17; the grid has 16, 32"),
+        ("P=16|17", "only: no cell has P=17"),
+        ("status=done", "only: no cell has status=done; the grid has finished, failed, diverged, unfinished"),
+        ("P=16,P=32", "only: no cell of the grid has P=16,P=32"),
     ],
 )
 def test_mistakes_say_what_would_be_right(cells, only, says):

@@ -24,7 +24,8 @@ from sweeps.execution.ray.trainable import OtherCode
 from sweeps.execution.ray.worker_failures import WorkerWatch
 from sweeps.execution.run_executor import RunExecutor
 from sweeps.monitoring.launch_outcome import Ending, StopReason
-from sweeps.planning.plan import Machine, plan
+from sweeps.planning.machine import Machine
+from sweeps.planning.plan import plan
 from sweeps.storage.sweep_store import Store
 from tests.custom_components import write_own
 from tests.mmcr_core.training.fake_cuda import play_gpu

@@ -9,9 +9,9 @@ import pytest
 from mmcr_core.config.run import OF_IMAGES, BudgetSpec, EvaluateSpec, OptimizerSpec
 from mmcr_core.evaluation.evaluate import requested_measures
 from mmcr_core.training import Pretraining
-from sweeps.execution.artifacts import missing_at, missing_measures
 from sweeps.execution.executor_settings import ExecutorSettings
 from sweeps.execution.run_executor import RunExecutor
+from sweeps.execution.stored_measures import missing_at, missing_measures
 from sweeps.planning.sweep import open_sweep, todo
 from sweeps.storage.sweep_store import Store
 from tests.sweeps.execution.test_run_executor import killed_until_done, to_end

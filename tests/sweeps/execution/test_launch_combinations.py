@@ -13,7 +13,8 @@ from sweeps.execution.run_executor import RunExecutor
 from sweeps.monitoring.launch_outcome import Ending, Outcome, StopReason
 from sweeps.monitoring.summary import show
 from sweeps.planning.launch_limits import Limits
-from sweeps.planning.plan import Machine, plan
+from sweeps.planning.machine import Machine
+from sweeps.planning.plan import plan
 from sweeps.planning.sweep import Sweep
 from sweeps.storage.run_status import RunStatus
 from sweeps.storage.sweep_store import Store

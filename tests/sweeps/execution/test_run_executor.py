@@ -17,9 +17,9 @@ import pytest
 from mmcr_core.config.defaults import VIEW_RECIPES
 from mmcr_core.config.run import BudgetSpec, DatasetSpec, EvaluateSpec, OptimizerSpec, ZeroShotSpec
 from mmcr_core.objectives import OBJECTIVES, objective_spec
-from sweeps.execution.artifacts import read_kept
 from sweeps.execution.executor_settings import ExecutorSettings
 from sweeps.execution.run_executor import RunExecutor
+from sweeps.execution.saved_weights import read_kept
 from sweeps.storage.sweep_store import Store
 from tests.mmcr_core.data.shards.shard_data import write_set
 

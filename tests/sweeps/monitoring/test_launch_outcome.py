@@ -13,7 +13,8 @@ from sweeps.execution.run_executor import RunExecutor
 from sweeps.monitoring.launch_outcome import Ending, Outcome, StopReason, latest, with_earlier
 from sweeps.monitoring.summary import show
 from sweeps.monitoring.sweep_status import survey
-from sweeps.planning.plan import Machine, plan
+from sweeps.planning.machine import Machine
+from sweeps.planning.plan import plan
 from sweeps.planning.sweep import Sweep, record_launch
 from sweeps.storage.sweep_store import Store
 from tests.sweeps.execution.test_executor_failures import died, failing_at

@@ -7,7 +7,8 @@ from rich.console import Console
 from sweeps.config.settings import ResourceSettings
 from sweeps.execution.executor_settings import Progress
 from sweeps.monitoring.live_table import LiveTable
-from sweeps.planning.plan import Machine, plan
+from sweeps.planning.machine import Machine
+from sweeps.planning.plan import plan
 from sweeps.storage.run_status import RunStatus
 
 

@@ -1,29 +1,20 @@
 """Costs of cells, their order, and what they ask of a machine."""
 
-from dataclasses import replace
-
 import pytest
 
-from mmcr_core.config.run import BudgetSpec, DatasetSpec, EvaluateSpec, ProjectorSpec
+from mmcr_core.config.run import BudgetSpec, DatasetSpec, EvaluateSpec
 from mmcr_core.training.evaluation_flops import evaluation_flops
 from mmcr_core.training.flops import flops_per_step
 from mmcr_core.training.memory import WORKSPACE_BYTES, memory_bytes
-from sweeps.config.grid_file import load_grid
 from sweeps.config.settings import ResourceSettings
-from sweeps.planning.cuda_mps import mps_runs, remark
-from sweeps.planning.plan import Machine, makespan_seconds, measuring_warning, plan, schedule
-from sweeps.planning.preview import rank_warning
+from sweeps.planning.machine import Machine
+from sweeps.planning.plan import plan
+from sweeps.planning.plan_warnings import measuring_warning
+from sweeps.planning.schedule import makespan_seconds, schedule
 from sweeps.planning.speed import Speed
-from tests.conftest import REPOSITORY
 
-GRIDS = REPOSITORY / "sweeps" / "grids"
 CPU = Machine(gpus=0, cpus=2, gpu_memory_bytes=0, flops_per_second=1e11)
 GPU = Machine(gpus=2, cpus=16, gpu_memory_bytes=80 << 30, flops_per_second=5e14)
-
-
-@pytest.fixture(scope="module")
-def paper():
-    return load_grid(GRIDS / "paper-stl10.yaml").cells
 
 
 def test_cells_cost_their_steps_and_the_most_expensive_come_first(paper):
@@ -84,25 +75,6 @@ def test_given_resources_are_kept(paper):
     assert (cell.gpus, cell.cpus) == (0.25, 3)
 
 
-def test_the_makespan_divides_by_the_slots(paper):
-    cells = plan(paper, ResourceSettings(), CPU)
-    total = sum(cell.seconds for cell in cells)
-    assert makespan_seconds(cells, CPU) == pytest.approx(total / 2, rel=0.05)
-    assert makespan_seconds(cells, CPU, max_concurrent=1) == pytest.approx(total)
-    assert makespan_seconds([], CPU) == 0
-
-
-def test_the_schedule_fills_each_slot_without_gaps(paper):
-    cells = plan(paper, ResourceSettings(), CPU)
-    times = schedule(cells, CPU)
-    assert [start for start, _ in times[:2]] == [0, 0]
-    for (start, end), cell in zip(times, cells, strict=True):
-        assert end - start == pytest.approx(cell.seconds)
-        assert sum(other_start <= start < other_end for other_start, other_end in times) <= 2
-    shared = plan(paper[:8], ResourceSettings(gpus=0.5), GPU)
-    assert [start for start, _ in schedule(shared, GPU)].count(0) == 4
-
-
 def test_measuring_is_part_of_a_cells_time_and_loading_comes_once_before_all(digits_spec, monkeypatch):
     monkeypatch.setattr("mmcr_core.data.registry.load_seconds", lambda dataset: 100.0)
     specs = tuple(digits_spec(seed=seed, evaluate=EvaluateSpec(20, "knn")) for seed in range(4))
@@ -119,26 +91,6 @@ def test_measuring_is_part_of_a_cells_time_and_loading_comes_once_before_all(dig
     assert "loading 1 min 40 s (once)" in said and "probe_images" in said
     long = plan((digits_spec(budget=BudgetSpec(steps=10**6)),), ResourceSettings(), CPU)
     assert measuring_warning(long) == ""
-
-
-def test_a_plan_names_cells_that_the_projector_keeps_from_the_level(paper, digits_spec):
-    assert rank_warning(paper) == ""
-    narrow = tuple(replace(cell, projector=ProjectorSpec((512,))) for cell in paper)
-    assert rank_warning(narrow).startswith(
-        "3 of 75 cells cannot reach the uniform baseline: the last hidden layer of the projector bounds the "
-        "rank of M (by 512 at P = 1024, D = 1024, where the baseline is 0.340 instead of 0.151); use projector: "
-        "{hidden: [1024]} or more."
-    )
-
-
-def test_cells_that_share_a_gpu_say_whether_they_run_side_by_side(tmp_path, monkeypatch):
-    monkeypatch.setenv("CUDA_MPS_PIPE_DIRECTORY", str(tmp_path))
-    assert not mps_runs()
-    assert remark(1) == ""
-    assert remark(4).startswith("4 cells share a GPU by time slices, which gains little: CUDA MPS does not run here")
-    (tmp_path / "control").touch()
-    assert mps_runs()
-    assert remark(4) == "4 cells share a GPU under CUDA MPS."
 
 
 def test_a_limit_shortens_epochs(digits_spec):

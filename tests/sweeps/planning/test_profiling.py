@@ -11,7 +11,8 @@ from mmcr_core.config.run import BudgetSpec, DatasetSpec, EvaluateSpec, Optimize
 from mmcr_core.training import Pretraining
 from sweeps.config.settings import ResourceSettings
 from sweeps.planning import profiling
-from sweeps.planning.plan import CELL_OVERHEAD_SECONDS, Machine, plan
+from sweeps.planning.machine import Machine
+from sweeps.planning.plan import CELL_OVERHEAD_SECONDS, plan
 from sweeps.planning.profiling import ProfilingRun, lookup, measure, shape_key
 from tests.conftest import run_script
 

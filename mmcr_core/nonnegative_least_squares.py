@@ -1,10 +1,10 @@
-"""Projection of many vectors on many polyhedral cones at once: the quadratic programs of manifold capacity.
+"""Non-negative least squares, many problems at once: the quadratic programs of manifold capacity.
 
-The projection of t on the cone of a_1 ... a_N is sum_i w_i a_i with the w >= 0 that makes ||t - sum_i w_i a_i|| least:
-non-negative least squares. Solved by the active-set method of Lawson and Hanson 1974 (chapter 23), all problems side by
-side: each round solves one small linear system a problem, of the generators that are in use alone, so that generators
-may be many, dependent or equal. It ends at the optimum, to rounding; nothing is iterated to convergence. (The systems
-are products of generators: where those in use have the condition number c, the projection is good to about 1e-15 c^2.)
+The w >= 0 that makes ||t - sum_i w_i a_i|| least gives the projection of t on the cone of a_1 ... a_N. Solved by the
+active-set method of Lawson and Hanson 1974 (chapter 23), all problems side by side: each round solves one small linear
+system per problem, of the generators that are in use alone, so that generators may be many, dependent or equal. It
+ends at the optimum, to rounding; nothing is iterated to convergence. (The systems are products of generators: where
+those in use have the condition number c, the projection is good to about 1e-15 c^2.)
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 import pytest
 
 from sweeps.cli.errors import UserError
-from sweeps.cli.generated_block import between_markers, read_marked, write_marked
+from sweeps.cli.generated_markdown import between_markers, read_marked, write_marked
 
 PAGE = "# A\n<begin>\nold\n<end>\nb\n"
 

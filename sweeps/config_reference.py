@@ -1,4 +1,4 @@
-"""Every key of a grid file, with its values, default and meaning: `python sweeps/keys.py optimizer`."""
+"""Every key of a grid file, with its values, default and meaning: `python sweeps/config_reference.py optimizer`."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from rich.console import Console
 from sweeps.cli.app import guarded, new_app
 from sweeps.cli.console import columns
 from sweeps.cli.errors import UserError
-from sweeps.cli.generated_block import between_markers, read_marked, write_marked
+from sweeps.cli.generated_markdown import between_markers, read_marked, write_marked
 
-EXAMPLE = "Example: python sweeps/keys.py optimizer"
+EXAMPLE = "Example: python sweeps/config_reference.py optimizer"
 WIDTH = 100  # of a line, at most
 GRIDS = Path(__file__).parent / "grids"
 app = new_app()
@@ -22,7 +22,7 @@ app = new_app()
 
 @app.command(epilog=EXAMPLE)
 @guarded
-def keys(
+def config_reference(
     key: Annotated[str, typer.Argument(help="Only this key and those inside it, such as optimizer.")] = "",
     write: Annotated[Path | None, typer.Option(help="Write the tables of a page, between its two markers.")] = None,
     schema: Annotated[Path | None, typer.Option(help="Write the JSON schema of grid files, for editors.")] = None,

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import nnls
 
-from mmcr_core.cone_projection import cone_weights
+from mmcr_core.nonnegative_least_squares import cone_weights
 
 
 def violation(generators, targets, weights, signs=None):

@@ -1,4 +1,4 @@
-"""`sweeps/keys.py`: what it prints, and the page that it writes, which is as true as the grids on it."""
+"""`sweeps/config_reference.py`: what it prints, and the page that it writes, which is as true as the grids on it."""
 
 import re
 import shutil
@@ -6,7 +6,7 @@ import shutil
 import pytest
 from typer.testing import CliRunner
 
-from sweeps import keys
+from sweeps import config_reference
 from sweeps.config.grid_file import GridError, load_grid
 from sweeps.config.key_reference import BEGIN, END
 from tests.conftest import REPOSITORY
@@ -16,7 +16,7 @@ BLOCKS = re.findall(r"```yaml\n(.*?)```", PAGE.read_text(), re.DOTALL)
 
 
 def ran(*arguments):
-    return CliRunner().invoke(keys.app, [str(argument) for argument in arguments])
+    return CliRunner().invoke(config_reference.app, [str(argument) for argument in arguments])
 
 
 def test_the_page_is_the_one_that_the_command_writes(tmp_path):
@@ -60,7 +60,10 @@ def test_the_committed_schema_is_the_one_that_the_command_writes(tmp_path):
         (["optimizr"], "'optimizr' is not a key of a grid file; did you mean 'optimizer'?"),
         (["qqqq"], "'qqqq' is not a key of a grid file; use one of name, objective, dataset, "),
         (["optimizer", "--write", "docs/config_reference.md"], "--write: writes all keys; leave the key out"),
-        (["--write", REPOSITORY / "LICENSE"], "LICENSE has no place for it: give a page with the lines '<!-- keys: "),
+        (
+            ["--write", REPOSITORY / "LICENSE"],
+            "LICENSE has no place for it: give a page with the lines '<!-- config reference: ",
+        ),
         (["--write", "no-such-page.md"], "no-such-page.md cannot be read: No such file or directory"),
     ],
 )
