@@ -84,8 +84,10 @@ def find_peak(
     if np.isnan(prominence):
         return absent("maximum at the edge of the grid; a peak needs both sides")
     rng = np.random.default_rng(seed)
-    flat = _prominence(noise * rng.standard_t(freedom, (FLAT, len(noise))))
-    p_value = float((1 + np.sum(flat >= prominence)) / (1 + FLAT)) if prominence > 0 else 1.0
+    higher = 0  # flat lines; without noise none is
+    if noise.any():
+        higher = int(np.sum(_prominence(noise * rng.standard_t(freedom, (FLAT, len(noise)))) >= prominence))
+    p_value = (1 + higher) / (1 + FLAT) if prominence > 0 else 1.0
     if p_value > SIGNIFICANCE:
         return absent(f"the rise of {prominence:.4f} is within the noise (flat lines show it with p = {p_value:.2g})")
     draws = height + noise * rng.standard_t(freedom, (bootstrap, len(height)))
