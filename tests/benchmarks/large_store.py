@@ -61,20 +61,20 @@ def measured(folder: Path, size: int) -> dict[str, Taken]:
     grid = write_store(folder, size)
     found = {"count over runs, not packed": seconds("analysis/query.py", folder / "many", COUNT)}
     compact(Store(folder / "many"))
-    return found | commands(folder, grid)
+    return found | {name: seconds(*command) for name, command in commands(folder, grid).items()}
 
 
-def commands(folder: Path | str, grid: Path) -> dict[str, Taken]:
-    """Time of each command on the packed store `folder/many`."""
+def commands(folder: Path | str, grid: Path) -> dict[str, tuple[object, ...]]:
+    """Each command on the store `folder/many`."""
     store, launch = f"{folder}/many", ("sweeps/launch.py", grid, "--results", folder)
     return {
-        "plan": seconds(*launch, "--plan"),
-        "launch, nothing to do": seconds(*launch),
-        "status": seconds("sweeps/status.py", store),
-        "count over runs": seconds("analysis/query.py", store, COUNT),
-        "grouped query over trajectories": seconds("analysis/query.py", store, GROUPED),
-        "double-descent figure": seconds("analysis/plot_double_descent.py", store),
-        "report": seconds("analysis/report.py", store),
+        "plan": (*launch, "--plan"),
+        "launch, nothing to do": launch,
+        "status": ("sweeps/status.py", store),
+        "count over runs": ("analysis/query.py", store, COUNT),
+        "grouped query over trajectories": ("analysis/query.py", store, GROUPED),
+        "double-descent figure": ("analysis/plot_double_descent.py", store),
+        "report": ("analysis/report.py", store),
     }
 
 
