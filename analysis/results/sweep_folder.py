@@ -36,11 +36,16 @@ class SweepFolder:
     def __init__(self, root: Path, label: str) -> None:
         self.root, self.label = root, label
         self._damaged: set[str] = set()
-        self._listing = Listing(root)
+        self._listing, self._checked = Listing(root), False
 
     def refresh(self) -> None:
         """See what is there now."""
-        self._listing = Listing(self.root)
+        self._listing, self._checked = Listing(self.root), False
+
+    def check_runs(self) -> None:
+        """Read the rows of runs, where that was not done since the last refresh; raises as `runs`."""
+        if not self._checked:
+            self.runs()
 
     @property
     def damaged(self) -> bool:
@@ -170,6 +175,7 @@ class SweepFolder:
         joined = _joined(tables, "runs", names)
         if not len(joined):
             raise ResultsError(f"{self.root} holds no runs that can be read")
+        self._checked = True
         return joined
 
     def trajectories(self, runs: Set[str], columns: Sequence[str]) -> Iterator[tuple[str, pa.Table]]:
