@@ -95,8 +95,10 @@ def find_peak(
         unknown = "no replicates and no standard errors: noise may explain it"
         return Peak(float(position[top]), location, none, tallest, prominence, float("nan"), True, unknown)
     rng = np.random.default_rng(seed)
-    flat = _prominence(noise * rng.standard_t(freedom, (FLAT, len(noise))))
-    p_value = float((1 + np.sum(flat >= prominence)) / (1 + FLAT)) if prominence > 0 else 1.0
+    higher = 0  # flat lines; without noise none is
+    if noise.any():
+        higher = int(np.sum(_prominence(noise * rng.standard_t(freedom, (FLAT, len(noise)))) >= prominence))
+    p_value = (1 + higher) / (1 + FLAT) if prominence > 0 else 1.0
     if p_value > SIGNIFICANCE:
         return absent(f"the rise of {prominence:.4f} is within the noise (flat lines show it with p = {p_value:.2g})")
     draws = height + noise * rng.standard_t(freedom, (bootstrap, len(height)))

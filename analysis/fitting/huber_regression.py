@@ -113,9 +113,9 @@ def _levenberg_marquardt(
         moved = np.abs(trial_loss - loss[rows]) > SETTLED * (SETTLED + loss[rows])
         theta[rows[better]], loss[rows[better]] = trial[better], trial_loss[better]
         damping[rows] = np.where(better, damping[rows] * 0.3, np.minimum(damping[rows] * 5, 1e12))
-        log_y = np.where(better[:, None], trial_y, log_y)[moved]
-        derivatives = np.where(better[:, None, None], trial_derivatives, derivatives)[moved]
-        rows = rows[moved]
+        log_y[better], derivatives[better] = trial_y[better], trial_derivatives[better]
+        if not moved.all():
+            log_y, derivatives, rows = log_y[moved], derivatives[moved], rows[moved]
         if len(rows) == 0:
             break
     return theta, loss
