@@ -14,7 +14,7 @@ from matplotlib.lines import Line2D
 
 from analysis.estimates.fit_data import Cell, Key
 from analysis.estimates.joint_scaling_law import JointLaw
-from analysis.figures.style import colors, entitle, plain_ticks, save
+from analysis.figures.style import colors, plain_ticks, save_one_of
 from analysis.fitting.huber_regression import percentiles
 
 ROWS = {"error": "percent error", "gap": "gap above $e_\\infty$"}
@@ -36,10 +36,7 @@ def isoflop_figures(
         cost = runs[runs["variant"] == variant].groupby(["P", "D", "K"])["flops_per_step"].mean()
         if len({key[1] for key in mine}) < 3:
             continue
-        figure = draw(kinds[0], mine, cost)
-        if len(laws) > 1:
-            entitle(figure, variant)
-        paths.append(save(figure, folder, "isoflop" if len(laws) == 1 else f"isoflop_{i}"))
+        paths.append(save_one_of(draw(kinds[0], mine, cost), folder, "isoflop", i, len(laws), variant))
     return paths
 
 
@@ -77,7 +74,7 @@ def draw(law: JointLaw, cells: dict[Key, Cell], cost: pd.Series) -> Figure:
     handles = [Line2D([], [], color=c, marker="o", ms=3, label=f"D = {D}") for D, c in color.items()]
     handles.append(Line2D([], [], color="0.3", marker="*", ms=7, ls="none", label="least, with 95 % interval"))
     handles.append(
-        Line2D([], [], color="0.3", marker="*", mfc="none", ms=7, ls="none", label="at the edge of the grid")
+        Line2D([], [], color="0.3", marker="*", mfc="white", ms=7, ls="none", label="at the edge of the grid")
     )
     figure.legend(handles=handles, loc="outside upper center", ncols=min(len(handles), 4))
     return figure
@@ -104,7 +101,7 @@ def _line(
     inside = 0 < at < FINE - 1
     if curve[at] > 0:
         ax.plot([left, right], [curve[at]] * 2, color=color, lw=2, alpha=0.5, solid_capstyle="butt")
-        ax.plot(fine[at], curve[at], "*", ms=8, color=color, mfc=color if inside else "none", zorder=4)
+        ax.plot(fine[at], curve[at], "*", ms=8, color=color, mfc=color if inside else "white", zorder=4)
 
 
 def _at(cell: Cell, budget: float) -> float:

@@ -90,7 +90,11 @@ class Results:
         return runs.sort_values(["variant", "K", "D", "P", "seed", "sweep"], ignore_index=True)
 
     def _every_run(self) -> pd.DataFrame:
-        return self._once("runs", lambda: _labeled(self.sql("SELECT * FROM runs")))
+        def read() -> pd.DataFrame:
+            runs = self.sql("SELECT * FROM runs")
+            return runs.assign(variant=variants([json.loads(spec) for spec in runs["spec"]]))
+
+        return self._once("runs", read)
 
     def trajectories(self, where: str | None = None) -> pd.DataFrame:
         """One row per step; `where` is an SQL condition such as "run_id = '…' and step >= 100"."""
@@ -140,7 +144,7 @@ class Results:
         """All tables, with rows where columns are needed. Rows of runs are checked."""
         found = {name: self._dataset(legacy_names.TODAY.get(name, name), columns) for name, columns in needed.items()}
         for folder in self._folders if "runs" not in found else ():
-            folder.runs()
+            folder.check_runs()
         others = self._empty({table: () for table in TABLES if table not in found})
         return others | {name: dataset for name, dataset in found.items() if dataset is not None}
 
@@ -233,10 +237,6 @@ class Results:
             if any(_mentions(reason, f"Table with name {name}") for name in legacy_names.stems(table)):
                 return f"there is no table {table} yet; run: python analysis/{script} {self._folders[0].root}"
         return reason
-
-
-def _labeled(runs: pd.DataFrame) -> pd.DataFrame:
-    return runs.assign(variant=variants([json.loads(spec) for spec in runs["spec"]]))
 
 
 def _mentions(text: str, name: str) -> bool:

@@ -7,15 +7,19 @@ from torch import Tensor, nn
 
 from mmcr_core.augmentation.augmentations import plain_view
 from mmcr_core.config.run import ViewSpec
-from mmcr_core.evaluation.linear_probe import linear_predictions, place_in_class
+from mmcr_core.evaluation.linear_probe import place_in_class
 from mmcr_core.rng import generator
 
 NEIGHBORS = 20
+# Images embedded at a time. What a convnet makes of 512 images of 32 pixels leaves a CPU's caches: 64 give the same
+# bits in 0.57 of the time.
+EMBEDDED, EMBEDDED_ON_CPU = 512, 64
 
 
 @torch.no_grad()
-def extract_features(encoder: nn.Module, images: Tensor, recipe: ViewSpec, batch: int = 512) -> Tensor:
+def extract_features(encoder: nn.Module, images: Tensor, recipe: ViewSpec) -> Tensor:
     """(N, H, C, W) uint8 images -> (N, F) float32 features of their plain views. `encoder` in eval mode."""
+    batch = EMBEDDED_ON_CPU if images.device.type == "cpu" else EMBEDDED
     return torch.cat([encoder(plain_view(part, recipe)).float() for part in images.split(batch)])
 
 
@@ -34,18 +38,6 @@ def knn_predictions(bank: Tensor, bank_labels: Tensor, queries: Tensor, neighbor
         votes = torch.zeros(len(part), len(classes), device=part.device).scatter_add_(1, bank_classes[index], weights)
         voted.append(classes[votes.argmax(dim=1)])
     return torch.cat(voted)
-
-
-def knn_accuracy(
-    bank: Tensor, bank_labels: Tensor, queries: Tensor, labels: Tensor, neighbors: int = NEIGHBORS
-) -> float:
-    """Share of queries (M, F) whose label (M,) knn_predictions finds."""
-    return float((knn_predictions(bank, bank_labels, queries, neighbors) == labels).double().mean())
-
-
-def linear_accuracy(bank: Tensor, bank_labels: Tensor, queries: Tensor, labels: Tensor) -> float:
-    """Share of queries (M, F) whose label (M,) linear_predictions finds."""
-    return float((linear_predictions(bank, bank_labels, queries) == labels).double().mean())
 
 
 def few_labels(labels: Tensor, per_class: int, seed: int) -> Tensor:

@@ -10,7 +10,6 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.optimize import minimize_scalar
 from scipy.special import gammaln, ive, stdtrit
 
 from mmcr_core.theory.error import Array
@@ -91,6 +90,8 @@ def _best_concentration(cosines: Array, dims: int) -> float:
     from ruin. The likeliest concentration, of the largest E log q, is no sharper than the pairs' own cosines.
     """
 
+    from scipy.optimize import minimize_scalar  # slow to import
+
     def unlikeliness(log: float) -> float:
         kappa = float(np.exp(log))
         return -kappa * float(np.diag(cosines).mean()) - log_von_mises_fisher_constant(kappa, dims)
@@ -102,11 +103,6 @@ def _best_concentration(cosines: Array, dims: int) -> float:
     likeliest = minimize_scalar(unlikeliness, bounds=CONCENTRATIONS, method="bounded").x
     bounds = (CONCENTRATIONS[0], max(likeliest, CONCENTRATIONS[0] + 1))
     return float(np.exp(minimize_scalar(loss, bounds=bounds, method="bounded", options={"xatol": 1e-3}).x))
-
-
-def log_sphere_area(dims: int) -> float:
-    """log of the area of the unit sphere in `dims` dimensions."""
-    return float(np.log(2) + dims / 2 * np.log(np.pi) - gammaln(dims / 2))
 
 
 def log_von_mises_fisher_constant(concentration: float, dims: int) -> float:

@@ -9,27 +9,32 @@ file, or size, ETag and time at a URL, stay; where there can be no cache folder,
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import json
 import os
 import tempfile
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from mmcr_core.data.content_digests import cache_folder, read_cached, write_cached
 from mmcr_core.data.decoding import Pixels
 from mmcr_core.data.shards import urls
 from mmcr_core.data.shards.cache import Shard, etag_checksum, of_no_use, refused, unreadable, walk_of
 from mmcr_core.data.shards.index import ABSENT, IMAGE, JSON, TEXT, ShardIndex, index
 from mmcr_core.data.shards.paths import Place
 from mmcr_core.data.shards.sample import Broken, captions, captions_read_anew, decoded
-from mmcr_core.data.shards.tar import Walked
+from mmcr_core.data.shards.tar import Walked, packing
 from mmcr_core.data.survey import Account, Some, Survey
 
 THREADS = 8  # shards whose headers are waited for at a time
 VERSION = 2  # of what is kept
 FIRST = 5  # samples, one of which must be whole
+TRIED = 5  # shards at a URL of which a sample is tried where its server counts them
+BEGINNING = 1 << 20  # bytes of a shard at a URL that are read first for it
 HEADER_BYTES = 1 << 15  # in which the header of an image most often ends
 
 
@@ -59,12 +64,16 @@ def facts(places: list[Place], max_pixels: int | None) -> list[Facts]:
 def forget(where: str, max_pixels: int | None) -> None:
     """Let go of what is kept for a shard as it is now: it was found wrong."""
     with contextlib.suppress(OSError, RuntimeError):
-        (_folder() / _key(where, _stamp(where), max_pixels)).unlink()
+        (cache_folder() / "shards" / _key(where, _stamp(where), max_pixels)).unlink()
 
 
+@functools.lru_cache(maxsize=2 * TRIED)
 def first_sample(shard: Shard, size: int, max_pixels: int | None) -> tuple[Pixels, tuple[str, ...]]:
-    """Pixels (size, 3, size) and captions of the first whole sample of a shard here. Raises: DatasetError."""
+    """Pixels (size, 3, size) and captions of the first whole sample of a shard; of one at a URL only its beginning is
+    read. Raises: DatasetError."""
     try:
+        if urls.is_url(shard.where):
+            return _first_at_url(shard, size, max_pixels)
         with open(shard.where, "rb") as stream:
             file = stream.fileno()
             return _first_whole(shard.where, index(walk_of(file).members), file, size, max_pixels)
@@ -72,15 +81,37 @@ def first_sample(shard: Shard, size: int, max_pixels: int | None) -> tuple[Pixel
         raise unreadable(shard.where, error) from error
 
 
+def _first_at_url(shard: Shard, size: int, max_pixels: int | None) -> tuple[Pixels, tuple[str, ...]]:
+    """From as many bytes as hold the first samples, the last of which may be cut off."""
+    count = BEGINNING
+    while True:
+        with tempfile.TemporaryFile() as copy:
+            file = copy.fileno()
+            copy.write(urls.beginning(shard.where, count))
+            copy.flush()
+            walked = walk_of(file)
+            found = index(walked.members)
+            whole = os.fstat(file).st_size >= shard.size
+            if whole or len(found.keys) > FIRST or packing(os.pread(file, 8, 0)):
+                return _usable(shard.where, walked, found, file, size, max_pixels)
+        count *= 8
+
+
+def tried(shards: Sequence[Shard]) -> list[Shard]:
+    """A handful of them, the first and the last among it."""
+    last = len(shards) - 1
+    return [shards[i] for i in sorted({round(last * part / (TRIED - 1)) for part in range(TRIED)})]
+
+
 def _facts(place: Place, max_pixels: int | None) -> Facts:
     try:
         at_url = urls.described(place.where) if urls.is_url(place.where) else None
         stamp = list(at_url) if at_url else _stamp(place.where)
-        found = _kept(key := _key(place.where, stamp, max_pixels))
-        if found is None:
+        found = read_cached("shards", key := _key(place.where, stamp, max_pixels))
+        if not isinstance(found, dict):
             found = _at_url(place.where, at_url, max_pixels) if at_url else _local(place.where, place.where, max_pixels)
             if at_url or _stamp(place.where) == stamp:  # else it is of neither what was there nor what is there
-                _keep(key, found)
+                write_cached("shards", key, found)
     except OSError as error:
         raise unreadable(place.where, error) from error
 
@@ -126,9 +157,7 @@ def _successes(url: str) -> int | None:
 def _walked(where: str, file: int, max_pixels: int | None) -> dict[str, Any]:
     walked = walk_of(file)
     found = index(walked.members)
-    if problem := refused(where, walked, os.pread(file, 8, 0), bool(found.captioned.any())):
-        raise problem
-    _first_whole(where, found, file, 1, max_pixels)
+    _usable(where, walked, found, file, 1, max_pixels)
     survey = Survey(max_pixels, streamed=True, left_out=found.left_out)
     captions_anew = False
     for key, places, captioned in zip(found.keys, found.places.tolist(), found.captioned, strict=True):
@@ -152,6 +181,15 @@ def _walked(where: str, file: int, max_pixels: int | None) -> dict[str, Any]:
         "turned": survey.turned,
         "read_anew": found.read_anew or survey.read_anew or captions_anew,
     }
+
+
+def _usable(
+    where: str, walked: Walked, found: ShardIndex, file: int, size: int, max_pixels: int | None
+) -> tuple[Pixels, tuple[str, ...]]:
+    """As `_first_whole`, of what may be no shard. Raises: DatasetError."""
+    if problem := refused(where, walked, os.pread(file, 8, 0), bool(found.captioned.any())):
+        raise problem
+    return _first_whole(where, found, file, size, max_pixels)
 
 
 def _first_whole(
@@ -190,24 +228,3 @@ def _stamp(where: str) -> list[Any]:
 def _key(where: str, stamp: list[Any], max_pixels: int | None) -> str:
     place = where if urls.is_url(where) else os.path.realpath(where)
     return hashlib.sha256(json.dumps([VERSION, place, stamp, max_pixels]).encode()).hexdigest()
-
-
-def _folder() -> Path:
-    cache = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    return Path(cache).expanduser() / "mmcr-sweeps" / "shards"  # RuntimeError where there is no home
-
-
-def _kept(key: str) -> dict[str, Any] | None:
-    with contextlib.suppress(OSError, RuntimeError, ValueError):
-        found = json.loads((_folder() / key).read_bytes())
-        return found if isinstance(found, dict) else None
-    return None
-
-
-def _keep(key: str, found: dict[str, Any]) -> None:
-    with contextlib.suppress(OSError, RuntimeError):
-        kept = _folder() / key
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        temporary = kept.with_name(f".{key}.{os.getpid()}")
-        temporary.write_text(json.dumps(found))
-        temporary.rename(kept)

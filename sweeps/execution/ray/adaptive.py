@@ -29,14 +29,20 @@ class NextRung(Searcher):  # type: ignore[misc]
         self._ask = ask
 
     def __getstate__(self) -> dict[str, Any]:
-        """Tune pickles it with its state, which nobody restores."""
+        """Tune pickles what it is given; a store's leases and a terminal cannot be pickled."""
         return {}
 
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
         return self._ask()
 
     def on_trial_complete(self, trial_id: str, result: Any = None, error: bool = False) -> None:
-        """`AdaptiveLaunch.returned` hears of it from the watch of workers."""
+        """`AdaptiveLaunch` hears of it from the watch of workers."""
+
+    def save(self, checkpoint_path: str) -> None:
+        """Nothing: Ray's state of a launch is never restored, the store is."""
+
+    def restore(self, checkpoint_path: str) -> None:
+        """Nothing, likewise."""
 
 
 class AdaptiveLaunch:
@@ -111,7 +117,9 @@ class AdaptiveLaunch:
             decision = found
         self._running[decision.run_id] = decision
         self._alone = decision.run_id if alone else None
-        return {"run_id": decision.run_id, "decision": asdict(decision), "alone": alone}
+        cell = self._cells[decision.run_id]
+        gpus = math.ceil(cell.gpus) if alone else cell.gpus
+        return {"run_id": cell.run_id, "cpu": cell.cpus, "gpu": gpus, "decision": asdict(decision)}
 
     def _has_room(self) -> bool:
         """Whether one more cell can run now."""

@@ -15,7 +15,6 @@ import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 from ray import tune
 from ray.tune import FailureConfig
@@ -23,6 +22,7 @@ from ray.tune.search import Searcher
 
 from mmcr_core import custom_imports
 from sweeps.config.settings import GridSettings
+from sweeps.execution.ray.plan_searcher import PlanSearcher, resources
 from sweeps.execution.ray.trainable import CellTrainable, Job, code_version
 from sweeps.execution.ray.worker_failures import Returned, Watcher, WorkerWatch
 from sweeps.execution.retries import RESTARTS, Retry, next_attempt
@@ -126,20 +126,20 @@ class Launch:
 
     def _run_once(self, cells: list[Cell], *, calibrate: bool = False, alone: bool = False) -> Outcome:
         outcome = Outcome()
-        most = 1 if alone else self.limits.max_concurrent
-        space = {"run_id": tune.grid_search([cell.run_id for cell in cells])}
-        config = tune.TuneConfig(max_concurrent_trials=most)
-        self._fit(cells, outcome, config, space, calibrate=calibrate)
+        search = PlanSearcher(cells)
+        self._fit(
+            cells, outcome, search, len(cells), most=1 if alone else self.limits.max_concurrent, calibrate=calibrate
+        )
         ended = {*outcome.finished, *outcome.unfinished}
         outcome.interrupted = ended != {cell.run_id for cell in cells}
         return outcome
 
     def fit(self, cells: list[Cell], outcome: Outcome, search: Searcher, returned: Returned) -> None:
         """Train what `search` suggests of `cells`, a rung each, until it has FINISHED, or the launch is interrupted."""
-        self._fit(cells, outcome, tune.TuneConfig(search_alg=search, num_samples=-1), {}, returned=returned)
+        self._fit(cells, outcome, search, -1, returned=returned)
 
-    def _fit(self, cells: list[Cell], outcome: Outcome, config: tune.TuneConfig, space: dict[str, Any],
-             *, calibrate: bool = False, returned: Returned | None = None) -> None:  # fmt: skip
+    def _fit(self, cells: list[Cell], outcome: Outcome, search: Searcher, trials: int, *, most: int | None = None,
+             calibrate: bool = False, returned: Returned | None = None) -> None:  # fmt: skip
         by_id = {cell.run_id: cell for cell in cells}
         reporter = WorkerWatch(by_id, self.settings, self.store, self.watcher, outcome, returned)
         job = Job(
@@ -152,14 +152,16 @@ class Launch:
             calibrate,
             custom_imports.folders(),
         )
+        trainable = tune.with_resources(tune.with_parameters(CellTrainable, job=job), resources)
         left = self.limits.deadline - time.monotonic()
         tuner = tune.Tuner(
-            tune.with_resources(
-                tune.with_parameters(CellTrainable, job=job), lambda config: _resources(by_id[config["run_id"]], config)
-            ),
-            param_space=space,
-            tune_config=replace(
-                config, reuse_actors=True, time_budget_s=max(1.0, left) if math.isfinite(left) else None
+            trainable,
+            tune_config=tune.TuneConfig(
+                search_alg=search,
+                num_samples=trials,
+                reuse_actors=True,
+                max_concurrent_trials=most,
+                time_budget_s=max(1.0, left) if math.isfinite(left) else None,
             ),
             run_config=tune.RunConfig(
                 name=self.settings.name,
@@ -173,10 +175,6 @@ class Launch:
         # Ctrl-C: the outcome says which cells have not ended.
         with contextlib.suppress(KeyboardInterrupt), _quiet_tune():
             tuner.fit()
-
-
-def _resources(cell: Cell, config: dict[str, Any]) -> dict[str, float]:
-    return {"cpu": cell.cpus, "gpu": _alone(cell).gpus if config.get("alone") else cell.gpus}
 
 
 def _alone(cell: Cell) -> Cell:
