@@ -248,8 +248,13 @@ class SweepAnalysis:
     @cached_property
     def end_tests(self) -> dict[str, Backtest]:
         """How well the ends of each variant's runs are predicted from their first quarter, see `backtest`."""
-        found = {id(each): backtest(each) for each in self.predictors_of(PERCENT_ERROR).values()}
-        return {variant: found[id(each)] for variant, each in self.predictors_of(PERCENT_ERROR).items()}
+        predictors = self.predictors_of(PERCENT_ERROR)
+
+        def compute() -> dict[str, Backtest]:
+            found = {each.variants: backtest(each) for each in predictors.values()}
+            return {variant: found[each.variants] for variant, each in predictors.items()}
+
+        return self._value("end_tests", compute)
 
     @cached_property
     def decaying(self) -> frozenset[str]:

@@ -51,6 +51,10 @@ class Process:
         theta = _trend_fit(self.trend, self.theta, self.mode, points)
         return replace(self, points=points, theta=theta)
 
+    def of_trend_alone(self) -> Process:
+        """The same as if the trend left nothing but noise and what seeds differ by."""
+        return replace(self, samples=((self.mode._replace(misfit=1e-6, views=1e-6, variant=0.0), 1.0),))
+
     @cached_property
     def _solved(self) -> list[tuple[Scales, float, Array, Array]]:
         residual, slopes = _residual(self.trend, self.theta, self.points)
@@ -74,7 +78,7 @@ class Process:
         share = np.array([weight for _, weight in self.samples])
         mean: Array = share @ np.array(means)
         variance: Array = share @ (np.array(variances) + (np.array(means) - mean) ** 2)
-        return mean, np.maximum(variance, SMALLEST).astype(np.float64)
+        return mean, np.maximum(variance, SMALLEST)
 
     def joint(self, at: Points) -> Array:
         """Covariance of the values at these places, (n, n), without noise, by the most probable hyperparameters."""
@@ -89,7 +93,7 @@ class Process:
         """What the other points say of the points of `index` by the most probable hyperparameters: their residuals,
         (m,), and the covariance of these, (m, m), in closed form, the law's parameters fitted anew (linearly)."""
         precision, weighted = self._precision
-        block = np.linalg.inv(precision[np.ix_(index, index)])
+        block: Array = np.linalg.inv(precision[np.ix_(index, index)]).astype(np.float64)
         return block @ weighted[index], block
 
     @cached_property

@@ -83,7 +83,7 @@ class SequentialDesign:
     def __init__(self, ends: Points, flops: Array, rungs: Sequence[tuple[float, ...]], target: Target,
                  points: Callable[[int, float], Points], trend: Callable[[Points], Trend]) -> None:  # fmt: skip
         self.ends, self.flops, self.rungs, self.target = ends, flops, rungs, target
-        self._points, self._trend = points, trend
+        self.points, self._trend = points, trend
         self.settings: Index = ends.setting
         first = np.unique(self.settings, return_index=True)[1]
         each = ends[first]
@@ -105,8 +105,11 @@ class SequentialDesign:
         met = [self.knowledge(ended[: len(ended) - back]).distance <= 1 for back in range(CONFIRMED + 1)]
         return len(ended) >= FEWEST + CONFIRMED and all(met)
 
-    def choose(self, ended: tuple[Ended, ...], running: Sequence[tuple[int, float]] = ()) -> Decision | None:
-        """What to train next beside what is running; None where everything is trained or running."""
+    def choose(
+        self, ended: tuple[Ended, ...], running: Sequence[tuple[int, float]] = (), by_trend: bool = False
+    ) -> Decision | None:
+        """What to train next beside what is running; None where everything is trained or running. `by_trend`: as if
+        the trend were the truth (a V-optimal design), for comparison."""
         known, reached, busy = self.knowledge(ended), self.reached(ended), {run for run, _ in running}
         free = [run for run in range(len(self.ends)) if reached[run] < 1 and run not in busy]
         if not free:
@@ -115,13 +118,17 @@ class SequentialDesign:
         candidates = self._at(free, nexts)
         underway = self._at([run for run, _ in running], np.array([rung for _, rung in running])) if running else None
         weights = self.target.weights(known.half_width) * known.open
-        falls = expected_falls(known.process, self._targets, weights, candidates, underway)
+        process = known.process.of_trend_alone() if by_trend else known.process
+        falls = expected_falls(process, self._targets, weights, candidates, underway)
         rate = falls / (self.flops[free] * (nexts - reached[free]))
         best = int(np.argmax(rate))
-        mean, variance = known.process.predict(candidates[[best]])
-        noise = known.process.mode.noise**2
-        return Decision(free[best], float(nexts[best]), float(mean[0]), float(np.sqrt(variance[0] + noise)),
-                        float(rate[best]))  # fmt: skip
+        return self.expected(ended, free[best], float(nexts[best]), float(rate[best]))
+
+    def expected(self, ended: tuple[Ended, ...], run: int, rung: float, fall_per_flop: float = 0.0) -> Decision:
+        """The decision to train this run up to this rung, with what is expected there."""
+        process = self.knowledge(ended).process
+        mean, variance = process.predict(self._at([run], np.array([rung])))
+        return Decision(run, rung, float(mean[0]), float(np.sqrt(variance[0] + process.mode.noise**2)), fall_per_flop)
 
     def _at(self, runs: Sequence[int], rungs: Array) -> Points:
         """Where these runs will be measured at the ends of these rungs."""
@@ -149,7 +156,7 @@ class SequentialDesign:
 
     def _measured(self, ended: tuple[Ended, ...]) -> Points:
         reached = self.reached(ended)
-        parts = [self._points(int(run), float(reached[run])) for run in np.flatnonzero(reached)]
+        parts = [self.points(int(run), float(reached[run])) for run in np.flatnonzero(reached)]
         return pooled(Points.concatenate(parts), CURVES)
 
 
