@@ -15,7 +15,7 @@ import typer
 
 from sweeps.cli.app import guarded, new_app
 from sweeps.cli.console import print_wrapped
-from sweeps.cli.errors import UserError
+from sweeps.cli.errors import OptionError, UserError
 
 EXAMPLE = "Example: python sweeps/launch.py sweeps/grids/quickstart.yaml --only 'P=64,D=64'"
 app = new_app()
@@ -36,6 +36,11 @@ def launch(
         int | None, typer.Option(help="Train this one cell, numbered as --plan does, in this process and without Ray.")
     ] = None,
     max_concurrent: Annotated[int | None, typer.Option(min=1, help="Most cells at once.")] = None,
+    until: Annotated[
+        str | None,
+        typer.Option(help="Train until the rest can be predicted so well: 5%, max:5%, knn_accuracy=0.01."),
+    ] = None,
+    local: Annotated[bool, typer.Option("--local", help="With --until: in this process, without Ray.")] = False,
     calibrate: Annotated[
         bool, typer.Option("--calibrate", help="Measure each cell's step and memory first; with --plan, then stop.")
     ] = False,
@@ -45,7 +50,7 @@ def launch(
     as_json: Annotated[bool, typer.Option("--json", help="Print the plan or the outcome as JSON.")] = False,
 ) -> None:
     """Run every cell of a grid, or what is missing of it."""
-    from sweeps.execution import local
+    from sweeps.execution.local import train_one
     from sweeps.monitoring import summary
     from sweeps.planning import preview
     from sweeps.planning.launch_limits import Limits
@@ -53,10 +58,25 @@ def launch(
 
     if cell is not None and (only or address or plan or calibrate or max_concurrent):
         raise UserError("--cell: trains one cell without Ray; leave --only, --plan, --address and the like out")
+    if cell is not None and until is not None:
+        raise OptionError("until", "chooses its cells itself; leave --cell out, or give --local for a job array")
+    if local and (until is None or address or plan or calibrate or max_concurrent):
+        raise OptionError(
+            "local", "trains one rung after the other without Ray; give --until, and no --address or such"
+        )
     sweep = open_sweep(grid, results, only)
+    target = None
+    if until is not None:
+        from sweeps.execution.adaptive.until import parse_until
+
+        target = parse_until(until)
     limits = Limits.of(max_concurrent, time_limit, tensorboard, wait)
     if cell is not None:
-        code = summary.show(*local.train_one(sweep, cell, limits), as_json)
+        code = summary.show(*train_one(sweep, cell, limits), as_json)
+    elif target and local:
+        from sweeps.execution.adaptive.local import train_until
+
+        code = summary.show(sweep, train_until(sweep, target, limits), as_json)
     elif plan and not calibrate:
         if address:
             print_wrapped(
@@ -72,7 +92,7 @@ def launch(
             launching.calibrate(sweep, address, limits)
             code = preview.show(sweep, max_concurrent, as_json)
         else:
-            code = summary.show(sweep, launching.train(sweep, address, limits, calibrate), as_json)
+            code = summary.show(sweep, launching.train(sweep, address, limits, calibrate, target), as_json)
     raise typer.Exit(code)
 
 

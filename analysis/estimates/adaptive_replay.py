@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -12,7 +13,7 @@ from scipy.special import expit
 from analysis.estimates.prediction import LAW_OF, trend_of
 from analysis.estimates.run_points import Measured, as_points
 from analysis.fitting.blas_threads import on_one_thread
-from analysis.fitting.forecast.points import Index, Points
+from analysis.fitting.forecast.points import Array, Index, Points
 from analysis.fitting.forecast.sequential_design import FEWEST, Decision, Ended, Knowledge, SequentialDesign, rungs_of
 from analysis.fitting.forecast.stopping import Target
 from analysis.results.errors import ResultsError
@@ -25,20 +26,28 @@ MISSED = 2 / 0.05  # weight of what lies outside a 95 % interval in its score (G
 @dataclass(frozen=True)
 class FinishedSweep:
     """The finished runs of a sweep (rows of `planned_runs`), what each measured on its way, and whether that is
-    predicted as logits."""
+    predicted as logits; `relative`: whether errors are relative ones."""
 
     runs: pd.DataFrame
     points: Points
     logit: bool
+    relative: bool
 
     @classmethod
-    def of(cls, runs: pd.DataFrame, measured: Mapping[str, Measured], law: bool = True) -> FinishedSweep:
+    def of(cls, runs: pd.DataFrame, measured: Mapping[str, Measured], relative: bool = True) -> FinishedSweep:
         """Raises ResultsError where there are too few settings, or no run has more than one rung."""
         runs = runs[runs["finished"] & runs["run_id"].isin(list(measured))].reset_index(drop=True)
         if len(runs[["variant", "P", "D", "K"]].drop_duplicates()) < FEWEST_SETTINGS:
             raise ResultsError(f"a replay needs {FEWEST_SETTINGS} finished settings of P, D, K at least")
-        logit = not (law and set(runs["objective"]) == {LAW_OF})
-        return cls(runs, as_points(runs, measured, logit), logit)
+        logit = not (relative and set(runs["objective"]) == {LAW_OF})
+        return cls(runs, as_points(runs, measured, logit), logit, relative)
+
+    def unit(self, value: Array) -> Array:
+        """Relative errors of the percent error, absolute ones of a measure, for one of the value."""
+        if not self.logit:
+            return np.ones_like(value)
+        share: Array = expit(value)
+        return 1 - share if self.relative else share * (1 - share)
 
     def design(self, target: Target) -> SequentialDesign:
         """Of these runs, none of which is trained yet."""
@@ -55,7 +64,8 @@ class FinishedSweep:
             return self.points[(self.points.run == run) & (shares <= rung * 1.02)]
 
         flops = (self.runs["flops_per_step"] * self.runs["steps"]).to_numpy(float)
-        return SequentialDesign(ends, flops, rungs, target, up_to, lambda points: trend_of(points, self.logit))
+        trend = partial(trend_of, logit=self.logit)
+        return SequentialDesign(ends, flops, rungs, target, up_to, trend, self.unit)
 
 
 @on_one_thread
@@ -115,7 +125,7 @@ def _judged(sweep: FinishedSweep, design: SequentialDesign, known: Knowledge) ->
     scale = expit if sweep.logit else np.exp
     missed = np.abs(known.mean - truth)
     error = scale(known.mean) - scale(truth)
-    if not sweep.logit:
+    if sweep.relative:
         error = error / scale(truth)
     score = 2 * half + MISSED * np.maximum(missed - half, 0)
     some = len(settings) > 0

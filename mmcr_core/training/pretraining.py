@@ -124,6 +124,11 @@ class Pretraining:
             if self.step == end:
                 yield self._chunk(begun, end)
 
+    def unfinished_chunk(self) -> Chunk | None:
+        """The steps since the last whole chunk; None where there are none. The whole one will begin alike."""
+        begun = self.step - self.step % CHUNK_STEPS
+        return self._chunk(begun, self.step) if self.step > begun else None
+
     def train_step(self) -> None:
         """One optimizer step; nothing in it waits for the device, and one copy goes there."""
         rate = learning_rate(self.spec.optimizer, self.step, self.steps)

@@ -25,7 +25,15 @@ from mmcr_core.config.run_id import run_id
 from mmcr_core.data.image_set import DatasetError, describe_skipped
 from mmcr_core.evaluation.confidence_intervals import Measure
 from mmcr_core.theory import RepresentationCollapse, detect_collapse
-from mmcr_core.training import CHUNK_STEPS, CaptureFailed, Diverged, Pretraining, is_out_of_memory, process_must_end
+from mmcr_core.training import (
+    CHUNK_STEPS,
+    CaptureFailed,
+    Chunk,
+    Diverged,
+    Pretraining,
+    is_out_of_memory,
+    process_must_end,
+)
 from mmcr_core.training.flops import flops_per_step
 from sweeps.execution import saved_weights, stored_measures
 from sweeps.execution.backfill import measure_finished, outcome_columns
@@ -33,23 +41,32 @@ from sweeps.execution.continuation import copy_beginning
 from sweeps.execution.executor_settings import JUDGED_FROM, ExecutorSettings, Progress, RunStart
 from sweeps.execution.peak_memory import FIRST_STEPS, PeakMemory
 from sweeps.execution.run_metadata import describe_run, device_name, installed_versions, where_possible
+from sweeps.execution.rung import Rung, tail_steps
 from sweeps.execution.signals import StopFlag
 from sweeps.execution.tensorboard import Board
 from sweeps.monitoring.launch_outcome import Ending, StopReason, with_earlier
+from sweeps.storage.decisions import StoredDecision
 from sweeps.storage.packing.compaction import compact_run
 from sweeps.storage.run_status import RunStatus
 from sweeps.storage.sweep_store import Store
 
-TAIL = 0.05  # `percent_error` of a run is the mean over this last share of its steps
 CHECKPOINT_SHARE = 0.02  # of the time, at most, goes into checkpoints
 NO_GRAPHS = "no-graphs.txt"  # in a run's checkpoint folder: why it goes on without CUDA graphs
 
 
 class RunExecutor:
-    """A run of `spec` in `store`, for the sweep of that name and the launch `launch`."""
+    """A run of `spec` in `store`, for the sweep of that name and the launch `launch`; up to a rung and no further where
+    a `decision` says so."""
 
     def __init__(
-        self, spec: RunSpec, store: Store, sweep: str, settings: ExecutorSettings | None = None, *, launch: str = ""
+        self,
+        spec: RunSpec,
+        store: Store,
+        sweep: str,
+        settings: ExecutorSettings | None = None,
+        *,
+        launch: str = "",
+        decision: StoredDecision | None = None,
     ) -> None:
         self.spec, self.store, self.sweep = spec, store, sweep
         self.settings = settings or ExecutorSettings()
@@ -70,9 +87,12 @@ class RunExecutor:
         self._leased = False
         self._notes: list[str] = []
         self._board: Board | None = None
+        self._rung = Rung(store, decision) if decision else None
+        self._shorter_chunks = False  # whether chunks of an earlier attempt may lie inside the next one
 
     def advance(self, seconds: float, stop: StopFlag | None = None) -> Progress:
-        """Train for about `seconds`, or until `stop` is set; at the end, evaluate and write the run's row.
+        """Train for about `seconds`, or until `stop` is set; at the end, evaluate and write the run's row. At the
+        end of its rung a run is `paused`: it has no row, and goes on later as if it had not been.
 
         An exception in the run becomes a row with status `failed`, so that the sweep's other cells go on. A cell that
         another launch is training is `left` to it. Of a finished run only what is missing is measured.
@@ -88,20 +108,27 @@ class RunExecutor:
                 self._leased = True
                 if self.store.status(self.run_id) == RunStatus.FINISHED:  # by that launch, just before, or long ago
                     return self._already_finished()
+                if self._rung and self._rung.begin():
+                    return self._already_paused(self._rung)
             run = self._run = self._run or self._start()
             until = time.monotonic() + seconds
-            while run.step < run.steps:
+            end = min(run.steps, self._rung.steps) if self._rung else run.steps
+            while run.step < end:
                 if self._lease.lost:
                     self._end_run()
                     return self._left("another launch has taken this cell over")
                 self._measure_on_the_way(run)
-                self._train_slice(run, seconds)
+                self._train_slice(run, seconds, end)
                 if time.monotonic() >= until or (stop and stop.stopped):
                     break
-            if run.step < run.steps:
+            if run.step < end:
                 return self._progress(run, RunStatus.RUNNING)
-            self._finish(run)
-            progress = self._progress(run, RunStatus.FINISHED)
+            if self._rung and end < run.steps:
+                self._pause(run, self._rung)
+                progress = self._progress(run, RunStatus.PAUSED)
+            else:
+                self._finish(run)
+                progress = self._progress(run, RunStatus.FINISHED)
             self._let_go()
             return progress
         except Diverged as error:
@@ -120,6 +147,21 @@ class RunExecutor:
                 raise
             place = f" ({found})" if (found := custom_imports.place_of(error)) else ""
             return self._end(StopReason.ERROR, f"{type(error).__name__}: {error}{place}")
+
+    def _pause(self, run: Pretraining, rung: Rung) -> None:
+        """What was trained, measured, and what it goes on from; the decision's end last."""
+        if chunk := run.unfinished_chunk():
+            self._write_chunk(chunk)
+        if rung.needs_measure(run):
+            stored_measures.write_measures(self.store, run, run.evaluate())
+        self.save(alone=True)
+        rung.end(run)
+
+    def _write_chunk(self, chunk: Chunk) -> None:
+        self.store.write_chunk(self.run_id, chunk.step_first, chunk.step_last, chunk.columns)
+        if self._shorter_chunks:  # that of a rung which ended within this one
+            self.store.drop_shorter_chunks(self.run_id, chunk.step_first, chunk.step_last)
+            self._shorter_chunks = False
 
     def stop(self) -> None:
         """Leave the run where it is: a last checkpoint, and the lease given back."""
@@ -142,15 +184,15 @@ class RunExecutor:
             self._board = None
         self._lease.release()
 
-    def save(self) -> None:
-        """Write a checkpoint now, if the run has started and has not ended."""
+    def save(self, *, alone: bool = False) -> None:
+        """Write a checkpoint now, if the run has started and has not ended; `alone`: without an older one."""
         run = self._run
         if run is None or run.step == 0 or self._lease.lost:
             return
         began = time.monotonic()
         stream = io.BytesIO()
         torch.save({"run_id": self.run_id, "begun": vars(self._begun), "run": run.state_dict()}, stream)
-        self.store.write_checkpoint(self.run_id, run.step, stream.getvalue())
+        self.store.write_checkpoint(self.run_id, run.step, stream.getvalue(), alone=alone)
         now = time.monotonic()
         self._next_checkpoint = now + max(self.settings.checkpoint_seconds, (now - began) / CHECKPOINT_SHARE)
 
@@ -158,8 +200,11 @@ class RunExecutor:
         device = self.settings.device
         state = self._newest_state() or self._state_to_continue()
         if state is None:
+            if self._rung and (lost := self.store.steps_stored(self.run_id)):
+                self._notes.append(f"its checkpoint is gone: {lost:,} steps are trained anew")
             self.store.drop_trajectory(self.run_id)
         else:
+            self._shorter_chunks = True
             self._begun = RunStart(**state["begun"])
         self._memory.begin()
         no_graphs = self.store.read_note(self.run_id, NO_GRAPHS)
@@ -222,13 +267,13 @@ class RunExecutor:
         self._notes.append(f"continues a shorter run from step {state['step']}")
         return state
 
-    def _train_slice(self, run: Pretraining, seconds: float) -> None:
+    def _train_slice(self, run: Pretraining, seconds: float, end: int) -> None:
         """Some steps, about a quarter of `seconds` of them, with their chunks and, when due, a checkpoint; no further
-        than to where something is to be measured, or the first steps end."""
+        than to step `end`, to where something is to be measured, or the first steps end."""
         began, first = time.monotonic(), run.step
         stops = [step for step in (*self.spec.evaluate.steps(run.steps), self._first_steps_end or 0) if step > first]
-        for chunk in run.run(until=min([first + self._slice, *stops])):
-            self.store.write_chunk(self.run_id, chunk.step_first, chunk.step_last, chunk.columns)
+        for chunk in run.run(until=min([first + self._slice, end, *stops])):
+            self._write_chunk(chunk)
             if self._board:
                 self._board.add(chunk)
         taken = time.monotonic() - began
@@ -257,7 +302,9 @@ class RunExecutor:
             stored_measures.write_measures(self.store, run, measures)
         saved_weights.keep(self.store, run, vars(self._begun), self.settings.keep)
         trajectory = self.store.read_trajectory(self.run_id)
-        tail = trajectory.tail(max(1, round(TAIL * run.steps)))
+        tail = trajectory.tail(tail_steps(run.steps))
+        if self._rung:
+            self._rung.end(run)
         means = {name: float(tail[name].mean()) for name in ("percent_error", "reconstruction", "uniformity")}
         self._write_row(run, RunStatus.FINISHED, None, means | outcome_columns(measures, self.spec))
         if collapse := detect_collapse(means["uniformity"], self.spec.P, self.spec.D):
@@ -281,6 +328,11 @@ class RunExecutor:
         steps = self.store.read_run(self.run_id)["steps"]
         self._let_go()
         return Progress(status, steps, steps, math.nan, 0.0, ending, (*self._notes, *notes))
+
+    def _already_paused(self, rung: Rung) -> Progress:
+        """Another launch trained this rung, just before."""
+        self._let_go()
+        return Progress(RunStatus.PAUSED, rung.steps, rung.steps, math.nan, 0.0)
 
     def _left(self, text: str) -> Progress:
         return self._progress(None, RunStatus.LEFT, Ending(StopReason.ELSEWHERE, text))

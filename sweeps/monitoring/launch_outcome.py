@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Any
 
+from sweeps.monitoring.standing import Standing
 from sweeps.storage.run_status import RunStatus
 
 EARLIER = " | earlier: "  # between the reasons in a run's row, the latest first
@@ -61,16 +62,19 @@ def latest(error: str | None) -> str:
 
 @dataclass
 class Outcome:
-    """run_ids by how they ended, with the reason of each that did not finish; `finished_before` the launch."""
+    """run_ids by how they ended, with the reason of each that did not finish; `finished_before` the launch; of an
+    adaptive one how the sweep stands at its end."""
 
     finished_before: int = 0
     finished: list[str] = field(default_factory=list)
     unfinished: dict[str, Ending] = field(default_factory=dict)
     interrupted: bool = False
     timed_out: bool = False
+    standing: Standing | None = None
 
     def add(self, run_id: str, ending: Ending | None) -> None:
-        """A cell has ended; None: it has finished."""
+        """A cell has ended, perhaps after an earlier attempt; None: it has finished."""
+        self.unfinished.pop(run_id, None)
         if ending is None:
             self.finished.append(run_id)
         else:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import asdict
 
 from mmcr_core.config.run_id import run_id
 from sweeps.cli.console import print_wrapped
@@ -26,6 +27,8 @@ def show(sweep: Sweep, outcome: Outcome, as_json: bool) -> int:
             "interrupted": outcome.interrupted,
             "timed_out": outcome.timed_out,
         }
+        if outcome.standing:
+            summary["adaptive"] = asdict(outcome.standing)
         print(json.dumps(summary, indent=2))
         return outcome.exit_code
     by_id = {run_id(cell): cell for cell in sweep.cells}
@@ -39,12 +42,15 @@ def show(sweep: Sweep, outcome: Outcome, as_json: bool) -> int:
     )
     stopped = "stopped at the time limit" if outcome.timed_out else "interrupted"
     left = total - finished - unfinished
+    to_go = "" if outcome.standing else f" with {left} to go"
     print_wrapped(
         f"{name}: {finished} of {total} cells finished"
         + (f", {failed} failed (launch again to retry)" if failed else "")
         + (f", {diverged} diverged (--only status=diverged tries again)" if diverged else "")
         + (f", {elsewhere} left to another launch" if elsewhere else "")
-        + (f", {stopped} with {left} to go (launch again to go on)" if outcome.interrupted else "")
+        + (f", {stopped}{to_go} (launch again to go on)" if outcome.interrupted else "")
         + f"; results in {root}"
     )
+    if outcome.standing:
+        print_wrapped(outcome.standing.summary())
     return outcome.exit_code

@@ -13,6 +13,7 @@ from sweeps.cli.errors import UserError
 from sweeps.config.axes import Keys, stored_keys
 from sweeps.execution.executor_settings import JUDGED_FROM
 from sweeps.storage.chunks import chunk_steps
+from sweeps.storage.decisions import paused_steps
 from sweeps.storage.filesystems import read_table
 from sweeps.storage.run_status import RunStatus
 from sweeps.storage.snapshot import Row, Snapshot
@@ -58,10 +59,14 @@ def _cell(store: Store, snapshot: Snapshot, cell: Row, row: Row | None) -> CellS
     if ended is RunStatus.FINISHED or (ended and not held):
         status = ended
     else:
-        status = RunStatus.RUNNING if held else RunStatus.BEGUN if step else RunStatus.WAITING
+        paused = step in paused_steps(snapshot.listing.decisions.get(key, ()), int(cell["steps"] or 0))
+        idle = RunStatus.PAUSED if paused else RunStatus.BEGUN if step else RunStatus.WAITING
+        status = RunStatus.RUNNING if held else idle
     failed = ended in (RunStatus.FAILED, RunStatus.DIVERGED)
     log = store.log_file(key) if failed and key in snapshot.listing.logs else None
     row = row or {}
+    if status is RunStatus.PAUSED and snapshot.checkpointed_step(key) < step:
+        row = {"error": "its checkpoint is gone: it would be trained anew"}
     steps, error = int(cell["steps"] or 0), row.get("percent_error")
     chunks = snapshot.listing.chunks.get(key, [])
     spread = row["uniformity"] if ended is RunStatus.FINISHED else _spread(chunks, steps)

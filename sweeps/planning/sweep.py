@@ -169,11 +169,14 @@ def todo(sweep: Sweep) -> PendingCells:
                 (lost if step == row["steps"] else too_late).update(missing[step])
     unfinished = [cell for cell in cells if rows.get(run_id(cell), {}).get("status") != RunStatus.FINISHED]
     continues = runs_to_continue(store, unfinished)
+    ids = {run_id(cell) for cell in unfinished}
+    paused = sum(1 for key in ids & set(snapshot.listing.decisions) if snapshot.steps_stored(key))
     done = len(sweep.cells) - len(cells) - len(diverged)
     note = f"{len(sweep.cells)} cells: {done} have finished already, {len(cells)} to run"
     remarks = [
         f"{len(taken)} reused from {', '.join(sorted(set(taken.values())))}" if taken else "",
         f"{again} of them finished runs, to be measured again" if again else "",
+        f"{paused} of them were begun by an adaptive sweep and go on" if paused else "",
         f"{len(continues)} of them continue shorter runs" if continues else "",
         f"{len(diverged)} diverged before and are left (selecting status=diverged tries again)" if diverged else "",
         f"finished runs without weights lack {', '.join(sorted(lost))}" if lost else "",

@@ -15,11 +15,11 @@ log = logging.getLogger(__name__)
 KEPT_CHECKPOINTS = 2
 
 
-def write_checkpoint(folder: Path, step: int, payload: bytes) -> None:
-    """Keep `payload` with its checksum as the checkpoint after `step` steps, and the one before it."""
+def write_checkpoint(folder: Path, step: int, payload: bytes, kept: int = KEPT_CHECKPOINTS) -> None:
+    """Keep `payload` with its checksum as the checkpoint after `step` steps, and `kept` - 1 before it."""
     write_atomically(folder / f"{step:08d}.ckpt", hashlib.sha256(payload).digest() + payload)
     log.info("checkpoint of step %d written to %s, %d bytes", step, folder, len(payload))
-    for old in checkpoint_files(folder)[:-KEPT_CHECKPOINTS]:
+    for old in checkpoint_files(folder)[:-kept]:
         old.unlink()
 
 

@@ -17,6 +17,7 @@ import pyarrow as pa
 
 from sweeps.storage.checkpoints import checkpoint_files, checkpoint_payload
 from sweeps.storage.chunks import chunk_files, chunk_steps, is_chunk, visible_chunks
+from sweeps.storage.decisions import decided_rungs, read_decision
 from sweeps.storage.filesystems import modified, read_table
 from sweeps.storage.listing import is_run_file
 from sweeps.storage.packing.fsck_packed import LEFT, Finding, examine_packed
@@ -35,6 +36,11 @@ def examine(store: Store, repair: bool, track: Callable[[Sequence[str]], Iterabl
     yield from _leftovers(store, repair)
     yield from _foreign(store)
     yield from examine_packed(store, repair)
+    for file in decided_rungs(store.root).values():
+        if read_decision(file) is None:
+            if repair:
+                store.quarantine(file)
+            yield Finding(file, "decision cannot be read", "quarantined" if repair else LEFT)
     cells = store.root / "cells.parquet"
     if cells.exists() and not store.read_cells():
         yield Finding(cells, "cells of the last launch cannot be read", "the next launch writes them anew")

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from sweeps.storage.chunks import chunk_steps, is_chunk, visible_chunks
+from sweeps.storage.decisions import decided_rungs
 from sweeps.storage.filesystems import files_below
 from sweeps.storage.packing.packed import MARKER, PackedFile, packed_files
 
@@ -77,6 +78,14 @@ class Listing:
     def logs(self) -> set[str]:
         """Runs that have a log."""
         return {Path(name).stem for (name,) in files_below(self.root / "logs")}
+
+    @cached_property
+    def decisions(self) -> dict[str, list[float]]:
+        """run_id -> rungs up to which an adaptive sweep decided to train it."""
+        found: dict[str, list[float]] = {}
+        for run_id, rung in decided_rungs(self.root):
+            found.setdefault(run_id, []).append(rung)
+        return found
 
     @cached_property
     def leases(self) -> set[str]:

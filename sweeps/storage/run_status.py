@@ -7,7 +7,8 @@ from enum import StrEnum
 
 class RunStatus(StrEnum):
     """`finished`, `failed` and `diverged` are of runs that have ended, and stand in their rows; `left` is a run that
-    another launch trains; `begun` and `waiting` are cells that nobody trains now, with and without steps."""
+    another launch trains; `begun` and `waiting` are cells that nobody trains now, with and without steps; `paused` are
+    those that an adaptive sweep trained as far as it wanted to know."""
 
     FINISHED = "finished"
     FAILED = "failed"
@@ -15,6 +16,7 @@ class RunStatus(StrEnum):
     RUNNING = "running"
     LEFT = "left"
     BEGUN = "begun"
+    PAUSED = "paused"
     WAITING = "waiting"
 
     @property

@@ -56,6 +56,18 @@ CELL_SCHEMA = pa.schema(
         pa.field("spec", _TEXT, nullable=False),
     ]
 )
+DECISION_SCHEMA = pa.schema(
+    [
+        pa.field("run_id", _TEXT, nullable=False),
+        pa.field("rung", _FLOAT, nullable=False),
+        *(pa.field(name, _INT, nullable=False) for name in ("steps", "number")),
+        *(pa.field(name, _TEXT, nullable=False) for name in ("quantity", "scale", "launch", "code")),
+        pa.field("decided_at", _TIME, nullable=False),
+        *(pa.field(name, _FLOAT, nullable=False) for name in ("fall_per_flop", "mean", "sd", "predicted")),
+        ("measured", _FLOAT),
+        ("ended_at", _TIME),
+    ]
+)
 MEASURE_SCHEMA = pa.schema(
     [
         pa.field("run_id", _TEXT, nullable=False),

@@ -9,6 +9,7 @@
     logs/RUN_ID.txt                      the traceback of a run's last failure
     leases/RUN_ID.json                   who is training a cell now
     packed/TABLE-DIGEST.parquet          rows, trajectories and measures of many finished runs (see `compaction`)
+    decisions/RUN_ID-RUNG.parquet        why an adaptive sweep trained a run so far (see `decisions`)
     damaged/...                          files that could not be read, quarantined
 
 What a run has in small files wins over what is packed of it.
@@ -139,6 +140,14 @@ class Store:
         write_atomically(path, parquet_bytes(table))
         log.info("steps %d to %d of run %s written", step_first, step_last, run_id)
 
+    def drop_shorter_chunks(self, run_id: str, step_first: int, step_last: int) -> None:
+        """Remove the chunks of a run whose steps stand in the chunk of these steps too."""
+        folder = self.root / "trajectories" / run_id
+        for file in chunk_files(folder):
+            first, last = chunk_steps(file)
+            if step_first <= first and last <= step_last and (first, last) != (step_first, step_last):
+                file.unlink()
+
     def read_trajectory(self, run_id: str) -> pd.DataFrame:
         """All steps of one run, in order."""
         chunks, packed = self._trajectory(run_id)
@@ -209,9 +218,10 @@ class Store:
         """The lease that a process of `launch` takes before it writes anything of a run."""
         return Lease(self.root / "leases" / f"{run_id}.json", launch)
 
-    def write_checkpoint(self, run_id: str, step: int, payload: bytes) -> None:
-        """Keep `payload` as the checkpoint of a run after `step` steps, and the one before it."""
-        checkpoints.write_checkpoint(self._checkpoints(run_id), step, payload)
+    def write_checkpoint(self, run_id: str, step: int, payload: bytes, *, alone: bool = False) -> None:
+        """Keep `payload` as the checkpoint of a run after `step` steps, and the one before it unless `alone`."""
+        kept = 1 if alone else checkpoints.KEPT_CHECKPOINTS
+        checkpoints.write_checkpoint(self._checkpoints(run_id), step, payload, kept)
 
     def read_checkpoints(self, run_id: str) -> Iterator[tuple[str, bytes | None]]:
         """Name and payload of a run's checkpoints, newest first; None for one that is damaged."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,20 +50,28 @@ class Decision:
 
 @dataclass(frozen=True)
 class Knowledge:
-    """What is known of each setting: `mean` of its final value over runs, `variance`, whether it is `open` (none of its
-    runs was trained to its end), and how far the open ones are from the target (met at 1 or less)."""
+    """What is known of each setting: `mean` of its final value over runs, `variance`, the target's `unit` for each of
+    the value there, whether it is `open` (none of its runs was trained to its end), and how far the open ones are from
+    the target (met at 1 or less)."""
 
     process: Process
     calibration: Calibration
     mean: Array
     variance: Array
+    unit: Array
     open: NDArray[np.bool_]
     distance: float
 
     @property
     def half_width(self) -> Array:
-        """Of each setting's 95 % interval, in the value."""
-        return self.calibration.half_width(np.sqrt(self.variance))
+        """Of each setting's 95 % interval, in the target's unit."""
+        return self.calibration.half_width(np.sqrt(self.variance)) * self.unit
+
+    @property
+    def sd(self) -> Array:
+        """Calibrated standard deviation of each setting, in the target's unit."""
+        sd: Array = self.calibration.factor * np.sqrt(self.variance) * self.unit
+        return sd
 
 
 def rungs_of(steps: int, settled: int, decays: bool) -> tuple[float, ...]:
@@ -77,19 +85,21 @@ class SequentialDesign:
     """Of runs whose ends are `ends` (its `run`: 0, 1, ...), which cost `flops` whole and have these `rungs`.
 
     Args: points: what a run measured up to a rung (see `rung_windows`); trend: of points, such as
-        `ScalingLaw.near`; target: to be met by the predictions of settings.
+        `ScalingLaw.near`; target: to be met by the predictions of settings; unit: of the target for one of the value,
+        at values (n,): 1 for a relative error of a log.
     """
 
     def __init__(self, ends: Points, flops: Array, rungs: Sequence[tuple[float, ...]], target: Target,
-                 points: Callable[[int, float], Points], trend: Callable[[Points], Trend]) -> None:  # fmt: skip
+                 points: Callable[[int, float], Points], trend: Callable[[Points], Trend],
+                 unit: Callable[[Array], Array] = np.ones_like) -> None:  # fmt: skip
         self.ends, self.flops, self.rungs, self.target = ends, flops, rungs, target
-        self.points, self._trend = points, trend
+        self.points, self._trend, self._unit = points, trend, unit
         self.settings: Index = ends.setting
         first = np.unique(self.settings, return_index=True)[1]
         each = ends[first]
         self._targets = places(each.P, each.D, each.K, each.steps, each.baseline, each.variant)
-        self.knowledge = cache(self._knowledge)
-        self._learned = cache(self._learn)
+        self.knowledge = lru_cache(maxsize=CONFIRMED + 2)(self._knowledge)
+        self._learned = lru_cache(maxsize=2)(self._learn)
 
     def reached(self, ended: Sequence[Ended]) -> Array:
         """The share of its steps that each run was trained for."""
@@ -102,8 +112,8 @@ class SequentialDesign:
         """Whether the target was met by this rung and by the two before it, or nothing is left to be predicted."""
         if (self.reached(ended) == 1).all():
             return True
-        met = [self.knowledge(ended[: len(ended) - back]).distance <= 1 for back in range(CONFIRMED + 1)]
-        return len(ended) >= FEWEST + CONFIRMED and all(met)
+        befores = (ended[: len(ended) - back] for back in range(CONFIRMED + 1))
+        return len(ended) >= FEWEST + CONFIRMED and all(self.knowledge(each).distance <= 1 for each in befores)
 
     def choose(
         self, ended: tuple[Ended, ...], running: Sequence[tuple[int, float]] = (), by_trend: bool = False
@@ -117,7 +127,7 @@ class SequentialDesign:
         nexts = np.array([next(rung for rung in self.rungs[run] if rung > reached[run]) for run in free])
         candidates = self._at(free, nexts)
         underway = self._at([run for run, _ in running], np.array([rung for _, rung in running])) if running else None
-        weights = self.target.weights(known.half_width) * known.open
+        weights = self.target.weights(known.half_width) * known.open * known.unit**2
         process = known.process.of_trend_alone() if by_trend else known.process
         falls = expected_falls(process, self._targets, weights, candidates, underway)
         rate = falls / (self.flops[free] * (nexts - reached[free]))
@@ -145,10 +155,8 @@ class SequentialDesign:
         reached = self.reached(ended)
         finished = np.unique(self.settings[reached == 1])
         open_settings = ~np.isin(np.arange(len(self._targets)), finished)
-        sd = calibration.factor * np.sqrt(variance)
-        half_width = calibration.half_width(np.sqrt(variance))
-        distance = self.target.distance(sd[open_settings], half_width[open_settings])
-        return Knowledge(process, calibration, mean, variance, open_settings, distance)
+        known = Knowledge(process, calibration, mean, variance, self._unit(mean), open_settings, 0.0)
+        return replace(known, distance=self.target.distance(known.sd[open_settings], known.half_width[open_settings]))
 
     def _learn(self, ended: tuple[Ended, ...]) -> Process:
         points = self._measured(ended)

@@ -1,0 +1,239 @@
+"""Which rung of which run is trained next, and when a sweep knows enough."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cache, cached_property
+from pathlib import Path
+
+import numpy as np
+
+import analysis.fitting.forecast as forecast
+from analysis.fitting.forecast.points import Array, Points
+from analysis.fitting.forecast.sequential_design import Decision, Ended, Knowledge, SequentialDesign
+from analysis.fitting.forecast.trends import Quadratic, ScalingLaw, Trend
+from sweeps.execution.adaptive.candidates import Candidate, candidates, ends
+from sweeps.execution.adaptive.history import EndedRung, History
+from sweeps.execution.adaptive.measurements import LOG, LOGIT, SHARE, Measurements, Scale
+from sweeps.execution.adaptive.until import Until, require_measured
+from sweeps.monitoring.standing import Standing
+from sweeps.planning.sweep import Sweep
+from sweeps.storage.decisions import StoredDecision
+from sweeps.storage.run_status import RunStatus
+from sweeps.storage.sweep_store import Store
+
+FRESH = 64  # ended rungs, up to which each decision knows them all
+GROWTH = 1 + 1 / FRESH  # of them, after which decisions know them; until then they count as running
+
+
+@dataclass(frozen=True)
+class Family:
+    """Runs of one objective, which predict each other, with their design; `scale`: of what is predicted."""
+
+    runs: tuple[Candidate, ...]
+    scale: Scale
+    design: SequentialDesign
+
+    @staticmethod
+    def of(runs: Sequence[Candidate], until: Until, measurements: Callable[[Scale], Measurements]) -> Family:
+        """Percent errors of MMCR have a law, everything else a trend of its logit."""
+        lawful = until.is_relative and runs[0].spec.objective.name == "mmcr"
+        scale = LOG if lawful else LOGIT if until.is_relative else SHARE
+        trend: Callable[[Points], Trend] = ScalingLaw.near if lawful else Quadratic.near
+        flops = np.array([run.flops for run in runs])
+        at = ends(runs, windowed=until.is_relative)
+        points = measurements(scale).points
+        rungs = [run.rungs for run in runs]
+        return Family(tuple(runs), scale, SequentialDesign(at, flops, rungs, until.target, points, trend, scale.unit))
+
+    @cached_property
+    def numbers(self) -> dict[str, int]:
+        """run_id -> number of the run in the design."""
+        return {run.run_id: number for number, run in enumerate(self.runs)}
+
+    def ended(self, history: Sequence[EndedRung], quantity: str) -> tuple[Ended, ...]:
+        """The ended rungs of its runs, with how far off what was predicted of each was."""
+        mine = (one for one in history if one.run_id in self.numbers)
+        return tuple(Ended(self.numbers[one.run_id], one.rung, self._residual(one, quantity)) for one in mine)
+
+    def _residual(self, one: EndedRung, quantity: str) -> float:
+        decision = one.decision
+        if (
+            decision is None
+            or decision.measured is None
+            or (decision.quantity, decision.scale) != (quantity, self.scale.name)
+        ):
+            return np.nan
+        return float((self.scale.value(np.array(decision.measured)) - decision.mean) / decision.sd)
+
+
+class Scheduler:
+    """Of these runs in a store, for a launch; `retry_diverged`: whether those that have diverged are trained again."""
+
+    def __init__(
+        self, store: Store, runs: Sequence[Candidate], until: Until, launch: str, retry_diverged: bool = False
+    ) -> None:
+        self._store, self._runs, self._until, self._launch = store, runs, until, launch
+        self._retry_diverged = retry_diverged
+        self._history = History(store, [run.run_id for run in runs])
+        self._given: dict[str, StoredDecision] = {}  # by run_id, what this launch trains
+        self._failed: set[str] = set()
+        self._families = cache(self._made)
+
+    def next(self) -> StoredDecision | None:
+        """What a free worker trains: a rung that somebody began and left, else the one that is expected to tell the
+        most per FLOP. None where nothing is worth it now; `enough` says whether that stays so."""
+        self._history.refresh()
+        busy = self._history.held() | {run_id: one.rung for run_id, one in self._given.items()}
+        left_out = self._left_out()
+        for decision in self._history.underway():
+            if decision.run_id not in busy and decision.run_id not in left_out:
+                return self._give(decision)
+        choices = [
+            (choice.fall_per_flop, family, choice)
+            for family in self._families(left_out)
+            if not self._enough(family) and (choice := self._choice(family, busy))
+        ]
+        if not choices:
+            return None
+        _, family, choice = max(choices, key=lambda one: one[0])
+        return self._give(self._decided(family, choice))
+
+    def returned(self, decision: StoredDecision, status: RunStatus) -> None:
+        """A worker has ended, or left, what it was given."""
+        self._given.pop(decision.run_id, None)
+        if status is RunStatus.FAILED:
+            self._failed.add(decision.run_id)
+        elif status in (RunStatus.PAUSED, RunStatus.FINISHED):
+            self._history.trained_again(decision.run_id, decision.rung)
+        self._history.refresh()
+
+    def again(self, decision: StoredDecision) -> StoredDecision:
+        """Give out what a worker failed at once more."""
+        self._failed.discard(decision.run_id)
+        return self._give(decision)
+
+    def enough(self) -> bool:
+        """Whether the target is met, or nothing is left to be trained; rungs that somebody trains count as they end."""
+        left_out = self._left_out()
+        begun = {one.run_id for one in self._history.underway()} - left_out
+        return not begun and all(map(self._enough, self._families(left_out)))
+
+    def waits(self) -> bool:
+        """Whether others train what the next decision may depend on."""
+        return bool(set(self._history.held()) - set(self._given))
+
+    def standing(self) -> Standing:
+        """By all that has ended."""
+        left_out, history = self._left_out(), self._history.ended()
+        families = self._families(left_out)
+        known = [family.design.knowledge(family.ended(history, self._until.quantity)) for family in families]
+        reached: dict[str, float] = {}
+        for one in history:
+            reached[one.run_id] = max(reached.get(one.run_id, 0.0), one.rung)
+        spent = sum(run.flops * reached.get(run.run_id, 0.0) for run in self._runs)
+        trained = sum(rung == 1 for rung in reached.values())
+        sd, widths = (
+            np.concatenate([np.zeros(0), *parts]) for parts in (_open(known, "sd"), _open(known, "half_width"))
+        )
+        return Standing(
+            until=self._until.text,
+            unit="" if self._until.is_relative else self._until.quantity,
+            total=len(self._runs),
+            trained=trained,
+            paused=len(set(reached) - left_out) - trained,
+            left_out=len(left_out),
+            share=spent / sum(run.flops for run in self._runs),
+            predicted=len(sd),
+            rms=float(np.sqrt((sd**2).mean())) if len(sd) else 0.0,
+            worst=float(widths.max()) if len(sd) else 0.0,
+            met=all(map(self._enough, families)),
+            few=any(one.calibration.few for one in known),
+        )
+
+    def _left_out(self) -> frozenset[str]:
+        """Runs that leave the target: diverged, or failed in this launch."""
+        kept = () if self._retry_diverged else (RunStatus.DIVERGED,)
+        diverged = {run.run_id for run in self._runs if self._history.status(run.run_id) in kept}
+        return frozenset(self._failed | diverged)
+
+    def _made(self, left_out: frozenset[str]) -> list[Family]:
+        by_objective: dict[str, list[Candidate]] = {}
+        for run in self._runs:
+            if run.run_id not in left_out:
+                by_objective.setdefault(run.spec.objective.name, []).append(run)
+        return [Family.of(runs, self._until, self._measurements(runs)) for runs in by_objective.values()]
+
+    def _measurements(self, runs: Sequence[Candidate]) -> Callable[[Scale], Measurements]:
+        def read(scale: Scale) -> Measurements:
+            found = Measurements(self._store, self._until.quantity, scale, runs)
+            begun = {one.run_id for one in self._history.ended()}
+            found.read(number for number, run in enumerate(runs) if run.run_id in begun)
+            return found
+
+        return read
+
+    def _enough(self, family: Family) -> bool:
+        return family.design.enough(_known(family.ended(self._history.ended(), self._until.quantity)))
+
+    def _choice(self, family: Family, busy: dict[str, float]) -> Decision | None:
+        ended = family.ended(self._history.ended(), self._until.quantity)
+        known = _known(ended)
+        running = [(family.numbers[run_id], rung) for run_id, rung in busy.items() if run_id in family.numbers]
+        unknown = [(one.run, one.rung) for one in ended[len(known) :]]
+        choice = family.design.choose(known, sorted([*running, *unknown]))
+        if choice is None and unknown:  # all that is left has just ended a rung
+            choice = family.design.choose(ended, sorted(running))
+        return choice
+
+    def _give(self, decision: StoredDecision) -> StoredDecision:
+        self._given[decision.run_id] = decision
+        return decision
+
+    def _decided(self, family: Family, choice: Decision) -> StoredDecision:
+        run, scale = family.runs[choice.run], family.scale
+        number = max([self._history.next_number(), *(1 + one.number for one in self._given.values())])
+        return StoredDecision(
+            run.run_id, choice.rung, run.steps_of(choice.rung), number,
+            self._until.quantity, scale.name, self._launch, code_of_decisions(), datetime.now(UTC),
+            choice.fall_per_flop, choice.mean, choice.sd, float(scale.number(np.array(choice.mean))),
+        )  # fmt: skip
+
+
+def _known(ended: tuple[Ended, ...]) -> tuple[Ended, ...]:
+    """Those that decisions know: all while they are few, then a growing number, so that deciding stays cheap beside
+    training. It follows from their number alone."""
+    count = min(FRESH, len(ended))
+    while (following := max(count + 1, int(GROWTH * count))) <= len(ended):
+        count = following
+    return ended[:count]
+
+
+def _open(known: list[Knowledge], name: str) -> list[Array]:
+    return [getattr(one, name)[one.open] for one in known]
+
+
+@cache
+def code_of_decisions() -> str:
+    """Digest of the code that decisions follow from."""
+    digest = hashlib.sha256()
+    for folder in (Path(forecast.__file__).parent, Path(__file__).parent):
+        for file in sorted(folder.glob("*.py")):
+            digest.update(file.name.encode() + file.read_bytes())
+    return digest.hexdigest()[:12]
+
+
+def schedule(sweep: Sweep, until: Until, launch: str) -> tuple[Scheduler, list[str]]:
+    """The scheduler of a sweep's cells, and what a person should know of it. Raises UserError where the target cannot
+    be met by any sweep of these cells."""
+    require_measured(until, sweep.cells)
+    runs = candidates(sweep.cells)
+    decaying = sum(run.decays for run in runs)
+    notes = []
+    if decaying:
+        rest = "they have no rungs, and are trained to their end or not at all"
+        notes.append(f"note: the learning rate of {decaying} of {len(runs)} cells decays: {rest}")
+    return Scheduler(sweep.store, runs, until, launch, sweep.retry_diverged), notes

@@ -1,0 +1,56 @@
+"""A rung of a run: the decision to train it so far and no further, kept in the store when it begins and ends."""
+
+from __future__ import annotations
+
+from mmcr_core.training import Pretraining
+from sweeps.storage.decisions import StoredDecision, decision_file, read_decision, write_decision
+from sweeps.storage.sweep_store import Store
+
+TAIL = 0.05  # `percent_error` of a run is the mean over this last share of its steps
+PERCENT_ERROR = "percent_error"  # what a decision is about, if not a measure
+
+
+def tail_steps(steps: int) -> int:
+    """Over how many of its last steps the percent error of a run of so many is a mean."""
+    return max(1, round(TAIL * steps))
+
+
+class Rung:
+    """The rung that `decision` says, for a process that has the lease of its run."""
+
+    def __init__(self, store: Store, decision: StoredDecision) -> None:
+        self._store, self._decision = store, decision
+
+    @property
+    def steps(self) -> int:
+        """At which it ends."""
+        return self._decision.steps
+
+    def begin(self) -> bool:
+        """Keep the decision, unless it was begun before: then it stays as it was. Whether the run was paused there."""
+        root, run_id = self._store.root, self._decision.run_id
+        earlier = read_decision(decision_file(root, run_id, self._decision.rung))
+        if earlier is None:
+            write_decision(root, self._decision)
+            return False
+        self._decision = earlier
+        paused = earlier.ended_at is not None and earlier.rung < 1
+        return paused and self._store.steps_stored(run_id) >= earlier.steps
+
+    def needs_measure(self, run: Pretraining) -> bool:
+        """Whether a measure decides, and is not in the store."""
+        return self._decision.quantity != PERCENT_ERROR and self._measured(run) is None
+
+    def end(self, run: Pretraining) -> None:
+        """Keep what was measured, once; what it was measured on is in the store."""
+        if self._decision.ended_at is None:
+            self._decision = self._decision.ended(self._measured(run))
+            write_decision(self._store.root, self._decision)
+
+    def _measured(self, run: Pretraining) -> float | None:
+        run_id, quantity = self._decision.run_id, self._decision.quantity
+        if quantity == PERCENT_ERROR:
+            errors = self._store.read_trajectory(run_id)["percent_error"].to_numpy()[: run.step]
+            return float(errors[-tail_steps(run.step) :].mean())
+        rows = self._store.read_measures(run_id, run.step)
+        return next((row["value"] for row in rows if (row["name"], row["subject"]) == (quantity, "")), None)

@@ -1,0 +1,53 @@
+"""How an adaptive sweep stands, and how that is said."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Runs `trained` to their end, `paused`, and `left_out` since they diverged or failed, of `total`; the `share` of
+    the FLOPs of all that was spent. Of the settings none of whose runs has finished: how many are `predicted`, their
+    r.m.s. uncertainty and the largest 95 % half-width, relative or (`unit`) those of a measure. Whether the target is
+    `met`, and whether so `few` predictions were tried that intervals rest on an assumed distribution."""
+
+    until: str
+    unit: str
+    total: int
+    trained: int
+    paused: int
+    left_out: int
+    share: float
+    predicted: int
+    rms: float
+    worst: float
+    met: bool
+    few: bool
+
+    def _shown(self, width: float) -> str:
+        return f"{width:.3g} in {self.unit}" if self.unit else f"{width:.1%}"
+
+    def line(self) -> str:
+        """For a table that is drawn again and again."""
+        counts = f"{self.trained} trained, {self.paused} paused, {self.predicted} predicted"
+        return (
+            f"{counts}, largest half-width {self._shown(self.worst)} (--until {self.until}), {self.share:.1%} of FLOPs"
+        )
+
+    def summary(self) -> str:
+        """At the end of a launch."""
+        untouched = self.total - self.trained - self.paused - self.left_out
+        counts = f"{self.trained} of {self.total} cells trained, {self.paused} paused, {untouched} not begun"
+        counts += f", {self.left_out} left out (diverged or failed)" if self.left_out else ""
+        what = "met" if self.met else "not met yet"
+        text = f"--until {self.until} is {what} after {self.share:.1%} of the grid's FLOPs: {counts}"
+        if self.predicted:
+            text += (
+                f"; {self.predicted} settings are predicted, r.m.s. {self._shown(self.rms)}, none by more than "
+                f"± {self._shown(self.worst)} (95 %)"
+            )
+            if self.few:
+                text += "; few predictions were tried, so that this rests on Student's distribution"
+            text += "; launch without --until to train the rest"
+        return text
