@@ -22,8 +22,8 @@ from analysis.cli.terminal_table import print_table
 from analysis.estimates.recommendation import Budget, priced_cells, recommend
 from analysis.figures.compute_frontier_figure import draw
 from analysis.figures.style import save
+from analysis.fitting.forecast.target_text import PERCENT_ERROR
 from analysis.results.errors import ResultsError
-from analysis.sweep_analysis import PERCENT_ERROR
 from sweeps.cli.app import guarded, new_app
 from sweeps.cli.console import print_wrapped
 

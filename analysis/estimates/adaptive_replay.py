@@ -18,7 +18,6 @@ from analysis.fitting.forecast.sequential_design import FEWEST, Decision, Ended,
 from analysis.fitting.forecast.stopping import Target
 from analysis.results.errors import ResultsError
 
-POLICIES = ("adaptive", "random", "cheapest", "v-optimal")
 FEWEST_SETTINGS = 4
 MISSED = 2 / 0.05  # weight of what lies outside a 95 % interval in its score (Gneiting and Raftery 2007, equation 43)
 
@@ -70,8 +69,10 @@ class FinishedSweep:
 
 @on_one_thread
 def replay(sweep: FinishedSweep, target: Target, policy: str, start: int) -> pd.DataFrame:
-    """One of POLICIES, from one start (its first rungs, or its order, are drawn with this seed) to its stop.
+    """One policy from one start (its first rungs, or its order, are drawn with this seed) to its stop.
 
+    Args: policy: adaptive; random or cheapest (whole runs in random order, or by their cost); v-optimal (the same
+        choice as if the law alone were the truth). The predictions are the same for all.
     Returns: a row for each rung, the last where it stopped: `share` of the grid's compute, `rungs`, `trained` and
         `predicted` settings, the r.m.s. `rms_error` of the latter's final values (relative, or of the measure itself)
         and the `largest_error`, `coverage` by the 95 % intervals of the mean over seeds, and their mean

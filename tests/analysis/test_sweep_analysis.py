@@ -14,7 +14,7 @@ from analysis.estimates.per_cell_fit import PURE, chosen_form, fit_table
 from analysis.results import analysis_cache
 from analysis.results.analysis_cache import content_digest
 from analysis.results.results import open_results
-from analysis.sweep_analysis import PERCENT_ERROR, SweepAnalysis
+from analysis.sweep_analysis import SweepAnalysis
 from sweeps.storage.packing.compaction import compact_run
 from sweeps.storage.sweep_store import Store
 from tests.conftest import invoke
@@ -100,14 +100,14 @@ def test_a_later_process_reads_what_was_computed_and_fits_nothing(fitted, fits_m
     analysis = SweepAnalysis(open_results(fitted))
     assert len(analysis.fits) == 9 * 6 and len(analysis.peaks) == 6 and not analysis.joint_law.empty
     assert analysis.cell_fits() and len(analysis.fits_by_seed)
-    assert analysis.predictors_of(PERCENT_ERROR) and analysis.end_tests
+    assert analysis.predictors_of("percent_error") and analysis.end_tests
     assert not fits_made
 
 
 def test_what_is_read_is_what_is_computed_to_the_last_bit(fitted, store):
     """One process computes all of it; of the other copy each command has computed a part, and read the rest."""
     analysis = SweepAnalysis(open_results(store))
-    assert analysis.predictors_of(PERCENT_ERROR) and analysis.end_tests and analysis.cell_fits()
+    assert analysis.predictors_of("percent_error") and analysis.end_tests and analysis.cell_fits()
     assert not any(table.empty for table in (analysis.fits_by_seed, analysis.peaks, analysis.joint_law))
     for name in FITTED:
         one, other = (pq.read_table(root / f"{name}.parquet").to_pydict() for root in (store, fitted))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 from scipy import linalg, optimize
@@ -30,6 +31,16 @@ STEPS, HALVINGS, CONVERGED = 8, 10, 1e-3  # of the trend's fit
 # Median, and standard deviation of the logarithm, of each scale.
 SCALES_PRIOR = Scales(0.05, 0.04, 0.05, 2.0, 2.0, 4.0, 0.012, 2.0, 0.004)
 SPREAD_PRIOR = Scales(0.7, 0.7, 0.7, 0.5, 0.5, 0.5, 0.5, 0.5, 0.7)
+
+
+class LeftOut(NamedTuple):
+    """A setting's last value, `measured` and `predicted` by others, with the prediction's standard deviation, noise of
+    the measurement included; `at`: one of its points."""
+
+    at: Points
+    measured: float
+    predicted: float
+    sd: float
 
 
 @dataclass(frozen=True)
@@ -95,6 +106,24 @@ class Process:
         precision, weighted = self._precision
         block: Array = np.linalg.inv(precision[np.ix_(index, index)]).astype(np.float64)
         return block @ weighted[index], block
+
+    def settings_apart(self) -> list[Index]:
+        """The points of each setting."""
+        setting = self.points.setting
+        return [np.flatnonzero(setting == each) for each in np.unique(setting)]
+
+    def left_out_last(self, index: Index) -> list[LeftOut]:
+        """What the other points say of the last ones, mean over runs, of each setting among those of `index`."""
+        points = self.points[index]
+        residuals, spread = self.left_out(index)
+        setting, found = points.setting, []
+        for each in np.unique(setting):
+            last = (setting == each) & (points.steps == points.steps[setting == each].max())
+            weight = np.where(last, points.replicates, 0.0) / points.replicates[last].sum()
+            measured = float(np.dot(weight, points.value))
+            off, sd = float(np.dot(weight, residuals)), float(np.sqrt(weight @ spread @ weight))
+            found.append(LeftOut(points[np.flatnonzero(last)[:1]], measured, measured - off, sd))
+        return found
 
     @cached_property
     def _precision(self) -> tuple[Array, Array]:
