@@ -33,7 +33,7 @@ def _remarks(predictor: Predictor) -> list[str]:
         f"{names}: each of {len(table)} settings from all others within {100 * missed:.1f} % (r.m.s.), {inside} inside "
         f"their 95 % intervals; standard deviations are those of the model times {calibration.factor:.2f}."
     ]
-    if calibration.residuals < ENOUGH:
+    if calibration.few:
         found.append(
             f"{calibration.residuals} residuals are fewer than the {ENOUGH} from which a 95 % interval could be read "
             "without assuming a distribution (Student's t)."

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 from matplotlib import pyplot as plt
+from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
@@ -42,7 +43,7 @@ def draw_grid(table: pd.DataFrame, what: str) -> Figure:
     figure, axes = plt.subplots(rows, columns, figsize=(2.5 * columns + 0.6, 2.4 * rows), layout="constrained",
                                 squeeze=False)  # fmt: skip
     values = table["measured"].fillna(table["predicted"])
-    scale = plt.Normalize(np.log(values.min()), np.log(values.max()))
+    scale = Normalize(np.log(values.min()), np.log(values.max()))
     shade = plt.get_cmap("viridis")
     sizes = {name: {size: at for at, size in enumerate(sorted(table[name].unique()))} for name in "PD"}
     for ax, ((variant, K), part) in zip(axes.flat, panels, strict=False):
@@ -52,7 +53,7 @@ def draw_grid(table: pd.DataFrame, what: str) -> Figure:
             color = shade(scale(np.log(value)))
             half = "" if known else f"\n± {50 * (row.high_95 - row.low_95) / value:.0f} %"
             ax.plot(
-                sizes["P"][row.P], sizes["D"][row.D], "o", ms=21, color=color, mfc=color if known else "none", mew=2
+                sizes["P"][row.P], sizes["D"][row.D], "o", ms=18, color=color, mfc=color if known else "none", mew=2
             )
             light = known and scale(np.log(value)) < 0.6
             ax.annotate(f"{value:.3f}{half}", (sizes["P"][row.P], sizes["D"][row.D]), ha="center", va="center",

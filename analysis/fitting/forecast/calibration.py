@@ -26,6 +26,11 @@ class Calibration:
     freedom: float
     residuals: int
 
+    @property
+    def few(self) -> bool:
+        """Whether a 95 % interval rests on the assumed distribution."""
+        return self.residuals < ENOUGH
+
     def half_width(self, sd: Array, level: float = 0.95) -> Array:
         """Of the interval in the value, for standard deviations as the process gives them."""
         half: Array = stats.t.ppf((1 + level) / 2, self.freedom) * self.factor * sd
