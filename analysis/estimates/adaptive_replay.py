@@ -18,6 +18,7 @@ from analysis.fitting.forecast.sequential_design import FEWEST, Decision, Ended,
 from analysis.fitting.forecast.stopping import Target
 from analysis.results.errors import ResultsError
 
+ADAPTIVE = "adaptive"
 FEWEST_SETTINGS = 4
 MISSED = 2 / 0.05  # weight of what lies outside a 95 % interval in its score (Gneiting and Raftery 2007, equation 43)
 
@@ -72,7 +73,8 @@ def replay(sweep: FinishedSweep, target: Target, policy: str, start: int) -> pd.
     """One policy from one start (its first rungs, or its order, are drawn with this seed) to its stop.
 
     Args: policy: adaptive; random or cheapest (whole runs in random order, or by their cost); v-optimal (the same
-        choice as if the law alone were the truth). The predictions are the same for all.
+        choice as if the law alone were the truth). The predictions are the same for all, and the others
+            stop even where settings were never looked at, which an adaptive sweep doesn't.
     Returns: a row for each rung, the last where it stopped: `share` of the grid's compute, `rungs`, `trained` and
         `predicted` settings, the r.m.s. `rms_error` of the latter's final values (relative, or of the measure itself)
         and the `largest_error`, `coverage` by the 95 % intervals of the mean over seeds, and their mean
@@ -82,7 +84,7 @@ def replay(sweep: FinishedSweep, target: Target, policy: str, start: int) -> pd.
     order = _order(design, policy, rng)
     ended: tuple[Ended, ...] = ()
     spent, rows = 0.0, []
-    while not design.enough(ended):
+    while not design.enough(ended, settled=policy == ADAPTIVE):
         decision = _decision(design, ended, policy, order, rng)
         outcome = design.points(decision.run, decision.rung).value[-1]
         spent += design.flops[decision.run] * (decision.rung - design.reached(ended)[decision.run])
