@@ -173,8 +173,7 @@ class SequentialDesign:
         return replace(known, distance=self.target.distance(known.sd[open_settings], known.half_width[open_settings]))
 
     def _as_predicted(self, process: Process, calibration: Calibration) -> NDArray[np.bool_]:
-        """Which settings were measured, and lie where all others say. A law tells nothing of a cell that breaks it until
-        that has been looked at."""
+        """Which settings were measured, and lie where all others say: that one breaks the law is seen there alone."""
         fits = np.zeros(len(self._targets), bool)
         places = {key: number for number, key in enumerate(zip(*self._keys(self._targets), strict=True))}
         for block in process.settings_apart():
