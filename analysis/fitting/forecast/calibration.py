@@ -14,6 +14,7 @@ PRIOR_WEIGHT = 10.0  # residuals that the process's own uncertainty counts as
 HELD_OUT = 0.3  # of the settings: the dearest, and those with the largest P D
 FEWEST = 3  # settings, of which some can be left out
 ENOUGH = 19  # residuals, below which no interval of 95 % can be read from them without assuming a distribution
+CLIPPED = 4.0  # a residual counts as no more: one setting that breaks the law must not widen all intervals
 LEVELS = (0.5, 0.8, 0.95)
 
 
@@ -46,7 +47,8 @@ def calibrate(process: Process, before: Array | None = None) -> Calibration:
     is never less: the hyperparameters have seen what is left out.
     """
     before = np.zeros(0) if before is None else before
-    squares = np.concatenate([before, *(_standardized(process, block) for block in _blocks(process))]) ** 2
+    found = np.concatenate([before, *(_standardized(process, block) for block in _blocks(process))])
+    squares = np.minimum(np.abs(found), CLIPPED) ** 2
     settings = len(np.unique(process.points.setting)) + len(before)
     factor = np.sqrt((PRIOR_WEIGHT + squares.sum()) / (PRIOR_WEIGHT + len(squares)))
     return Calibration(max(1.0, float(factor)), PRIOR_WEIGHT + settings, settings)

@@ -24,6 +24,7 @@ from analysis.fitting.forecast.trends import Trend
 RUNGS = (1 / 8, 1 / 4, 1 / 2, 1.0)  # of a run's steps, between which it may be paused
 GROWTH = 1.2  # of the rungs that have ended, after which hyperparameters are learned anew
 SURPRISE = 3.5  # standard deviations, beyond which a setting is trained, not predicted
+HALF_NORMAL = 0.6745  # median of |z| of a normal distribution
 FEWEST = 3  # rungs, before which there is nothing to learn from
 
 
@@ -168,19 +169,20 @@ class SequentialDesign:
         reached = self.reached(ended)
         finished = np.unique(self.settings[reached == 1])
         open_settings = ~np.isin(np.arange(len(self._targets)), finished)
-        unsettled = open_settings & ~self._as_predicted(process, calibration)
+        unsettled = open_settings & ~self._as_predicted(process)
         known = Knowledge(process, calibration, mean, variance, self._unit(mean), open_settings, unsettled, 0.0)
         return replace(known, distance=self.target.distance(known.sd[open_settings], known.half_width[open_settings]))
 
-    def _as_predicted(self, process: Process, calibration: Calibration) -> NDArray[np.bool_]:
+    def _as_predicted(self, process: Process) -> NDArray[np.bool_]:
         """Which settings were measured, and lie where all others say: that one breaks the law is seen there alone."""
+        numbers = {key: number for number, key in enumerate(zip(*self._keys(self._targets), strict=True))}
+        found = [process.left_out_last(block)[0] for block in process.settings_apart()]
+        off = np.array([abs(each.measured - each.predicted) / each.sd for each in found])
+        usual = max(1.0, float(np.median(off)) / HALF_NORMAL) if len(off) else 1.0
         fits = np.zeros(len(self._targets), bool)
-        places = {key: number for number, key in enumerate(zip(*self._keys(self._targets), strict=True))}
-        for block in process.settings_apart():
-            (found,) = process.left_out_last(block)
-            (key,) = zip(*self._keys(found.at), strict=True)
-            surprise = abs(found.measured - found.predicted) / found.sd / calibration.factor
-            fits[places[key]] = surprise < SURPRISE
+        for each, surprise in zip(found, off / usual, strict=True):
+            (key,) = zip(*self._keys(each.at), strict=True)
+            fits[numbers[key]] = surprise < SURPRISE
         return fits
 
     def _keys(self, at: Points) -> list[list[float]]:
