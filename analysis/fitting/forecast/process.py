@@ -18,6 +18,7 @@ from scipy.stats import qmc
 from analysis.fitting.forecast import covariance
 from analysis.fitting.forecast.covariance import Scales
 from analysis.fitting.forecast.points import Array, Index, Points, pooled
+from analysis.fitting.forecast.priors import MEDIANS, SPREADS
 from analysis.fitting.forecast.trends import Trend
 
 CURVES = 3  # of a setting, at most: more replicates are pooled
@@ -27,10 +28,6 @@ SAMPLES = 8  # of the hyperparameters
 LEAST_WEIGHT = 0.01
 SMALLEST = 1e-12  # of a variance
 STEPS, HALVINGS, CONVERGED = 8, 10, 1e-3  # of the trend's fit
-
-# Median, and standard deviation of the logarithm, of each scale.
-SCALES_PRIOR = Scales(0.05, 0.04, 0.05, 2.0, 2.0, 4.0, 0.012, 2.0, 0.004)
-SPREAD_PRIOR = Scales(0.7, 0.7, 0.7, 0.5, 0.5, 0.5, 0.5, 0.5, 0.7)
 
 
 class LeftOut(NamedTuple):
@@ -138,7 +135,7 @@ class Process:
         return whitened
 
 
-def fit_process(points: Points, trend: Trend, scales: Scales = SCALES_PRIOR, spread: Scales = SPREAD_PRIOR,
+def fit_process(points: Points, trend: Trend, scales: Scales = MEDIANS, spread: Scales = SPREADS,
                 seed: int = 0) -> Process:  # fmt: skip
     """A process of these points. `scales`, `spread`: medians of the hyperparameters' priors, and standard deviations
     of their logarithms; variants are taken apart where there are several."""
