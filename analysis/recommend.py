@@ -2,6 +2,7 @@
 
 python analysis/recommend.py results/quickstart --flops 1e15
 python analysis/recommend.py results/quickstart --gpu-hours 2 --rank gap
+python analysis/recommend.py results/quickstart --next 5
 
 Writes figures/frontier.{png,pdf}.
 """
@@ -9,6 +10,7 @@ Writes figures/frontier.{png,pdf}.
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import Annotated, Literal
 
 import numpy as np
@@ -16,13 +18,14 @@ import typer
 
 from analysis.cli.command_options import BEST_OVER, FIGURES, RESULTS, analyze
 from analysis.cli.output_files import printable
-from analysis.cli.recommendation_text import BASELINES, readable, warnings
+from analysis.cli.recommendation_text import BASELINES, readable, readable_next, warnings
 from analysis.cli.terminal_table import print_table
+from analysis.estimates.next_runs import next_runs
 from analysis.estimates.recommendation import Budget, priced_cells, recommend
 from analysis.figures.compute_frontier_figure import draw
 from analysis.figures.style import save
+from analysis.fitting.forecast.target_text import PERCENT_ERROR
 from analysis.results.errors import ResultsError
-from analysis.sweep_analysis import PERCENT_ERROR
 from sweeps.cli.app import guarded, new_app
 from sweeps.cli.console import print_wrapped
 
@@ -43,11 +46,19 @@ def main(
         typer.Option(help="By percent error, by its gap to the uniform baseline, or by probe accuracy."),
     ] = "error",
     top: Annotated[int, typer.Option(min=1, help="Cells shown.")] = 10,
+    following: Annotated[
+        int | None, typer.Option("--next", min=1, help="Instead: so many runs to train next, and what each would tell.")
+    ] = None,
     output: FIGURES = None,
     best_over: BEST_OVER = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print a list of objects.")] = False,
 ) -> None:
-    """Rank the sweep's cells for a given compute."""
+    """Rank the sweep's cells for a given compute, or say which runs would tell the most."""
+    if following is not None:
+        if flops is not None or gpu_hours is not None:
+            raise ResultsError("give --next, or --flops or --gpu-hours, one of the three")
+        _print_next(results, best_over, output, following, as_json)
+        return
     if (flops is None) == (gpu_hours is None):
         raise ResultsError("give --flops or --gpu-hours, one of the two")
     budget = Budget("flops", flops) if flops is not None else Budget("seconds", 3600 * (gpu_hours or 0))
@@ -73,6 +84,17 @@ def main(
         print_wrapped("\n".join(remarks))
         path = save(draw(cells, predictors, budget, table, rank), folder, "frontier")
         print(printable(path))
+
+
+def _print_next(results: list[str], best_over: str | None, output: Path | None, count: int, as_json: bool) -> None:
+    with analyze(results, best_over, output) as (analysis, _):
+        predictors = {each.variants: each for each in analysis.predictors_of(PERCENT_ERROR).values()}
+        for predictor in predictors.values():
+            table = next_runs(analysis.planned, predictor, count)
+            if as_json:
+                print(table.to_json(orient="records", indent=2))
+            else:
+                print_table(readable_next(table), f"The {len(table)} runs that tell the most per FLOP")
 
 
 if __name__ == "__main__":

@@ -24,13 +24,14 @@ from analysis.estimates.joint_scaling_law import JointForm, JointLaw, grid_point
 from analysis.estimates.peak import finished_runs, peak_table
 from analysis.estimates.per_cell_fit import PURE, Fits, Form, chosen_form, fit_cell, fit_table, laws_by_seed
 from analysis.estimates.prediction import Backtest, Predictor, backtest, fit_predictors
-from analysis.estimates.run_points import measure_values, percent_errors, planned_runs
+from analysis.estimates.run_points import Measured, measure_values, percent_errors, planned_runs
 from analysis.estimates.uniform_baseline import Level
 from analysis.fitting.diagnostics import FailedCheck
 from analysis.fitting.forecast.calibration import Calibration
 from analysis.fitting.forecast.covariance import Scales
 from analysis.fitting.forecast.points import Points
 from analysis.fitting.forecast.process import Process
+from analysis.fitting.forecast.target_text import PERCENT_ERROR
 from analysis.fitting.forecast.trends import Quadratic, ScalingLaw
 from analysis.fitting.multivariate_fit import JointFit
 from analysis.fitting.power_law import PowerLawFit
@@ -43,7 +44,6 @@ CLASSES = (  # that kept files hold
     *(PowerLawFit, JointFit, JointForm, JointLaw, Level, Cell, FailedCheck),
     *(Predictor, Process, Calibration, Scales, Points, ScalingLaw, Quadratic),
 )
-PERCENT_ERROR = "percent_error"
 JointLaws = dict[str, list[JointLaw]]
 Track = Callable[[Sequence[Any], str], Iterable[Any]]
 T = TypeVar("T")
@@ -188,13 +188,17 @@ class SweepAnalysis:
         """Every run of the sweep, finished or not, as `planned_runs`."""
         return planned_runs(self.results)
 
+    def measured_along(self, measure: str) -> dict[str, Measured]:
+        """Percent errors, or a measure, on the way of each run that was trained, by run_id."""
+        if measure == PERCENT_ERROR:
+            return percent_errors(self.results, self.planned)
+        return measure_values(self.results, self.planned, measure)
+
     def _predictors_of(self, measure: str) -> dict[str, Predictor]:
         """A predictor for each variant, of the percent error or a measure. Raises ResultsError where there is none."""
 
         def compute() -> dict[str, Predictor]:
-            if measure == PERCENT_ERROR:
-                return fit_predictors(self.planned, percent_errors(self.results, self.planned))
-            return fit_predictors(self.planned, measure_values(self.results, self.planned, measure), law=False)
+            return fit_predictors(self.planned, self.measured_along(measure), law=measure == PERCENT_ERROR)
 
         return self._value("predictors", compute, measure=measure)
 
@@ -220,6 +224,11 @@ class SweepAnalysis:
             elif not everything:
                 raise ResultsError(f"too few runs of {variant} were trained to predict any of it")
         return pd.concat(parts).sort_index()
+
+    def left_out(self, measure: str = PERCENT_ERROR) -> pd.DataFrame:
+        """Each setting's last measured value beside what the runs of all others say of it, see `Predictor.left_out`."""
+        predictors = {each.variants: each for each in self.predictors_of(measure).values()}
+        return pd.concat([each.left_out() for each in predictors.values()], ignore_index=True)
 
     def _settings(self, measure: str) -> pd.DataFrame:
         """Every cell with the steps of its whole run, and what was measured of the runs that finished."""
@@ -248,8 +257,13 @@ class SweepAnalysis:
     @cached_property
     def end_tests(self) -> dict[str, Backtest]:
         """How well the ends of each variant's runs are predicted from their first quarter, see `backtest`."""
-        found = {id(each): backtest(each) for each in self.predictors_of(PERCENT_ERROR).values()}
-        return {variant: found[id(each)] for variant, each in self.predictors_of(PERCENT_ERROR).items()}
+        predictors = self.predictors_of(PERCENT_ERROR)
+
+        def compute() -> dict[str, Backtest]:
+            found = {each.variants: backtest(each) for each in predictors.values()}
+            return {variant: found[each.variants] for variant, each in predictors.items()}
+
+        return self._value("end_tests", compute)
 
     @cached_property
     def decaying(self) -> frozenset[str]:

@@ -36,6 +36,20 @@ def readable(table: pd.DataFrame) -> pd.DataFrame:
     )
 
 
+def readable_next(table: pd.DataFrame) -> pd.DataFrame:
+    """A table of `next_runs` for people."""
+    ranges = zip(table["predicted"], table["low_95"], table["high_95"], strict=True)
+    falls = zip(table["uncertainty"], table["uncertainty_after"], strict=True)
+    several = table["variant"].nunique() > 1
+    return table[[*(["variant"] if several else []), "P", "D", "K", "what", "steps"]].assign(
+        **{
+            "FLOPs": table["flops"].map("{:.2g}".format),
+            "predicted (95 %)": [f"{value:.4f} ({low:.4f} to {high:.4f})" for value, low, high in ranges],
+            "r.m.s. uncertainty of all settings": [f"{before:.2%} to {after:.2%}" for before, after in falls],
+        }
+    )
+
+
 def warnings(
     shown: pd.DataFrame, decaying: Collection[str], tests: Mapping[str, Backtest], budget: Budget, rank: str
 ) -> list[str]:

@@ -73,6 +73,29 @@ class Predictor:
         frame = pd.DataFrame(table, index=cells.index)
         return frame if self.logit else frame.clip(upper=1.0)
 
+    @property
+    def has_replicates(self) -> bool:
+        """Whether any setting has two runs, so that the noise between seeds is seen."""
+        runs = np.unique(np.stack([self.points.setting, self.points.run]), axis=1)[0]
+        return len(runs) > len(np.unique(runs))
+
+    def left_out(self) -> pd.DataFrame:
+        """Each setting's last measured value beside what all other settings say of it: variant, P, D, K, `measured`
+        (mean over runs), `predicted`, low_95, high_95."""
+        rows = []
+        for block in self.process.settings_apart():
+            (found,) = self.process.left_out_last(block)
+            half = float(self.calibration.half_width(np.array(found.sd)))
+            place = {name: int(getattr(found.at, name)[0]) for name in "PDK"}
+            scale = expit if self.logit else np.exp
+            rows.append(
+                {"variant": self.variants[found.at.variant[0]]}
+                | place
+                | {"measured": float(scale(found.measured)), "predicted": float(scale(found.predicted))}
+                | {"low_95": float(scale(found.predicted - half)), "high_95": float(scale(found.predicted + half))}
+            )
+        return pd.DataFrame(rows)
+
     def measured(self, variant: str, P: int, D: int, K: int) -> tuple[Array, Array]:
         """Steps and values of what was measured along the runs of a cell."""
         points = self.points

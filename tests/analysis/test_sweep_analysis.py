@@ -9,7 +9,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
-from analysis.estimates import forecast, joint_scaling_law, peak, peak_effects, per_cell_fit
+from analysis.estimates import joint_scaling_law, peak, peak_effects, per_cell_fit, prediction
 from analysis.estimates.per_cell_fit import PURE, chosen_form, fit_table
 from analysis.results import analysis_cache
 from analysis.results.analysis_cache import content_digest
@@ -24,7 +24,7 @@ COMMANDS = (
     ["plot_double_descent"], ["plot_scaling"], ["plot_grid_law"], ["report"], ["claims"],
     ["recommend", "--flops", "1e12"],
 )  # fmt: skip
-FITTED = ("fits", "cell_fits", "fits_by_seed", "peaks", "joint_law", "joint_laws", "forecasters", "end_tests")
+FITTED = ("fits", "cell_fits", "fits_by_seed", "peaks", "joint_law", "joint_laws", "predictors", "end_tests")
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +51,7 @@ def count_fits(monkeypatch):
 
         monkeypatch.setattr(place, name, call)
 
-    for place, name in ((per_cell_fit, "fit_power_law"), (forecast, "fit_power_law"), (joint_scaling_law, "fit_joint")):
+    for place, name in ((per_cell_fit, "fit_power_law"), (prediction, "fit_process"), (joint_scaling_law, "fit_joint")):
         counted(place, name)
     assert peak_effects.find_peak is peak.find_peak  # for peaks of single seeds, which are no part of a table
     counted(peak, "find_peak")
@@ -99,14 +99,15 @@ def test_each_fit_and_each_peak_is_computed_once_by_all_commands_together(by_all
 def test_a_later_process_reads_what_was_computed_and_fits_nothing(fitted, fits_made):
     analysis = SweepAnalysis(open_results(fitted))
     assert len(analysis.fits) == 9 * 6 and len(analysis.peaks) == 6 and not analysis.joint_law.empty
-    assert analysis.cell_fits() and len(analysis.fits_by_seed) and analysis.forecasters and analysis.end_tests
+    assert analysis.cell_fits() and len(analysis.fits_by_seed)
+    assert analysis.predictors_of("percent_error") and analysis.end_tests
     assert not fits_made
 
 
 def test_what_is_read_is_what_is_computed_to_the_last_bit(fitted, store):
     """One process computes all of it; of the other copy each command has computed a part, and read the rest."""
     analysis = SweepAnalysis(open_results(store))
-    assert analysis.forecasters and analysis.end_tests and analysis.cell_fits()
+    assert analysis.predictors_of("percent_error") and analysis.end_tests and analysis.cell_fits()
     assert not any(table.empty for table in (analysis.fits_by_seed, analysis.peaks, analysis.joint_law))
     for name in FITTED:
         one, other = (pq.read_table(root / f"{name}.parquet").to_pydict() for root in (store, fitted))

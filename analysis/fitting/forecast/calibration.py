@@ -7,12 +7,14 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-from analysis.fitting.forecast.points import Array, Index, Points
+from analysis.fitting.forecast.points import Array, Index
 from analysis.fitting.forecast.process import Process
 
 PRIOR_WEIGHT = 10.0  # residuals that the process's own uncertainty counts as
 HELD_OUT = 0.3  # of the settings: the dearest, and those with the largest P D
+FEWEST = 3  # settings, of which some can be left out
 ENOUGH = 19  # residuals, below which no interval of 95 % can be read from them without assuming a distribution
+CLIPPED = 4.0  # a residual counts as no more: one setting that breaks the law must not widen all intervals
 LEVELS = (0.5, 0.8, 0.95)
 
 
@@ -45,7 +47,8 @@ def calibrate(process: Process, before: Array | None = None) -> Calibration:
     is never less: the hyperparameters have seen what is left out.
     """
     before = np.zeros(0) if before is None else before
-    squares = np.concatenate([before, *(_standardized(process, block) for block in _blocks(process))]) ** 2
+    found = np.concatenate([before, *(_standardized(process, block) for block in _blocks(process))])
+    squares = np.minimum(np.abs(found), CLIPPED) ** 2
     settings = len(np.unique(process.points.setting)) + len(before)
     factor = np.sqrt((PRIOR_WEIGHT + squares.sum()) / (PRIOR_WEIGHT + len(squares)))
     return Calibration(max(1.0, float(factor)), PRIOR_WEIGHT + settings, settings)
@@ -53,32 +56,18 @@ def calibrate(process: Process, before: Array | None = None) -> Calibration:
 
 def _blocks(process: Process) -> list[Index]:
     """Points that are left out together."""
-    points = process.points
-    settings, first = np.unique(points.setting, return_index=True)
-    if len(settings) < 3:
+    points, apart = process.points, process.settings_apart()
+    if len(apart) < FEWEST:
         return []
-    blocks = [np.flatnonzero(points.setting == each) for each in settings]
-    longest = np.array([points.steps[points.setting == each].max() for each in settings])
-    start = points[first]
+    start = points[[block[0] for block in apart]]
+    longest = np.array([points.steps[block].max() for block in apart])
+    blocks = list(apart)
     for size in (longest * start.P * start.K, start.P * start.D):
-        largest = settings[np.argsort(size, kind="stable")[round((1 - HELD_OUT) * len(settings)) :]]
-        blocks.append(np.flatnonzero(np.isin(points.setting, largest)))
+        largest = np.argsort(size, kind="stable")[round((1 - HELD_OUT) * len(apart)) :]
+        blocks.append(np.concatenate([apart[each] for each in largest]))
     return blocks
 
 
 def _standardized(process: Process, block: Index) -> Array:
-    """Residuals of the last points of each setting of a block, mean over its runs, over their standard deviations."""
-    points = process.points[block]
-    residuals, spread = process.left_out(block)
-    found = []
-    for setting in np.unique(points.setting):
-        weight = _last(points, points.setting == setting)
-        found.append(weight @ residuals / np.sqrt(weight @ spread @ weight))
-    return np.array(found)
-
-
-def _last(points: Points, mine: Array) -> Array:
-    last = mine & (points.steps == points.steps[mine].max())
-    weight = np.where(last, points.replicates, 0.0)
-    normalized: Array = weight / weight.sum()
-    return normalized
+    """Residuals of the last points of each setting of a block, over their standard deviations."""
+    return np.array([(each.measured - each.predicted) / each.sd for each in process.left_out_last(block)])

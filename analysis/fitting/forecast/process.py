@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 from scipy import linalg, optimize
@@ -17,6 +18,7 @@ from scipy.stats import qmc
 from analysis.fitting.forecast import covariance
 from analysis.fitting.forecast.covariance import Scales
 from analysis.fitting.forecast.points import Array, Index, Points, pooled
+from analysis.fitting.forecast.priors import MEDIANS, SPREADS
 from analysis.fitting.forecast.trends import Trend
 
 CURVES = 3  # of a setting, at most: more replicates are pooled
@@ -27,9 +29,15 @@ LEAST_WEIGHT = 0.01
 SMALLEST = 1e-12  # of a variance
 STEPS, HALVINGS, CONVERGED = 8, 10, 1e-3  # of the trend's fit
 
-# Median, and standard deviation of the logarithm, of each scale.
-SCALES_PRIOR = Scales(0.05, 0.04, 0.05, 2.0, 2.0, 4.0, 0.012, 2.0, 0.004)
-SPREAD_PRIOR = Scales(0.7, 0.7, 0.7, 0.5, 0.5, 0.5, 0.5, 0.5, 0.7)
+
+class LeftOut(NamedTuple):
+    """A setting's last value, `measured` and `predicted` by others, with the prediction's standard deviation, noise of
+    the measurement included; `at`: one of its points."""
+
+    at: Points
+    measured: float
+    predicted: float
+    sd: float
 
 
 @dataclass(frozen=True)
@@ -50,6 +58,10 @@ class Process:
         """The same with other points, and the hyperparameters that it has."""
         theta = _trend_fit(self.trend, self.theta, self.mode, points)
         return replace(self, points=points, theta=theta)
+
+    def of_trend_alone(self) -> Process:
+        """The same as if the trend left nothing but noise and what seeds differ by."""
+        return replace(self, samples=((self.mode._replace(misfit=1e-6, views=1e-6, variant=0.0), 1.0),))
 
     @cached_property
     def _solved(self) -> list[tuple[Scales, float, Array, Array]]:
@@ -74,7 +86,7 @@ class Process:
         share = np.array([weight for _, weight in self.samples])
         mean: Array = share @ np.array(means)
         variance: Array = share @ (np.array(variances) + (np.array(means) - mean) ** 2)
-        return mean, np.maximum(variance, SMALLEST).astype(np.float64)
+        return mean, np.maximum(variance, SMALLEST)
 
     def joint(self, at: Points) -> Array:
         """Covariance of the values at these places, (n, n), without noise, by the most probable hyperparameters."""
@@ -89,8 +101,26 @@ class Process:
         """What the other points say of the points of `index` by the most probable hyperparameters: their residuals,
         (m,), and the covariance of these, (m, m), in closed form, the law's parameters fitted anew (linearly)."""
         precision, weighted = self._precision
-        block: Array = np.linalg.inv(precision[np.ix_(index, index)]).astype(float)
+        block: Array = np.linalg.inv(precision[np.ix_(index, index)]).astype(np.float64)
         return block @ weighted[index], block
+
+    def settings_apart(self) -> list[Index]:
+        """The points of each setting."""
+        setting = self.points.setting
+        return [np.flatnonzero(setting == each) for each in np.unique(setting)]
+
+    def left_out_last(self, index: Index) -> list[LeftOut]:
+        """What the other points say of the last ones, mean over runs, of each setting among those of `index`."""
+        points = self.points[index]
+        residuals, spread = self.left_out(index)
+        setting, found = points.setting, []
+        for each in np.unique(setting):
+            last = (setting == each) & (points.steps == points.steps[setting == each].max())
+            weight = np.where(last, points.replicates, 0.0) / points.replicates[last].sum()
+            measured = float(np.dot(weight, points.value))
+            off, sd = float(np.dot(weight, residuals)), float(np.sqrt(weight @ spread @ weight))
+            found.append(LeftOut(points[np.flatnonzero(last)[:1]], measured, measured - off, sd))
+        return found
 
     @cached_property
     def _precision(self) -> tuple[Array, Array]:
@@ -105,7 +135,7 @@ class Process:
         return whitened
 
 
-def fit_process(points: Points, trend: Trend, scales: Scales = SCALES_PRIOR, spread: Scales = SPREAD_PRIOR,
+def fit_process(points: Points, trend: Trend, scales: Scales = MEDIANS, spread: Scales = SPREADS,
                 seed: int = 0) -> Process:  # fmt: skip
     """A process of these points. `scales`, `spread`: medians of the hyperparameters' priors, and standard deviations
     of their logarithms; variants are taken apart where there are several."""

@@ -23,6 +23,8 @@ from analysis.fitting.forecast.trends import Trend
 
 RUNGS = (1 / 8, 1 / 4, 1 / 2, 1.0)  # of a run's steps, between which it may be paused
 GROWTH = 1.2  # of the rungs that have ended, after which hyperparameters are learned anew
+SURPRISE = 3.5  # standard deviations, beyond which a setting is trained, not predicted
+HALF_NORMAL = 0.6745  # median of |z| of a normal distribution
 FEWEST = 3  # rungs, before which there is nothing to learn from
 
 
@@ -51,8 +53,8 @@ class Decision:
 @dataclass(frozen=True)
 class Knowledge:
     """What is known of each setting: `mean` of its final value over runs, `variance`, the target's `unit` for each of
-    the value there, whether it is `open` (none of its runs was trained to its end), and how far the open ones are from
-    the target (met at 1 or less)."""
+    the value there, whether it is `open` (none of its runs was trained to its end), or `unsettled`: open, and not
+    begun or not as all others predict; and how far the open ones are from the target (met at 1 or less)."""
 
     process: Process
     calibration: Calibration
@@ -60,7 +62,13 @@ class Knowledge:
     variance: Array
     unit: Array
     open: NDArray[np.bool_]
+    unsettled: NDArray[np.bool_]
     distance: float
+
+    @property
+    def is_met(self) -> bool:
+        """Whether the target is, and nothing is unsettled."""
+        return self.distance <= 1 and not self.unsettled.any()
 
     @property
     def half_width(self) -> Array:
@@ -108,15 +116,21 @@ class SequentialDesign:
             shares[each.run] = max(shares[each.run], each.rung)
         return shares
 
-    def enough(self, ended: tuple[Ended, ...]) -> bool:
-        """Whether the target was met by this rung and by the two before it, or nothing is left to be predicted."""
+    def enough(self, ended: tuple[Ended, ...], settled: bool = True) -> bool:
+        """Whether the target was met by this rung and by the two before it, with nothing unsettled (unless that is not
+        asked for), or nothing is left to be predicted."""
         if (self.reached(ended) == 1).all():
             return True
         befores = (ended[: len(ended) - back] for back in range(CONFIRMED + 1))
-        return len(ended) >= FEWEST + CONFIRMED and all(self.knowledge(each).distance <= 1 for each in befores)
+        if len(ended) < FEWEST + CONFIRMED:
+            return False
+        return all(known.is_met if settled else known.distance <= 1 for known in map(self.knowledge, befores))
 
-    def choose(self, ended: tuple[Ended, ...], running: Sequence[tuple[int, float]] = ()) -> Decision | None:
-        """What to train next beside what is running; None where everything is trained or running."""
+    def choose(
+        self, ended: tuple[Ended, ...], running: Sequence[tuple[int, float]] = (), by_trend: bool = False
+    ) -> Decision | None:
+        """What to train next beside what is running; None where everything is trained or running. `by_trend`: as if
+        the trend were the truth (a V-optimal design), for comparison."""
         known, reached, busy = self.knowledge(ended), self.reached(ended), {run for run, _ in running}
         free = [run for run in range(len(self.ends)) if reached[run] < 1 and run not in busy]
         if not free:
@@ -125,13 +139,20 @@ class SequentialDesign:
         candidates = self._at(free, nexts)
         underway = self._at([run for run, _ in running], np.array([rung for _, rung in running])) if running else None
         weights = self.target.weights(known.half_width) * known.open * known.unit**2
-        falls = expected_falls(known.process, self._targets, weights, candidates, underway)
+        process = known.process.of_trend_alone() if by_trend else known.process
+        falls = expected_falls(process, self._targets, weights, candidates, underway)
         rate = falls / (self.flops[free] * (nexts - reached[free]))
+        unsettled = known.unsettled[self.settings[free]]
+        if known.distance <= 1 and unsettled.any():
+            rate = np.where(unsettled, rate, -np.inf)
         best = int(np.argmax(rate))
-        mean, variance = known.process.predict(candidates[[best]])
-        noise = known.process.mode.noise**2
-        return Decision(free[best], float(nexts[best]), float(mean[0]), float(np.sqrt(variance[0] + noise)),
-                        float(rate[best]))  # fmt: skip
+        return self.expected(ended, free[best], float(nexts[best]), float(rate[best]))
+
+    def expected(self, ended: tuple[Ended, ...], run: int, rung: float, fall_per_flop: float = 0.0) -> Decision:
+        """The decision to train this run up to this rung, with what is expected there."""
+        process = self.knowledge(ended).process
+        mean, variance = process.predict(self._at([run], np.array([rung])))
+        return Decision(run, rung, float(mean[0]), float(np.sqrt(variance[0] + process.mode.noise**2)), fall_per_flop)
 
     def _at(self, runs: Sequence[int], rungs: Array) -> Points:
         """Where these runs will be measured at the ends of these rungs."""
@@ -148,8 +169,24 @@ class SequentialDesign:
         reached = self.reached(ended)
         finished = np.unique(self.settings[reached == 1])
         open_settings = ~np.isin(np.arange(len(self._targets)), finished)
-        known = Knowledge(process, calibration, mean, variance, self.unit(mean), open_settings, 0.0)
+        unsettled = open_settings & ~self._as_predicted(process)
+        known = Knowledge(process, calibration, mean, variance, self.unit(mean), open_settings, unsettled, 0.0)
         return replace(known, distance=self.target.distance(known.sd[open_settings], known.half_width[open_settings]))
+
+    def _as_predicted(self, process: Process) -> NDArray[np.bool_]:
+        """Which settings were measured, and lie where all others say: that one breaks the law is seen there alone."""
+        numbers = {key: number for number, key in enumerate(zip(*self._keys(self._targets), strict=True))}
+        found = [process.left_out_last(block)[0] for block in process.settings_apart()]
+        off = np.array([abs(each.measured - each.predicted) / each.sd for each in found])
+        usual = max(1.0, float(np.median(off)) / HALF_NORMAL) if len(off) else 1.0
+        fits = np.zeros(len(self._targets), bool)
+        for each, surprise in zip(found, off / usual, strict=True):
+            (key,) = zip(*self._keys(each.at), strict=True)
+            fits[numbers[key]] = surprise < SURPRISE
+        return fits
+
+    def _keys(self, at: Points) -> list[list[float]]:
+        return [column.tolist() for column in (at.variant, at.P, at.D, at.K)]
 
     def _learn(self, ended: tuple[Ended, ...]) -> Process:
         points = self._measured(ended)

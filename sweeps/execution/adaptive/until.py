@@ -2,22 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from analysis.fitting.forecast.stopping import Target
+from analysis.fitting.forecast.target_text import PERCENT_ERROR, RECALLS, SHARES, parse_target
 from mmcr_core.config.run import RunSpec
 from mmcr_core.evaluation.evaluate import requested_measures
 from sweeps.cli.errors import OptionError
-from sweeps.execution.adaptive.rung import PERCENT_ERROR
-
-USES = "use 5% (r.m.s. relative error), max:5% (of every cell), or a measure such as knn_accuracy=0.01 (its own units)"
-RELATIVE = re.compile(r"(max:)?(\d+(?:\.\d+)?)%")
-ABSOLUTE = re.compile(r"(max:)?([a-z0-9_]+)=(\d*\.?\d+)")
-# Measures that are shares, whose logit a trend is fitted to.
-SHARES = ("knn_accuracy", "linear_accuracy", "zero_shot_top1", "zero_shot_top5")
-RECALLS = tuple(f"{way}_recall_{n}" for way in ("image_to_text", "text_to_image") for n in (1, 5, 10))
 
 
 @dataclass(frozen=True)
@@ -40,23 +32,10 @@ class Until:
 
 def parse_until(text: str) -> Until:
     """What `--until` says. Raises OptionError where that is nothing of its kind."""
-    if match := RELATIVE.fullmatch(text.strip()):
-        within = float(match[2]) / 100
-        if not 0 < within < 1:
-            raise OptionError("until", f"{text} must be more than 0% and less than 100%; {USES}")
-        return Until(text, PERCENT_ERROR, Target(within, bool(match[1])))
-    match = ABSOLUTE.fullmatch(text.strip())
-    if not match:
-        raise OptionError("until", f"'{text}' is not a target; {USES}")
-    name, within = match[2], float(match[3])
-    if name == PERCENT_ERROR:
-        raise OptionError("until", f"'{text}': the percent error's target is a fraction of it; {USES}")
-    if name not in (*SHARES, *RECALLS):
-        known = ", ".join(SHARES)
-        raise OptionError("until", f"'{name}' is no measure that is predicted; use one of {known}, ..._recall_N")
-    if not 0 < within < 1:
-        raise OptionError("until", f"{text}: must be more than 0 and less than 1, in the units of {name}")
-    return Until(text, name, Target(within, bool(match[1])))
+    try:
+        return Until(text, *parse_target(text))
+    except ValueError as error:
+        raise OptionError("until", str(error)) from error
 
 
 def require_measured(until: Until, cells: Sequence[RunSpec]) -> None:

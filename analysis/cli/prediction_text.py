@@ -1,0 +1,43 @@
+"""What people are told of a sweep's predictions: how they were calibrated, and what they rest on."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from analysis.estimates.prediction import Predictor
+from analysis.fitting.forecast.calibration import ENOUGH
+from analysis.sweep_analysis import SweepAnalysis
+
+
+def prediction_remarks(analysis: SweepAnalysis, measure: str) -> list[str]:
+    """A sentence or two for each family of variants that is predicted together."""
+    found = []
+    for predictor in {each.variants: each for each in analysis.predictors_of(measure).values()}.values():
+        found += _remarks(predictor)
+        decaying = sorted(analysis.decaying & set(predictor.variants))
+        if decaying:
+            found.append(
+                f"The learning rate of {', '.join(decaying)} decays, so only the ends of its runs tell anything."
+            )
+    return found
+
+
+def _remarks(predictor: Predictor) -> list[str]:
+    table, calibration = predictor.left_out(), predictor.calibration
+    names = ", ".join(predictor.variants)
+    if len(table) < 3:
+        return [f"{names}: {len(table)} settings, too few to be left out: the intervals are the model's own."]
+    missed = np.sqrt(((table["predicted"] / table["measured"] - 1) ** 2).mean())
+    inside = ((table["low_95"] <= table["measured"]) & (table["measured"] <= table["high_95"])).sum()
+    found = [
+        f"{names}: each of {len(table)} settings from all others within {100 * missed:.1f} % (r.m.s.), {inside} inside "
+        f"their 95 % intervals; standard deviations are those of the model times {calibration.factor:.2f}."
+    ]
+    if calibration.few:
+        found.append(
+            f"{calibration.residuals} residuals are fewer than the {ENOUGH} from which a 95 % interval could be read "
+            "without assuming a distribution (Student's t)."
+        )
+    if not predictor.has_replicates:
+        found.append("No setting has two seeds, so the noise between seeds is assumed, not measured.")
+    return found

@@ -1,0 +1,157 @@
+"""What an adaptive sweep would have done on a finished one, where the outcome of each rung is known."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+import pandas as pd
+from scipy.special import expit
+
+from analysis.estimates.prediction import LAW_OF, trend_of
+from analysis.estimates.run_points import Measured, as_points
+from analysis.fitting.blas_threads import on_one_thread
+from analysis.fitting.forecast.points import Array, Index, Points
+from analysis.fitting.forecast.sequential_design import FEWEST, Decision, Ended, Knowledge, SequentialDesign, rungs_of
+from analysis.fitting.forecast.stopping import Target
+from analysis.results.errors import ResultsError
+
+ADAPTIVE = "adaptive"
+FEWEST_SETTINGS = 4
+MISSED = 2 / 0.05  # weight of what lies outside a 95 % interval in its score (Gneiting and Raftery 2007, equation 43)
+
+
+@dataclass(frozen=True)
+class FinishedSweep:
+    """The finished runs of a sweep (rows of `planned_runs`), what each measured on its way, and whether that is
+    predicted as logits; `relative`: whether errors are relative ones."""
+
+    runs: pd.DataFrame
+    points: Points
+    logit: bool
+    relative: bool
+
+    @classmethod
+    def of(cls, runs: pd.DataFrame, measured: Mapping[str, Measured], relative: bool = True) -> FinishedSweep:
+        """Raises ResultsError where there are too few settings, or no run has more than one rung."""
+        runs = runs[runs["finished"] & runs["run_id"].isin(list(measured))].reset_index(drop=True)
+        if len(runs[["variant", "P", "D", "K"]].drop_duplicates()) < FEWEST_SETTINGS:
+            raise ResultsError(f"a replay needs {FEWEST_SETTINGS} finished settings of P, D, K at least")
+        logit = not (relative and set(runs["objective"]) == {LAW_OF})
+        return cls(runs, as_points(runs, measured, logit), logit, relative)
+
+    def unit(self, value: Array) -> Array:
+        """Relative errors of the percent error, absolute ones of a measure, for one of the value."""
+        if not self.logit:
+            return np.ones_like(value)
+        share: Array = expit(value)
+        return 1 - share if self.relative else share * (1 - share)
+
+    def design(self, target: Target) -> SequentialDesign:
+        """Of these runs, none of which is trained yet."""
+        last = np.array([np.flatnonzero(self.points.run == run)[-1] for run in range(len(self.runs))])
+        ends, steps = self.points[last], self.runs["steps"].to_numpy(float)
+        shares = self.points.steps / steps[self.points.run] / (ends.steps / steps)[self.points.run]
+        known = [set(np.round(shares[self.points.run == run], 2)) for run in range(len(self.runs))]
+        rungs = [
+            tuple(rung for rung in rungs_of(int(total), 0, False) if round(rung, 2) in known[run] or rung == 1)
+            for run, total in enumerate(steps)
+        ]
+
+        def up_to(run: int, rung: float) -> Points:
+            return self.points[(self.points.run == run) & (shares <= rung * 1.02)]
+
+        flops = (self.runs["flops_per_step"] * self.runs["steps"]).to_numpy(float)
+        trend = partial(trend_of, logit=self.logit)
+        return SequentialDesign(ends, flops, rungs, target, up_to, trend, self.unit)
+
+
+@on_one_thread
+def replay(sweep: FinishedSweep, target: Target, policy: str, start: int) -> pd.DataFrame:
+    """One policy from one start (its first rungs, or its order, are drawn with this seed) to its stop.
+
+    Args: policy: adaptive; random or cheapest (whole runs in random order, or by their cost); v-optimal (the same
+        choice as if the law alone were the truth). The predictions are the same for all, and the others
+            stop even where settings were never looked at, which an adaptive sweep doesn't.
+    Returns: a row for each rung, the last where it stopped: `share` of the grid's compute, `rungs`, `trained` and
+        `predicted` settings, the r.m.s. `rms_error` of the latter's final values (relative, or of the measure itself)
+        and the `largest_error`, `coverage` by the 95 % intervals of the mean over seeds, and their mean
+        `interval_score` (lower is better).
+    """
+    design, rng = sweep.design(target), np.random.default_rng(start)
+    order = _order(design, policy, rng)
+    ended: tuple[Ended, ...] = ()
+    spent, rows = 0.0, []
+    while not design.enough(ended, settled=policy == ADAPTIVE):
+        decision = _decision(design, ended, policy, order, rng)
+        outcome = design.points(decision.run, decision.rung).value[-1]
+        spent += design.flops[decision.run] * (decision.rung - design.reached(ended)[decision.run])
+        residual = (outcome - decision.mean) / decision.sd if len(ended) >= FEWEST else np.nan
+        ended = (*ended, Ended(decision.run, decision.rung, float(residual)))
+        share = spent / design.flops.sum()
+        rows.append({"share": share, "rungs": len(ended)} | _judged(sweep, design, design.knowledge(ended)))
+    return pd.DataFrame(rows)
+
+
+def _order(design: SequentialDesign, policy: str, rng: np.random.Generator) -> Index:
+    """Of the runs: at random, or the cheapest first."""
+    if policy == "cheapest":
+        return np.argsort(design.flops * (1 + 1e-9 * rng.random(len(design.flops))), kind="stable")
+    return rng.permutation(len(design.flops))
+
+
+def _decision(
+    design: SequentialDesign, ended: tuple[Ended, ...], policy: str, order: Index, rng: np.random.Generator
+) -> Decision:
+    reached = design.reached(ended)
+    if policy in ("random", "cheapest"):
+        return design.expected(ended, int(next(run for run in order if reached[run] < 1)), 1.0)
+    if len(ended) < FEWEST:
+        first = design.flops * np.array([rungs[0] for rungs in design.rungs])
+        cheap = np.flatnonzero((first <= np.median(first)) & (reached == 0))
+        run = int(rng.choice(cheap))
+        return design.expected(ended, run, design.rungs[run][0])
+    decision = design.choose(ended, by_trend=policy == "v-optimal")
+    assert decision is not None  # else there would be enough
+    return decision
+
+
+def _judged(sweep: FinishedSweep, design: SequentialDesign, known: Knowledge) -> dict[str, float]:
+    """Predictions of open settings beside what was measured."""
+    settings = np.flatnonzero(known.open)
+    seeds = np.bincount(design.settings)
+    truth = np.bincount(design.settings, design.ends.value) / seeds
+    sd = np.sqrt(known.variance + known.process.mode.run**2 / seeds)
+    half = known.calibration.half_width(sd)
+    scale = expit if sweep.logit else np.exp
+    missed = np.abs(known.mean - truth)
+    error = scale(known.mean) - scale(truth)
+    if sweep.relative:
+        error = error / scale(truth)
+    score = 2 * half + MISSED * np.maximum(missed - half, 0)
+    some = len(settings) > 0
+    return {
+        "trained": len(seeds) - len(settings),
+        "predicted": len(settings),
+        "rms_error": float(np.sqrt((error[settings] ** 2).mean())) if some else 0.0,
+        "largest_error": float(np.abs(error[settings]).max()) if some else 0.0,
+        "coverage": float((missed <= half)[settings].mean()) if some else float("nan"),
+        "interval_score": float(score[settings].mean()) if some else 0.0,
+    }
+
+
+def summary(ways: Mapping[str, Sequence[pd.DataFrame]]) -> pd.DataFrame:
+    """One row per policy: starts, the median `share` of the compute at its stop with its quartiles (share_low,
+    share_high), and medians of `rungs`, `trained`, `predicted`, `rms_error`, `largest_error`, `interval_score`; the
+    mean `coverage`."""
+    rows = []
+    for policy, each in ways.items():
+        ends = pd.DataFrame([way.iloc[-1] for way in each])
+        middle = ends.median()
+        low, high = ends["share"].quantile([0.25, 0.75])
+        head = {"policy": policy, "starts": len(each), "share": middle["share"], "share_low": low, "share_high": high}
+        names = ("rungs", "trained", "predicted", "rms_error", "largest_error", "interval_score")
+        rows.append(head | {name: middle[name] for name in names} | {"coverage": ends["coverage"].mean()})
+    return pd.DataFrame(rows)

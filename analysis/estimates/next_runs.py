@@ -1,0 +1,77 @@
+"""Which cells or seeds to run next, in the grid or beyond it, and what each would tell."""
+
+from __future__ import annotations
+
+from itertools import product
+
+import numpy as np
+import pandas as pd
+
+from analysis.estimates.prediction import Predictor
+from analysis.fitting.blas_threads import on_one_thread
+from analysis.fitting.forecast.choice import expected_falls
+from analysis.fitting.forecast.points import WINDOW, Array, Points, places
+
+IN_GRID, NEW_SEED, BEYOND = "in the grid", "another seed", "beyond the grid"
+SETTING = ["P", "D", "K"]
+
+
+@on_one_thread
+def next_runs(planned: pd.DataFrame, predictor: Predictor, count: int) -> pd.DataFrame:
+    """The `count` runs that tell the most per FLOP about the final values of all settings, those beyond the grid
+    included, each given those before it: variant, P, D, K, `what` (in the grid, another seed, beyond the grid), steps,
+    flops, `predicted` with low_95 and high_95 (of one run), and by how much the r.m.s. standard deviation of all
+    settings falls: `uncertainty` before it, and `uncertainty_after`.
+
+    Beyond the grid is the next power of two of P and of D on either side, with the images of the grid's longest run.
+    """
+    mine = planned[planned["variant"].isin(predictor.variants)]
+    table = _candidates(mine)
+    at = _places(table, predictor, np.full(len(table), -1), 1.0)
+    targets = _places(table.drop_duplicates(["variant", *SETTING]), predictor, -1, np.inf)
+    chosen: list[int] = []
+    falls_of_chosen: list[float] = []
+    for _ in range(min(count, len(table))):
+        running = at[chosen] if chosen else None
+        falls = expected_falls(predictor.process, targets, np.ones(len(targets)), at, running)
+        falls[chosen] = 0.0
+        best = int(np.argmax(falls / table["flops"].to_numpy(float)))
+        chosen.append(best)
+        falls_of_chosen.append(float(falls[best]))
+    before = float(np.trace(predictor.process.joint(targets)))
+    left = before - np.concatenate([[0.0], np.cumsum(falls_of_chosen)])
+    uncertainty = predictor.calibration.factor * np.sqrt(np.maximum(left, 0) / len(targets))
+    rows = table.iloc[chosen].reset_index(drop=True)
+    predicted = predictor.predict(rows, rows["steps"].to_numpy(float), single=True)[["predicted", "low_95", "high_95"]]
+    return rows.join(predicted).assign(uncertainty=uncertainty[:-1], uncertainty_after=uncertainty[1:])
+
+
+def _candidates(planned: pd.DataFrame) -> pd.DataFrame:
+    """Runs that could be trained: those of the grid that are not finished, one more seed of each setting that has one,
+    and settings just beyond the grid."""
+    per_view = (planned["flops_per_step"] / planned["P"] / planned["K"]).median()
+    images = (planned["steps"] * planned["P"]).max()
+    settings = planned.groupby(["variant", *SETTING], as_index=False).agg(
+        steps=("steps", "max"), done=("finished", "max")
+    )
+    parts = [
+        planned.loc[~planned["finished"].astype(bool), ["variant", *SETTING, "steps"]].assign(what=IN_GRID),
+        settings.loc[settings["done"].astype(bool), ["variant", *SETTING, "steps"]].assign(what=NEW_SEED),
+    ]
+    for variant, part in settings.groupby("variant"):
+        sizes = {name: sorted(part[name].unique()) for name in SETTING}
+        wider = {name: [sizes[name][0] // 2, *sizes[name], 2 * sizes[name][-1]] for name in "PD"}
+        known = set(part[SETTING].itertuples(index=False, name=None))
+        new = [key for key in product(wider["P"], wider["D"], sizes["K"]) if key not in known and min(key[:2]) > 1]
+        frame = pd.DataFrame(new, columns=SETTING)
+        parts.append(frame.assign(variant=variant, steps=np.maximum(images // frame["P"], 1), what=BEYOND))
+    table = pd.concat(parts, ignore_index=True).drop_duplicates(["variant", *SETTING, "what"], ignore_index=True)
+    return table.assign(flops=per_view * table["P"] * table["K"] * table["steps"])
+
+
+def _places(table: pd.DataFrame, predictor: Predictor, run: Array | int, replicates: float) -> Points:
+    numbers = {name: number for number, name in enumerate(predictor.variants)}
+    return places(
+        table["P"], table["D"], table["K"], table["steps"] * (1 - WINDOW / 2), predictor.level(table),
+        [numbers[name] for name in table["variant"]], run, replicates,
+    )  # fmt: skip

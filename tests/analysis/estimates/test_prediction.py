@@ -1,0 +1,129 @@
+"""Predictions of a sweep's cells: against what is known of synthetic ones, with intervals, for runs and measures."""
+
+import json
+from itertools import pairwise
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from analysis import SweepAnalysis, open_results
+from analysis.results.errors import ResultsError
+from mmcr_core.config.run_id import run_id
+from mmcr_core.theory import expected_percent_error
+from sweeps.storage.schemas import CELL_SCHEMA
+from tests.conftest import invoke
+from tests.synthetic import spec, write_sweep
+
+STEPS = 400
+
+
+def error(P, D, K, flops):
+    steps = np.asarray(flops) / 1e9
+    return expected_percent_error(P, D) + 0.4 * (64 / P) ** 0.1 * (1 - 1 / K) * ((steps + 20) / 256) ** -0.3
+
+
+def final(P, D, K):
+    return error(P, D, K, 1e9 * 0.975 * STEPS)
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory):
+    """Two seeds of 3 x 3 x 2 settings, and two settings more that were planned."""
+    store = write_sweep(tmp_path_factory.mktemp("predict") / "known", (32, 64, 128), (2, 4), (0, 1), STEPS, curve=error,
+                        scale=0.01, between=0.01)  # fmt: skip
+    rows = []
+    for P, D in ((256, 64), (64, 256)):
+        one = spec(P, D, 2, steps=STEPS)
+        text = json.dumps(json.loads(open_results(store.root).runs()["spec"][0]) | {"P": P, "D": D, "K": 2, "seed": 0})
+        rows.append({"run_id": run_id(one), "P": P, "D": D, "K": 2, "seed": 0, "steps": STEPS, "spec": text})
+    pq.write_table(pa.Table.from_pylist(rows, CELL_SCHEMA), store.root / "cells.parquet")
+    return store
+
+
+@pytest.fixture(scope="module")
+def analysis(store):
+    return SweepAnalysis(open_results(store.root))
+
+
+def test_every_cell_has_a_prediction_with_nested_intervals_that_hold(analysis):
+    table = analysis.predict()
+    assert len(table) == 20 and table["measured"].isna().sum() == 2
+    truth = np.array([final(row.P, row.D, row.K) for row in table.itertuples()])
+    assert table["predicted"].to_numpy() == pytest.approx(truth, rel=0.03)
+    assert ((table["low_95"] <= truth) & (truth <= table["high_95"])).mean() >= 0.85
+    order = ["low_95", "low_80", "low_50", "predicted", "high_50", "high_80", "high_95"]
+    assert (np.diff(table[order].to_numpy(), axis=1) > 0).all()
+
+
+def test_what_was_not_trained_is_less_certain(analysis):
+    table = analysis.predict()
+    width = np.log(table["high_95"] / table["low_95"])
+    assert width[table["measured"].isna()].min() > width[table["measured"].notna()].max()
+
+
+def test_any_cell_and_any_steps_can_be_asked_for(analysis):
+    cells = pd.DataFrame({"P": [64, 64, 512], "D": [64, 64, 512], "K": [2, 2, 2]})
+    table = analysis.predict(cells, at=[100, 10 * STEPS, 50])
+    assert table["steps"].tolist() == [100, 10 * STEPS, 50]
+    early = error(64, 64, 2, 1e9 * 97.5)
+    assert table["predicted"][0] == pytest.approx(early, rel=0.03)
+    assert table["predicted"][1] < table["predicted"][0]
+    whole = analysis.predict(cells.iloc[2:])
+    assert whole["steps"].tolist() == [STEPS * 256 / 512]  # as many images as the longest run
+
+
+def test_one_run_is_less_certain_than_its_setting_and_a_trained_one_is_known(analysis):
+    runs = analysis.finished[["run_id", "variant", "P", "D", "K"]].head(4)
+    known = analysis.predict(runs)
+    measured = analysis.finished["percent_error"].head(4).to_numpy()
+    assert known["predicted"].to_numpy() == pytest.approx(measured, rel=0.015)
+    predictor = analysis.predictors_of("percent_error")["mmcr"]
+    another = predictor.predict(runs.drop(columns="run_id"), np.full(4, STEPS), single=True)
+    setting = predictor.predict(runs.drop(columns="run_id"), np.full(4, STEPS))
+    assert (another["high_95"] - another["low_95"] > setting["high_95"] - setting["low_95"]).all()
+
+
+def test_settings_left_out_are_predicted_from_the_others(analysis):
+    table = analysis.left_out()
+    assert len(table) == 18
+    assert np.sqrt(((table["predicted"] / table["measured"] - 1) ** 2).mean()) < 0.05
+    assert ((table["low_95"] <= table["measured"]) & (table["measured"] <= table["high_95"])).mean() >= 0.8
+
+
+@pytest.mark.parametrize(
+    ("cells", "says"),
+    [({"P": [64]}, "no column D, K"), ({"P": [64], "D": [64], "K": [2], "variant": ["x"]}, "few runs of x")],
+)
+def test_mistakes_are_named(analysis, cells, says):
+    with pytest.raises(ResultsError, match=says):
+        analysis.predict(pd.DataFrame(cells))
+
+
+def test_a_measure_nobody_made_has_no_prediction(analysis):
+    with pytest.raises(ResultsError, match="at least 3 runs"):
+        analysis.predict(measure="knn_accuracy")
+
+
+def test_the_command_prints_and_draws_them(store, tmp_path):
+    ran = invoke("plot_predictions", store.root, "-o", tmp_path, "--json")
+    assert ran.returncode == 0, ran.stderr
+    rows = json.loads(ran.stdout)
+    assert len(rows) == 20 and {"predicted", "low_95", "measured"} <= set(rows[0])
+    assert {path.name for path in tmp_path.iterdir()} >= {"predictions.csv", "predictions.png", "predicted_grid.pdf"}
+    said = invoke("plot_predictions", store.root, "-o", tmp_path).stdout
+    assert "each of 18 settings from all others" in said and "18 residuals are fewer than the 19" in said
+
+
+def test_the_next_runs_are_those_that_tell_the_most(store):
+    ran = invoke("recommend", store.root, "--next", 4, "--json")
+    assert ran.returncode == 0, ran.stderr
+    rows = json.loads(ran.stdout)
+    assert len(rows) == 4 and {row["what"] for row in rows} <= {"in the grid", "another seed", "beyond the grid"}
+    falls = [(row["uncertainty"], row["uncertainty_after"]) for row in rows]
+    assert all(after < before for before, after in falls)
+    assert all(first[1] == pytest.approx(second[0]) for first, second in pairwise(falls))
+    both = invoke("recommend", store.root, "--next", 4, "--flops", 1e12)
+    assert both.returncode == 2 and "one of the three" in both.stderr
