@@ -110,7 +110,7 @@ def _run(step: Callable[[], Any], name: str, *contexts: Any) -> Any:
         raise
     except RandomNumbersDrawn as drawn:
         raise SpecError("name", f"'{name}' {drawn}{_see(name, drawn)}") from drawn
-    except Exception as error:  # whatever code that is not ours raises
+    except custom_imports.RAISED as error:  # whatever code that is not ours raises
         reason = " ".join(f"{type(error).__name__}: {error}".split())[:300]
         raise SpecError("name", f"'{name}' fails ({reason}){_see(name, error)}; mend it") from error
 

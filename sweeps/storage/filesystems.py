@@ -40,11 +40,7 @@ def is_local(path: Path) -> bool:
 
 def outlives_this_process(path: Path) -> bool:
     """Whether what is written to `path` is there when this process has ended."""
-    if is_local(path):
-        return True
-    from fsspec.implementations.memory import MemoryFileSystem
-
-    return not isinstance(file_system(path), MemoryFileSystem)
+    return is_local(path) or cast(Any, path).protocol != "memory"
 
 
 def file_system(path: Path) -> Any:

@@ -108,6 +108,8 @@ MISTAKES = {
     'objective: "{}:Text"': "objective: .* its loss is a str; return a scalar tensor",
     'objective: "{}:Apart"': "objective: .* its loss does not depend on the embeddings z",
     'objective: "{}:Raising"': r"objective: .* fails \(KeyError: 'of mine'\) \(.*\.py:LINE of the error\); mend it",
+    'objective: "{}:Exiting"': r"objective: .* fails \(SystemExit: 3\) \(.*\.py:[0-9]+\); mend it",
+    'encoder: "{}:exiting"': r"encoder.name: .* cannot be made: SystemExit: 3 \(.*\.py:[0-9]+\)",
     'objective: "{}:Infinite"': "objective: .* its loss is -?(inf|nan) of 16 random images, K = 2, D = 8.* .*py",
     'objective: "{}:Steep"': "objective: .* its gradient is not finite of 16 random images",
     'objective: "{}:NumpyChance"': r"objective: .* draws random numbers \(numpy.random\), which no resumed run could",
@@ -135,6 +137,12 @@ MISTAKES = {
     "optimizer: {{name: sgd, nesterov: true, momentum: 0.0}}": "optimizer.nesterov: true needs momentum",
     "optimizer: {{name: lamb}}": "optimizer.name: 'lamb' is wrong; it should be 'adam', 'adamw', 'sgd' or 'lars'",
 }
+
+
+def test_a_module_that_exits_as_it_is_imported_is_named(write_grid, tmp_path):
+    (tmp_path / "a_script_of_mine.py").write_text("import sys\nsys.exit(2)\n")
+    with pytest.raises(GridError, match=r"importing .*a_script_of_mine.py:2 fails \(SystemExit: 2\); mend it"):
+        load_grid(write_grid(objective='"a_script_of_mine:Objective"'))
 
 
 @pytest.mark.parametrize("mistake", MISTAKES)
