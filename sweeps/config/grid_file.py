@@ -74,9 +74,10 @@ def _of_mapping(grid: Mapping[str, Any]) -> GridSpec:
 def _of_file(path: str | Path) -> GridSpec:
     try:
         text = sys.stdin.read() if str(path) == "-" else to_path(path).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-        raise GridError(f"{path}: cannot be read ({reason}); give the path of a grid file") from error
+    except UnicodeDecodeError as error:
+        raise GridError(f"{path}: is not UTF-8 text; save it as UTF-8, or give the path of a grid file") from error
+    except OSError as error:
+        raise GridError(f"{path}: cannot be read ({error.strerror}); give the path of a grid file") from error
     custom_imports.look_in(os.getcwd(), *([to_path(path).parent] if is_local(to_path(path)) else []))
     try:
         return _grid(parse(text), text, f"{path}:")

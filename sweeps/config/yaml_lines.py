@@ -89,7 +89,9 @@ def parse(text: str) -> Marked:
     except yaml.YAMLError as error:
         raise YamlError(1, f"is not valid YAML: {' '.join(str(error).split())}") from error
     except RecursionError as error:
-        raise YamlError(1, "an alias refers to the value it stands in") from error
+        raise YamlError(
+            1, "lists or mappings stand too deep in each other, or an alias refers to its own value"
+        ) from error
     finally:
         loader.dispose()
 
