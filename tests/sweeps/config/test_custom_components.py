@@ -12,6 +12,8 @@ from mmcr_core.config.run import OPTIMIZERS
 from mmcr_core.config.run_id import canonical_json, run_id
 from mmcr_core.config.validation import options_of
 from mmcr_core.data import torchvision_import  # noqa: F401  # before timm, which imports torchvision
+from sweeps.config.axes import varying
+from sweeps.config.filters import selected
 from sweeps.config.grid_file import GridError, load_grid
 from sweeps.config.spec_serialization import spec_from_json
 from tests.conftest import REPOSITORY
@@ -41,6 +43,9 @@ def test_options_stand_beside_the_name_and_each_list_is_an_axis(own, write_grid)
     assert cells == {(strength, width) for strength in (0.5, 2.0) for width in (4, 5, 6)}
     assert {cell.encoder.source for cell in grid.cells} == {custom_imports.source_digest(f"{own}:net")}
     assert {cell.objective.source for cell in grid.cells} == {custom_imports.source_digest(f"{own}:net")}
+    assert varying(grid.cells) == ["objective.strength", "encoder.width"]
+    (chosen,) = selected(grid.cells, "objective.strength=2,encoder.width=5")
+    assert (chosen.objective.options["strength"], chosen.encoder.options["width"]) == (2.0, 5)
 
 
 def test_a_default_that_is_spelled_out_is_the_same_run(own, write_grid):
