@@ -114,6 +114,7 @@ MISTAKES = {
     'objective: "{}:Apart"': "objective: .* its loss does not depend on the embeddings z",
     'objective: "{}:Raising"': r"objective: .* fails \(KeyError: 'of mine'\) \(.*\.py:LINE of the error\); mend it",
     'objective: "{}:Exiting"': r"objective: .* fails \(SystemExit: 3\) \(.*\.py:[0-9]+\); mend it",
+    'encoder: "{}:lazy"': r"encoder.name: .* has no shape for 1.weight before its first input; give lazy modules",
     'encoder: "{}:exiting"': r"encoder.name: .* cannot be made: SystemExit: 3 \(.*\.py:[0-9]+\)",
     'objective: "{}:Infinite"': "objective: .* its loss is -?(inf|nan) of 16 random images, K = 2, D = 8.* .*py",
     'objective: "{}:Steep"': "objective: .* its gradient is not finite of 16 random images",
