@@ -8,7 +8,7 @@ trained on (dataset.limit), also figures/levels.{png,pdf} (error and uniformity 
 from __future__ import annotations
 
 from analysis.cli.command_options import BEST_OVER, FIGURES, RESULTS, analyze
-from analysis.cli.output_files import printable, write_table
+from analysis.cli.output_files import print_paths, write_law
 from analysis.cli.terminal_table import print_table
 from analysis.figures.double_descent_figures import double_descent_figures, summary
 from sweeps.cli.app import guarded, new_app
@@ -22,13 +22,9 @@ app = new_app()
 def main(results: RESULTS, output: FIGURES = None, best_over: BEST_OVER = None) -> None:
     """Mark where the percent error peaks."""
     with analyze(results, best_over, output) as (analysis, folder):
-        if output:
-            write_table(analysis.peaks, output / "peaks.parquet")
-        else:
-            analysis.write_peaks()
+        write_law(analysis, "peaks", analysis.peaks, output)
         print_table(summary(analysis.peaks), "Largest percent error over P, for each D")
-        for path in double_descent_figures(analysis, folder):
-            print(printable(path))
+        print_paths(double_descent_figures(analysis, folder))
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ against P at fixed compute) and joint_law.parquet.
 from __future__ import annotations
 
 from analysis.cli.command_options import BEST_OVER, FIGURES, RESULTS, analyze
-from analysis.cli.output_files import printable, write_table
+from analysis.cli.output_files import print_paths, write_law
 from analysis.cli.terminal_table import print_table
 from analysis.estimates.exponent_summary import describe_exponents
 from analysis.figures import isoflop_figure, joint_law_figures
@@ -25,10 +25,7 @@ def main(results: RESULTS, output: FIGURES = None, best_over: BEST_OVER = None) 
     """Fit one law to all cells, and test it on the most expensive ones."""
     with analyze(results, best_over, output) as (analysis, folder):
         laws, table = analysis.require_joint_laws(), analysis.joint_law
-        if output:
-            write_table(table, output / "joint_law.parquet")
-        else:
-            analysis.write_joint_law()
+        write_law(analysis, "joint_law", table, output)
         named = SHOWN if len(laws) > 1 else SHOWN[1:]
         shown_laws = table[named].rename(columns={"by_formula": "K by formula"}).drop_duplicates()
         print_table(
@@ -36,10 +33,10 @@ def main(results: RESULTS, output: FIGURES = None, best_over: BEST_OVER = None) 
         )
         for variant, kinds in laws.items():
             print_wrapped("\n".join([*([f"{variant}:"] * (len(laws) > 1)), *describe_exponents(kinds[0])]))
-        for path in joint_law_figures.joint_law_figures(laws, folder) + isoflop_figure.isoflop_figures(
-            laws, analysis.cells, analysis.finished, folder
-        ):
-            print(printable(path))
+        print_paths(
+            joint_law_figures.joint_law_figures(laws, folder)
+            + isoflop_figure.isoflop_figures(laws, analysis.cells, analysis.finished, folder)
+        )
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 
 from analysis.cli.command_options import BEST_OVER, FIGURES, RESULTS, open_pooled
-from analysis.cli.output_files import printable, write_csv
+from analysis.cli.output_files import print_paths, write_csv
 from analysis.comparisons import multimodal
 from analysis.comparisons.multimodal_crossings import crossings, describe_crossings
 from analysis.figures.multimodal_figure import multimodal_figures
@@ -34,8 +34,7 @@ def main(results: RESULTS, output: FIGURES = None, best_over: BEST_OVER = None) 
         write_csv(crossed, folder / "multimodal_crossings.csv")
         for line in describe_crossings(crossed):
             print_wrapped(line)
-        for path in pictures:
-            print(printable(path))
+        print_paths(pictures)
 
 
 if __name__ == "__main__":

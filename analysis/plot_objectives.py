@@ -8,7 +8,7 @@ on mutual information and the like were measured.
 from __future__ import annotations
 
 from analysis.cli.command_options import BEST_OVER, FIGURES, RESULTS, analyze
-from analysis.cli.output_files import printable, write_csv
+from analysis.cli.output_files import print_paths, write_csv
 from analysis.cli.terminal_table import print_table
 from analysis.comparisons.gain_over_untrained import gains
 from analysis.comparisons.objective_differences import describe_differences
@@ -33,8 +33,7 @@ def main(results: RESULTS, output: FIGURES = None, best_over: BEST_OVER = None) 
             print_wrapped(line)
         if not (gained := gains(opened)).empty:
             print_table(gained, "accuracy at the end less that of the untrained network, on the same test images")
-        for path in pictures:
-            print(printable(path))
+        print_paths(pictures)
 
 
 if __name__ == "__main__":

@@ -9,8 +9,7 @@ Writes figures/frontier.{png,pdf}.
 from __future__ import annotations
 
 import sys
-from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Literal
 
 import numpy as np
 import typer
@@ -30,12 +29,6 @@ EXAMPLE = "Example: python analysis/recommend.py results/quickstart --flops 1e14
 app = new_app()
 
 
-class Rank(StrEnum):
-    error = "error"
-    gap = "gap"
-    probe = "probe"
-
-
 @app.command(epilog=EXAMPLE)
 @guarded
 def main(
@@ -45,8 +38,9 @@ def main(
         float | None, typer.Option(help="Compute for one run, in hours of this sweep's device.")
     ] = None,
     rank: Annotated[
-        Rank, typer.Option(help="By percent error, by its gap to the uniform baseline, or by probe accuracy.")
-    ] = Rank.error,
+        Literal["error", "gap", "probe"],
+        typer.Option(help="By percent error, by its gap to the uniform baseline, or by probe accuracy."),
+    ] = "error",
     top: Annotated[int, typer.Option(min=1, help="Cells shown.")] = 10,
     output: FIGURES = None,
     best_over: BEST_OVER = None,
@@ -61,21 +55,19 @@ def main(
     with analyze(results, best_over, output) as (analysis, folder):
         laws = analysis.forecasters
         cells = priced_cells(analysis.runs, laws)
-        table = recommend(cells, laws, budget, rank.value)
+        table = recommend(cells, laws, budget, rank)
         remarks = [BASELINES]
         if budget.unit == "seconds":
             remarks.append(f"Speeds are those measured on: {'; '.join(sorted(set(cells['device'])))}.")
-        remarks += [
-            f"Warning: {text}" for text in warnings(table.head(top), laws, analysis.end_tests, budget, rank.value)
-        ]
+        remarks += [f"Warning: {text}" for text in warnings(table.head(top), laws, analysis.end_tests, budget, rank)]
         if as_json:
             print(table.head(top).to_json(orient="records", indent=2))
             print("\n".join(remarks), file=sys.stderr)
             return
         spare = ["variant"] if table["variant"].nunique() == 1 else []
-        print_table(readable(table.head(top)), f"Best of {len(table)} cells for {budget}, by {rank.value}", spare)
+        print_table(readable(table.head(top)), f"Best of {len(table)} cells for {budget}, by {rank}", spare)
         print_wrapped("\n".join(remarks))
-        path = save(draw(cells, laws, budget, table, rank.value), folder, "frontier")
+        path = save(draw(cells, laws, budget, table, rank), folder, "frontier")
         print(printable(path))
 
 

@@ -210,19 +210,8 @@ class SweepAnalysis:
         """The files of the sweep's folder that belong to the content of the store."""
         return KeptFiles(self.results.root, content_digest(self.results))
 
-    def write_fits(self, law: str = "trajectory", axis: str = "flops") -> None:
-        """Make `fits.parquet` the table of these fits, whatever others it held."""
-        self._ask("fits", self.fits_of(law, axis), law=law, axis=axis)
-
-    def write_peaks(self) -> None:
-        """Make `peaks.parquet` the table of `peaks`."""
-        self._ask("peaks", self.peaks)
-
-    def write_joint_law(self) -> None:
-        """Make `joint_law.parquet` the table of `joint_law`."""
-        self._ask("joint_law", self.joint_law)
-
-    def _ask(self, name: str, frame: pd.DataFrame, **options: str) -> None:
+    def write(self, name: str, frame: pd.DataFrame, **options: str) -> None:
+        """Make NAME.parquet in the sweep's folder this table, whatever it held; `options`: which of several."""
         if self.kept.read(name, self.options(**options)) is None:
             self.kept.write(name, to_table(frame), self.options(**options))
 

@@ -34,7 +34,6 @@ from torch import Tensor
 
 from mmcr_core.nonnegative_least_squares import cone_weights
 from mmcr_core.rng import generator
-from mmcr_core.theory import linearly_separable
 
 Array = NDArray[np.float64]
 METHODS = ("mean_field", "joint")
@@ -96,24 +95,6 @@ def manifold_capacity(
     inverse, radius, dimension = (_mean_interval(values) for values in (needed, radii, dimensions))
     alpha = 1 / inverse[0], 1 / inverse[2], 1 / inverse[1] if inverse[1] > 0 else float("inf")
     return Capacity(alpha[0], radius[0], dimension[0], alpha[1:], radius[1:], dimension[1:])
-
-
-def separable_fraction(
-    points: ArrayLike | Tensor, dims: int, repeats: int, rng: np.random.Generator, *, remove_mean: bool = True
-) -> float:
-    """Share of random labelings of M manifolds that are separable after a random projection to `dims` dimensions: the
-    simulation that the capacity predicts. Half are at dims = M / alpha.
-
-    Args: points: (M, N, D); dims: n; repeats: labelings, each with its own projection; rng: numpy generator;
-        remove_mean: as in manifold_capacity.
-    """
-    x = _checked(points, "mean_field", 2, remove_mean)
-    M, N, D = x.shape
-    found = 0
-    for _ in range(repeats):
-        seen = x.reshape(M * N, D) @ rng.standard_normal((D, dims))
-        found += linearly_separable(seen, np.repeat(rng.choice((-1.0, 1.0), M), N))
-    return found / repeats
 
 
 def _checked(points: ArrayLike | Tensor, method: str, samples: int, remove_mean: bool) -> Array:

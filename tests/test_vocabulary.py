@@ -43,7 +43,7 @@ ABSENT = {
     r"end_test\b|EndTest\b": "backtest",
     r"\bown_code\b": "custom_imports",
     r"no_?chance\b": "forbid_rng, ForbidRandom",
-    r"\bkept_runs\b": "saved_weights, continuation",
+    r"\bkept_runs\b": "saved_weights, continuation, checkpointing",
     r"\bmeasured_later\b": "backfill",
     r"\bstocks\b|(whole|shard)stock\b": "in memory, streaming; InMemoryPairs, StreamingPairs",
     r"\bcell_claims\b": "leases",

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import io
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 import pandas as pd
 
 from analysis.results.errors import ResultsError
+from analysis.sweep_analysis import SweepAnalysis
 from sweeps.storage.output_targets import is_stdout, write_target
 
 
@@ -27,6 +29,12 @@ def printable(path: Path) -> str:
     return str(path).encode(errors="surrogateescape").decode(errors="replace")
 
 
+def print_paths(paths: Iterable[Path]) -> None:
+    """Print the paths of files that were written, one per line."""
+    for path in paths:
+        print(printable(path))
+
+
 def announce(sentence: str, path: Path) -> None:
     """Print a sentence on a file that was written; to standard error where standard output is that file."""
     stream = sys.stderr if is_stdout(path) or not path.is_file() else sys.stdout
@@ -38,6 +46,14 @@ def write_table(frame: pd.DataFrame, path: Path) -> None:
     stream = io.BytesIO()
     frame.to_parquet(stream, index=False)
     write(stream.getvalue(), path)
+
+
+def write_law(analysis: SweepAnalysis, name: str, frame: pd.DataFrame, output: Path | None, **options: str) -> None:
+    """Write a table of laws or peaks as NAME.parquet, in the folder of the sweep or in `output`."""
+    if output:
+        write_table(frame, output / f"{name}.parquet")
+    else:
+        analysis.write(name, frame, **options)
 
 
 def write_csv(frame: pd.DataFrame, path: Path) -> None:

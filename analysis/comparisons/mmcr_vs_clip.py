@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import json
 
-import numpy as np
 import pandas as pd
-from scipy import stats
 
 from analysis.comparisons.multimodal import ZERO_SHOT
-from analysis.fitting.crossing import LEVEL
+from analysis.fitting.resampling import student_half_width
 from analysis.results.results import Results
 
 BELOW = 512  # images per batch, below which the paper has MMCR ahead
@@ -52,6 +50,6 @@ def differences(table: pd.DataFrame) -> pd.DataFrame:
     for P, pairs in apart.groupby("P"):
         by_seed = pairs.groupby("seed").mean()
         n, mean = len(by_seed), float(by_seed.mean())
-        half = stats.t.ppf((1 + LEVEL) / 2, n - 1) * by_seed.std() / np.sqrt(n) if n > 1 else float("nan")
+        half = student_half_width(by_seed.std(), n)
         rows.append((P, len(pairs), n, mean, mean - half, mean + half))
     return pd.DataFrame(rows, columns=COLUMNS)

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
-from analysis.comparisons.objective_trajectories import LEVEL
 from analysis.estimates.peak import finished_runs
+from analysis.fitting.resampling import student_half_width
 from analysis.results.results import Results
 
 SAME = ["P", "D", "K", "seed"]
@@ -40,7 +39,7 @@ def differences(results: Results) -> pd.DataFrame:
         apart = (wide[name] - wide[base]).dropna()
         for quantity, values in apart.groupby("quantity", sort=False):
             n = len(values)
-            half = stats.t.ppf((1 + LEVEL) / 2, n - 1) * values.std() / np.sqrt(n) if n > 1 else float("nan")
+            half = student_half_width(values.std(), n)
             mean = float(values.mean())
             of_both = objectives[name], objectives[base]
             rows.append((name, base, quantity, n, mean, mean - half, mean + half, *of_both))

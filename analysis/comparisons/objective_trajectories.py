@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pandas as pd
-from scipy import stats
 
 from analysis.estimates.fit_data import CELL
 from analysis.estimates.peak import finished_runs
+from analysis.fitting.resampling import student_half_width
 from analysis.results.results import Results
 
 FACTORS = ("percent_error", "reconstruction", "uniformity")
@@ -37,7 +36,7 @@ def over_seeds(table: pd.DataFrame, by: list[str], names: tuple[str, ...]) -> pd
     found = pd.DataFrame({"seeds": seeds})
     for name in names:
         mean, count = grouped[name].mean(), grouped[name].count()
-        half = stats.t.ppf((1 + LEVEL) / 2, np.maximum(count - 1, 1)) * grouped[name].std() / np.sqrt(count)
+        half = student_half_width(grouped[name].std(), count)
         found = found.assign(**{name: mean, f"{name}_low": mean - half, f"{name}_high": mean + half})
     return found
 

@@ -15,12 +15,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from analysis.estimates.fit_data import Cell, Key, measured_cells
+from analysis.estimates.fit_data import Cell, Key
 from analysis.estimates.uniform_baseline import Level
 from analysis.fitting.huber_regression import Array
 from analysis.fitting.multivariate_fit import JointFit, fit_joint
 from analysis.results.errors import ResultsError
-from analysis.results.results import Results
 
 log = logging.getLogger(__name__)
 
@@ -122,14 +121,6 @@ def grid_points(cells: dict[Key, Cell]) -> pd.DataFrame:
     points = pd.concat(frames, ignore_index=True)
     points["run"] = points.groupby(["variant", "P", "D", "K", "seed"]).ngroup()
     return points
-
-
-def measured_points(results: Results) -> pd.DataFrame:
-    """`grid_points` of the trajectories of all finished runs. Raises ResultsError where there are none."""
-    cells = measured_cells(results, axis="steps")
-    if not cells:
-        raise ResultsError(f"{results.root} holds no finished run with a trajectory")
-    return grid_points(cells)
 
 
 def joint_laws(points: pd.DataFrame) -> dict[str, list[JointLaw]]:

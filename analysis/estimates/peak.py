@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from analysis.estimates.fit_data import tail_errors
 from analysis.results.errors import ResultsError
 from analysis.results.results import Results
 from sweeps.storage.run_status import RunStatus
@@ -160,11 +159,6 @@ def peak_table(runs: pd.DataFrame, spread: pd.Series | None = None) -> pd.DataFr
                 }
             )
     return pd.DataFrame(rows)
-
-
-def find_peaks(results: Results) -> pd.DataFrame:
-    """The peaks of all finished runs. Raises ResultsError where there are none."""
-    return peak_table(finished_runs(results), tail_errors(results))
 
 
 def finished_runs(results: Results) -> pd.DataFrame:

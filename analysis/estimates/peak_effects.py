@@ -10,11 +10,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from analysis.estimates.peak import find_peak
 from analysis.estimates.per_cell_fit import PURE, Form
-from analysis.fitting.huber_regression import LEVEL, Array
+from analysis.fitting.huber_regression import Array
+from analysis.fitting.resampling import student_half_width
 
 
 @dataclass(frozen=True)
@@ -44,14 +44,6 @@ class Contrast:
         return f"{self.mean:+.3f} ({text})"
 
 
-def brief(found: Contrast, digits: int = 3) -> str:
-    """The mean with its interval over seeds (of one seed: over cells); empty where there is no cell."""
-    if found.cells == 0:
-        return ""
-    interval = f"{found.low:+.{digits}f} to {found.high:+.{digits}f}" if np.isfinite(found.low) else "one cell"
-    return f"{found.mean:+.{digits}f} ({interval})"
-
-
 def contrast(units: pd.DataFrame) -> Contrast:
     """Mean of `value` over `cell`, with replicates by `seed`; NaN where there is nothing to take an interval of."""
     table = units.dropna(subset="value").pivot_table(index="seed", columns="cell", values="value")
@@ -74,7 +66,7 @@ def _t_interval(sample: Array) -> tuple[float, float]:
     """Student's t interval of the mean; NaN for a single value."""
     if len(sample) < 2:
         return float("nan"), float("nan")
-    half = stats.t.ppf((1 + LEVEL) / 2, len(sample) - 1) * float(sample.std(ddof=1)) / np.sqrt(len(sample))
+    half = student_half_width(float(sample.std(ddof=1)), len(sample))
     return float(sample.mean() - half), float(sample.mean() + half)
 
 

@@ -1,4 +1,4 @@
-"""The power law of the percent error against compute, for each cell of a sweep: six forms, and which one to quote.
+"""The power law of the percent error against compute, for each cell of a sweep: six forms, and which is selected.
 
 Along trajectories or over budgets, see `measured_cells`. With a constant learning rate the two should agree; with a
 decay only `budget` is a law.

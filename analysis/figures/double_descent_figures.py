@@ -15,7 +15,7 @@ from matplotlib.lines import Line2D
 from analysis.estimates.uniform_baseline import level_of, level_table
 from analysis.figures.error_decomposition import draw_gap, gap_table
 from analysis.figures.heat_map import draw_heat_map
-from analysis.figures.style import THEORY, colors, entitle, save
+from analysis.figures.style import THEORY, colors, save, save_one_of
 from analysis.figures.uniform_baseline_figure import draw_levels
 from analysis.sweep_analysis import SweepAnalysis
 from mmcr_core.theory import simulate_uniform
@@ -37,10 +37,7 @@ def double_descent_figures(analysis: SweepAnalysis, folder: Path) -> list[Path]:
         if not (split := gap_table(part)).empty:
             drawn["gap"] = draw_gap(split)
         for name, figure in drawn.items():
-            if runs["variant"].nunique() > 1:
-                entitle(figure, str(variant))
-                name = f"{name}_{i}"
-            paths.append(save(figure, folder, name))
+            paths.append(save_one_of(figure, folder, name, i, runs["variant"].nunique(), str(variant)))
     if not (levels := level_table(runs)).empty:
         paths.append(save(draw_levels(levels), folder, "levels"))
     return paths

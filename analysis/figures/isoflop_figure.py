@@ -14,7 +14,7 @@ from matplotlib.lines import Line2D
 
 from analysis.estimates.fit_data import Cell, Key
 from analysis.estimates.joint_scaling_law import JointLaw
-from analysis.figures.style import colors, entitle, plain_ticks, save
+from analysis.figures.style import colors, plain_ticks, save_one_of
 from analysis.fitting.huber_regression import percentiles
 
 ROWS = {"error": "percent error", "gap": "gap above $e_\\infty$"}
@@ -36,10 +36,7 @@ def isoflop_figures(
         cost = runs[runs["variant"] == variant].groupby(["P", "D", "K"])["flops_per_step"].mean()
         if len({key[1] for key in mine}) < 3:
             continue
-        figure = draw(kinds[0], mine, cost)
-        if len(laws) > 1:
-            entitle(figure, variant)
-        paths.append(save(figure, folder, "isoflop" if len(laws) == 1 else f"isoflop_{i}"))
+        paths.append(save_one_of(draw(kinds[0], mine, cost), folder, "isoflop", i, len(laws), variant))
     return paths
 
 

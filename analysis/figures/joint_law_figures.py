@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +11,7 @@ from matplotlib.lines import Line2D
 
 from analysis.estimates.joint_scaling_law import JointLaw
 from analysis.figures.data_collapse_figure import draw_collapse
-from analysis.figures.style import THEORY, colors, entitle, plain_ticks, save
+from analysis.figures.style import THEORY, colors, plain_ticks, save_one_of
 
 IRREDUCIBLE = {"none": "E = 0", "free": "free E", "theory": "E = $e_\\infty$"}
 
@@ -23,22 +22,12 @@ def joint_law_figures(laws: dict[str, list[JointLaw]], folder: Path) -> list[Pat
     paths = []
     for i, (variant, kinds) in enumerate(laws.items()):
         tested = [law for law in kinds if law.test is not None and np.isfinite(law.coverage)]
-        best = [
-            next(law for law in tested if law.form.irreducible == irreducible) for irreducible in _irreducibles(tested)
-        ]
-        drawings: dict[str, Callable[[], Figure]] = {"collapse": lambda kinds=kinds: draw_collapse(kinds[0])}  # type: ignore[misc]
+        best = {law.form.irreducible: law for law in reversed(tested)}
+        paths.append(save_one_of(draw_collapse(kinds[0]), folder, "collapse", i, len(laws), variant))
         if best:
-            drawings["forecast"] = lambda best=best: draw(best)  # type: ignore[misc]
-        for name, drawn in drawings.items():
-            figure = drawn()
-            if len(laws) > 1:
-                entitle(figure, variant)
-            paths.append(save(figure, folder, name if len(laws) == 1 else f"{name}_{i}"))
+            chosen = [best[kind] for kind in dict.fromkeys(law.form.irreducible for law in tested)]
+            paths.append(save_one_of(draw(chosen), folder, "forecast", i, len(laws), variant))
     return paths
-
-
-def _irreducibles(laws: list[JointLaw]) -> list[str]:
-    return list(dict.fromkeys(law.form.irreducible for law in laws))
 
 
 def draw(laws: list[JointLaw]) -> Figure:

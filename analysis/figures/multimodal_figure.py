@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from analysis.comparisons.multimodal import ERROR, GAP, ZERO_SHOT
-from analysis.figures.style import THEORY, colors, save
+from analysis.figures.style import THEORY, colors, save_one_of
 
 PANELS = {
     ZERO_SHOT[0]: "zero-shot top-1",
@@ -38,10 +38,7 @@ def multimodal_figures(table: pd.DataFrame, folder: Path) -> list[Path]:
     """
     cells = sorted(set(table[["D", "K"]].itertuples(index=False, name=None)))
     pages = [cells[first : first + ROWS_A_PAGE] for first in range(0, len(cells), ROWS_A_PAGE)]
-    return [
-        save(draw(table, page), folder, "multimodal" if len(pages) == 1 else f"multimodal_{i}")
-        for i, page in enumerate(pages)
-    ]
+    return [save_one_of(draw(table, page), folder, "multimodal", i, len(pages)) for i, page in enumerate(pages)]
 
 
 def draw(table: pd.DataFrame, cells: list[Cell]) -> Figure:

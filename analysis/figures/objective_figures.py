@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from analysis.comparisons.objective_trajectories import measured_paths, paths
 from analysis.estimates.peak import finished_runs
 from analysis.estimates.uniform_baseline import Level, level_of
-from analysis.figures.style import THEORY, colors, save
+from analysis.figures.style import THEORY, colors, save_one_of
 from analysis.results.results import Results
 
 SIZES = ["P", "D", "K"]
@@ -35,9 +35,8 @@ def objective_figures(results: Results, folder: Path) -> list[Path]:
     pages = [cells[first : first + ROWS_A_PAGE] for first in range(0, len(cells), ROWS_A_PAGE)]
     drawn = []
     for i, page in enumerate(pages):
-        suffix = "" if len(pages) == 1 else f"_{i}"
-        drawn.append(save(draw_paths(factors, probes, page, levels), folder, f"objectives{suffix}"))
-        drawn.append(save(draw_plane(factors, page, levels), folder, f"plane{suffix}"))
+        drawn.append(save_one_of(draw_paths(factors, probes, page, levels), folder, "objectives", i, len(pages)))
+        drawn.append(save_one_of(draw_plane(factors, page, levels), folder, "plane", i, len(pages)))
     return drawn
 
 

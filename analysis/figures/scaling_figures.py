@@ -1,5 +1,5 @@
 """Percent error against compute drawn: a panel for each P x D, a curve for each K, with two laws: the paper's pure
-power law, and the one to quote."""
+power law, and the selected model."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from analysis.estimates.fit_data import AXES, Cell, Key
 from analysis.estimates.per_cell_fit import PURE, Fits, Form, chosen_form
 from analysis.estimates.uniform_baseline import Level
 from analysis.figures.heat_map import draw_heat_map
-from analysis.figures.style import THEORY, colors, entitle, plain_ticks, save
+from analysis.figures.style import THEORY, colors, plain_ticks, save_one_of
 from analysis.results.errors import ResultsError
 from analysis.sweep_analysis import SweepAnalysis
 from sweeps.storage.run_status import RunStatus
@@ -41,7 +41,6 @@ def scaling_figures(
     paths = []
     names = sorted({cell[0] for cell in cells})
     for i, variant in enumerate(names):
-        suffix = "" if len(names) == 1 else f"_{i}"
         mine = {cell: points for cell, points in cells.items() if cell[0] == variant}
         own = runs if law == "budget" else runs[runs["variant"] == variant]
         rows = table[table["variant"] == variant]
@@ -49,9 +48,7 @@ def scaling_figures(
         scaling = draw_scaling(mine, fits, own, axis, drawn)
         exponents = draw_exponents(rows[(rows["irreducible"] == drawn[0]) & (rows["offset"] == drawn[1])])
         for name, figure in (("scaling", scaling), ("exponents", exponents)):
-            if suffix:
-                entitle(figure, variant)
-            paths.append(save(figure, folder, name + suffix))
+            paths.append(save_one_of(figure, folder, name, i, len(names), variant))
     return paths
 
 

@@ -74,12 +74,16 @@ def plain_ticks(axes: Iterable[Axes], axis: str, low: float, high: float) -> Non
         chosen.minorticks_off()
 
 
-def entitle(figure: Figure, text: str) -> None:
-    """Say above a figure what it is of: over its legend, which a title of the figure would be drawn onto."""
-    if figure.legends:
-        figure.legends[0].set_title(text, prop=FontProperties(size=8, weight="bold"))
-    else:
-        figure.suptitle(text, fontsize=8)
+def save_one_of(figure: Figure, folder: Path, name: str, i: int, count: int, title: str = "") -> Path:
+    """`save` of the i-th of `count` figures of a kind: where there are several, numbered and with its title over the
+    legend, which a title of the figure would be drawn onto."""
+    if count == 1:
+        return save(figure, folder, name)
+    if title and figure.legends:
+        figure.legends[0].set_title(title, prop=FontProperties(size=8, weight="bold"))
+    elif title:
+        figure.suptitle(title, fontsize=8)
+    return save(figure, folder, f"{name}_{i}")
 
 
 @contextmanager

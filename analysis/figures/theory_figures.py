@@ -48,7 +48,7 @@ def draw(table: pd.DataFrame) -> Figure:
     """Three panels, log-log: nuclear norm against D with its bound, percent error against D and against N."""
     figure, axes = plt.subplots(1, 3, figsize=(7.4, 3.0), layout="constrained")
     axes[2].sharey(axes[1])
-    _panel(axes[0], table, "D", "N", _norm)
+    _panel(axes[0], table, "D", "N", lambda error, N, D: (1 - error) * nuclear_norm_bound(N, D))
     _panel(axes[1], table, "D", "N", lambda error, N, D: error)
     _panel(axes[2], table, "N", "D", lambda error, N, D: error)
     fine = np.geomspace(table["D"].min(), table["D"].max(), 300)
@@ -111,10 +111,6 @@ def draw_labelings(table: pd.DataFrame) -> Figure:
         title_fontsize=7,
     )
     return figure
-
-
-def _norm(error: Any, N: Any, D: Any) -> Any:
-    return (1 - error) * nuclear_norm_bound(N, D)
 
 
 def _panel(ax: Axes, table: pd.DataFrame, along: str, other: str, quantity: Any) -> None:

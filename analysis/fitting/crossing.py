@@ -13,10 +13,10 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
+
+from analysis.fitting.resampling import student_half_width
 
 Array = NDArray[np.float64]
-LEVEL = 0.95
 STEPS = 128  # from one place to the next, at which the difference is judged; ends of intervals lie on them
 KINDS = ("once", "more than once", "never", "undecided", "no interval")
 
@@ -76,7 +76,7 @@ def clear_signs(differences: Array) -> NDArray[np.int64]:
     if count < 2:
         return np.zeros(differences.shape[1], int)
     mean = differences.mean(axis=0)
-    half = stats.t.ppf((1 + LEVEL) / 2, count - 1) * differences.std(axis=0, ddof=1) / np.sqrt(count)
+    half = student_half_width(differences.std(axis=0, ddof=1), count)
     return np.where(np.abs(mean) > half, np.sign(mean), 0).astype(int)
 
 

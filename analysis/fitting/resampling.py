@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
@@ -30,6 +32,12 @@ def jackknife_draws(best: Array, one_out: Array, count: int, rng: np.random.Gene
     t = stats.norm.ppf(even[:, :-1]) / np.sqrt(stats.chi2.ppf(even[:, -1:], runs - 1) / (runs - 1))
     draws: Array = best + t @ root
     return draws
+
+
+def student_half_width(deviation: Any, count: Any) -> Any:
+    """Half of Student's 95 % interval of the mean of `count` values, from their standard deviation; of one value NaN,
+    as its deviation is."""
+    return stats.t.ppf(0.975, np.maximum(count - 1, 1)) * deviation / np.sqrt(count)
 
 
 def student_factor(degrees: int) -> float:

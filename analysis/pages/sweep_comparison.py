@@ -5,13 +5,12 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
-from scipy import stats
 
 from analysis.comparisons.sweep_differences import differences, gather, settings, variant_labels
 from analysis.figures.comparison_figures import draw_errors, draw_trajectories
 from analysis.figures.style import png_alone, save
+from analysis.fitting.resampling import student_half_width
 from analysis.pages.html_page import embed, render_template
 from analysis.pages.provenance import provenance
 from analysis.results.errors import ResultsError
@@ -63,7 +62,7 @@ def sentences(compared: pd.DataFrame) -> list[str]:
             values = part[name].dropna()
             text = f"{pair}, {label}: {values.mean():+.4f} on average over {len(values)} cells"
             if len(values) > 2:
-                half = stats.t.ppf(0.975, len(values) - 1) * values.std() / np.sqrt(len(values))
+                half = student_half_width(values.std(), len(values))
                 text += f" (95 % interval over cells {values.mean() - half:+.4f} to {values.mean() + half:+.4f})"
             if f"{name}_low" in part and part[f"{name}_low"].notna().any():
                 higher, lower = int((part[f"{name}_low"] > 0).sum()), int((part[f"{name}_high"] < 0).sum())

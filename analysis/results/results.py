@@ -90,7 +90,11 @@ class Results:
         return runs.sort_values(["variant", "K", "D", "P", "seed", "sweep"], ignore_index=True)
 
     def _every_run(self) -> pd.DataFrame:
-        return self._once("runs", lambda: _labeled(self.sql("SELECT * FROM runs")))
+        def read() -> pd.DataFrame:
+            runs = self.sql("SELECT * FROM runs")
+            return runs.assign(variant=variants([json.loads(spec) for spec in runs["spec"]]))
+
+        return self._once("runs", read)
 
     def trajectories(self, where: str | None = None) -> pd.DataFrame:
         """One row per step; `where` is an SQL condition such as "run_id = '…' and step >= 100"."""
@@ -235,10 +239,6 @@ class Results:
         if "Table with name" in reason:
             reason += f" There are {', '.join(sorted(self._every_column()))}"
         return reason
-
-
-def _labeled(runs: pd.DataFrame) -> pd.DataFrame:
-    return runs.assign(variant=variants([json.loads(spec) for spec in runs["spec"]]))
 
 
 def _mentions(text: str, name: str) -> bool:

@@ -11,7 +11,7 @@ import hashlib
 import json
 import os
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from mmcr_core.data.survey import Contents
 
@@ -33,18 +33,19 @@ def contents(files: Files) -> Contents:
     """The digest of files, as they hash themselves, and what else there is to say. Raises: DatasetError where they are
     absent."""
     before = _key(files)
-    if (kept := _kept(before)) is not None:
-        return kept
+    with contextlib.suppress(ValueError, TypeError):
+        digest, decoding, remarks = read_cached("digests", before)
+        return Contents(digest, decoding, tuple(remarks))
     found = files.surveyed()
     if _key(files) == before:  # else it is of neither what was there nor what is there
-        _keep(before, found)
+        write_cached("digests", before, found)
     return found
 
 
 def forget_contents(files: Files) -> None:
     """Let go of what is kept for the files as they are now: it was found wrong."""
     with contextlib.suppress(OSError, RuntimeError):
-        (_folder() / _key(files)).unlink()
+        (cache_folder() / "digests" / _key(files)).unlink()
 
 
 def _key(files: Files) -> str:
@@ -68,21 +69,18 @@ def cache_folder() -> Path:
     return Path(cache).expanduser() / "mmcr-sweeps"
 
 
-def _folder() -> Path:
-    return cache_folder() / "digests"
-
-
-def _kept(key: str) -> Contents | None:
-    with contextlib.suppress(OSError, RuntimeError, ValueError, TypeError):  # ValueError where a write was cut off
-        digest, decoding, remarks = json.loads((_folder() / key).read_bytes())
-        return Contents(digest, decoding, tuple(remarks))
+def read_cached(kind: str, key: str) -> Any:
+    """The JSON value that is kept under a key; None where there is none, or a write of it was cut off."""
+    with contextlib.suppress(OSError, RuntimeError, ValueError):
+        return json.loads((cache_folder() / kind / key).read_bytes())
     return None
 
 
-def _keep(key: str, found: Contents) -> None:
+def write_cached(kind: str, key: str, value: Any) -> None:
+    """Keep a JSON value where there can be a cache folder."""
     with contextlib.suppress(OSError, RuntimeError):
-        kept = _folder() / key
+        kept = cache_folder() / kind / key
         kept.parent.mkdir(parents=True, exist_ok=True)
         temporary = kept.with_name(f".{key}.{os.getpid()}")
-        temporary.write_text(json.dumps(found))
+        temporary.write_text(json.dumps(value))
         temporary.rename(kept)

@@ -1,39 +1,20 @@
 """What a data set is to everything else, whether it holds images or image-text pairs and wherever they lie.
 
-The protocols are met by one class a kind; `mmcr_core.data.registry` finds the class of a name.
+The protocol is met by one class a kind; `mmcr_core.data.registry` finds the class of a name.
 """
 
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterator
 from typing import Protocol
 
 from torch import Tensor
 
-from mmcr_core.augmentation.augmentations import Order
 from mmcr_core.config.run import NAMED_HELDOUT, NAMED_IMAGES, DatasetSpec, RunSpec
-from mmcr_core.data.image_loader import ImageSource
+from mmcr_core.data.image_loader import Source
 from mmcr_core.data.image_set import Images
 from mmcr_core.data.survey import Contents
 from mmcr_core.device_buffers import Staging
-
-
-class Source(Protocol):
-    """The batches of a run; `ImageSource` says what each method does."""
-
-    available: int
-    batch_shape: tuple[int, int, int, int]
-
-    @property
-    def extra_inputs(self) -> tuple[Tensor, ...]: ...
-    @property
-    def skipped(self) -> tuple[str, ...]: ...
-    def graph_keys(self) -> Iterator[Order]: ...
-    def prepare_step(self, step: int) -> Order: ...
-    def batch(self, order: Order, out: Tensor | None = None) -> Tensor: ...
-    def compile(self, out: Tensor | None = None) -> None: ...
-    def close(self) -> None: ...
 
 
 class Dataset(Protocol):
@@ -75,7 +56,7 @@ class Dataset(Protocol):
 
     def source(self, spec: RunSpec, data: Images, staging: Staging | None) -> Source:
         """What gives the batches of a run from loaded `data`, and sends what lies in `staging` with each."""
-        return ImageSource(spec, data, staging)
+        return Source(spec, data, staging)
 
     @property
     def side(self) -> int | None:

@@ -10,10 +10,10 @@ import torch
 
 from mmcr_core.config.run import DatasetSpec, RunSpec
 from mmcr_core.data import image_folder, parquet_file
-from mmcr_core.data.dataset import Dataset, Source
+from mmcr_core.data.dataset import Dataset
 from mmcr_core.data.digits import Digits
 from mmcr_core.data.image_folder import ImageFolder
-from mmcr_core.data.image_loader import random_views
+from mmcr_core.data.image_loader import Source, random_views
 from mmcr_core.data.image_set import DatasetError, Images
 from mmcr_core.data.image_text.glyphs import GlyphPairs
 from mmcr_core.data.image_text.parquet_pairs import ParquetPairs

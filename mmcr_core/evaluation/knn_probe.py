@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from mmcr_core.augmentation.augmentations import plain_view
 from mmcr_core.config.run import ViewSpec
-from mmcr_core.evaluation.linear_probe import linear_predictions, place_in_class
+from mmcr_core.evaluation.linear_probe import place_in_class
 from mmcr_core.rng import generator
 
 NEIGHBORS = 20
@@ -34,18 +34,6 @@ def knn_predictions(bank: Tensor, bank_labels: Tensor, queries: Tensor, neighbor
         votes = torch.zeros(len(part), len(classes), device=part.device).scatter_add_(1, bank_classes[index], weights)
         voted.append(classes[votes.argmax(dim=1)])
     return torch.cat(voted)
-
-
-def knn_accuracy(
-    bank: Tensor, bank_labels: Tensor, queries: Tensor, labels: Tensor, neighbors: int = NEIGHBORS
-) -> float:
-    """Share of queries (M, F) whose label (M,) knn_predictions finds."""
-    return float((knn_predictions(bank, bank_labels, queries, neighbors) == labels).double().mean())
-
-
-def linear_accuracy(bank: Tensor, bank_labels: Tensor, queries: Tensor, labels: Tensor) -> float:
-    """Share of queries (M, F) whose label (M,) linear_predictions finds."""
-    return float((linear_predictions(bank, bank_labels, queries) == labels).double().mean())
 
 
 def few_labels(labels: Tensor, per_class: int, seed: int) -> Tensor:

@@ -104,11 +104,6 @@ def _best_concentration(cosines: Array, dims: int) -> float:
     return float(np.exp(minimize_scalar(loss, bounds=bounds, method="bounded", options={"xatol": 1e-3}).x))
 
 
-def log_sphere_area(dims: int) -> float:
-    """log of the area of the unit sphere in `dims` dimensions."""
-    return float(np.log(2) + dims / 2 * np.log(np.pi) - gammaln(dims / 2))
-
-
 def log_von_mises_fisher_constant(concentration: float, dims: int) -> float:
     """log C_D(kappa) of the density C_D(kappa) exp(kappa mu.x) on the unit sphere in D dimensions, kappa > 0."""
     order = dims / 2 - 1

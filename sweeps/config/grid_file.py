@@ -1,8 +1,7 @@
 """A grid file, or a mapping in a notebook, becomes a frozen GridSpec: run specs, and how to run them.
 
 Each part of a run is read by its own model (`sweeps.config.spec_parsing`), checked by pydantic in its strict JSON mode
-(no
-conversions); each list in the file is an axis. Every mistake is one `GridError` that names file, line, key and remedy.
+(no conversions); each list in the file is an axis. Every mistake is one `GridError` that names file, line, key, remedy.
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""Training cells: the run executor, saved weights, stored measures, retries, continuation and backfill."""
+"""Training cells: the run executor, checkpoints, saved weights, stored measures, retries, continuation and backfill."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
 
 from mmcr_core.config.run import RunSpec
 from mmcr_core.config.run_id import digest, identity, run_id
@@ -48,11 +47,10 @@ def copy_beginning(store: Store, key: str, earlier: str, step: int) -> None:
         store.write_chunk(key, first, first + CHUNK_STEPS - 1, {name: part[name].to_numpy() for name in part})
     for measured in store.measured_steps(earlier):
         if measured <= step:
-            store.write_measures(key, measured, [_without_run(row) for row in store.read_measures(earlier, measured)])
-
-
-def _without_run(row: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in row.items() if name not in ("run_id", "step")}
+            rows = store.read_measures(earlier, measured)
+            store.write_measures(
+                key, measured, [{k: row[k] for k in row if k not in ("run_id", "step")} for row in rows]
+            )
 
 
 def _extends(spec: RunSpec) -> bool:

@@ -1,8 +1,8 @@
-"""What a trial is told, how it began, and what it says of itself."""
+"""What a trial is told, and what it says of itself."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mmcr_core.theory import RepresentationCollapse
@@ -80,16 +80,3 @@ def compiles(compile: str, device: str) -> bool:
 def compiles_network(compile: str) -> bool:
     """Whether encoder and projector are compiled too."""
     return compile == "all"
-
-
-@dataclass
-class RunStart:
-    """When and how a run began: what its floating-point sums depend on stays the same where it is resumed."""
-
-    started_at: str
-    device: str
-    threads: int
-    compiled: bool
-    trained_seconds: float = 0.0
-    network_compiled: bool = False
-    notes: list[str] = field(default_factory=list)  # for its row: what could not stay the same, what it continues

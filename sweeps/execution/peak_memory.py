@@ -6,10 +6,12 @@ one for each shape. It does with less where there is less, so that plans pack ce
 
 from __future__ import annotations
 
+import resource
+import sys
+
 import torch
 
 from mmcr_core.training.pretraining import WARM_UP_STEPS
-from sweeps.execution.run_metadata import peak_memory_bytes
 
 FIRST_STEPS = WARM_UP_STEPS + 1  # the last of them is captured, where the step is
 
@@ -51,3 +53,12 @@ class PeakMemory:
         if self._on_gpu:
             torch.cuda.empty_cache()
             torch.cuda.reset_peak_memory_stats(self._device)
+
+
+def peak_memory_bytes(device: str) -> int:
+    """Peak of what was reserved on the GPU, which the pools of CUDA graphs are part of (`max_memory_allocated` does
+    not see them); on a CPU, peak resident memory of this process so far."""
+    if device.startswith("cuda"):
+        return torch.cuda.max_memory_reserved(device)
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit

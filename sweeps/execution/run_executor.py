@@ -6,43 +6,36 @@ how it is sliced changes no number.
 
 from __future__ import annotations
 
-import io
-import json
 import math
 import socket
 import time
 import traceback
 import uuid
-from datetime import UTC, datetime
 from typing import Any
 
-import torch
-
 from mmcr_core import custom_imports
-from mmcr_core.augmentation.compiled_augmentations import CompilationFailed
 from mmcr_core.config.run import RunSpec
 from mmcr_core.config.run_id import run_id
 from mmcr_core.data.image_set import DatasetError, describe_skipped
 from mmcr_core.evaluation.confidence_intervals import Measure
 from mmcr_core.theory import RepresentationCollapse, detect_collapse
-from mmcr_core.training import CHUNK_STEPS, CaptureFailed, Diverged, Pretraining, is_out_of_memory, process_must_end
-from mmcr_core.training.flops import flops_per_step
-from sweeps.execution import saved_weights, stored_measures
+from mmcr_core.training import CaptureFailed, Diverged, Pretraining, is_out_of_memory, process_must_end
 from sweeps.execution.backfill import measure_finished, outcome_columns
-from sweeps.execution.continuation import copy_beginning
-from sweeps.execution.executor_settings import JUDGED_FROM, ExecutorSettings, Progress, RunStart
+from sweeps.execution.checkpointing import NO_GRAPHS, RunStart, start, state_to_start_from, write_checkpoint
+from sweeps.execution.executor_settings import JUDGED_FROM, ExecutorSettings, Progress
 from sweeps.execution.peak_memory import FIRST_STEPS, PeakMemory
-from sweeps.execution.run_metadata import describe_run, device_name, installed_versions, where_possible
+from sweeps.execution.run_metadata import describe_run, describe_training
+from sweeps.execution.saved_weights import keep
 from sweeps.execution.signals import StopFlag
-from sweeps.execution.tensorboard import Board
+from sweeps.execution.stored_measures import missing_at, write_measures
 from sweeps.monitoring.launch_outcome import Ending, StopReason, with_earlier
+from sweeps.monitoring.tensorboard import Board
 from sweeps.storage.packing.compaction import compact_run
 from sweeps.storage.run_status import RunStatus
 from sweeps.storage.sweep_store import Store
 
 TAIL = 0.05  # `percent_error` of a run is the mean over this last share of its steps
 CHECKPOINT_SHARE = 0.02  # of the time, at most, goes into checkpoints
-NO_GRAPHS = "no-graphs.txt"  # in a run's checkpoint folder: why it goes on without CUDA graphs
 
 
 class RunExecutor:
@@ -54,13 +47,7 @@ class RunExecutor:
         self.spec, self.store, self.sweep = spec, store, sweep
         self.settings = settings or ExecutorSettings()
         self.run_id = run_id(spec)
-        self._begun = RunStart(
-            datetime.now(UTC).isoformat(),
-            self.settings.device,
-            self.settings.threads,
-            self.settings.compiled,
-            network_compiled=self.settings.network_compiled,
-        )
+        self._begun = RunStart.now(self.settings)
         self._next_checkpoint = time.monotonic() + self.settings.checkpoint_seconds
         self._slice = 1
         self._memory = PeakMemory(self.settings.device)
@@ -110,13 +97,13 @@ class RunExecutor:
             return self._end(StopReason.BAD_DATA, f"DatasetError on node {socket.gethostname()}: {error}")
         except CaptureFailed as error:
             self.store.write_note(self.run_id, NO_GRAPHS, str(error))
-            self._abandon()
+            self._let_go()  # without a checkpoint: nothing can be read from the device any more
             raise
         except Exception as error:  # whatever a cell raises is that cell's result
             if is_out_of_memory(error):
                 return self._end(StopReason.OUT_OF_MEMORY, f"OutOfMemoryError: {error}", process_must_end(error))
             if process_must_end(error):
-                self._abandon()
+                self._let_go()
                 raise
             place = f" ({found})" if (found := custom_imports.place_of(error)) else ""
             return self._end(StopReason.ERROR, f"{type(error).__name__}: {error}{place}")
@@ -124,10 +111,6 @@ class RunExecutor:
     def stop(self) -> None:
         """Leave the run where it is: a last checkpoint, and the lease given back."""
         self.save()
-        self._let_go()
-
-    def _abandon(self) -> None:
-        """Leave without a checkpoint: nothing can be read from the device any more."""
         self._let_go()
 
     def _end_run(self) -> None:
@@ -148,37 +131,17 @@ class RunExecutor:
         if run is None or run.step == 0 or self._lease.lost:
             return
         began = time.monotonic()
-        stream = io.BytesIO()
-        torch.save({"run_id": self.run_id, "begun": vars(self._begun), "run": run.state_dict()}, stream)
-        self.store.write_checkpoint(self.run_id, run.step, stream.getvalue())
+        write_checkpoint(self.store, run, self._begun)
         now = time.monotonic()
         self._next_checkpoint = now + max(self.settings.checkpoint_seconds, (now - began) / CHECKPOINT_SHARE)
 
     def _start(self) -> Pretraining:
-        device = self.settings.device
-        state = self._newest_state() or self._state_to_continue()
-        if state is None:
-            self.store.drop_trajectory(self.run_id)
-        else:
+        state = state_to_start_from(self.store, self.run_id, self.settings, self._notes.append)
+        if state is not None:
             self._begun = RunStart(**state["begun"])
         self._memory.begin()
-        no_graphs = self.store.read_note(self.run_id, NO_GRAPHS)
-        if no_graphs:
-            self._remember(f"{no_graphs}; it runs eagerly")
-        compiled, network_compiled = self._begun.compiled, self._begun.network_compiled
-        how: dict[str, Any] = {"graphs": not no_graphs, "threads": self._begun.threads}  # a resumed run keeps its own
-        try:
-            run = Pretraining(self.spec, device, **how, compiled=compiled, network_compiled=network_compiled)
-        except CompilationFailed as error:
-            what = "views and network are" if network_compiled else "the views are"
-            self._remember(f"{what} not compiled: {error}")
-            self._begun.compiled = self._begun.network_compiled = False
-            run = Pretraining(self.spec, device, **how)
-        if state is not None:
-            run.load_state_dict(state["run"])
+        run = start(self.spec, self.store, self.settings.device, state, self._begun, self._remember)
         self._first_steps_end = run.step + FIRST_STEPS if self._memory.on_gpu else None
-        if self._begun.device.split(":")[0] != device.split(":")[0]:
-            self._remember(f"begun on {self._begun.device.split(':')[0]}, gone on on {device.split(':')[0]}")
         if self.settings.tensorboard:
             self._board = Board(self.store.root / "tensorboard" / self.run_id, run.step)
         return run
@@ -188,39 +151,6 @@ class RunExecutor:
         self._notes.append(note)
         if note not in self._begun.notes:
             self._begun.notes.append(note)
-
-    def _newest_state(self) -> dict[str, Any] | None:
-        """The newest checkpoint that is whole and this run's; each one passed over is noted."""
-        for name, payload in self.store.read_checkpoints(self.run_id):
-            if payload is None:
-                self._notes.append(f"checkpoint {name} of run {self.run_id} is damaged and was passed over")
-                continue
-            state: dict[str, Any] = torch.load(
-                io.BytesIO(payload), map_location=self.settings.device, weights_only=True
-            )
-            if state["run_id"] != self.run_id:
-                self._notes.append(f"checkpoint {name} of run {self.run_id} is another run's and was passed over")
-                continue
-            step = state["run"]["step"]
-            if self.store.steps_stored(self.run_id) >= step - step % CHUNK_STEPS:
-                return state
-            self._notes.append(f"checkpoint {name} of run {self.run_id} goes on after steps that are missing")
-        return None
-
-    def _state_to_continue(self) -> dict[str, Any] | None:
-        """What was kept of the shorter run, with its trajectory written as the beginning of this one's."""
-        earlier = self.settings.continues
-        if earlier is None:
-            return None
-        state = saved_weights.read_kept(self.store, earlier, self.settings.device)
-        if state is None or "run" not in state:
-            self._notes.append(f"starts anew: what was kept of {earlier} cannot be read")
-            return None
-        self.store.drop_trajectory(self.run_id)
-        copy_beginning(self.store, self.run_id, earlier, state["step"])
-        state["begun"]["notes"] = [*state["begun"]["notes"], f"continues run {earlier} from step {state['step']}"]
-        self._notes.append(f"continues a shorter run from step {state['step']}")
-        return state
 
     def _train_slice(self, run: Pretraining, seconds: float) -> None:
         """Some steps, about a quarter of `seconds` of them, with their chunks and, when due, a checkpoint; no further
@@ -243,10 +173,8 @@ class RunExecutor:
     def _measure_on_the_way(self, run: Pretraining) -> None:
         """What is asked for at this step and missing. A checkpoint of any later step is written after this, and one of
         this step comes back here, so that no kill loses a measure."""
-        if run.step in self.spec.evaluate.steps(run.steps) and stored_measures.missing_at(
-            self.store, self.spec, run.step
-        ):
-            stored_measures.write_measures(self.store, run, run.evaluate())
+        if run.step in self.spec.evaluate.steps(run.steps) and missing_at(self.store, self.spec, run.step):
+            write_measures(self.store, run, run.evaluate())
 
     def _finish(self, run: Pretraining) -> None:
         if self.store.steps_stored(self.run_id) != run.steps:
@@ -254,12 +182,11 @@ class RunExecutor:
             raise RuntimeError("its trajectory in the store is incomplete; launch again to train it anew")
         measures = self._measured(run) if run.steps in self.spec.evaluate.steps(run.steps) else []
         if measures:
-            stored_measures.write_measures(self.store, run, measures)
-        saved_weights.keep(self.store, run, vars(self._begun), self.settings.keep)
-        trajectory = self.store.read_trajectory(self.run_id)
-        tail = trajectory.tail(max(1, round(TAIL * run.steps)))
+            write_measures(self.store, run, measures)
+        keep(self.store, run, vars(self._begun), self.settings.keep)
+        tail = self.store.read_trajectory(self.run_id).tail(max(1, round(TAIL * run.steps)))
         means = {name: float(tail[name].mean()) for name in ("percent_error", "reconstruction", "uniformity")}
-        self._write_row(run, RunStatus.FINISHED, None, means | outcome_columns(measures, self.spec))
+        self._write_row(RunStatus.FINISHED, None, means | outcome_columns(measures, self.spec))
         if collapse := detect_collapse(means["uniformity"], self.spec.P, self.spec.D):
             self._notes.append(collapse.describe())
         self.store.drop_checkpoints(self.run_id)
@@ -292,53 +219,18 @@ class RunExecutor:
             if reason is StopReason.DIVERGED:  # it would diverge again from there
                 self.store.drop_checkpoints(self.run_id)
             earlier = self.store.read_run(self.run_id)["error"] if self.store.status(self.run_id) else None
-            self._write_row(self._run, status, with_earlier(text, earlier), {})
+            self._write_row(status, with_earlier(text, earlier), {})
         except OSError as error:  # a full or read-only disk: what is there stays, the next launch continues from it
             text = f"the store cannot be written ({error.strerror or error}); {text}"
         progress = self._progress(self._run, status, Ending(reason, text), process_ends)
         self._let_go()
         return progress
 
-    def _write_row(
-        self, run: Pretraining | None, status: RunStatus, error: str | None, outcome: dict[str, Any]
-    ) -> None:
-        step, flops = self.store.steps_stored(self.run_id), where_possible(flops_per_step, self.spec)
-        cost = {
-            "steps": step,
-            "images": step * self.spec.P,
-            "flops_per_step": None if flops is None else float(flops),
-            "flops": None if flops is None else float(step * flops),
-            "wall_seconds": self._begun.trained_seconds,
-            "images_per_second": self._images_per_second(step),
-            "peak_memory_bytes": self._memory.peak_bytes,
-            "steady_memory_bytes": self._memory.steady_bytes,
-            "dataset_images": run.source.available if run else None,
-        }
-        begun = {
-            "device": device_name(self.settings.device),
-            "started_at": datetime.fromisoformat(self._begun.started_at),
-            "finished_at": datetime.now(UTC),
-        }
-        self.store.write_run(
-            describe_run(self.spec, self.sweep)
-            | outcome
-            | cost
-            | begun
-            | {"status": status, "error": error, "versions": self._versions(run)}
-        )
-
-    def _versions(self, run: Pretraining | None) -> str:
-        """Library versions, what floating-point sums depend on, what was not as it should be, skipped images."""
-        now = {
-            "device": self.settings.device.split(":")[0],
-            "threads": torch.get_num_threads(),
-            "compiled": self._begun.compiled,
-            "network_compiled": self._begun.network_compiled,
-            "tf32": torch.backends.cuda.matmul.allow_tf32 or torch.backends.cudnn.allow_tf32,
-        }
-        notes = {"notes": self._begun.notes} if self._begun.notes else {}
-        skipped = {"skipped": describe_skipped(run.source.skipped)} if run and run.source.skipped else {}
-        return json.dumps({**installed_versions(), **now, **notes, **skipped})
+    def _write_row(self, status: RunStatus, error: str | None, outcome: dict[str, Any]) -> None:
+        step = self.store.steps_stored(self.run_id)
+        training = describe_training(self.spec, step, self._begun, self._memory, self._run, self.settings.device)
+        row = describe_run(self.spec, self.sweep) | training | outcome
+        self.store.write_run(row | {"status": status, "error": error})
 
     def _progress(
         self, run: Pretraining | None, status: RunStatus, ending: Ending | None = None, process_ends: bool = False
@@ -348,14 +240,10 @@ class RunExecutor:
         skipped = describe_skipped(run.source.skipped) if run else ""
         notes = tuple(filter(None, [*self._notes, skipped and f"{self.spec.dataset.name}: {skipped}"]))
         collapse = self._collapse(run) if run and not process_ends else None
-        return Progress(
-            status, step, steps, latest, self._images_per_second(step), ending, notes, process_ends, collapse
-        )
+        rate = self._begun.images_per_second(step * self.spec.P)
+        return Progress(status, step, steps, latest, rate, ending, notes, process_ends, collapse)
 
     def _collapse(self, run: Pretraining) -> RepresentationCollapse | None:
         """What the last steps say of the embeddings' rank."""
         spread = run.recent("uniformity") if run.step >= JUDGED_FROM * run.steps else math.nan
         return detect_collapse(spread, self.spec.P, self.spec.D)
-
-    def _images_per_second(self, step: int) -> float:
-        return step * self.spec.P / self._begun.trained_seconds if self._begun.trained_seconds else 0.0

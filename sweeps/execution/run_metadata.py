@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import json
 import platform
-import resource
 import subprocess
-import sys
 from collections.abc import Callable
+from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, TypeVar
@@ -17,7 +17,12 @@ import torch
 
 from mmcr_core.config.run import RunSpec, SpecError
 from mmcr_core.config.run_id import run_id, spec_to_json
+from mmcr_core.data.image_set import describe_skipped
 from mmcr_core.models.networks import rank_bound
+from mmcr_core.training import Pretraining
+from mmcr_core.training.flops import flops_per_step
+from sweeps.execution.checkpointing import RunStart
+from sweeps.execution.peak_memory import PeakMemory
 from sweeps.storage.schemas import SCHEMA_VERSION
 
 RECORDED_VERSIONS = ("torch", "torchvision", "timm", "numpy", "ray", "pyarrow")
@@ -42,6 +47,42 @@ def describe_run(spec: RunSpec, sweep: str) -> dict[str, Any]:
         "schema_version": SCHEMA_VERSION,
         "rank_bound": where_possible(rank_bound, spec),
     }
+
+
+def describe_training(
+    spec: RunSpec, step: int, begun: RunStart, memory: PeakMemory, run: Pretraining | None, device: str
+) -> dict[str, Any]:
+    """The columns of a run that has now ended after `step` steps that say what it took, and with what it ran."""
+    flops = where_possible(flops_per_step, spec)
+    return {
+        "steps": step,
+        "images": step * spec.P,
+        "flops_per_step": None if flops is None else float(flops),
+        "flops": None if flops is None else float(step * flops),
+        "wall_seconds": begun.trained_seconds,
+        "images_per_second": begun.images_per_second(step * spec.P),
+        "peak_memory_bytes": memory.peak_bytes,
+        "steady_memory_bytes": memory.steady_bytes,
+        "dataset_images": run.source.available if run else None,
+        "device": device_name(device),
+        "started_at": datetime.fromisoformat(begun.started_at),
+        "finished_at": datetime.now(UTC),
+        "versions": _versions(begun, run, device),
+    }
+
+
+def _versions(begun: RunStart, run: Pretraining | None, device: str) -> str:
+    """Library versions, what floating-point sums depend on, what was not as it should be, skipped images."""
+    now = {
+        "device": device.split(":")[0],
+        "threads": torch.get_num_threads(),
+        "compiled": begun.compiled,
+        "network_compiled": begun.network_compiled,
+        "tf32": torch.backends.cuda.matmul.allow_tf32 or torch.backends.cudnn.allow_tf32,
+    }
+    notes = {"notes": begun.notes} if begun.notes else {}
+    skipped = {"skipped": describe_skipped(run.source.skipped)} if run and run.source.skipped else {}
+    return json.dumps({**installed_versions(), **now, **notes, **skipped})
 
 
 def where_possible(measure: Callable[[RunSpec], Number], spec: RunSpec) -> Number | None:
@@ -77,15 +118,6 @@ def installed_versions() -> dict[str, str]:
         with contextlib.suppress(PackageNotFoundError):  # one cell by itself runs without Ray
             found[name] = version(name)
     return found
-
-
-def peak_memory_bytes(device: str) -> int:
-    """Peak of what was reserved on the GPU, which the pools of CUDA graphs are part of (`max_memory_allocated` does
-    not see them); on a CPU, peak resident memory of this process so far."""
-    if device.startswith("cuda"):
-        return torch.cuda.max_memory_reserved(device)
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
 def device_name(device: str) -> str:

@@ -6,16 +6,15 @@ import contextlib
 import hashlib
 import json
 import math
-import os
 import time
 from dataclasses import asdict, dataclass
-from pathlib import Path
 
 import torch
 
 from mmcr_core.config.run import RunSpec
 from mmcr_core.config.run_id import canonical_json, identity
 from mmcr_core.data import registry
+from mmcr_core.data.content_digests import cache_folder
 from mmcr_core.training import Pretraining, process_must_end
 from mmcr_core.training.device_timing import event_seconds
 from mmcr_core.training.optimizers import parameter_copies
@@ -57,7 +56,7 @@ def shape_key(spec: RunSpec, device: str, threads: int, compile: str) -> str:
 def lookup(spec: RunSpec, device: str, threads: int, compile: str) -> Measured | None:
     """The kept measurement of a cell's shape, if there is one."""
     try:
-        file = _folder() / f"{shape_key(spec, device, threads, compile)}.json"
+        file = cache_folder() / "steps" / f"{shape_key(spec, device, threads, compile)}.json"
         return Measured(**json.loads(file.read_text()))
     except (OSError, ValueError, TypeError, RuntimeError):  # absent, or of no use
         return None
@@ -78,10 +77,8 @@ class ProfilingRun:
             return Progress(ending.status, 0, 0, math.nan, 0.0, ending, process_ends=process_must_end(error))
         content = json.dumps(asdict(measured)).encode()
         name = f"{shape_key(self._spec, self._device, self._threads, self._compile)}.json"
-        with contextlib.suppress(
-            OSError, RuntimeError
-        ):  # a cache that cannot be written is measured again, and nothing worse
-            write_atomically(_folder() / name, content)
+        with contextlib.suppress(OSError, RuntimeError):  # without a cache it is measured again, and nothing worse
+            write_atomically(cache_folder() / "steps" / name, content)
         return Progress(RunStatus.FINISHED, 0, 0, math.nan, self._spec.P / measured.seconds_per_step)
 
     def stop(self) -> None:
@@ -134,8 +131,3 @@ def _gpu_seconds(run: Pretraining) -> float:
 def _advance(run: Pretraining, steps: int) -> None:
     for _ in run.run(until=run.step + steps):
         pass
-
-
-def _folder() -> Path:
-    cache = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    return Path(cache).expanduser() / "mmcr-sweeps" / "steps"  # RuntimeError where there is no home

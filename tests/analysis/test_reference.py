@@ -9,7 +9,7 @@ from analysis.comparisons.gain_over_untrained import gains
 from analysis.comparisons.objective_differences import at_the_end, differences
 from analysis.estimates.fit_data import measured_cells, tail_errors
 from analysis.estimates.metric_correlation import beside_the_error, tracking
-from analysis.estimates.peak import find_peak, find_peaks, peak_table
+from analysis.estimates.peak import find_peak, finished_runs, peak_table
 from analysis.estimates.per_cell_fit import PURE, laws_by_seed
 from analysis.estimates.uniform_baseline import level_table
 from analysis.results.results import open_results
@@ -50,7 +50,7 @@ def said_of_seeds():
 
 def test_exponents_and_peaks_of_each_seed_are_those_of_the_findings(digits):
     by_seed = laws_by_seed(measured_cells(digits), (PURE, ABOVE))
-    runs, peaks = digits.runs(), find_peaks(digits)
+    runs, peaks = digits.runs(), peak_table(finished_runs(digits), tail_errors(digits))
     said = said_of_seeds()
     assert sorted(said) == [0, 1, 2]
     for seed, numbers in said.items():

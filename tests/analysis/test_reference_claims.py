@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from analysis.claims import BEGIN, END
-from analysis.estimates.fit_data import measured_cells
-from analysis.estimates.peak import find_peaks
+from analysis.estimates.fit_data import measured_cells, tail_errors
+from analysis.estimates.peak import finished_runs, peak_table
 from analysis.estimates.per_cell_fit import fit_table
 from analysis.results.results import open_results
 from analysis.sweep_analysis import SweepAnalysis
@@ -97,7 +97,8 @@ def test_committed_laws_are_those_of_the_committed_trajectories(sweep):
 @pytest.mark.parametrize("sweep", [path.parent.name for path in sorted(REFERENCE.glob("*/peaks.parquet"))])
 def test_committed_peaks_are_those_of_the_committed_runs(sweep):
     results = open_results(REFERENCE / sweep)
-    anew, committed = find_peaks(results), results.peaks()[find_peaks(results).columns]
+    anew = peak_table(finished_runs(results), tail_errors(results))
+    committed = results.peaks()[anew.columns]
     for name in ("variant", "K", "along", "at", "largest_at", "found"):
         assert anew[name].tolist() == committed[name].tolist()
     assert anew["reason"].ne("").tolist() == committed["reason"].ne("").tolist()  # version 0.1 had other words for it

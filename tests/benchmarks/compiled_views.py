@@ -9,7 +9,7 @@ import os
 import tempfile
 import time
 
-from mmcr_core.data.image_loader import ImageSource
+from mmcr_core.data.image_loader import Source
 from tests.benchmarks.measure import DEVICE, report, seconds_in_turn, stl10_cell, stl10_images
 
 
@@ -22,7 +22,7 @@ def main() -> None:
 def compare() -> None:
     spec, images = stl10_cell(64, 64, 2), stl10_images(512).to(DEVICE)
     began = time.perf_counter()
-    sources = {"eager": ImageSource(spec, images), "compiled": ImageSource(spec, images)}
+    sources = {"eager": Source(spec, images), "compiled": Source(spec, images)}
     sources["compiled"].prepare_step(0)
     sources["compiled"].compile()
     compilation = time.perf_counter() - began

@@ -13,7 +13,7 @@ import numpy as np
 from scipy.optimize import least_squares
 
 from analysis.estimates.fit_data import Cell, measured_cells
-from analysis.estimates.joint_scaling_law import joint_laws, measured_points
+from analysis.estimates.joint_scaling_law import grid_points, joint_laws
 from analysis.estimates.per_cell_fit import FORMS, fit_table
 from analysis.fitting.huber_regression import HUBER
 from analysis.pages import report_page
@@ -33,7 +33,7 @@ def main() -> None:
         results = open_results(write_sweep(Path(folder) / "s", PAPER, (2, 4, 8)).root)
         read, cells = timed(lambda: measured_cells(results))
         ours, _ = timed(lambda: fit_table(cells, "flops"))
-        grid, _ = timed(lambda: joint_laws(measured_points(results)))
+        grid, _ = timed(lambda: joint_laws(grid_points(measured_cells(results, axis="steps"))))
         page, _ = timed(lambda: report_page.render(SweepAnalysis(results)))
     some = list(cells.items())[:CELLS]
     usual, _ = timed(lambda: [dataloader_baseline(cell, *form, P, D) for (_, P, D, _), cell in some for form in FORMS])

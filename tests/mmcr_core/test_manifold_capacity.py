@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from scipy import stats
 from scipy.integrate import quad
 
-from mmcr_core.manifold_capacity import Capacity, manifold_capacity, separable_fraction
+from mmcr_core.manifold_capacity import Capacity, manifold_capacity
+from mmcr_core.theory import linearly_separable
 
 
 def sphere_capacity(radius, dims):
@@ -89,6 +90,18 @@ CLOUDS = {
         + rng.standard_normal((20, 30, 60)) * rng.permuted(np.tile(np.geomspace(2, 0.02, 60), (20, 1)), axis=1)[:, None]
     ),
 }
+
+
+def separable_fraction(points, dims, repeats, rng):
+    """Share of random labelings of M manifolds that are separable after a random projection to `dims` dimensions: the
+    simulation that the capacity predicts. Half are at dims = M / alpha."""
+    x = points - points.mean((0, 1))
+    M, N, D = x.shape
+    found = 0
+    for _ in range(repeats):
+        seen = x.reshape(M * N, D) @ rng.standard_normal((D, dims))
+        found += linearly_separable(seen, np.repeat(rng.choice((-1.0, 1.0), M), N))
+    return found / repeats
 
 
 def half_way(points, near, repeats, rng):

@@ -9,8 +9,8 @@ from torch import Tensor
 
 from mmcr_core.config.run import RunSpec
 from mmcr_core.data.dataset import Dataset
+from mmcr_core.data.image_loader import Source
 from mmcr_core.data.image_set import DatasetError, Images
-from mmcr_core.data.image_text.pair_loader import PairSource
 from mmcr_core.data.image_text.pair_set import Pairs
 from mmcr_core.data.image_text.pair_stores import StreamingPairs
 from mmcr_core.data.shards import loader
@@ -56,9 +56,9 @@ class ShardPairs(Dataset):
         images = (nothing, torch.empty(0, dtype=torch.int64), torch.from_numpy(pixels), unlabeled)
         return Pairs(*images, skipped, heldout_captions=tuple(captions), shards=shards)
 
-    def source(self, spec: RunSpec, data: Images, staging: Staging | None) -> PairSource:
+    def source(self, spec: RunSpec, data: Images, staging: Staging | None) -> Source:
         assert isinstance(data, Pairs)
-        return PairSource(spec, data, staging, StreamingPairs)
+        return Source(spec, data, staging, StreamingPairs)
 
     def resident(self, images: int, points: int) -> int:
         return min(images, loader.MOST_HELDOUT) + points

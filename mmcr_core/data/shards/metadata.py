@@ -18,6 +18,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from mmcr_core.data.content_digests import cache_folder, read_cached, write_cached
 from mmcr_core.data.decoding import Pixels
 from mmcr_core.data.shards import urls
 from mmcr_core.data.shards.cache import Shard, etag_checksum, of_no_use, refused, unreadable, walk_of
@@ -59,7 +60,7 @@ def facts(places: list[Place], max_pixels: int | None) -> list[Facts]:
 def forget(where: str, max_pixels: int | None) -> None:
     """Let go of what is kept for a shard as it is now: it was found wrong."""
     with contextlib.suppress(OSError, RuntimeError):
-        (_folder() / _key(where, _stamp(where), max_pixels)).unlink()
+        (cache_folder() / "shards" / _key(where, _stamp(where), max_pixels)).unlink()
 
 
 def first_sample(shard: Shard, size: int, max_pixels: int | None) -> tuple[Pixels, tuple[str, ...]]:
@@ -76,11 +77,11 @@ def _facts(place: Place, max_pixels: int | None) -> Facts:
     try:
         at_url = urls.described(place.where) if urls.is_url(place.where) else None
         stamp = list(at_url) if at_url else _stamp(place.where)
-        found = _kept(key := _key(place.where, stamp, max_pixels))
-        if found is None:
+        found = read_cached("shards", key := _key(place.where, stamp, max_pixels))
+        if not isinstance(found, dict):
             found = _at_url(place.where, at_url, max_pixels) if at_url else _local(place.where, place.where, max_pixels)
             if at_url or _stamp(place.where) == stamp:  # else it is of neither what was there nor what is there
-                _keep(key, found)
+                write_cached("shards", key, found)
     except OSError as error:
         raise unreadable(place.where, error) from error
 
@@ -190,24 +191,3 @@ def _stamp(where: str) -> list[Any]:
 def _key(where: str, stamp: list[Any], max_pixels: int | None) -> str:
     place = where if urls.is_url(where) else os.path.realpath(where)
     return hashlib.sha256(json.dumps([VERSION, place, stamp, max_pixels]).encode()).hexdigest()
-
-
-def _folder() -> Path:
-    cache = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    return Path(cache).expanduser() / "mmcr-sweeps" / "shards"  # RuntimeError where there is no home
-
-
-def _kept(key: str) -> dict[str, Any] | None:
-    with contextlib.suppress(OSError, RuntimeError, ValueError):
-        found = json.loads((_folder() / key).read_bytes())
-        return found if isinstance(found, dict) else None
-    return None
-
-
-def _keep(key: str, found: dict[str, Any]) -> None:
-    with contextlib.suppress(OSError, RuntimeError):
-        kept = _folder() / key
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        temporary = kept.with_name(f".{key}.{os.getpid()}")
-        temporary.write_text(json.dumps(found))
-        temporary.rename(kept)

@@ -8,8 +8,9 @@ import pandas as pd
 import pytest
 
 from analysis.cli.recommendation_text import warnings
+from analysis.estimates.fit_data import measured_cells
 from analysis.estimates.forecast import backtest, forecaster
-from analysis.estimates.joint_scaling_law import fit_joint_laws, measured_points
+from analysis.estimates.joint_scaling_law import fit_joint_laws, grid_points
 from analysis.estimates.recommendation import Budget, priced_cells, recommend
 from analysis.results.results import open_results
 from mmcr_core.theory import expected_percent_error
@@ -41,7 +42,7 @@ def known(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def laws(known):
-    points = measured_points(open_results(known))
+    points = grid_points(measured_cells(open_results(known), axis="steps"))
     return {"mmcr": forecaster(points, fit_joint_laws(points)[0])}
 
 

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from analysis.estimates.fit_data import measured_cells
-from analysis.estimates.joint_scaling_law import JointForm, fit_joint_law, measured_points
+from analysis.estimates.joint_scaling_law import JointForm, fit_joint_law, grid_points
 from analysis.estimates.per_cell_fit import fit_cell
 from analysis.estimates.uniform_baseline import Level, dataset_images, level_of
 from analysis.figures.error_decomposition import gap_table
@@ -56,7 +56,7 @@ def test_cells_are_fitted_above_the_baseline_that_their_rank_allows(bound):
 
 
 def test_the_grids_law_and_the_split_use_it_too(bound):
-    law = fit_joint_law(measured_points(bound), JointForm("theory", "none", True))
+    law = fit_joint_law(grid_points(measured_cells(bound, axis="steps")), JointForm("theory", "none", True))
     assert law.level.rank == 32
     assert law.irreducible_errors(128, 128)[0] == pytest.approx(expected_percent_error(128, 128, rank=32))
     split = gap_table(bound.runs()).set_index(["P", "D"])

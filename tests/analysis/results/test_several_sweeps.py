@@ -6,9 +6,9 @@ import pytest
 
 from analysis.cli.output_files import write_table
 from analysis.estimates.fit_data import measured_cells, tail_errors
-from analysis.estimates.peak import find_peaks
 from analysis.results.errors import ResultsError
 from analysis.results.results import open_results
+from analysis.sweep_analysis import SweepAnalysis
 from tests.synthetic import write_sweep
 
 EVERY = ("runs", "trajectories", "measures", "fits", "peaks", "joint_law")
@@ -88,7 +88,7 @@ def test_folders_of_the_same_name_are_told_apart_and_the_same_folder_is_refused(
         open_results(pair[0], f"{pair[0]}/")
 
 
-@pytest.mark.parametrize("law", [measured_cells, tail_errors, find_peaks])
+@pytest.mark.parametrize("law", [measured_cells, tail_errors, SweepAnalysis])
 def test_laws_are_of_one_sweep(pair, law):
     """The same run_id in both would mix their steps."""
     with pytest.raises(ResultsError, match="one sweep at a time"):

@@ -31,8 +31,9 @@ from mmcr_core.data import registry
 from mmcr_core.data.registry import steps_of
 from mmcr_core.objectives import objective_spec
 from sweeps.execution import run_metadata
+from sweeps.execution.checkpointing import NO_GRAPHS
 from sweeps.execution.retries import RESTARTS
-from sweeps.execution.run_executor import NO_GRAPHS, RunExecutor
+from sweeps.execution.run_executor import RunExecutor
 from sweeps.storage.run_status import RunStatus
 from sweeps.storage.sweep_store import Store
 from tests.benchmarks.gpu import rows

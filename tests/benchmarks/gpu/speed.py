@@ -18,7 +18,7 @@ from mmcr_core.config.run import RunSpec
 from mmcr_core.data.image_set import Images
 from mmcr_core.training import Pretraining
 from mmcr_core.training.memory import WORKSPACE_BYTES, memory_bytes
-from sweeps.execution.run_metadata import peak_memory_bytes
+from sweeps.execution.peak_memory import peak_memory_bytes
 from tests.benchmarks.gpu.rows import Row
 from tests.benchmarks.gpu.specs import paper, stl10_images
 from tests.benchmarks.gpu.stage import Setting, Tasks

@@ -10,7 +10,7 @@ from mmcr_core.augmentation import compiled_augmentations
 from mmcr_core.augmentation.compiled_augmentations import CompilationFailed
 from mmcr_core.config.defaults import VIEW_RECIPES
 from mmcr_core.config.run import DatasetSpec
-from mmcr_core.data.image_loader import ImageSource
+from mmcr_core.data.image_loader import Source
 from mmcr_core.data.image_set import Images
 
 RECIPE = dataclasses.replace(VIEW_RECIPES["stl10"], size=16, blur=0.5, solarise=0.3)
@@ -28,7 +28,7 @@ def spec(digits_spec):
 
 
 def compiled_source(spec, images):
-    source = ImageSource(spec, images)
+    source = Source(spec, images)
     source.prepare_step(0)
     source.compile()
     return source
@@ -40,7 +40,7 @@ def _nothing_kept(monkeypatch):
 
 
 def test_compiled_views_are_the_eager_ones_and_all_orders_share_six_compilations(spec, images):
-    eager = ImageSource(spec, images)
+    eager = Source(spec, images)
     counters.clear()
     fast = compiled_source(spec, images)
     assert counters["stats"]["unique_graphs"] == 6  # crop, four jitters, the rest
@@ -53,7 +53,7 @@ def test_compiled_views_are_the_eager_ones_and_all_orders_share_six_compilations
 
 
 def test_views_go_to_a_place_that_is_given_rounded_to_its_type(spec, images):
-    source, place = ImageSource(spec, images), torch.empty(8, 3, 16, 16, dtype=torch.bfloat16)
+    source, place = Source(spec, images), torch.empty(8, 3, 16, 16, dtype=torch.bfloat16)
     order = source.prepare_step(3)
     assert source.batch(order, place) is place
     assert torch.equal(place, source.batch(order).bfloat16())

@@ -4,7 +4,20 @@ import numpy as np
 import torch
 from sklearn.neighbors import KNeighborsClassifier
 
-from mmcr_core.evaluation.knn_probe import few_labels, knn_accuracy, linear_accuracy
+from mmcr_core.evaluation.knn_probe import NEIGHBORS, few_labels, knn_predictions
+from mmcr_core.evaluation.linear_probe import linear_predictions
+
+
+def share(found, labels):
+    return float((found == labels).double().mean())
+
+
+def knn_accuracy(bank, bank_labels, queries, labels, neighbors=NEIGHBORS):
+    return share(knn_predictions(bank, bank_labels, queries, neighbors), labels)
+
+
+def linear_accuracy(bank, bank_labels, queries, labels):
+    return share(linear_predictions(bank, bank_labels, queries), labels)
 
 
 def clusters(spread, seed=0, count=300):

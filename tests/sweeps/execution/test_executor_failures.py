@@ -18,7 +18,7 @@ from mmcr_core.config.run import BudgetSpec, CustomObjectiveSpec, DatasetSpec, E
 from mmcr_core.objectives import objective_spec
 from mmcr_core.training import CaptureFailed, CaptureOutOfMemory, Pretraining, pretraining
 from sweeps.config.settings import GridSettings, ResourceSettings
-from sweeps.execution import run_executor
+from sweeps.execution import checkpointing
 from sweeps.execution.executor_settings import ExecutorSettings
 from sweeps.execution.ray.trainable import OtherCode
 from sweeps.execution.ray.worker_failures import WorkerWatch
@@ -141,7 +141,7 @@ def test_mcr2_goes_on_without_graphs_where_an_illegal_call_spoils_a_capture(tmp_
             if where == "views":
                 self.source.batch = spoils(self.source.batch)
 
-    monkeypatch.setattr(run_executor, "Pretraining", Played)
+    monkeypatch.setattr(checkpointing, "Pretraining", Played)
     if where == "step":
         monkeypatch.setattr(torch.linalg, "cholesky_ex", spoils(factor))
     store, alone = Store(tmp_path / "s"), Store(tmp_path / "alone")
@@ -157,7 +157,7 @@ def test_mcr2_goes_on_without_graphs_where_an_illegal_call_spoils_a_capture(tmp_
     assert json.loads(row["versions"])["notes"] == [
         f"the step cannot be captured as a CUDA graph ({illegal}, when calling a function); it runs eagerly"
     ]
-    monkeypatch.setattr(run_executor, "Pretraining", Pretraining)
+    monkeypatch.setattr(checkpointing, "Pretraining", Pretraining)
     monkeypatch.setattr(pretraining, "can_replay", lambda device: False)
     to_end(RunExecutor(spec, alone, "s"))
     eager = alone.read_trajectory(trial.run_id)

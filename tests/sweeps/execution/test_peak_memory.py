@@ -6,7 +6,7 @@ import torch
 from mmcr_core.config.run import BudgetSpec
 from mmcr_core.data import registry
 from mmcr_core.training import Pretraining
-from sweeps.execution import run_executor
+from sweeps.execution import checkpointing
 from sweeps.execution.executor_settings import ExecutorSettings
 from sweeps.execution.peak_memory import FIRST_STEPS
 from sweeps.execution.run_executor import RunExecutor
@@ -47,7 +47,7 @@ class PlayedAllocator:
 
         load = registry.load
         monkeypatch.setattr(registry, "load", lambda dataset, device, size: load(dataset, "cpu", size))
-        for module in (profiling, run_executor):
+        for module in (profiling, checkpointing):
             monkeypatch.setattr(module, "Pretraining", Played)
 
     def reserve(self, more):
