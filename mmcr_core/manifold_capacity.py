@@ -82,6 +82,8 @@ def manifold_capacity(
     Raises: ValueError for other shapes, values that are not finite, or points that are all the same.
     Source: [C18], [A14]; see the module.
     """
+    if seed < 0:
+        raise ValueError(f"seed is {seed}; give 0 or more")
     x = _checked(points, method, samples, remove_mean)
     rng = generator(seed, "capacity")  # not numpy's default, which may have drawn the points from the same seed
     centers = np.linalg.norm(x.mean(1), axis=-1)

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from mmcr_core.data.shards.caption_table import TableError, captioned
+from mmcr_core.data.shards.index import shown
 from mmcr_core.data.shards.writer import write_shards
 from sweeps.cli.app import guarded, new_app
 from sweeps.cli.errors import UserError
@@ -40,25 +41,28 @@ def make_shards(
     if output.exists() and (not output.is_dir() or any(output.iterdir())):
         raise UserError(f"{output} is there already and is no empty folder; give one that is absent or empty")
     try:
-        pairs, left_out = captioned(table, image_column, caption_column)
+        said = captioned(table, image_column, caption_column)
     except TableError as error:
         raise UserError(str(error)) from error
-    if not pairs:
-        first = f" ({left_out[0]})" if left_out else ""
+    if not said.captions:
+        first = f" ({said.left_out[0]})" if said.left_out else ""
         raise UserError(f"{table} has no row with an image and a caption{first}; fill in its columns")
     console = Console(stderr=True)
     columns = (TextColumn("writing"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
-        task = progress.add_task("writing", total=len(pairs))
-        written = write_shards(images, pairs, output, samples_per_shard, lambda: progress.advance(task))
-    left_out += written.left_out
+        task = progress.add_task("writing", total=len(said.captions))
+        written = write_shards(images, said.captions, output, samples_per_shard, lambda: progress.advance(task))
+    left_out = [*map(str, said.left_out), *(f"{shown(name)}: {why}" for name, why in written.left_out.items())]
     for line in left_out[:NAMED]:
         print(line, file=sys.stderr)
     if len(left_out) > NAMED:
         print(f"and {len(left_out) - NAMED} more", file=sys.stderr)
     if not written.samples:
         raise UserError(f"no image of {table} could be read, so nothing is written; see the lines above")
-    print(f"{written.samples} samples in {written.shards} shards in {output}, {len(left_out)} left out")
+    account = said.account(written.left_out)
+    if left_out:
+        print(account.remark(str(table), "rows" if table.suffix.lower() == ".parquet" else "lines"), file=sys.stderr)
+    print(f"{written.samples} samples in {written.shards} shards in {output}, {account.seen - account.used} left out")
     raise typer.Exit(1 if left_out else 0)
 
 

@@ -14,5 +14,6 @@ T = TypeVar("T")
 def track(items: Sequence[T], what: str) -> Iterator[T]:
     """The items, with a progress bar and the time that is left, where a person watches."""
     columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
         yield from progress.track(items)

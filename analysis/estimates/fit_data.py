@@ -62,7 +62,11 @@ class Cell:
 
 
 def measured_cells(results: Results, law: str = "trajectory", axis: str = "flops") -> dict[Key, Cell]:
-    """The finished runs of each cell, as points of one of LAWS over one of AXES (each cumulative)."""
+    """The finished runs of each cell, as points of one of LAWS over one of AXES (each cumulative). Raises ValueError
+    for another law or axis."""
+    for what, value, known in (("law", law, LAWS), ("axis", axis, tuple(AXES))):
+        if value not in known:
+            raise ValueError(f"{what} '{value}' is unknown; use one of {', '.join(known)}")
     return {"trajectory": binned_cells, "budget": budget_cells}[law](results, axis)
 
 
@@ -71,12 +75,11 @@ def binned_cells(results: Results, axis: str = "flops") -> dict[Key, Cell]:
     runs = _finished(results)
     levels = {key: level_of(group) for key, group in runs.groupby(CELL)}
     binned: dict[str, tuple[Bins | None, bool, int]] = {}
-    for run, trajectory in _trajectories(results, runs):
-        settled_steps = after_warmup(trajectory)
-        steps = settled_steps[settled_steps["percent_error"] > 0]
-        some = not steps.empty
-        bins = log_bins(_cumulative(steps, run, axis), steps["percent_error"].to_numpy(float)) if some else None
-        binned[run.run_id] = bins, decays(trajectory), len(settled_steps) - len(steps)
+    for run, x, error, rate in _trajectories(results, runs, axis):
+        first = after_warmup(rate)
+        positive = error[first:] > 0
+        bins = log_bins(x[first:][positive], error[first:][positive]) if positive.any() else None
+        binned[run.run_id] = bins, decays(rate), int((~positive).sum())
     cells: dict[Key, list[tuple[int, Bins, bool]]] = {}
     left_out: dict[Key, int] = {}
     for run in runs[runs["run_id"].isin(binned)].itertuples():
@@ -150,17 +153,12 @@ def _finished(results: Results) -> pd.DataFrame:
     return runs[runs["status"] == RunStatus.FINISHED].copy()
 
 
-def _trajectories(results: Results, runs: pd.DataFrame) -> Iterator[tuple[Any, pd.DataFrame]]:
-    """Each run that has a trajectory, with it, in no order of runs."""
+def _trajectories(results: Results, runs: pd.DataFrame, axis: str) -> Iterator[tuple[Any, Array, Array, Array]]:
+    """Each run that has a trajectory, in no order of runs, with its x, percent error and learning rate at each step."""
     rows = {run.run_id: run for run in runs.itertuples()}
-    columns = ["step", "images", "flops", "percent_error", "learning_rate"]
+    cumulative = axis if axis in ("flops", "images") else "step"
+    columns = [cumulative, "percent_error", "learning_rate"]
     for run_id, table in results.require_single_sweep().trajectories_of(set(rows), columns):
-        yield rows[run_id], table.to_pandas()
-
-
-def _cumulative(steps: pd.DataFrame, run: Any, axis: str) -> Array:
-    """Steps, or seconds at the run's mean speed, or a column of the trajectory, up to and with each step."""
-    done: Array = (steps["step"] + 1).to_numpy(float)
-    seconds: Array = done * float(run.wall_seconds) / float(run.steps)
-    column: Array = steps[axis].to_numpy(float) if axis in steps else done
-    return seconds if axis == "seconds" else column
+        run, (x, error, rate) = rows[run_id], (table[name].to_numpy().astype(float) for name in columns)
+        done = x + 1 if cumulative == "step" else x
+        yield run, done * float(run.wall_seconds) / float(run.steps) if axis == "seconds" else done, error, rate

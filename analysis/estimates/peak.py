@@ -8,12 +8,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
+from analysis.fitting.huber_regression import percentiles, require_replicates
 from analysis.results.errors import ResultsError
 from analysis.results.results import Results
 from sweeps.storage.run_status import RunStatus
 
 Array = NDArray[np.float64]
-LEVEL = 0.95
 SIGNIFICANCE = 0.001  # of `p_value`: so often may a flat line look as peaked; a grid has dozens of lines
 BATCHES_FREEDOM = 7  # degrees of freedom of a standard error by batch means
 FLAT = 20_000  # simulated flat lines behind `p_value`
@@ -27,7 +27,8 @@ class Peak:
     its neighbors, with `interval`; `height`: the largest error; `prominence`: its height above the higher of
     the lowest errors on its two sides; `p_value`: how often a flat line with the same noise has a peak of such
     prominence. `found` is False, with the `reason`, where there is no peak between the ends of what was
-    measured, or noise explains it; location, interval, prominence and p_value are then NaN.
+    measured, or noise explains it; location, interval, prominence and p_value are then NaN. Where the noise is not
+    known, interval and p_value are NaN, and `reason` says so.
     """
 
     largest_at: float
@@ -54,18 +55,25 @@ def find_peak(
     Args:
         points, dims, error: (n,) P, D and percent error of each run (one value for a P or D that all share);
             runs of one P / D are replicates.
-        error_std: (n,) standard error of each value; where there are replicates, their pooled spread is used.
-        bootstrap: draws behind the interval: each mean moved by its standard error.
+        error_std: (n,) standard error of each value; where there are replicates, their pooled spread is used. With
+            neither, a peak has no interval and no p_value.
+        bootstrap: draws behind the interval: each mean moved by its standard error; of fewer than 40 there is none.
         seed: of the bootstrap.
 
-    Raises: ValueError for lengths that differ or errors that are not finite.
+    Raises: ValueError for lengths that differ, no errors, errors that are not finite, P or D that are not positive,
+        standard errors below 0, or a negative bootstrap.
     """
     P, D, e = (np.atleast_1d(np.asarray(values, float)) for values in (points, dims, error))
     if any(values.shape not in (e.shape, (1,)) for values in (P, D)):
         raise ValueError("points, dims and error must be lists of one length (or one value for points or dims)")
+    require_replicates(bootstrap)
+    if not (e.size and np.all(np.isfinite(P) & (P > 0)) and np.all(np.isfinite(D) & (D > 0))):
+        raise ValueError("points and dims must be positive and finite, and one error be given at least")
     if not np.all(np.isfinite(e)):
         raise ValueError("error must be finite; leave out runs that failed")
     spread = np.full(len(e), np.nan) if error_std is None else np.asarray(error_std, float)
+    if np.any(spread < 0):
+        raise ValueError("error_std must be 0 or more; NaN where it is not known")
     frame = pd.DataFrame({"position": np.log2(P / D) + 0 * e, "error": e, "spread": spread}).groupby("position")
     means = frame["error"].mean()
     position, height = means.index.to_numpy(float), means.to_numpy(float)
@@ -82,14 +90,19 @@ def find_peak(
     prominence = float(_prominence(height[None])[0])
     if np.isnan(prominence):
         return absent("maximum at the edge of the grid; a peak needs both sides")
+    location, tallest = _vertex(position, height), float(height[top])
+    if prominence > 0 and np.isnan(noise).any():
+        unknown = "no replicates and no standard errors: noise may explain it"
+        return Peak(float(position[top]), location, none, tallest, prominence, float("nan"), True, unknown)
     rng = np.random.default_rng(seed)
-    flat = _prominence(noise * rng.standard_t(freedom, (FLAT, len(noise))))
-    p_value = float((1 + np.sum(flat >= prominence)) / (1 + FLAT)) if prominence > 0 else 1.0
+    higher = 0  # flat lines; without noise none is
+    if noise.any():
+        higher = int(np.sum(_prominence(noise * rng.standard_t(freedom, (FLAT, len(noise)))) >= prominence))
+    p_value = (1 + higher) / (1 + FLAT) if prominence > 0 else 1.0
     if p_value > SIGNIFICANCE:
         return absent(f"the rise of {prominence:.4f} is within the noise (flat lines show it with p = {p_value:.2g})")
     draws = height + noise * rng.standard_t(freedom, (bootstrap, len(height)))
-    low, high = np.quantile([_vertex(position, draw) for draw in draws], [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    location, tallest = _vertex(position, height), float(height[top])
+    low, high = percentiles(np.array([_vertex(position, draw) for draw in draws]))
     return Peak(float(position[top]), location, (float(low), float(high)), tallest, prominence, p_value, True, "")
 
 
@@ -107,15 +120,15 @@ def _prominence(heights: Array) -> Array:
 
 def _standard_errors(frame: pd.api.typing.DataFrameGroupBy) -> tuple[Array, float]:
     """Of each mean, and their degrees of freedom: pooled over all replicates where there are any, else the given
-    ones; 0 where neither is known."""
+    ones; NaN where neither is known."""
     count = frame.size().to_numpy()
     freedom = int((count - 1).sum())
     if freedom > 0:
         within = float((frame["error"].var(ddof=0).to_numpy() * count).sum()) / freedom
         pooled: Array = np.sqrt(within / count)
         return pooled, freedom
-    given: Array = np.sqrt((frame["spread"].agg(lambda s: float((s**2).sum()))).to_numpy()) / count
-    return np.nan_to_num(given), BATCHES_FREEDOM
+    given: Array = np.sqrt((frame["spread"].agg(lambda s: float((s**2).sum(skipna=False)))).to_numpy()) / count
+    return given, BATCHES_FREEDOM
 
 
 def _vertex(position: Array, height: Array) -> float:

@@ -117,6 +117,8 @@ def _panel(
         ax.plot(x, theory, color=THEORY, lw=0.5, zorder=0)
         finite = simulated.xs(value, level=other).reindex(mean.index)
         ax.plot(finite.index, finite, "x", color=THEORY, ms=3, mew=0.6, zorder=1)
+        if len(mean) < 2:  # one cell is the maximum of nothing
+            continue
         peak = peaks[peaks["at"] == value].iloc[0]
         at = value * 2.0 ** (peak["largest_at"] if along == "P" else -peak["largest_at"])
         ax.plot([at], [peak["height"]], marker="*" if peak["found"] else "v", ms=8, color=color[value],

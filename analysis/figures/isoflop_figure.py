@@ -74,7 +74,7 @@ def draw(law: JointLaw, cells: dict[Key, Cell], cost: pd.Series) -> Figure:
     handles = [Line2D([], [], color=c, marker="o", ms=3, label=f"D = {D}") for D, c in color.items()]
     handles.append(Line2D([], [], color="0.3", marker="*", ms=7, ls="none", label="least, with 95 % interval"))
     handles.append(
-        Line2D([], [], color="0.3", marker="*", mfc="none", ms=7, ls="none", label="at the edge of the grid")
+        Line2D([], [], color="0.3", marker="*", mfc="white", ms=7, ls="none", label="at the edge of the grid")
     )
     figure.legend(handles=handles, loc="outside upper center", ncols=min(len(handles), 4))
     return figure
@@ -101,7 +101,7 @@ def _line(
     inside = 0 < at < FINE - 1
     if curve[at] > 0:
         ax.plot([left, right], [curve[at]] * 2, color=color, lw=2, alpha=0.5, solid_capstyle="butt")
-        ax.plot(fine[at], curve[at], "*", ms=8, color=color, mfc=color if inside else "none", zorder=4)
+        ax.plot(fine[at], curve[at], "*", ms=8, color=color, mfc=color if inside else "white", zorder=4)
 
 
 def _at(cell: Cell, budget: float) -> float:

@@ -86,7 +86,9 @@ def draw_scaling(cells: Cells, fits: Fits, runs: pd.DataFrame, axis: str, form: 
         handles.append(Line2D([], [], color="0.3", lw=0.8, ls=":", label=FORMULAS[PURE]))
     handles.append(Line2D([], [], color="0.3", lw=1, ls="--", label="extrapolated"))
     handles.append(Line2D([], [], color=THEORY, lw=0.5, label="$e_\\infty$(P, D), uniform embeddings"))
-    figure.legend(handles=handles, loc="outside upper center", ncols=len(handles) if len(columns) > 4 else 4)
+    handles.append(Line2D([], [], color="0.3", marker="$?$", ms=4, ls="none", label="failed a check"))
+    in_one_row = len(columns) > 4 and len(handles) < 8
+    figure.legend(handles=handles, loc="outside upper center", ncols=len(handles) if in_one_row else 4)
     return figure
 
 
@@ -133,4 +135,4 @@ def _write(ax: Axes, notes: list[tuple[str, str]], low: bool) -> None:
 def draw_exponents(table: pd.DataFrame) -> Figure:
     """Heat map of alpha over P x D for each K, the diagonal outlined; `?` marks a law that failed a check."""
     marked = table.assign(note=np.where(table["alpha"].isna(), "no fit", np.where(table["trusted"], "", "?")))
-    return draw_heat_map(marked, "alpha", "exponent $\\alpha$")
+    return draw_heat_map(marked, "alpha", "exponent $\\alpha$ (?: failed a check)")

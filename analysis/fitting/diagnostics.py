@@ -47,7 +47,7 @@ MESSAGES: Mapping[FailedCheck, str] = {
     FailedCheck.FEW_POINTS: "only {count} points; at least {needed} are needed",
     FailedCheck.SHORT_RANGE: "x spans {decades:.2f} decades; at least {needed:g} is needed",
     FailedCheck.CONSTANT: "a constant describes the points as well",
-    FailedCheck.NO_INTERVAL: "no bootstrap replicates, so alpha has no interval",
+    FailedCheck.NO_INTERVAL: "too few bootstrap replicates for an interval of alpha; 40 are needed",
     FailedCheck.ZERO_EXPONENT: "the interval of alpha, {low:.3f} to {high:.3f}, holds 0",
     FailedCheck.RISES: "y rises with x",
     FailedCheck.WIDE_INTERVAL: "the interval of alpha, {low:.3f} to {high:.3f}, is wider than alpha",
@@ -120,10 +120,8 @@ def rejection_reasons(
         failed |= message(FailedCheck.SHORT_RANGE, decades=decades, needed=MIN_DECADES)
     if aicc >= constant:
         failed |= message(FailedCheck.CONSTANT)
-    if len(draws) == 0:
-        failed |= message(FailedCheck.NO_INTERVAL)
-    else:
-        failed |= _of_exponent(alpha, *map(float, percentiles(draws)))
+    low, high = map(float, percentiles(draws))
+    failed |= message(FailedCheck.NO_INTERVAL) if np.isnan(low) else _of_exponent(alpha, low, high)
     if (p_value := min(runs_test(residuals), bend)) < STRUCTURE:
         failed |= message(FailedCheck.BENDS, p_value=p_value)
     if scatter > SCATTER:

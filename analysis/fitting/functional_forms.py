@@ -51,20 +51,22 @@ def product_law(u: Array, log_E: Array | None = None, v: Array | None = None) ->
     def law(theta: Array) -> tuple[Array, Array]:
         alpha = theta[:, 2 : 2 + count]
         logs = np.broadcast_to(u[None], (len(theta), *u.shape))
-        tail = []
+        derivatives = np.empty((len(theta), len(u), theta.shape[1]))
         if v is not None:
             offset = theta[:, 2 + count :][:, :1] + theta[:, 3 + count :] @ v.T
             first = np.logaddexp(u[None, :, 0], offset)
             share = -alpha[:, :1] * np.exp(offset - first)
             logs = np.concatenate([first[..., None], logs[..., 1:]], axis=-1)
-            tail = [share[..., None], share[..., None] * v[None]]
+            derivatives[..., 2 + count] = share
+            np.multiply(share[..., None], v[None], out=derivatives[..., 3 + count :])
         irreducible = theta[:, :1] if log_E is None else log_E[None]
         log_y = np.logaddexp(irreducible, theta[:, 1:2] - np.einsum("bnk,bk->bn", logs, alpha))
         of_irreducible = np.exp(irreducible - log_y)
-        above = (1 - of_irreducible)[..., None]
-        head = of_irreducible[..., None] if log_E is None else np.zeros_like(above)
-        rest = np.concatenate([np.ones_like(above), -logs, *tail], axis=-1)
-        return log_y, np.concatenate([head, above * rest], axis=-1)
+        derivatives[..., 0] = of_irreducible if log_E is None else 0.0
+        derivatives[..., 1] = 1.0
+        np.negative(logs, out=derivatives[..., 2 : 2 + count])
+        derivatives[..., 1:] *= (1 - of_irreducible)[..., None]
+        return log_y, derivatives
 
     return law
 

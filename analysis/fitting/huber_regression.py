@@ -113,9 +113,9 @@ def _levenberg_marquardt(
         moved = np.abs(trial_loss - loss[rows]) > SETTLED * (SETTLED + loss[rows])
         theta[rows[better]], loss[rows[better]] = trial[better], trial_loss[better]
         damping[rows] = np.where(better, damping[rows] * 0.3, np.minimum(damping[rows] * 5, 1e12))
-        log_y = np.where(better[:, None], trial_y, log_y)[moved]
-        derivatives = np.where(better[:, None, None], trial_derivatives, derivatives)[moved]
-        rows = rows[moved]
+        log_y[better], derivatives[better] = trial_y[better], trial_derivatives[better]
+        if not moved.all():
+            log_y, derivatives, rows = log_y[moved], derivatives[moved], rows[moved]
         if len(rows) == 0:
             break
     return theta, loss
@@ -151,9 +151,15 @@ def group_criterion(squares: Array, parameters: int) -> float:
     return float(len(squares) * np.log(variance) + (parameters + 1) * np.log(len(squares)))
 
 
+def require_replicates(bootstrap: int) -> None:
+    if bootstrap < 0:
+        raise ValueError(f"bootstrap is {bootstrap}; give a number of replicates, 0 for none")
+
+
 def percentiles(draws: Array, level: float = LEVEL) -> tuple[Array, Array]:
-    """Central interval of bootstrap draws, some of them infinite, along their first axis; NaN without draws."""
-    if len(draws) == 0:
+    """Central interval of bootstrap draws, some of them infinite, along their first axis; NaN of too few draws to have
+    any outside (40 for 95 %), whose range says nothing."""
+    if len(draws) < round(2 / (1 - level)):
         empty = np.full(draws.shape[1:], np.nan)
         return empty, empty
     found = np.quantile(np.clip(draws, -LARGEST, LARGEST), [(1 - level) / 2, (1 + level) / 2], axis=0)

@@ -6,27 +6,25 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 BATCHES = 8  # of consecutive steps within a bin, whose means are nearly independent
 
 
-def after_warmup(trajectory: pd.DataFrame) -> pd.DataFrame:
-    """The steps that a law along a trajectory is fitted to: from twice the first with the full learning rate on.
+def after_warmup(rate: Array) -> int:
+    """The first of the steps that a law along a trajectory is fitted to, by their learning rates (n,): twice the first
+    with the full one.
 
     Warm-up belongs to the optimizer, not to the law, and a run takes about as long again to forget it: on the digits
     the first steps after it lie up to 8 % above any law of the rest where batches are large. A schedule that decays
     bends the whole curve; its steps are kept, and `decays` says so.
     """
-    rate = trajectory["learning_rate"].to_numpy()
-    return trajectory.iloc[min(2 * int(np.argmax(rate >= 0.999 * rate.max())), len(rate) - 1) :]
+    return min(2 * int(np.argmax(rate >= 0.999 * rate.max())), len(rate) - 1)
 
 
-def decays(trajectory: pd.DataFrame) -> bool:
-    """Whether the learning rate ends below its largest value."""
-    rate = trajectory["learning_rate"].to_numpy()
+def decays(rate: Array) -> bool:
+    """Whether the learning rate, (n,), ends below its largest value."""
     return bool(rate[-1] < 0.9 * rate.max())
 
 

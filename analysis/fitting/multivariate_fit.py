@@ -28,6 +28,7 @@ from analysis.fitting.huber_regression import (
     huber_fits,
     information_criterion,
     percentiles,
+    require_replicates,
 )
 
 NEAR = 10  # iterations of a multiplicative law's replicates, which begin at the best fit
@@ -148,7 +149,7 @@ def fit_joint(
             point is its own group.
         huber: where the loss on residuals of log y turns from squares to absolute values; Hoffmann et al. use
             1e-3. Default: 1.345 times the residuals' spread.
-        bootstrap: replicates; seed: of their resampling.
+        bootstrap: replicates (of fewer than 40 there are no intervals); seed: of their resampling.
 
     Raises: ValueError for lengths that differ, values that are not positive and finite, an unknown form or
         irreducible error, an offset that cannot be, fewer groups than parameters, or columns whose logarithms depend on
@@ -158,6 +159,11 @@ def fit_joint(
     y = np.asarray(y, float)
     given = dict(known or {})
     values = _checked([np.asarray(columns[name], float) for name in names], names, y, form, given)
+    require_replicates(bootstrap)
+    if huber is not None and not huber > 0:
+        raise ValueError(f"huber is {huber}; it must be positive")
+    if groups is not None and np.shape(groups) != y.shape:
+        raise ValueError(f"groups must be one label per point; they have shapes {np.shape(groups)} and {y.shape}")
     labels = np.arange(len(y)) if groups is None else np.unique(np.asarray(groups), return_inverse=True)[1]
     fixed = _fixed_floor(irreducible, y)
     log_x = np.log(values)
@@ -278,6 +284,8 @@ def _fixed_floor(irreducible: str | ArrayLike, y: Array) -> Array | None:
     level = np.asarray(irreducible, float)
     if level.shape not in ((), y.shape) or not np.all(np.isfinite(level) & (level >= 0)):
         raise ValueError("irreducible must be one number, or one for each point, not negative")
+    if np.all(level >= y):
+        raise ValueError(f"irreducible is {irreducible}; all points lie below it, the largest at {y.max():g}")
     return level
 
 

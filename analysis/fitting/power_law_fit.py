@@ -17,7 +17,14 @@ from numpy.typing import ArrayLike, NDArray
 from analysis.fitting.blas_threads import on_one_thread
 from analysis.fitting.diagnostics import FailedCheck, Failures, curvature_p_value, message, reason_of, rejection_reasons
 from analysis.fitting.functional_forms import log_irreducible, offset_law
-from analysis.fitting.huber_regression import HUBER, Array, huber_fits, information_criterion, percentiles
+from analysis.fitting.huber_regression import (
+    HUBER,
+    Array,
+    huber_fits,
+    information_criterion,
+    percentiles,
+    require_replicates,
+)
 from analysis.fitting.power_law import PowerLawFit, difference
 from analysis.fitting.resampling import (
     about_own_lines,
@@ -66,17 +73,20 @@ def fit_power_law(
             count the noise within that run only.
         holdout: fraction of the points, those with the largest x, kept out of the fit and used for
             `extrapolation_error`.
-        bootstrap: replicates behind the intervals.
+        bootstrap: replicates behind the intervals; of fewer than 40 there are none.
         seed: of the bootstrap.
 
     Returns: PowerLawFit; `failed_checks` has all checks that the law failed, and `reason` says them in a sentence.
 
     Raises: ValueError for lengths that differ, values that are not positive and finite, fewer points than parameters
         (at least 3), x that does not vary, an unknown form, an irreducible error above all points, an offset of
-        -min x or less, or holdout outside [0, 1).
+        -min x or less, holdout outside [0, 1), or a negative bootstrap.
     """
     x, y = np.asarray(x, float), np.asarray(y, float)
     _check(x, y, irreducible, offset, holdout)
+    require_replicates(bootstrap)
+    if runs is not None and np.shape(runs) != x.shape:
+        raise ValueError(f"runs must be one label per point; they have shapes {np.shape(runs)} and {x.shape}")
     order = np.argsort(x, kind="stable")
     x, y = x[order], y[order]
     kept = len(x) - round(holdout * len(x))

@@ -144,7 +144,7 @@ class Results:
         """All tables, with rows where columns are needed. Rows of runs are checked."""
         found = {name: self._dataset(legacy_names.TODAY.get(name, name), columns) for name, columns in needed.items()}
         for folder in self._folders if "runs" not in found else ():
-            folder.runs()
+            folder.check_runs()
         others = self._empty({table: () for table in TABLES if table not in found})
         return others | {name: dataset for name, dataset in found.items() if dataset is not None}
 

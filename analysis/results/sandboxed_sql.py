@@ -27,7 +27,8 @@ def answer(query: str, tables: Mapping[str, pds.Dataset]) -> pd.DataFrame:
     connection = duckdb.connect(config={"enable_external_access": "false"})
     try:
         for name, table in tables.items():
-            connection.register(name, table)
+            # Of a table DuckDB knows the size: else a join may hash the larger side, all steps of all runs.
+            connection.register(name, table.to_table() if isinstance(table, pds.InMemoryDataset) else table)
         connection.execute("SET python_enable_replacements = false; SET lock_configuration = true")
         query = query.encode(errors="surrogateescape").decode()  # also of a locale that is not UTF-8
         kinds = [statement.type for statement in connection.extract_statements(query)]

@@ -6,6 +6,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Sequence, Set
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -35,11 +36,16 @@ class SweepFolder:
     def __init__(self, root: Path, label: str) -> None:
         self.root, self.label = root, label
         self._damaged: set[str] = set()
-        self._listing = Listing(root)
+        self._listing, self._checked = Listing(root), False
 
     def refresh(self) -> None:
         """See what is there now."""
-        self._listing = Listing(self.root)
+        self._listing, self._checked = Listing(self.root), False
+
+    def check_runs(self) -> None:
+        """Read the rows of runs, where that was not done since the last refresh; raises as `runs`."""
+        if not self._checked:
+            self.runs()
 
     @property
     def damaged(self) -> bool:
@@ -87,7 +93,13 @@ class SweepFolder:
             return self._written(table, columns)
         if table == "runs":
             return self._in_memory(self.runs(columns.names), columns)
-        parts = [self._of_small(table, columns), *(self._of_packed(file, columns) for file in self._packed(table))]
+        packed = {file: self._listing.overridden(file) for file in self._packed(table)}
+        whole = [file.path for file, over in packed.items() if not over]
+        parts = [
+            self._of_small(table, columns),
+            self._of_files(whole, columns) if whole else None,  # one by one they would be read all at once
+            *(self._of_overridden(file, over, columns) for file, over in packed.items() if over),
+        ]
         parts = [part for part in parts if part is not None]
         return parts[0] if len(parts) == 1 else pds.UnionDataset(columns, parts)
 
@@ -109,10 +121,8 @@ class SweepFolder:
         tables = [found for file, found in read_small(files, table, names) if self._usable(file, found)]
         return self._in_memory(_joined(tables, table, names), columns)
 
-    def _of_packed(self, file: PackedFile, columns: pa.Schema) -> pds.Dataset:
-        over = self._listing.overridden(file)
-        if not over:
-            return self._of_files([file.path], columns)
+    def _of_overridden(self, file: PackedFile, over: Set[Any], columns: pa.Schema) -> pds.Dataset:
+        """The rows of a packed file but for those of `over`."""
         names = [name for name in columns.names if name != "sweep"]
         keys = ["run_id", "step"] if file.table == "measures" else ["run_id"]
         table = file.read(list(dict.fromkeys([*keys, *names])))
@@ -165,6 +175,7 @@ class SweepFolder:
         joined = _joined(tables, "runs", names)
         if not len(joined):
             raise ResultsError(f"{self.root} holds no runs that can be read")
+        self._checked = True
         return joined
 
     def trajectories(self, runs: Set[str], columns: Sequence[str]) -> Iterator[tuple[str, pa.Table]]:

@@ -45,6 +45,7 @@ DEFAULT_ENCODERS = {
     "cifar10": EncoderSpec("resnet18", "small"),
     "cifar100": EncoderSpec("resnet18", "small"),
 }  # others: resnet18 with the ImageNet stem
+LIMITED_PROBE_IMAGES = 5000  # `evaluate.probe_images` of a grid with `dataset.limit`
 
 
 @functools.cache  # so that runs share them

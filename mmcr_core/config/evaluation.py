@@ -69,8 +69,9 @@ class EvaluateSpec:
     labels_per_class: int | None = None
     """Each probe also with so many labels of a class, drawn by the run's seed (null: with all labels alone)."""
     probe_images: int | None = None
-    """How many labeled training images a probe learns from (null: all), drawn once for all runs, those of fewer among
-    those of more; where all are labeled, `dataset.limit` keeps the same ones."""
+    """How many labeled training images a probe learns from (null: all; 5,000 in all cells of a grid that has a
+    `dataset.limit` and leaves out this key and `labels_per_class`), drawn once for all runs, those of fewer among those
+    of more; where all are labeled, `dataset.limit` keeps the same ones."""
     zero_shot: ZeroShotSpec | None = None
     """What the measure `zero_shot` looks at (null: the run's own pairs, where they have classes)."""
 

@@ -151,4 +151,4 @@ def digest(value: Any) -> str:
 
 def run_id(spec: RunSpec) -> str:
     """The digest of `identity(spec)`: what a run is called in the store."""
-    return hashlib.sha256(_canonical_identity(spec).encode()).hexdigest()[:16]
+    return kept_with(spec, "run_id", lambda: hashlib.sha256(_canonical_identity(spec).encode()).hexdigest()[:16])

@@ -9,12 +9,13 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from mmcr_core.config.run import NAMED_CLASSES, EvaluateSpec, ZeroShotSpec
+from mmcr_core.augmentation.augmentations import plain_view
+from mmcr_core.config.run import NAMED_CLASSES, EvaluateSpec, RunSpec, ZeroShotSpec
 from mmcr_core.config.run_id import digest
 from mmcr_core.config.validation import SpecError
-from mmcr_core.data.registry import class_count
+from mmcr_core.data.registry import class_count, dataset, require_present
 from mmcr_core.evaluation.confidence_intervals import Measure, share_of
-from mmcr_core.models.dual_encoder import open_clip
+from mmcr_core.models.dual_encoder import open_clip, tokens_of
 
 NAMES = ("zero_shot_top1", "zero_shot_top5")
 
@@ -84,6 +85,19 @@ def require_texts(evaluate: EvaluateSpec) -> None:
     if given.classes and labels is not None and len(classes) != labels:
         problem = f"names {len(classes)} classes, and dataset '{given.dataset.name}' has {labels} labels"
         raise SpecError("evaluate.zero_shot.classes", f"{problem}; name one class for each, in their order")
+
+
+def require_usable(spec: RunSpec) -> None:
+    """Make a view of the first of a user's own images that are looked at, and tokens of what a class is said to be.
+    Raises: DatasetError with what was seen, SpecError as `texts`."""
+    given = spec.evaluate.zero_shot
+    if given is None:
+        return
+    require_present(given.dataset)
+    if (found := dataset(given.dataset).sample(spec.views.size)) is not None:
+        plain_view(found[0], spec.views)
+    classes, templates = texts(given, ("one", "other"))
+    tokens_of(spec)([template.replace("{}", classes[0]) for template in templates])
 
 
 def _lines(key: str, path: str) -> list[str]:

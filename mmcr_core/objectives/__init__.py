@@ -14,7 +14,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from mmcr_core import custom_imports
-from mmcr_core.config.run import CustomObjectiveSpec, ObjectiveSpec, SpecError, is_custom
+from mmcr_core.config.run import CustomObjectiveSpec, ObjectiveSpec, SpecError, is_custom, require
 
 if TYPE_CHECKING:
     from mmcr_core.objectives.base import Objective
@@ -74,8 +74,15 @@ def build_objective(spec: ObjectiveSpec, dims: int, captions: int | None = None)
 
 
 def make_objective(name: str, *, dims: int, **options: Any) -> Objective:
-    """The objective called `name`, an nn.Module, for embeddings of D = `dims` dimensions. Raises as objective_spec."""
-    return build_objective(objective_spec(name, **options), dims)
+    """The objective called `name`, an nn.Module, for embeddings of D = `dims` dimensions.
+
+    Raises: SpecError, a ValueError that begins with the option; TypeError for an unknown option.
+    """
+    try:
+        require(isinstance(dims, int) and dims >= 1, "dims", f"must be a whole number from 1 on; got {dims}")
+        return build_objective(objective_spec(name, **options), dims)
+    except SpecError as error:
+        raise SpecError(error.key, f"{error.key}: {error}") from error
 
 
 def _own_class(name: str) -> type[Objective]:

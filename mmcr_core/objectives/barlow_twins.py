@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from mmcr_core.config.run import ObjectiveSpec, require
-from mmcr_core.objectives.base import Objective, at_least_float32
+from mmcr_core.objectives.base import Objective
 
 
 @dataclass(frozen=True)
@@ -41,8 +41,9 @@ class BarlowTwins(Objective):
         C = Z_k^T Z_l / P (D, D), the columns of Z_k (P, D) with mean 0 and variance 1 over the batch. As in the
         authors' code they pass batch norm, whose 1e-5 beside the variance keeps a dead dimension finite.
         """
+        z = self.checked(z)
         P, K, D = z.shape
-        columns = torch.nn.functional.batch_norm(at_least_float32(z).flatten(1), None, None, training=True)
+        columns = torch.nn.functional.batch_norm(z.flatten(1), None, None, training=True)
         identity = torch.eye(D, dtype=columns.dtype, device=z.device)
         weights = self.options.off_diagonal_weight * (1 - identity) + identity
         views = columns.view(P, K, D).unbind(dim=1)

@@ -38,12 +38,22 @@ class Objective(nn.Module):
 
         Args: z: (P, K, D) embeddings, not normalized; teacher: the same of the EMA teacher, for an objective that
             has one; progress: scalar in [0, 1] on z's device, the share of the run that is done.
+        Raises: ValueError for other shapes, and where teacher or progress is left out and needed.
         """
         raise NotImplementedError
 
+    def checked(self, z: Tensor) -> Tensor:
+        """z in float32 at least. Raises ValueError where it has other dimensions than D or too few views."""
+        compared = self.captions + 1 if self.options.needs_captions else self.options.least_views
+        require_embeddings(z)
+        if z.shape[2] != self.dims or z.shape[1] < compared:
+            asked = f"{self.options.name} needs K of {compared} or more and D = {self.dims}"
+            raise ValueError(f"z is (P, K, D) = {tuple(z.shape)}; {asked}")
+        return at_least_float32(z)
+
     def normalized(self, z: Tensor) -> Tensor:
         """`normalized(z)`, of which `mean_embeddings` are kept."""
-        z = normalized(z)
+        z = normalized(self.checked(z))
         self.mean_embeddings = centroids(z.detach())
         return z
 
@@ -53,6 +63,13 @@ class Objective(nn.Module):
 
     def after_step(self) -> None:
         """What must follow the optimizer's step."""
+
+
+def require_embeddings(z: Tensor) -> None:
+    """Raises ValueError where z is not a batch of views."""
+    if z.ndim != 3 or not z.numel() or not z.is_floating_point():
+        wanted = "z must be (P, K, D), or a list of K tensors (P, D), of floating point and not empty"
+        raise ValueError(f"{wanted}; got {tuple(z.shape)} of {z.dtype}")
 
 
 def at_least_float32(z: Tensor) -> Tensor:

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from mmcr_core.config.run import ObjectiveSpec, require
-from mmcr_core.objectives.base import Objective, at_least_float32, mean_over_pairs, normalized
+from mmcr_core.objectives.base import Objective, mean_over_pairs, normalized
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,8 @@ class BYOL(Objective):
 
     def loss(self, z: Tensor, teacher: Tensor | None = None, progress: Tensor | None = None) -> Tensor:
         """Of z and teacher (P, K, D): 2 mean over images and pairs k != l of 2 - 2 cos(q(z_k), teacher_l)."""
-        assert teacher is not None
-        predicted = self.predictor(at_least_float32(z).flatten(0, 1)).view(z.shape)
+        if teacher is None:
+            raise ValueError("byol needs teacher=, the (P, K, D) embeddings of the EMA teacher")
+        predicted = self.predictor(self.checked(z).flatten(0, 1)).view(z.shape)
         cosines = normalized(predicted) @ normalized(teacher.detach()).mT  # (P, K, K)
         return 4 - 4 * mean_over_pairs(cosines)

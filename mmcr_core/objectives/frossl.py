@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from mmcr_core.config.run import ObjectiveSpec, require
-from mmcr_core.objectives.base import Objective, at_least_float32
+from mmcr_core.objectives.base import Objective
 
 
 @dataclass(frozen=True)
@@ -39,8 +39,8 @@ class FroSSL(Objective):
         The columns of Z_k (P, D) have length 1. The norm is that of the smaller of the two Gram matrices. The sum of
         distances is weight / P times that over pairs of views, sum_{k < l} ||Z_k - Z_l||_F^2.
         """
+        z = torch.nn.functional.normalize(self.checked(z), dim=0)
         P, K, D = z.shape
-        z = torch.nn.functional.normalize(at_least_float32(z), dim=0)
         views = z.transpose(0, 1)  # (K, P, D)
         eps = torch.finfo(z.dtype).eps
         gram = views @ views.mT if P < D else views.mT @ views

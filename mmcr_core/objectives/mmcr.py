@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from mmcr_core.config.run import ObjectiveSpec, require
 from mmcr_core.nuclear_norm import nuclear_norm
-from mmcr_core.objectives.base import Objective, centroids, normalized
+from mmcr_core.objectives.base import Objective, at_least_float32, centroids, normalized, require_embeddings
 from mmcr_core.objectives.clip import CLIP, CLIPOptions, image_text_cosines
 
 
@@ -48,7 +48,7 @@ class MMCRLoss(nn.Module):
     Call: z, (P, K, D) embeddings of K views of each of P images, of any length other than 0; or a list of K tensors
         (P, D), one a view. Float32 and float64 are computed as they are, half types in float32.
     Returns: scalar, between -sqrt(P min(P, D)) and 0 without the local term; differentiable once.
-    Raises: ValueError for other shapes, for a negative weight.
+    Raises: ValueError for other shapes and types, for a weight that is negative or not finite.
     Source: Yerxa et al. 2023, arXiv 2303.03307; Schaeffer et al. 2024, arXiv 2406.09366.
 
     >>> loss = MMCRLoss()([network(view) for view in views])    # network: (P, C, H, W) -> (P, D)
@@ -57,20 +57,26 @@ class MMCRLoss(nn.Module):
 
     def __init__(self, local_weight: float = 0.0) -> None:
         super().__init__()
-        if not local_weight >= 0:
-            raise ValueError(f"local_weight must be 0 or more; got {local_weight}")
+        if not 0 <= local_weight < float("inf"):
+            raise ValueError(f"local_weight must be 0 or more, and finite; got {local_weight}")
         self.local_weight = local_weight
 
     def forward(self, z: Tensor | Sequence[Tensor]) -> Tensor:
         """(P, K, D), or K tensors (P, D) -> scalar."""
         z = z if isinstance(z, Tensor) else torch.stack(list(z), dim=1)
-        if z.ndim != 3:
-            raise ValueError(f"z must be (P, K, D), or a list of K tensors (P, D); got {tuple(z.shape)}")
-        z = normalized(z)
+        require_embeddings(z)
+        z = normalized(_scaled(at_least_float32(z)))
         return with_local_term(nuclear_norm(centroids(z)), z, self.local_weight)
 
     def extra_repr(self) -> str:
         return f"local_weight={self.local_weight}"
+
+
+def _scaled(z: Tensor) -> Tensor:
+    """Each embedding over the power of two below its largest entry, exactly, so that no square of it overflows or
+    vanishes: its direction is the same to the last bit."""
+    largest = z.detach().abs().amax(dim=-1, keepdim=True)
+    return z / torch.where(largest > 0, largest / (2 * torch.frexp(largest).mantissa), 1.0)
 
 
 class MMCR(Objective):
@@ -82,7 +88,7 @@ class MMCR(Objective):
         self.clip = CLIP(dims, CLIPOptions()) if options.clip_weight else None
 
     def loss(self, z: Tensor, teacher: Tensor | None = None, progress: Tensor | None = None) -> Tensor:
-        z = normalized(z)
+        z = normalized(self.checked(z))
         M = centroids(z)
         norm = nuclear_norm(M)
         self.mean_embeddings, self.nuclear_norm = M.detach(), norm.detach()

@@ -73,7 +73,8 @@ class SwAV(Objective):
 
     def loss(self, z: Tensor, teacher: Tensor | None = None, progress: Tensor | None = None) -> Tensor:
         """Of z (P, K, D): the mean over images and pairs k != l of -sum_j code_kj log softmax_j(<z_l, c_j> / tau)."""
-        assert progress is not None
+        if progress is None:
+            raise ValueError("swav needs progress=, the share of the run that is done, a scalar tensor in [0, 1]")
         options = self.options
         z = self.normalized(z)
         learns = progress >= options.frozen

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from mmcr_core.config.run import ObjectiveSpec, require
-from mmcr_core.objectives.base import Objective, at_least_float32
+from mmcr_core.objectives.base import Objective
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class VICReg(Objective):
         v = mean over views and dimensions of max(0, gamma - sqrt(Var + epsilon)), Var over the batch with P - 1
         c = 2 mean over views of sum_{i != j} Cov_ij^2 / D
         """
-        z = at_least_float32(z)
+        z = self.checked(z)
         P, _, D = z.shape
         options = self.options
         invariance = 2 * z.var(dim=1).mean()  # mean over pairs of squared differences = 2 Var over views, with K - 1

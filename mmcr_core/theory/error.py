@@ -31,9 +31,11 @@ def nuclear_norm_bound(points: ArrayLike, dims: ArrayLike) -> float | Array:
     """sqrt(P min(P, D)), the largest nuclear norm of P rows of length at most 1 in D dimensions.
 
     Args: points, dims: P and D, positive, broadcast against each other.
-    Returns: float or array. Source: I23, proposition 2.3.
+    Returns: float or array. Raises: ValueError where P or D is not positive. Source: I23, proposition 2.3.
     """
     P, D = np.asarray(points, float), np.asarray(dims, float)
+    if not np.all((P > 0) & (D > 0)):
+        raise ValueError("P and D must be positive numbers")
     return scalar(np.sqrt(P * np.minimum(P, D)))
 
 
@@ -42,7 +44,8 @@ def percent_error(nuclear_norm: ArrayLike, points: ArrayLike, dims: ArrayLike) -
 
     Args: nuclear_norm: ||M||_*; points, dims: P and D. Broadcast against each other.
     Returns: float or array, NaN where the norm is NaN; rounding below 0 is clipped.
-    Raises: ValueError where a norm lies outside [0, bound] by more than rounding (1e-4 of the bound).
+    Raises: ValueError where a norm lies outside [0, bound] by more than rounding (1e-4 of the bound), or P or D is not
+        positive.
     Source: S24.
     """
     error = 1 - np.asarray(nuclear_norm, float) / nuclear_norm_bound(points, dims)

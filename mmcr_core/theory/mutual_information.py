@@ -10,7 +10,6 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.optimize import minimize_scalar
 from scipy.special import gammaln, ive, stdtrit
 
 from mmcr_core.theory.error import Array
@@ -90,6 +89,8 @@ def _best_concentration(cosines: Array, dims: int) -> float:
     In so few pairs each may be nearest to its own: then the bound has no maximum, and a sharper q is one mistake away
     from ruin. The likeliest concentration, of the largest E log q, is no sharper than the pairs' own cosines.
     """
+
+    from scipy.optimize import minimize_scalar  # slow to import
 
     def unlikeliness(log: float) -> float:
         kappa = float(np.exp(log))

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.optimize import nnls
 from scipy.special import betainc
 
 from mmcr_core.theory.error import Array, scalar
@@ -43,4 +42,6 @@ def linearly_separable(points: ArrayLike, labels: ArrayLike) -> bool:
         return False
     system = np.vstack([(rows / lengths).T, np.ones(len(rows))])
     goal = np.append(np.zeros(rows.shape[1]), 1.0)
+    from scipy.optimize import nnls  # slow to import
+
     return bool(nnls(system, goal, maxiter=100 * len(rows))[1] > 1e-9)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterable
 from typing import Any
 
@@ -66,9 +67,9 @@ def optimizer_state(optimizer: torch.optim.Optimizer) -> dict[int, Any]:
 
 
 def load_optimizer_state(optimizer: torch.optim.Optimizer, state: dict[int, Any]) -> None:
-    """Continue from `optimizer_state`, of a run on any type of device. Loading copies the settings, so a learning rate
-    that a graph reads is put back in its place."""
+    """Continue from a copy of `optimizer_state`, of a run on any type of device. Loading copies the settings, so a
+    learning rate that a graph reads is put back in its place; torch would train on in the tensors that it is given."""
     rates = [group["lr"] for group in optimizer.param_groups]
-    optimizer.load_state_dict({**optimizer.state_dict(), "state": state})
+    optimizer.load_state_dict({**optimizer.state_dict(), "state": copy.deepcopy(state)})
     for group, rate in zip(optimizer.param_groups, rates, strict=True):
         group["lr"] = rate

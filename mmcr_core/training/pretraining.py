@@ -223,7 +223,8 @@ class Pretraining:
 
     def state_dict(self) -> dict[str, Any]:
         """All that determines the future beside the spec: tensors, numbers and plain containers only. The same on
-        every type of device: a run begun on a GPU can go on on a CPU."""
+        every type of device: a run begun on a GPU can go on on a CPU. As of torch's modules, the tensors are the run's
+        own: save or copy them before it goes on."""
         return {
             "step": self.step,
             "network": self.network.state_dict(),
@@ -234,7 +235,8 @@ class Pretraining:
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Continue from `state_dict()` of a run of the same spec, bit for bit on the same kind of CPU."""
+        """Continue from `state_dict()` of a run of the same spec, bit for bit on the same kind of CPU. `state` is
+        copied: several runs may continue from one."""
         self.network.load_state_dict(state["network"])
         self.objective.load_state_dict(state["objective"])
         if self.teacher is not None:

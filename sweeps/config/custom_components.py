@@ -17,8 +17,8 @@ from mmcr_core.config.run import (
     is_custom,
 )
 from mmcr_core.custom_checks import check_encoder, check_objective
-from mmcr_core.data.registry import content_digest, require_present
-from mmcr_core.evaluation.zero_shot import require_texts, texts_digest
+from mmcr_core.data.registry import content_digest
+from mmcr_core.evaluation.zero_shot import texts_digest
 from mmcr_core.forbid_rng import RandomNumbersDrawn
 from mmcr_core.models.custom_encoders import with_defaults
 from mmcr_core.models.dual_encoder import resolved
@@ -28,13 +28,10 @@ from sweeps.config.once import Once
 
 
 def with_zero_shot(evaluate: EvaluateSpec) -> EvaluateSpec:
-    """With the digests of what the zero-shot measures look at and read. Raises SpecError, DatasetError where that is
-    absent or of no use."""
+    """With the digests of what the zero-shot measures look at and read."""
     given = evaluate.zero_shot
     if given is None:
         return evaluate
-    require_texts(evaluate)
-    require_present(given.dataset)
     shown = replace(given.dataset, digest=content_digest(given.dataset))
     return replace(evaluate, zero_shot=replace(given, dataset=shown, digest=texts_digest(given)))
 

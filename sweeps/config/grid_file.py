@@ -17,9 +17,11 @@ from typing import Any, get_origin, get_type_hints
 from pydantic import ValidationError
 
 from mmcr_core import custom_imports
-from mmcr_core.config.run import DatasetSpec, EvaluateSpec, RunSpec, SpecError
+from mmcr_core.config.defaults import LIMITED_PROBE_IMAGES
+from mmcr_core.config.run import DatasetSpec, RunSpec, SpecError
 from mmcr_core.config.run_id import run_id
 from mmcr_core.data import registry
+from mmcr_core.evaluation.zero_shot import require_texts, require_usable
 from sweeps.cli.errors import UserError
 from sweeps.config.custom_components import with_sources, with_zero_shot
 from sweeps.config.once import Once
@@ -108,6 +110,8 @@ def _grid(document: Marked, text: str, source: str) -> GridSpec:
             reason = "a list holds one value in two spellings, or varies what is no part of a run, such as evaluate"
             raise YamlError(1, f"{problem}; {reason}: keep one")
         cells[key] = spec
+    if not _gives(top.get("evaluate"), "probe_images"):
+        cells = _with_probe_images(cells, once)
     asked: Any = top["resources"].value if "resources" in top else {}
     places = {f"resources.{key}": f"{source}{one.line}: resources.{key}" for key, one in asked.items()}
     return GridSpec(settings, tuple(cells.values()), text, places)
@@ -116,8 +120,31 @@ def _grid(document: Marked, text: str, source: str) -> GridSpec:
 def _cell(mapping: dict[str, Any], lines: Lines, once: Once) -> RunSpec:
     spec = _with_sources(_identified(_run_spec(mapping, lines, once), lines, once), lines, once)
     once(_usable, (spec.dataset, spec.views, spec.encoder), lambda: _usable(spec, lines))
-    evaluate = once(_evaluated, (spec.evaluate,), lambda: _evaluated(spec.evaluate, lines))
+    once(_tried_zero_shot, (spec.evaluate, spec.views, spec.encoder), lambda: _tried_zero_shot(spec, lines))
+    evaluate = once(with_zero_shot, (spec.evaluate,), lambda: with_zero_shot(spec.evaluate))
     return spec if evaluate is spec.evaluate else replace(spec, evaluate=evaluate)
+
+
+def _gives(part: Marked | None, key: str) -> bool:
+    values = part.value if part and isinstance(part.value, list) else [part]
+    return any(one is not None and isinstance(one.value, dict) and key in one.value for one in values)
+
+
+def _with_probe_images(cells: dict[str, RunSpec], once: Once) -> dict[str, RunSpec]:
+    """Where a data set is limited, probes of all cells learn from as many images, so that a cheap cell has a cheap
+    measure and accuracies can be compared."""
+    if not any(cell.dataset.limit for cell in cells.values()):
+        return cells
+
+    def bounded(cell: RunSpec) -> RunSpec:
+        dataset, evaluate = cell.dataset, cell.evaluate
+        images, _ = once(registry.count, (dataset,), lambda: registry.count(dataset))
+        if not evaluate.probes or evaluate.labels_per_class or images <= LIMITED_PROBE_IMAGES:
+            return cell
+        few = once(_with_probe_images, (evaluate,), lambda: replace(evaluate, probe_images=LIMITED_PROBE_IMAGES))
+        return replace(cell, evaluate=few)
+
+    return {key: bounded(cell) for key, cell in cells.items()}
 
 
 def _require_no_axis(evaluate: Marked | None) -> None:
@@ -234,9 +261,11 @@ def _with_sources(spec: RunSpec, lines: Lines, once: Once) -> RunSpec:
         raise YamlError(line_of(lines, tuple(error.key.split("."))), f"{error.key}: {error}") from error
 
 
-def _evaluated(evaluate: EvaluateSpec, lines: Lines) -> EvaluateSpec:
+def _tried_zero_shot(spec: RunSpec, lines: Lines) -> None:
+    """Whether files, images and texts of zero-shot measures are of use."""
     try:
-        return with_zero_shot(evaluate)
+        require_texts(spec.evaluate)
+        require_usable(spec)
     except (SpecError, registry.DatasetError) as error:
         key = error.key if isinstance(error, SpecError) else "evaluate.zero_shot.dataset"
         raise YamlError(line_of(lines, tuple(key.split("."))), f"{key}: {error}") from error

@@ -27,7 +27,7 @@ def measure_finished(store: Store, spec: RunSpec, device: str, threads: int = 1)
     for step, names in missing.items():
         lacks = f"lacks {', '.join(names)} at step {step}"
         notes.append(f"{lacks}: in the middle of a run only its training can measure")
-    state = read_kept(store, key, device) if at_end else None
+    state = read_kept(store, key) if at_end else None
     ending = None
     if at_end and state is None:
         lacks = f"lacks {', '.join(at_end)}"

@@ -62,7 +62,7 @@ def state_to_start_from(store: Store, key: str, settings: ExecutorSettings, note
     what the store had of its trajectory."""
     state = _newest_state(store, key, settings.device, note)
     if state is None and settings.continues is not None:
-        state = _state_to_continue(store, key, settings.continues, settings.device, note)
+        state = _state_to_continue(store, key, settings.continues, note)
     if state is None:
         store.drop_trajectory(key)
     return state
@@ -109,9 +109,9 @@ def _newest_state(store: Store, key: str, device: str, note: Note) -> dict[str, 
     return None
 
 
-def _state_to_continue(store: Store, key: str, earlier: str, device: str, note: Note) -> dict[str, Any] | None:
+def _state_to_continue(store: Store, key: str, earlier: str, note: Note) -> dict[str, Any] | None:
     """What was kept of the shorter run, with its trajectory written as the beginning of this one's."""
-    state = read_kept(store, earlier, device)
+    state = read_kept(store, earlier)
     if state is None or "run" not in state:
         note(f"starts anew: what was kept of {earlier} cannot be read")
         return None

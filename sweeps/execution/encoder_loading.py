@@ -88,11 +88,12 @@ class TrainedNetwork(nn.Module):
 def load_encoder(results: str | Path, run_id: str, device: str = "cpu") -> TrainedNetwork:
     """The network of a finished run in a sweep's folder or URL, ready to use.
 
-    Raises: UserError where there is no such run, or none of its weights, or
+    Raises: UserError where there is no such run, none of its weights, or no such device, or
         where its own encoder is not to be found (in the current folder or on PYTHONPATH).
     """
+    target = _usable(device)
     store = Store(results)
-    state = read_kept(store, run_id, device)
+    state = read_kept(store, run_id)
     if state is None:
         known = store.status(run_id)
         if known is None:
@@ -104,6 +105,15 @@ def load_encoder(results: str | Path, run_id: str, device: str = "cpu") -> Train
     if spec is None:
         raise UserError(f"{results}/weights/{run_id}.pt is of another version of this code; check out its git_commit")
     try:
-        return TrainedNetwork(spec, state["network"], state["step"]).to(device)
+        return TrainedNetwork(spec, state["network"], state["step"]).to(target)
     except SpecError as error:  # its encoder is a user's own, and that is not here, or another one
         raise UserError(f"run {run_id}: encoder: {error}") from error
+
+
+def _usable(device: str) -> torch.device:
+    """Raises UserError where this machine has no such device."""
+    try:
+        return torch.empty(0, device=device).device
+    except (RuntimeError, AssertionError) as error:  # a name that torch does not know; CUDA that is not there
+        reason = str(error).splitlines()[0]
+        raise UserError(f"device: '{device}' cannot be used on this machine ({reason}); use cpu or cuda") from error

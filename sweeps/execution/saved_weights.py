@@ -34,13 +34,14 @@ def keep(store: Store, run: Pretraining, begun: dict[str, Any], what: str) -> No
     store.write_weights(key, stream.getvalue())
 
 
-def read_kept(store: Store, key: str, device: str = "cpu") -> dict[str, Any] | None:
-    """What was kept of the run called `key`; None where nothing was, or where it cannot be read."""
+def read_kept(store: Store, key: str) -> dict[str, Any] | None:
+    """What was kept of the run called `key`, on the CPU; None where nothing was, or where it is damaged. What fails on
+    a device is no damage, so that whoever loads it there meets that failure."""
     payload = store.read_weights(key)
     if payload is None:
         return None
     try:
-        state: dict[str, Any] = torch.load(io.BytesIO(payload), map_location=device, weights_only=True)
+        state: dict[str, Any] = torch.load(io.BytesIO(payload), map_location="cpu", weights_only=True)
     except Exception:  # torch raises of many kinds on damaged bytes: what is damaged is as good as absent
         return None
     return state if state.get("run_id") == key else None

@@ -18,7 +18,8 @@ def schedule(cells: list[Cell], machine: Machine, max_concurrent: int | None = N
     slots = floor(machine.cpus / widest)
     if share:
         slots = min(slots, floor(machine.gpus / share))
-    loading = sum({replace(cell.spec.dataset, limit=None): cell.loading_seconds for cell in cells}.values())
+    sets = {id(cell.spec.dataset): cell for cell in cells}.values()  # cells share their parts
+    loading = sum({replace(cell.spec.dataset, limit=None): cell.loading_seconds for cell in sets}.values())
     free = [loading] * max(1, min(slots, max_concurrent or slots))
     times = []
     for cell in cells:

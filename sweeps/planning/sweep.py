@@ -137,6 +137,11 @@ def remarks(cells: tuple[RunSpec, ...]) -> list[str]:
         last = max(few, key=lambda cell: cell.P)
         reason = f"P = {last.P} exceeds the {registry.count(last.dataset)[1]} held-out images of {last.dataset.name}"
         said.append(f"{len(few)} of {len(cells)} cells have no heldout_percent_error: {reason}")
+    banks = {cell.evaluate.probe_images for cell in cells if cell.dataset.limit}
+    said += [
+        f"probes learn from {bank:,} labeled images (evaluate.probe_images), whatever dataset.limit keeps"
+        for bank in sorted(filter(None, banks))
+    ]
     return [f"note: {each}" for each in said]
 
 

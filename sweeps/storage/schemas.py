@@ -80,12 +80,17 @@ def parquet_bytes(table: pa.Table, group_rows: int | None = None) -> bytes:
     """A parquet file with a checksum on each page, `group_rows` to a row group.
 
     Floats are stored byte by byte and integers by their differences: a trajectory's metrics are float32 at heart and
-    its steps an even row, so that files are half as large as with dictionaries, and read faster. A single row is its
-    own statistics.
+    its steps an even row, so that files are half as large as with dictionaries, and read faster. A single row, of which
+    a store has thousands of files, is written plainly and without Arrow's copy of the schema: smaller, and read in
+    little more than half the time.
     """
+    stream = io.BytesIO()
+    if table.num_rows == 1 and group_rows is None:
+        plain = {"compression": "none", "use_dictionary": False, "write_statistics": False, "store_schema": False}
+        pq.write_table(table, stream, write_page_checksum=True, **plain)
+        return stream.getvalue()
     encodings = {field.name: _encoding(field.type) for field in table.schema if _encoding(field.type)}
     texts = [field.name for field in table.schema if field.name not in encodings]
-    stream = io.BytesIO()
     pq.write_table(
         table,
         stream,
@@ -94,7 +99,6 @@ def parquet_bytes(table: pa.Table, group_rows: int | None = None) -> bytes:
         use_dictionary=texts,
         column_encoding=encodings,
         write_page_checksum=True,
-        write_statistics=table.num_rows > 1,
     )
     return stream.getvalue()
 

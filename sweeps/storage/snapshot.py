@@ -157,8 +157,7 @@ def _parsed(source: str | bytes | None, schema: pa.Schema) -> pa.Table | None:
     try:
         opened = pa.BufferReader(source) if isinstance(source, bytes) else source
         with pq.ParquetFile(opened, page_checksum_verification=True) as file:
-            there = set(file.schema_arrow.names)
-            return as_schema(file.read([one for one in schema.names if one in there], use_threads=False), schema)
+            return as_schema(file.read(schema.names, use_threads=False), schema)  # of columns that there are
     except (pa.ArrowException, OSError):
         return None
 

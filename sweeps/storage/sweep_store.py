@@ -22,9 +22,8 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pandas as pd
 import pyarrow as pa
 
 from sweeps.storage import checkpoints
@@ -40,6 +39,9 @@ from sweeps.storage.schemas import (
     parquet_bytes,
 )
 from sweeps.storage.snapshot import Snapshot, damaged_packed, only_row
+
+if TYPE_CHECKING:
+    import pandas as pd  # plans do without it
 
 log = logging.getLogger(__name__)
 

@@ -67,6 +67,19 @@ def test_exponents_and_peaks_of_each_seed_are_those_of_the_findings(digits):
         assert numbers == pytest.approx(measured, abs=6e-4)
 
 
+def test_the_findings_count_the_laws_that_the_tables_call_valid():
+    text = (REPOSITORY / "docs/results.md").read_text()
+    cifar = text.partition("## Natural images: CIFAR-10")[2].partition("\n## ")[0]
+    said = [tuple(map(int, pair)) for pair in re.findall(r"passes every check in (\d+) of (\d+) cells", cifar)]
+    fits = open_results(REPOSITORY / "results/reference/cifar10").fits().set_index(["irreducible", "offset"])
+    assert said == [(fits.loc[form, "trusted"].sum(), len(fits.loc[form])) for form in (ABOVE, PURE)]
+    fits = open_results(REPOSITORY / "results/reference/digits").fits()
+    failing = fits[fits["chosen"] & ~fits["trusted"]]
+    few = re.search(r"in (\d+) of the (\d+) since the points of a run scatter", text)
+    scattered = failing["failed_checks"].map(lambda checks: "scatters" in checks).sum()
+    assert tuple(map(int, few.groups())) == (scattered, len(failing))
+
+
 @pytest.fixture(scope="module")
 def images():
     return level_table(open_results(REPOSITORY / "results/reference/digits-images").runs())

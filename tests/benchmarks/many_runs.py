@@ -83,8 +83,8 @@ def _write_run(store: Path, cell: RunSpec, chunks: int, per_step: float, rng: np
     tail = float(error[-90:].mean())
     found = {"value": tail, "low": tail, "high": tail, "count": 1}
     measures = [
-        {**done, "name": name, "subject": subject, **found, "count": max(count, 1)}
-        for (name, subject), count in requested_measures(cell).items()
+        {**done, "name": name, "subject": subject, **found, "count": max(asked.count, 1), "digest": asked.digest}
+        for (name, subject), asked in requested_measures(cell).items()
     ]
     _write(store / "measures" / key / f"{STEPS:08d}.parquet", measures, MEASURE_SCHEMA)
     now = datetime(2026, 1, 1, tzinfo=UTC)

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import sys
 import tempfile
 import time
@@ -39,17 +40,25 @@ TRIVIAL = run_spec(
 
 
 class Watched(LiveTable):
-    """A live table that notes the driver's memory at each tenth of the cells."""
+    """A live table that notes the driver's memory, the time and the driver's CPU time at each tenth of the cells."""
 
     def __init__(self, cells, console):
         super().__init__(cells, console)
-        self.total, self.ended_cells, self.memory = len(cells), 0, []
+        self.total, self.ended_cells = len(cells), 0
+        self.memory, self.at, self.cpu = [], [time.perf_counter()], [time.process_time()]
 
     def ended(self, cell, progress):
         super().ended(cell, progress)
         self.ended_cells += 1
         if self.ended_cells % max(1, self.total // 10) == 0:
             self.memory.append(psutil.Process().memory_info().rss >> 20)
+            self.at.append(time.perf_counter())
+            self.cpu.append(time.process_time())
+
+    def milliseconds(self, clock):
+        """A cell, in each tenth."""
+        part = max(1, self.total // 10)
+        return " ".join(f"{(b - a) / part * 1e3:.0f}" for a, b in itertools.pairwise(clock))
 
 
 def main() -> None:
@@ -77,5 +86,7 @@ def main() -> None:
         "s a cell and slot": taken * slots / count,
         "overhead s": taken * slots / count - bare,
         "driver MiB at each tenth": " ".join(map(str, table.memory)),
+        "ms a cell": table.milliseconds(table.at),
+        "driver's CPU ms a cell": table.milliseconds(table.cpu),
     }
     report("orchestration", f"Overhead of orchestration, {slots} cells at once", [row])

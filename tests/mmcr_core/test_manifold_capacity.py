@@ -225,6 +225,7 @@ GOOD = np.random.default_rng(0).standard_normal((3, 4, 5))
         (np.zeros((3, 4, 5)), {"remove_mean": False}, "all points are the same"),
         (GOOD, {"method": "exact"}, "use one of mean_field, joint"),
         (GOOD, {"samples": 1}, "2 or more"),
+        (GOOD, {"seed": -1}, "seed is -1; give 0 or more"),
         (np.zeros((101, 100, 2)), {"method": "joint"}, "10100 points are too many"),
     ],
 )

@@ -232,5 +232,7 @@ def test_double_backward_is_refused():
 def test_unknown_methods_and_vectors_are_refused():
     with pytest.raises(ValueError, match="use one of auto, svd, eigh, polar"):
         nuclear_norm(torch.eye(2), "qr")
-    with pytest.raises(ValueError, match="expected"):
-        nuclear_norm(torch.ones(3))
+    shapes = torch.ones(3), torch.ones(0, 4), torch.ones(4, 0)
+    for M in (*shapes, torch.ones(3, 3, dtype=torch.int64), torch.ones(3, 3, dtype=torch.complex64)):
+        with pytest.raises(ValueError, match="expected"):
+            nuclear_norm(M)

@@ -12,6 +12,7 @@ import pytest
 import webdataset
 from typer.testing import CliRunner
 
+from mmcr_core.data.shards.caption_table import captioned
 from mmcr_core.data.shards.loader import heldout
 from sweeps.make_shards import app
 from tests.mmcr_core.data.shards.shard_data import gray, opened
@@ -88,6 +89,9 @@ def test_rows_that_cannot_be_used_are_named_and_the_rest_is_written(images, tmp_
         "bad.png: cannot identify image file",
         "gone.png: there is no such file",
         "notes.txt: it is not a .jpg, .jpeg, .jfif, .png, .webp, .bmp, .tif, .tiff, .gif file",
+        f"{tmp_path / 'table.csv'}: 4 of 9 lines are used; left out: 1 since its caption is empty (line 8); "
+        "1 since it names no image (line 9); 1 since cannot identify image file (line 7); 1 since there is no "
+        "such file (line 6); 1 for other reasons",
     ]
 
 
@@ -146,9 +150,8 @@ def test_a_caption_that_an_unquoted_comma_would_cut_is_named_and_left_out(images
     (tmp_path / "t.csv").write_text('image,caption\na.png,"two cats, one dog"\nd.webp,two cats, one dog\n')
     made = make(images, tmp_path / "t.csv", "-o", tmp_path / "out")
     assert made.exit_code == 1
-    assert "line 3: it has 3 fields, and the header 2; put captions with commas in quotes" in " ".join(
-        made.output.split()
-    )
+    why = "line 3: d.webp,two cats, one dog: it has 3 fields, and the header 2; put captions with separators in quotes"
+    assert made.stderr.startswith(why)
     with tarfile.open(tmp_path / "out/00000.tar") as tar:
         assert [tar.extractfile(name).read() for name in tar.getnames() if name.endswith("txt")] == [
             b"two cats, one dog"
@@ -198,7 +201,9 @@ def test_json_lines_may_begin_with_a_mark_and_have_lists_and_a_number_is_named(i
     assert made.exit_code == 1
     assert made.stderr.splitlines() == [
         "line 2: d.webp: its caption is a number, not text",
-        "line 3: it is not a JSON object",
+        "line 3: nonsense: it is not a JSON object",
+        f"{tmp_path / 't.jsonl'}: 1 of 3 lines are used; left out: 1 since its caption is a number, not text "
+        "(line 2); 1 since it is not a JSON object (line 3)",
     ]
     assert made_captions(tmp_path / "out") == {"a.png": ["one", "two"]}
 
@@ -209,3 +214,36 @@ def test_names_are_found_however_their_accents_are_written(in_table, on_disk, im
     (images / names[1]).write_bytes(gray(9))
     (tmp_path / "t.csv").write_text(f"image,caption\n{names[0]},a cup\n", encoding="utf-8")
     assert make(images, tmp_path / "t.csv", "-o", tmp_path / "out").exit_code == 0
+
+
+def test_every_line_of_a_table_is_used_or_left_out_also_those_within_a_caption(images, tmp_path):
+    text = 'image,caption\n\na.png,"two\n\nlines"\na.png,again\n\ngone.png,"of\nno image"\n,no name\nd.webp,\n'
+    (tmp_path / "t.csv").write_text(text)
+    account = captioned(tmp_path / "t.csv", "image", "caption").account({"gone.png": "it is gone"})
+    assert (account.seen, account.used) == (8, 4)
+    assert {why: (some.number, some.examples) for why, some in account.left_out.items()} == {
+        "since it names no image": (1, ("line 10",)),
+        "since its caption is empty": (1, ("line 11",)),
+        "since it is gone": (2, ("line 8",)),
+    }
+
+
+def test_rows_of_parquet_are_counted_by_its_footer(images, tmp_path):
+    pq.write_table(pa.table({"image": ["a.png", None, "d.webp"], "caption": ["x", "y", None]}), tmp_path / "t.parquet")
+    made = make(images, tmp_path / "t.parquet", "-o", tmp_path / "out")
+    assert made.stdout.endswith(f"1 samples in 1 shards in {tmp_path / 'out'}, 2 left out\n")
+    assert "t.parquet: 1 of 3 rows are used; left out: 1 since it names no image (row 2); 1 since" in made.stderr
+
+
+@pytest.mark.parametrize(("suffix", "mark"), [("csv", ";"), ("csv", "\t"), ("tsv", "\t")])
+def test_fields_may_be_separated_as_spreadsheets_of_other_countries_do(suffix, mark, images, tmp_path):
+    rows = [("number", "image", "caption"), ("1", "a.png", "a fish, a bird"), ("2", "d.webp", f'"two{mark} of\nthem"')]
+    (tmp_path / f"t.{suffix}").write_text("".join(mark.join(row) + "\n" for row in rows))
+    assert make(images, tmp_path / f"t.{suffix}", "-o", tmp_path / "out").exit_code == 0
+    assert made_captions(tmp_path / "out") == {"a.png": "a fish, a bird", "d.webp": f"two{mark} of\nthem"}
+
+
+def test_a_table_that_is_not_utf8_is_one_sentence(images, tmp_path):
+    (tmp_path / "t.csv").write_bytes("image,caption\na.png,größe\n".encode("utf-16"))
+    made = make(images, tmp_path / "t.csv", "-o", tmp_path / "out")
+    assert (made.exit_code, made.stderr) == (2, f"{tmp_path / 't.csv'} is not UTF-8 text; save it as UTF-8\n")

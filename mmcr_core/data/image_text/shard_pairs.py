@@ -14,7 +14,7 @@ from mmcr_core.data.image_set import DatasetError, Images
 from mmcr_core.data.image_text.pair_set import Pairs
 from mmcr_core.data.image_text.pair_stores import StreamingPairs
 from mmcr_core.data.shards import loader
-from mmcr_core.data.shards.metadata import first_sample
+from mmcr_core.data.shards.metadata import first_sample, tried
 from mmcr_core.data.shards.shard_set import ShardSet, divided, open_shards
 from mmcr_core.data.shards.urls import is_url
 from mmcr_core.data.survey import Contents
@@ -41,11 +41,12 @@ class ShardPairs(Dataset):
         return Contents(shards.digest, shards.decoding, shards.remarks) if shards else None
 
     def sample(self, size: int) -> tuple[Tensor, tuple[str, ...]] | None:
-        """None of shards at a URL, too, whose samples were tried when they were counted, or which its server counts."""
+        """Of the first shard. Of those at a URL, which a server may have counted, some more are tried."""
         shards = self._at_hand()
-        if shards is None or is_url(shards.shards[0].where):
+        if shards is None:
             return None
-        pixels, captions = first_sample(shards.shards[0], self.spec.size or size, self.spec.max_pixels)
+        looked_at = tried(shards.shards) if is_url(shards.shards[0].where) else shards.shards[:1]
+        (pixels, captions), *_ = [first_sample(one, self.spec.size or size, self.spec.max_pixels) for one in looked_at]
         return torch.from_numpy(pixels[None].copy()), captions
 
     def load(self) -> Pairs:

@@ -9,10 +9,12 @@ file, or size, ETag and time at a URL, stay; where there can be no cache folder,
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import json
 import os
 import tempfile
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -25,12 +27,14 @@ from mmcr_core.data.shards.cache import Shard, etag_checksum, of_no_use, refused
 from mmcr_core.data.shards.index import ABSENT, IMAGE, JSON, TEXT, ShardIndex, index
 from mmcr_core.data.shards.paths import Place
 from mmcr_core.data.shards.sample import Broken, captions, captions_read_anew, decoded
-from mmcr_core.data.shards.tar import Walked
+from mmcr_core.data.shards.tar import Walked, packing
 from mmcr_core.data.survey import Account, Some, Survey
 
 THREADS = 8  # shards whose headers are waited for at a time
 VERSION = 2  # of what is kept
 FIRST = 5  # samples, one of which must be whole
+TRIED = 5  # shards at a URL of which a sample is tried where its server counts them
+BEGINNING = 1 << 20  # bytes of a shard at a URL that are read first for it
 HEADER_BYTES = 1 << 15  # in which the header of an image most often ends
 
 
@@ -63,14 +67,40 @@ def forget(where: str, max_pixels: int | None) -> None:
         (cache_folder() / "shards" / _key(where, _stamp(where), max_pixels)).unlink()
 
 
+@functools.lru_cache(maxsize=2 * TRIED)
 def first_sample(shard: Shard, size: int, max_pixels: int | None) -> tuple[Pixels, tuple[str, ...]]:
-    """Pixels (size, 3, size) and captions of the first whole sample of a shard here. Raises: DatasetError."""
+    """Pixels (size, 3, size) and captions of the first whole sample of a shard; of one at a URL only its beginning is
+    read. Raises: DatasetError."""
     try:
+        if urls.is_url(shard.where):
+            return _first_at_url(shard, size, max_pixels)
         with open(shard.where, "rb") as stream:
             file = stream.fileno()
             return _first_whole(shard.where, index(walk_of(file).members), file, size, max_pixels)
     except OSError as error:
         raise unreadable(shard.where, error) from error
+
+
+def _first_at_url(shard: Shard, size: int, max_pixels: int | None) -> tuple[Pixels, tuple[str, ...]]:
+    """From as many bytes as hold the first samples, the last of which may be cut off."""
+    count = BEGINNING
+    while True:
+        with tempfile.TemporaryFile() as copy:
+            file = copy.fileno()
+            copy.write(urls.beginning(shard.where, count))
+            copy.flush()
+            walked = walk_of(file)
+            found = index(walked.members)
+            whole = os.fstat(file).st_size >= shard.size
+            if whole or len(found.keys) > FIRST or packing(os.pread(file, 8, 0)):
+                return _usable(shard.where, walked, found, file, size, max_pixels)
+        count *= 8
+
+
+def tried(shards: Sequence[Shard]) -> list[Shard]:
+    """A handful of them, the first and the last among it."""
+    last = len(shards) - 1
+    return [shards[i] for i in sorted({round(last * part / (TRIED - 1)) for part in range(TRIED)})]
 
 
 def _facts(place: Place, max_pixels: int | None) -> Facts:
@@ -127,9 +157,7 @@ def _successes(url: str) -> int | None:
 def _walked(where: str, file: int, max_pixels: int | None) -> dict[str, Any]:
     walked = walk_of(file)
     found = index(walked.members)
-    if problem := refused(where, walked, os.pread(file, 8, 0), bool(found.captioned.any())):
-        raise problem
-    _first_whole(where, found, file, 1, max_pixels)
+    _usable(where, walked, found, file, 1, max_pixels)
     survey = Survey(max_pixels, streamed=True, left_out=found.left_out)
     captions_anew = False
     for key, places, captioned in zip(found.keys, found.places.tolist(), found.captioned, strict=True):
@@ -153,6 +181,15 @@ def _walked(where: str, file: int, max_pixels: int | None) -> dict[str, Any]:
         "turned": survey.turned,
         "read_anew": found.read_anew or survey.read_anew or captions_anew,
     }
+
+
+def _usable(
+    where: str, walked: Walked, found: ShardIndex, file: int, size: int, max_pixels: int | None
+) -> tuple[Pixels, tuple[str, ...]]:
+    """As `_first_whole`, of what may be no shard. Raises: DatasetError."""
+    if problem := refused(where, walked, os.pread(file, 8, 0), bool(found.captioned.any())):
+        raise problem
+    return _first_whole(where, found, file, size, max_pixels)
 
 
 def _first_whole(

@@ -52,6 +52,12 @@ def content(url: str) -> bytes:
     return bytes(_tried(lambda: files.cat_file(path)))
 
 
+def beginning(url: str, count: int) -> bytes:
+    """The first `count` bytes of a file, or more where the server gives no parts. Raises: OSError."""
+    files, path = _opened(url)
+    return bytes(_tried(lambda: files.cat_file(path, start=0, end=count)))
+
+
 def fetch(url: str, target: Path) -> None:
     """Copy a file to `target`. Raises: OSError."""
     files, path = _opened(url)

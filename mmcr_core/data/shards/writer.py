@@ -19,7 +19,7 @@ from functools import cached_property
 from pathlib import Path
 
 from mmcr_core.data.decoding import IMAGE_SUFFIXES, reason
-from mmcr_core.data.shards.index import IMAGE, KINDS, shown
+from mmcr_core.data.shards.index import IMAGE, KINDS
 from mmcr_core.data.shards.sample import MAX_IMAGE_BYTES, Broken, decoded
 
 KEY_DIGITS = 9
@@ -27,11 +27,11 @@ KEY_DIGITS = 9
 
 @dataclass
 class Written:
-    """How many shards and samples were written, and sentences about images that were not."""
+    """How many shards and samples were written, and why images were not, by their names."""
 
     shards: int = 0
     samples: int = 0
-    left_out: list[str] = field(default_factory=list)
+    left_out: dict[str, str] = field(default_factory=dict)
 
 
 def write_shards(
@@ -74,9 +74,9 @@ def _readable(
             decoded(encoded, 1)
             yield name, encoded, suffix
         except FileNotFoundError:
-            written.left_out.append(f"{shown(name)}: there is no such file")
+            written.left_out[name] = "there is no such file"
         except (OSError, ValueError, Broken) as error:
-            written.left_out.append(f"{shown(name)}: {reason(error)}")
+            written.left_out[name] = reason(error)
         advance()
 
 

@@ -48,6 +48,7 @@ def cluster(address: str | None) -> Iterator[Cluster]:
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     os.environ["RAY_AIR_NEW_OUTPUT"] = "0"  # else Tune prints a banner whatever its verbosity
     os.environ["TUNE_DISABLE_AUTO_CALLBACK_LOGGERS"] = "1"  # theirs keep state of every trial that has ended
+    os.environ.setdefault("TUNE_MAX_PENDING_TRIALS_PG", "200")  # so that a cluster that grows sees what is to come
     if address is not None:
         _require_answer(address)
     options: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}

@@ -21,6 +21,7 @@ from ray.tune import FailureConfig
 
 from mmcr_core import custom_imports
 from sweeps.config.settings import GridSettings
+from sweeps.execution.ray.plan_searcher import PlanSearcher, resources
 from sweeps.execution.ray.trainable import CellTrainable, Job, code_version
 from sweeps.execution.ray.worker_failures import Watcher, WorkerWatch
 from sweeps.execution.retries import RESTARTS, Retry, next_attempt
@@ -135,15 +136,13 @@ class Launch:
             calibrate,
             custom_imports.folders(),
         )
-        trainable = tune.with_resources(
-            tune.with_parameters(CellTrainable, job=job),
-            lambda config: {"cpu": by_id[config["run_id"]].cpus, "gpu": by_id[config["run_id"]].gpus},
-        )
+        trainable = tune.with_resources(tune.with_parameters(CellTrainable, job=job), resources)
         left = self.limits.deadline - time.monotonic()
         tuner = tune.Tuner(
             trainable,
-            param_space={"run_id": tune.grid_search([cell.run_id for cell in cells])},
             tune_config=tune.TuneConfig(
+                search_alg=PlanSearcher(by_id.values()),
+                num_samples=len(by_id),
                 reuse_actors=True,
                 max_concurrent_trials=1 if alone else self.limits.max_concurrent,
                 time_budget_s=max(1.0, left) if math.isfinite(left) else None,

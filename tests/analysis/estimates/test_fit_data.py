@@ -33,6 +33,12 @@ def test_the_law_over_budgets_is_that_of_final_errors(budgets):
     assert row["alpha_low"] <= 0.25 <= row["alpha_high"]
 
 
+@pytest.mark.parametrize("wrong", [{"axis": "flop"}, {"law": "budgets"}])
+def test_an_unknown_axis_or_law_is_refused(budgets, wrong):
+    with pytest.raises(ValueError, match="is unknown; use one of"):
+        measured_cells(budgets, **wrong)
+
+
 def test_along_trajectories_each_budget_is_a_variant_of_its_own(budgets):
     assert len({key[0] for key in measured_cells(budgets, "trajectory")}) == 8
 

@@ -102,3 +102,25 @@ def test_the_table_has_a_row_for_each_row_and_column_of_the_grid():
     assert len(table) == 6
     assert (table["largest_at"] == 0).all()
     assert table.loc[table["found"], "at"].tolist() == [64, 64]
+
+
+@pytest.mark.parametrize("std", [None, np.full(5, np.nan), np.array([0.01, np.nan, 0.01, 0.01, 0.01])])
+def test_without_a_measure_of_noise_a_peak_has_no_interval_and_no_p_value(std):
+    peak = find_peak(P, 64, [0.1, 0.15, 0.3, 0.2, 0.15], error_std=std)
+    assert peak.found and np.isfinite(peak.location) and "noise may explain it" in peak.reason
+    assert np.isnan(peak.interval).all() and np.isnan(peak.p_value)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"points": -P}, "positive and finite"),
+        ({"dims": 0}, "positive and finite"),
+        ({"points": [], "error": []}, "one error be given"),
+        ({"error_std": np.full(5, -0.01)}, "error_std must be 0 or more"),
+        ({"bootstrap": -1}, "bootstrap is -1"),
+    ],
+)
+def test_what_cannot_be_measured_is_refused(wrong, said):
+    with pytest.raises(ValueError, match=said):
+        find_peak(**{"points": P, "dims": 64, "error": np.full(5, 0.2), **wrong})

@@ -153,3 +153,18 @@ def test_unknown_names_are_refused():
         joint.interval("alpha", "Z")
     with pytest.raises(ValueError, match="needs a column D"):
         joint.predict({"N": [1e9]})
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"bootstrap": -1}, "bootstrap is -1"),
+        ({"huber": -1.0}, "huber is -1.0; it must be positive"),
+        ({"groups": [1, 2]}, "groups must be one label per point"),
+        ({"irreducible": 100.0}, "all points lie below it, the largest at 3"),
+    ],
+)
+def test_arguments_that_cannot_be_are_refused(wrong, said):
+    x = np.geomspace(1, 100, 20)
+    with pytest.raises(ValueError, match=said):
+        fit_joint({"x": x, "z": x[::-1] ** 0.5 + x}, 3 * x**-0.3, **{"bootstrap": 0, **wrong})

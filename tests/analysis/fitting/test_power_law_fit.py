@@ -19,7 +19,7 @@ def points(E=0.0, A=20.0, alpha=0.2, noise=0.02, n=30, seed=0, low=9, high=13):
 
 @pytest.mark.parametrize(("irreducible", "E"), [("none", 0.0), ("free", 0.15), (0.15, 0.15)])
 def test_exact_laws_are_recovered(irreducible, E):
-    fit = fit_power_law(*points(E=E, noise=0), irreducible=irreducible, bootstrap=10)
+    fit = fit_power_law(*points(E=E, noise=0), irreducible=irreducible, bootstrap=40)
     assert fit.valid, fit.reason
     assert (fit.E, fit.A, fit.alpha) == pytest.approx((E, 20, 0.2), rel=1e-4)
     assert fit.scale < 1e-6
@@ -308,3 +308,18 @@ def test_bad_input_is_refused(arguments, options, says):
 def test_a_fit_prints_short():
     x = np.logspace(0, 3, 30)
     assert len(repr(fit_power_law(x, 2 * x**-0.5, bootstrap=50))) < 400
+
+
+@pytest.mark.parametrize("bootstrap", [0, 1, 39])
+def test_too_few_replicates_give_no_interval_and_no_valid_law(bootstrap):
+    fit = fit_power_law(*points(), bootstrap=bootstrap)
+    assert np.isnan(fit.interval("alpha")).all()
+    assert not fit.valid and "no_interval" in fit.failed_checks and "40 are needed" in fit.reason
+
+
+def test_runs_and_replicates_that_cannot_be_are_refused():
+    x, y = points()
+    with pytest.raises(ValueError, match="runs must be one label per point"):
+        fit_power_law(x, y, runs=[1, 2])
+    with pytest.raises(ValueError, match="bootstrap is -1"):
+        fit_power_law(x, y, bootstrap=-1)

@@ -1,14 +1,20 @@
 """Zero-shot classes, their texts, and the files that name them."""
 
+from contextlib import nullcontext
+from dataclasses import replace
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import torch
 
-from mmcr_core.config.run import DatasetSpec, EvaluateSpec, SpecError, ZeroShotSpec
-from mmcr_core.evaluation.zero_shot import class_embeddings, require_texts, texts, zero_shot
+from mmcr_core.config.defaults import VIEW_RECIPES, run_spec
+from mmcr_core.config.run import BudgetSpec, DatasetSpec, EncoderSpec, EvaluateSpec, SpecError, ZeroShotSpec
+from mmcr_core.data.image_set import DatasetError
+from mmcr_core.evaluation.zero_shot import class_embeddings, require_texts, require_usable, texts, zero_shot
 from mmcr_core.models.dual_encoder import open_clip
+from tests.mmcr_core.data.shards.shard_data import gray
 
 
 def unit(*shape, seed=0):
@@ -33,6 +39,25 @@ def test_classes_are_held_against_the_labels_of_a_users_own_images(tmp_path):
         looked_at = ZeroShotSpec(DatasetSpec(kind, path=str(tmp_path / name)), str(tmp_path / "words"))
         with pytest.raises(SpecError, match=says):
             require_texts(EvaluateSpec(measures=("zero_shot",), zero_shot=looked_at))
+
+
+@pytest.mark.parametrize("of_use", [True, False])
+def test_an_image_that_is_looked_at_is_tried_before_anything_runs(of_use, tmp_path):
+    (tmp_path / "words").write_text("one\ntwo\n")
+    whole = gray(40, (32, 32))
+    image = whole if of_use else whole[: len(whole) // 2]
+    pq.write_table(pa.table({"image": [image] * 4, "label": [0, 1, 0, 1]}), tmp_path / "shown.parquet")
+    shown = ZeroShotSpec(DatasetSpec("parquet", path=str(tmp_path / "shown.parquet")), str(tmp_path / "words"))
+    spec = run_spec(
+        DatasetSpec("parquet", path="of pairs.parquet", pairs=True),
+        *(4, 4, 2, BudgetSpec(steps=1)),
+        encoder=EncoderSpec("towers", config="tiny"),
+        views=replace(VIEW_RECIPES["clip"], size=8),
+        evaluate=EvaluateSpec(measures=("zero_shot",), zero_shot=shown),
+    )
+    refused = pytest.raises(DatasetError, match=r"none of its first 4 images can be used; .*row 0")
+    with nullcontext() if of_use else refused:
+        require_usable(spec)
 
 
 def test_accuracies_are_those_of_a_plain_loop():

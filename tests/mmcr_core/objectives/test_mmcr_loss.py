@@ -53,5 +53,26 @@ def test_it_keeps_no_state_and_says_its_weight():
 def test_what_is_no_batch_of_views_is_an_error_that_says_the_shape():
     with pytest.raises(ValueError, match=r"z must be \(P, K, D\), .*; got \(8, 6\)"):
         MMCRLoss()(torch.ones(8, 6))
-    with pytest.raises(ValueError, match="local_weight must be 0 or more; got -1"):
+    with pytest.raises(ValueError, match="local_weight must be 0 or more, and finite; got -1"):
         MMCRLoss(-1)
+
+
+@pytest.mark.parametrize("z", [torch.ones(8, 0, 3), torch.ones(0, 2, 3), torch.ones(8, 2, 3, dtype=torch.int64)])
+def test_an_empty_batch_and_whole_numbers_are_refused(z):
+    with pytest.raises(ValueError, match="floating point and not empty; got"):
+        MMCRLoss()(z)
+
+
+@pytest.mark.parametrize("scale", [2.0**-120, 2.0**-60, 2.0**60, 2.0**100])
+def test_embeddings_of_any_length_give_the_same_loss(scale):
+    z = embeddings(12, 3, 7)
+    (value, gradient), (expected, its) = with_gradient(MMCRLoss(0.5), z * scale), with_gradient(MMCRLoss(0.5), z)
+    assert torch.equal(value, expected) and torch.equal(gradient * scale, its)
+
+
+def test_an_embedding_of_zeros_has_no_direction_and_no_gradient_that_is_not_finite():
+    z = embeddings(12, 3, 7)
+    z[0] = 0
+    value, gradient = with_gradient(MMCRLoss(), z)
+    assert value == pytest.approx(with_gradient(MMCRLoss(), z[1:])[0])
+    assert torch.isfinite(gradient).all()

@@ -90,6 +90,9 @@ def test_only_what_lies_in_a_few_directions_is_collapsed():
 def test_impossible_norms_are_refused_and_nan_is_kept():
     with pytest.raises(ValueError, match="longer than 1"):
         percent_error(9.0, 4, 4)
+    for P, D in ((0, 4), (-4, 4), (4, -1)):
+        with pytest.raises(ValueError, match="P and D must be positive"):
+            percent_error(0.0, P, D)
     assert np.isnan(percent_error(np.nan, 4, 4))
     assert decompose(np.zeros((3, 3))) == (0, 0)
 

@@ -54,6 +54,20 @@ def test_a_run_cut_at_any_step_and_resumed_is_the_run_bit_for_bit(digits_spec, s
     assert whole.evaluate() == resumed.evaluate()
 
 
+@pytest.mark.parametrize("optimizer", ["adam", "adamw", "sgd", "lars"])
+def test_two_runs_continue_from_one_state_alike(digits_spec, optimizer):
+    spec = digits_spec(optimizer=OptimizerSpec(optimizer))
+    begun = Pretraining(spec)
+    list(begun.run(until=5))
+    state = through_bytes(begun.state_dict())
+    ends = []
+    for _ in range(2):
+        resumed = Pretraining(spec)
+        resumed.load_state_dict(state)
+        ends.append(columns(resumed.run()))
+    assert same(*ends)
+
+
 def test_columns_count_images_and_flops(digits_spec):
     run = Pretraining(digits_spec())
     table = columns(run.run())

@@ -239,6 +239,25 @@ def test_a_probe_may_have_more_labels_than_the_images_that_a_limit_leaves_to_tra
     assert cell.evaluate.labels_per_class == 100 > cell.dataset.limit
 
 
+PROBE_IMAGES = {
+    "all cells, so that they can be compared": ("[{name: cifar10, limit: 2000}, cifar10]", "{}", {5000}),
+    "nothing is limited": ("cifar10", "{}", {None}),
+    "all are asked for": ("{name: cifar10, limit: 2000}", "{probe_images: null}", {None}),
+    "fewer are asked for": ("{name: cifar10, limit: 2000}", "{probe_images: 50}", {50}),
+    "there are no more": ("{name: digits, limit: 64}", "{}", {None}),
+    "labels of a class are counted": ("{name: cifar10, limit: 2000}", "{labels_per_class: 900}", {None}),
+    "there is no probe": ("{name: cifar10, limit: 2000}", "{probe: none}", {None}),
+}
+
+
+@pytest.mark.parametrize("why", PROBE_IMAGES)
+def test_a_limit_bounds_what_probes_learn_from_and_changes_no_run(why, write_grid):
+    dataset, evaluate, expected = PROBE_IMAGES[why]
+    grid = load_grid(write_grid(dataset=dataset, evaluate=evaluate))
+    assert {cell.evaluate.probe_images for cell in grid.cells} == expected
+    assert ids(grid) == ids(load_grid(write_grid(dataset=dataset, evaluate="{probe: none}")))
+
+
 MISTAKES = {
     "P: 16|P: 2048": "5: P: 2048 exceeds the 1437 training images of dataset 'digits' .*; use P <= 1437",
     "P: 16|P: []": "5: P: the list is empty; give at least one value",

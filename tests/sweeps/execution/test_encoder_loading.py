@@ -10,7 +10,6 @@ from mmcr_core import custom_imports
 from mmcr_core.config.run import BudgetSpec, EncoderSpec, EvaluateSpec
 from mmcr_core.data import registry
 from mmcr_core.data.registry import load
-from mmcr_core.evaluation.knn_probe import knn_accuracy
 from mmcr_core.models.custom_encoders import with_defaults
 from mmcr_core.models.encoders import feature_count
 from sweeps.cli.errors import UserError
@@ -19,6 +18,7 @@ from sweeps.execution.executor_settings import ExecutorSettings
 from sweeps.execution.run_executor import RunExecutor
 from sweeps.storage.sweep_store import Store
 from tests.custom_components import write_own
+from tests.mmcr_core.evaluation.test_knn_probe import knn_accuracy
 from tests.sweeps.execution.test_run_executor import to_end
 
 
@@ -124,3 +124,10 @@ def test_images_are_uint8_or_floats_in_0_to_1_and_others_are_refused(trained):
         for call in (network, network.encode):
             with pytest.raises(UserError, match=says):
                 call(wrong)
+
+
+@pytest.mark.parametrize("device", ["gpu", "cuda:99"])
+def test_a_device_that_is_not_there_is_named_and_no_weights_are_called_damaged(trained, device):
+    folder, run_id, _ = trained
+    with pytest.raises(UserError, match=f"^device: '{device}' cannot be used on this machine"):
+        load_encoder(folder, run_id, device=device)

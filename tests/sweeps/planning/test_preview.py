@@ -1,6 +1,6 @@
 """What a plan says before anything runs."""
 
-from mmcr_core.config.run import BudgetSpec, OptimizerSpec
+from mmcr_core.config.run import BudgetSpec, DatasetSpec, EvaluateSpec, OptimizerSpec
 from sweeps.execution.executor_settings import ExecutorSettings
 from sweeps.execution.run_executor import RunExecutor
 from sweeps.planning.preview import Preview, show
@@ -28,3 +28,9 @@ def test_batches_larger_than_the_heldout_images_are_named(digits_spec):
         "note: 2 of 3 cells have no heldout_percent_error: P = 512 exceeds the 360 held-out images of digits"
     )
     assert remarks(cells[:1]) == []
+
+
+def test_a_bank_of_probes_that_no_limit_explains_is_named(digits_spec):
+    limited = digits_spec(dataset=DatasetSpec("digits", limit=160), evaluate=EvaluateSpec(0, "knn", probe_images=300))
+    (said,) = remarks((limited, digits_spec()))
+    assert said == "note: probes learn from 300 labeled images (evaluate.probe_images), whatever dataset.limit keeps"

@@ -6,6 +6,8 @@ import os
 
 import pytest
 
+from mmcr_core.config.run import DatasetSpec
+from mmcr_core.data import registry
 from mmcr_core.data.image_set import ContentChanged, DatasetError
 from mmcr_core.data.shards import metadata, urls
 from mmcr_core.data.shards.loader import heldout
@@ -118,6 +120,52 @@ def test_statistics_of_img2dataset_save_reading_a_url(tmp_path, monkeypatch):
             patch.setattr(urls, "fetch", None)  # a copy would fail
             shards = opened(f"{url}/{{00000..00001}}.tar")
         assert batches(shards) == batches(opened(folder))
+
+
+def counted_by_the_server(folder, count, key="caption"):
+    """Shards of 3 samples each with img2dataset's statistics, captions under another `key`."""
+    for number in range(count):
+        described = json.dumps({key: "a"}).encode()
+        members = [one for i in range(3) for one in ((f"{i}.png", gray(i)), (f"{i}.json", described))]
+        write(folder / f"{number:05d}.tar", members)
+        (folder / f"{number:05d}_stats.json").write_text('{"successes": 3}')
+    return folder
+
+
+def test_a_sample_of_shards_that_the_server_counts_is_tried_from_their_beginnings(tmp_path, monkeypatch):
+    monkeypatch.setattr(metadata, "BEGINNING", 2048)  # less than a sample: it is read on
+    monkeypatch.setattr(urls, "fetch", None)  # a copy would fail
+    folder = counted_by_the_server(tmp_path, 7)
+    asked = []
+    beginning = urls.beginning
+    monkeypatch.setattr(urls, "beginning", lambda url, count: asked.append(url[-9:]) or beginning(url, count))
+    with served(folder, etags=True) as url:
+        spec = DatasetSpec("shards", path=url)
+        pixels, captions = registry.dataset(spec).sample(4)
+    assert (tuple(pixels.shape), captions) == ((1, 4, 3, 4), ("a",))
+    assert sorted(set(asked)) == ["00000.tar", "00002.tar", "00003.tar", "00004.tar", "00006.tar"]
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (
+            None,
+            r'00006.tar begins with 3 samples of which none can be used; .*its .json has no "caption"; its keys are',
+        ),
+        (b"\x1f\x8b" + bytes(6000), "00006.tar is compressed"),
+        (b"<html>" + bytes(6000), "00006.tar is not a tar file"),
+    ],
+    ids=["captions under another key", "packed", "no tar"],
+)
+def test_shards_of_no_use_that_the_server_counts_are_refused_before_they_are_copied(content, says, tmp_path):
+    folder = counted_by_the_server(tmp_path, 7)
+    if content is None:
+        counted_by_the_server(tmp_path / "other", 1, key="text")
+        content = (tmp_path / "other/00000.tar").read_bytes()
+    (folder / "00006.tar").write_bytes(content)
+    with served(folder, etags=True) as url, pytest.raises(DatasetError, match=says):
+        registry.dataset(DatasetSpec("shards", path=f"{url}/{{00000..00006}}.tar")).sample(4)
 
 
 def test_statistics_that_are_wrong_are_found_when_the_shard_is_opened(tmp_path):
