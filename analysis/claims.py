@@ -49,7 +49,8 @@ def main(
     judged = dict(zip(_names(opened), found, strict=True))
     for name in (name for name, each in judged.items() if not any(one.verdict.measured for one in each)):
         print_wrapped(
-            f"note: {name} has no runs of mmcr that can be judged; report.py judges other objectives", sys.stderr
+            f"note: {name} has too few finished runs of mmcr for any claim, or none; report.py judges other objectives",
+            sys.stderr,
         )
     if json:
         print(as_json(judged))

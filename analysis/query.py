@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -29,6 +30,7 @@ EXAMPLE = (
     'GROUP BY ALL". Join tables USING (sweep, run_id): the same cell has the same run_id in every sweep.'
 )
 ARGUMENTS = "RESULTS... SQL"
+SHOWN = 10_000  # rows of an answer in the terminal
 app = new_app()
 
 
@@ -74,7 +76,9 @@ def query(
     elif as_json:
         print(frame.to_json(orient="records", date_format="iso", double_precision=15, indent=2))
     else:
-        print_table(frame)
+        print_table(frame.head(SHOWN))
+        if len(frame) > SHOWN:
+            print(f"note: {len(frame):,} rows; --csv, --parquet or --json has all of them", file=sys.stderr)
 
 
 def _holds(place: str, target: Path) -> bool:

@@ -22,7 +22,7 @@ from analysis.cli.recommendation_text import BASELINES, readable, readable_next,
 from analysis.cli.terminal_table import print_table
 from analysis.estimates.next_runs import next_runs
 from analysis.estimates.recommendation import Budget, priced_cells, recommend
-from analysis.figures.compute_frontier_figure import draw
+from analysis.figures.predictions.compute_frontier import draw
 from analysis.figures.style import save
 from analysis.fitting.forecast.target_text import PERCENT_ERROR
 from analysis.results.errors import ResultsError

@@ -20,7 +20,7 @@ from analysis.cli.output_files import printable
 from analysis.cli.progress import track
 from analysis.cli.terminal_table import print_table
 from analysis.estimates.adaptive_replay import FinishedSweep, replay, summary
-from analysis.figures.replay_figure import draw
+from analysis.figures.predictions.replay_curves import draw
 from analysis.figures.style import save
 from analysis.fitting.forecast.target_text import PERCENT_ERROR, parse_target
 from analysis.results.errors import ResultsError

@@ -67,6 +67,9 @@ def _twins(make: Callable[[], nn.Module], name: str) -> list[nn.Module]:
         torch.manual_seed(0)
         made.append(_run(make, name, forbid_host_random(SEEDED)))
     for key, weight in made[0].state_dict().items():
+        if nn.parameter.is_lazy(weight):
+            problem = f"has no shape for {key} before its first input; give lazy modules their sizes"
+            raise SpecError("name", f"'{name}' {problem}{_see(name)}")
         if not torch.equal(weight, made[1].state_dict()[key]):
             raise SpecError("name", f"'{name}' {RandomNumbersDrawn(f'the first value of {key}', SEEDED)}{_see(name)}")
     return made
@@ -110,7 +113,7 @@ def _run(step: Callable[[], Any], name: str, *contexts: Any) -> Any:
         raise
     except RandomNumbersDrawn as drawn:
         raise SpecError("name", f"'{name}' {drawn}{_see(name, drawn)}") from drawn
-    except Exception as error:  # whatever code that is not ours raises
+    except custom_imports.RAISED as error:  # whatever code that is not ours raises
         reason = " ".join(f"{type(error).__name__}: {error}".split())[:300]
         raise SpecError("name", f"'{name}' fails ({reason}){_see(name, error)}; mend it") from error
 

@@ -20,6 +20,7 @@ from typing import Any
 
 from mmcr_core.config.run import SpecError, suggest
 
+RAISED = (Exception, SystemExit)  # of code that is not ours: a script without `if __name__ == "__main__"` may exit
 _DIGESTS: dict[str, str] = {}  # module -> digest of its file as it was when first asked for
 _FOLDERS: list[str] = []
 
@@ -94,7 +95,7 @@ def source_digest(name: str) -> str:
         digest = hashlib.sha256(file.read_bytes()).hexdigest()[:16]  # before it is imported, so never of a later one
         try:
             import_module(module_name)
-        except Exception as error:  # whatever a user's module raises is told as that
+        except RAISED as error:  # whatever a user's module raises is told as that
             reason = " ".join(f"{type(error).__name__}: {error}".split())
             place = place_of(error, file.parent) or file
             raise SpecError("name", f"'{name}': importing {place} fails ({reason}); mend it") from error
@@ -111,7 +112,7 @@ def _file_of(name: str, module: str) -> Path:
         found = find_spec(module)
     except (ImportError, ValueError, AttributeError):  # a package above it is absent, or is no package
         found = None
-    except Exception as error:  # finding a module in a package imports the package
+    except RAISED as error:  # finding a module in a package imports the package
         reason = " ".join(f"{type(error).__name__}: {error}".split())
         raise SpecError("name", f"'{name}': importing what is above '{module}' fails ({reason}); mend it") from error
     if found is None:

@@ -39,8 +39,12 @@ def status(
     as_json: Annotated[bool, typer.Option("--json", help="Print a list of objects.")] = False,
 ) -> None:
     """Show finished, running, failed and waiting cells without touching whoever runs them."""
-    snapshot = Store(results).snapshot()
+    store = Store(results)
+    snapshot = store.snapshot()
     cells = survey(results, snapshot)
+    if store.cells_damaged():
+        what = "cells.parquet cannot be read: only runs that have begun are shown; the next launch writes it anew"
+        print_wrapped(f"note: {what}", sys.stderr)
     if damaged := ", ".join(file.name for file in snapshot.damaged):
         print_wrapped(f"note: damaged in runs/: {damaged}; `store.py check {results}` sets them aside", sys.stderr)
     console = Console()

@@ -65,6 +65,8 @@ def merge(
     stores, target = [_opened(place) for place in results], Store(output)
     if len({str(store.root.absolute()) for store in stores}) < max(2, len(stores)):
         raise UserError("give two or more stores that differ")
+    if inside := [store.root for store in stores if store.root.absolute() in target.root.absolute().parents]:
+        raise UserError(f"--output: {output} lies in the sweep {inside[0]}, among its own files; choose another place")
     if target.root.exists() and (not target.root.is_dir() or any(target.root.iterdir())):
         raise UserError(f"--output: {output} exists already; name a folder that does not")
     merged = merging.merge(stores, target)

@@ -88,6 +88,16 @@ class Raising(Pull):
         raise KeyError("of mine")  # line of the error
 
 
+class Exiting(Pull):
+    def loss(self, z, teacher=None, progress=None):
+        raise SystemExit(3)
+
+
+class Double(Pull):
+    def loss(self, z, teacher=None, progress=None):
+        return super().loss(z.double())
+
+
 class Infinite(Pull):
     def loss(self, z, teacher=None, progress=None):
         return (z - z.max()).log().mean()
@@ -145,6 +155,14 @@ def own_weights(channels, size):
     layer = nn.Linear(channels * size**2, 5)
     layer.weight.data *= float(np.random.default_rng().uniform(1, 9))
     return nn.Sequential(nn.Flatten(), layer)
+
+
+def lazy(channels, size):
+    return nn.Sequential(nn.Flatten(), nn.LazyLinear(5))
+
+
+def exiting(channels, size):
+    raise SystemExit(3)
 
 
 def broken(channels, size):

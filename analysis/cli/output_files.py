@@ -21,7 +21,7 @@ def write(content: bytes, path: Path) -> None:
     try:
         write_target(path, content)
     except OSError as error:
-        raise ResultsError(f"{path} cannot be written: {error.strerror or error}") from error
+        raise ResultsError(f"{path} cannot be written: {error.strerror or error}; choose another place") from error
 
 
 def printable(path: Path) -> str:

@@ -67,7 +67,7 @@ def percent_errors(results: Results, runs: pd.DataFrame) -> dict[str, Measured]:
         errors, rate = frame["percent_error"].to_numpy(float), frame["learning_rate"].to_numpy(float)
         settled = 2 * int(np.argmax(rate >= 0.999 * rate.max()))
         windows = rung_windows(len(errors), whole[run_id], settled)
-        if decays(frame):
+        if decays(rate):
             windows = [window for window in windows if window[1] == whole[run_id]]
         parts = [(first, end, errors[first:end]) for first, end in windows if (errors[first:end] > 0).all()]
         if parts:

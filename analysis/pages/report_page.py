@@ -7,10 +7,13 @@ from pathlib import Path
 
 import pandas as pd
 
+from analysis.cli.prediction_text import prediction_remarks
 from analysis.estimates.exponent_summary import describe_exponents
 from analysis.estimates.per_cell_fit import compare_forms
 from analysis.figures import double_descent_figures, isoflop_figure, joint_law_figures, scaling_figures
-from analysis.figures.style import png_alone
+from analysis.figures.predictions.predicted_cells import draw_grid, draw_left_out
+from analysis.figures.style import png_alone, save
+from analysis.fitting.forecast.target_text import PERCENT_ERROR
 from analysis.pages.claims_section import claims_section
 from analysis.pages.html_page import embed, render_template
 from analysis.pages.multimodal_section import images_and_text
@@ -18,6 +21,7 @@ from analysis.pages.objective_section import objective_sections
 from analysis.pages.picture_cache import KeptPictures
 from analysis.pages.provenance import provenance
 from analysis.pages.representation_collapse import collapsed_runs
+from analysis.results.errors import ResultsError
 from analysis.sweep_analysis import SweepAnalysis
 from sweeps.storage.run_status import RunStatus
 
@@ -54,6 +58,8 @@ def _analysis(analysis: SweepAnalysis, folder: Path) -> dict[str, object]:
     descent = drawn.of("double descent", lambda folder: double_descent_figures.double_descent_figures(analysis, folder))
     scaling = drawn.of("scaling", lambda folder: scaling_figures.scaling_figures(analysis, folder))
     forecast = drawn.of("joint law", lambda folder: _of_joint_laws(analysis, folder)) if laws else []
+    predicted = predictions(analysis)
+    pictured = [] if predicted is None else drawn.of("predictions", lambda folder: _of_predictions(analysis, folder))
     drawn.keep()
     words = [
         " ".join([*([f"{variant}:"] * (len(laws) > 1)), *describe_exponents(kinds[0])])
@@ -71,6 +77,9 @@ def _analysis(analysis: SweepAnalysis, folder: Path) -> dict[str, object]:
         "joint_law_pictures": embed(forecast),
         "joint_law_words": words or [analysis.no_joint_law],
         "joint_law": analysis.joint_law,
+        "predictions": predicted,
+        "prediction_pictures": embed(pictured),
+        "prediction_words": [] if predicted is None else prediction_remarks(analysis, PERCENT_ERROR),
         "objectives": objective_sections(analysis, folder),
         "fits": fits.drop(columns=["axis", "scale", "failed_checks"]),
     }
@@ -80,6 +89,22 @@ def _of_joint_laws(analysis: SweepAnalysis, folder: Path) -> list[Path]:
     laws = analysis.joint_laws
     isoflop = isoflop_figure.isoflop_figures(laws, analysis.cells, analysis.finished, folder)
     return joint_law_figures.joint_law_figures(laws, folder) + isoflop
+
+
+def predictions(analysis: SweepAnalysis) -> pd.DataFrame | None:
+    """What the cells that have not finished are predicted to end at; None where nothing can be said."""
+    try:
+        table = analysis.predict()
+    except ResultsError:  # fewer runs than a prediction needs
+        return None
+    return table[table["measured"].isna()].drop(columns="measured")
+
+
+def _of_predictions(analysis: SweepAnalysis, folder: Path) -> list[Path]:
+    return [
+        save(draw_left_out(analysis.left_out(), "percent error"), folder, "predictions"),
+        save(draw_grid(analysis.predict(), "percent error"), folder, "predicted_grid"),
+    ]
 
 
 def overview(runs: pd.DataFrame) -> str:

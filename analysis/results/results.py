@@ -236,6 +236,8 @@ class Results:
         for table, script in WRITTEN.items():
             if any(_mentions(reason, f"Table with name {name}") for name in legacy_names.stems(table)):
                 return f"there is no table {table} yet; run: python analysis/{script} {self._folders[0].root}"
+        if "Table with name" in reason:
+            reason += f" There are {', '.join(sorted(self._every_column()))}"
         return reason
 
 

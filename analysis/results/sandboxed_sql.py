@@ -7,17 +7,23 @@ outlives it.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
+from uuid import UUID
 
 import duckdb
+import numpy as np
 import pandas as pd
 import pyarrow.dataset as pds
 
 from analysis.results.errors import ResultsError
 
+KINDS = duckdb.StatementType
+CHANGES = {KINDS.INSERT, KINDS.UPDATE, KINDS.DELETE, KINDS.CREATE, KINDS.ALTER, KINDS.DROP, KINDS.MERGE_INTO}
+
 
 def answer(query: str, tables: Mapping[str, pds.Dataset]) -> pd.DataFrame:
-    """Answer of an SQL query over `tables`, by their names. Raises duckdb.Error, and ResultsError for no query and for
-    several."""
+    """Answer of an SQL query over `tables`, by their names; bytes and UUIDs are texts. Raises duckdb.Error, and
+    ResultsError for no query, for several and for one that only changes something."""
     connection = duckdb.connect(config={"enable_external_access": "false"})
     try:
         for name, table in tables.items():
@@ -26,14 +32,29 @@ def answer(query: str, tables: Mapping[str, pds.Dataset]) -> pd.DataFrame:
         connection.execute("SET python_enable_replacements = false; SET lock_configuration = true")
         query = query.encode(errors="surrogateescape").decode()  # also of a locale that is not UTF-8
         kinds = [statement.type for statement in connection.extract_statements(query)]
+        if not kinds:
+            raise ResultsError("the query is empty; try: SELECT P, D, percent_error FROM runs")
         if kinds.count(duckdb.StatementType.SELECT) > 1:
             raise ResultsError("one SELECT can be answered at a time; join them, by UNION ALL or WITH")
+        if kinds[-1] in CHANGES:
+            raise ResultsError(f"{kinds[-1].name} changes nothing here, where tables are only read; end with a SELECT")
         answered = connection.execute(query)
-        if answered is None or not answered.description:
-            raise ResultsError("the query is empty; try: SELECT P, D, percent_error FROM runs")
         frame: pd.DataFrame = answered.df()
+        for name in frame.select_dtypes("object"):
+            frame[name] = frame[name].map(_as_text)
         return frame
     except UnicodeError as error:
         raise ResultsError("the query is not UTF-8") from error
     finally:
         connection.close()
+
+
+def _as_text(value: Any) -> Any:
+    """A value with texts in the place of bytes and UUIDs, which neither JSON nor a terminal has."""
+    if isinstance(value, dict):
+        return {key: _as_text(one) for key, one in value.items()}
+    if isinstance(value, list | np.ndarray):
+        return [_as_text(one) for one in value]
+    if isinstance(value, bytes | bytearray):
+        return value.decode(errors="backslashreplace")
+    return str(value) if isinstance(value, UUID) else value

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+BESIDE_THE_NAME = ("encoder.options", "objective.options")  # where a grid has what these hold
 AXES = ("P", "D", "K", "seed")  # of the paper's figures, and replicates
 NO_PART_OF_A_RUN = (  # keys with all below them; what is measured, and where data lies or how it is read
     "evaluate",
@@ -60,11 +61,11 @@ def _where_it_differs(key: str, flat: list[dict[str, Any]]) -> set[str | None]:
 
 
 def flatten(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    """{"a": {"b": 1}} as {"a.b": 1}."""
+    """{"a": {"b": 1}} as {"a.b": 1}, options of custom code as a grid has them, `encoder.width`."""
     flat: dict[str, Any] = {}
     for key, value in tree.items():
         if isinstance(value, dict):
-            flat |= flatten(value, f"{prefix}{key}.")
+            flat |= flatten(value, prefix if prefix + key in BESIDE_THE_NAME else f"{prefix}{key}.")
         else:
             flat[prefix + key] = value
     return flat

@@ -197,7 +197,9 @@ def _require_captions(file: Any, name: str) -> None:
 def _is_bytes(kind: Any) -> bool:
     import pyarrow as pa
 
-    return bool(pa.types.is_binary(kind) or pa.types.is_large_binary(kind))
+    kind = _value_type(kind)
+    types = pa.types
+    return bool(types.is_binary(kind) or types.is_large_binary(kind) or types.is_binary_view(kind))
 
 
 def _is_hub_image(kind: Any) -> bool:

@@ -62,8 +62,9 @@ class Account:
             return ""
         most = sorted(self.left_out.items(), key=lambda item: -item[1].number)
         parts = [f"{some.number:,} {reason} {some}" for reason, some in most[:REASONS]]
-        if rest := sum(some.number for _, some in most[REASONS:]):
-            parts.append(f"{rest:,} for other reasons")
+        rest = sum((some for _, some in most[REASONS:]), Some())
+        if rest.number:
+            parts.append(f"{rest.number:,} for other reasons {rest}")
         return f"{where}: {self.used:,} of {self.seen:,} {unit} are used; left out: {'; '.join(parts)}"
 
 

@@ -104,7 +104,7 @@ def _lines(key: str, path: str) -> list[str]:
     try:
         lines = Path(path).read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text: save it as UTF-8"
         problem = f"file {path} cannot be read ({reason}); write one line for each"
         raise SpecError(f"evaluate.zero_shot.{key}", problem) from error
     found = [line.strip() for line in lines if line.strip()]

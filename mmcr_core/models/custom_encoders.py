@@ -104,11 +104,11 @@ def _parameters(factory: Any) -> list[inspect.Parameter]:
 def _made(make: Callable[[], Any], what: str) -> Any:
     try:
         return make()
-    except Exception as error:  # whatever code that is not ours raises is told as that
+    except custom_imports.RAISED as error:  # whatever code that is not ours raises is told as that
         raise _failed(what, error) from error
 
 
-def _failed(what: str, error: Exception) -> SpecError:
+def _failed(what: str, error: BaseException) -> SpecError:
     place = f" ({found})" if (found := custom_imports.place_of(error)) else ""
     return SpecError("name", f"{what} cannot be made: {' '.join(f'{type(error).__name__}: {error}'.split())}{place}")
 

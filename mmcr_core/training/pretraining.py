@@ -181,7 +181,7 @@ class Pretraining:
         M = self.objective.mean_embeddings
         M = centroids(normalized(z.detach())) if M is None else M
         metrics = measure(M, self.objective.nuclear_norm)
-        row = torch.stack([loss.detach(), *(metrics[name] for name in METRICS)])
+        row = torch.stack([loss.detach().float(), *(metrics[name] for name in METRICS)])
         self._buffer.index_copy_(0, self._row.tensor, row[None])
 
     @torch.no_grad()

@@ -12,6 +12,7 @@ from mmcr_core.config.run_id import kept_with, run_id
 
 Keys = dict[str, Any]
 PAPER = ("P", "D", "K", "seed")  # shown for every sweep
+BESIDE_THE_NAME = ("encoder.options", "objective.options")  # where a grid has what these hold
 HIDDEN = (*PAPER, "encoder.architecture")  # follows from encoder.config
 
 
@@ -94,5 +95,6 @@ def column(key: str, keys: Iterable[str]) -> str:
 def _flat(tree: Keys, prefix: str = "") -> Keys:
     flat: Keys = {}
     for key, value in tree.items():
-        flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: value}
+        below = prefix if prefix + key in BESIDE_THE_NAME else f"{prefix}{key}."
+        flat |= _flat(value, below) if isinstance(value, dict) else {prefix + key: value}
     return flat

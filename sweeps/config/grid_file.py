@@ -28,7 +28,7 @@ from sweeps.config.once import Once
 from sweeps.config.settings import GridSettings
 from sweeps.config.spec_parsing import MODELS, read_part, read_run, spelled_out
 from sweeps.config.validation_errors import line_of, located, unknown_key
-from sweeps.config.yaml_lines import Lines, Marked, YamlError, expand, parse, to_yaml
+from sweeps.config.yaml_lines import Lines, Marked, YamlError, expand, number_of_choices, parse, to_yaml
 from sweeps.config.yaml_lines import Path as KeyPath
 from sweeps.storage.filesystems import is_local, to_path
 
@@ -48,6 +48,7 @@ class GridSpec:
     places: dict[str, str] = field(default_factory=dict)
 
 
+MOST_CELLS = 100_000  # of a grid; more take minutes and gigabytes before the first word
 ANCHORS = "x-"  # what a key begins with that is there for its anchors alone
 _RUN_KEYS = tuple(field.name for field in fields(RunSpec))
 
@@ -75,9 +76,10 @@ def _of_mapping(grid: Mapping[str, Any]) -> GridSpec:
 def _of_file(path: str | Path) -> GridSpec:
     try:
         text = sys.stdin.read() if str(path) == "-" else to_path(path).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-        raise GridError(f"{path}: cannot be read ({reason}); give the path of a grid file") from error
+    except UnicodeDecodeError as error:
+        raise GridError(f"{path}: is not UTF-8 text; save it as UTF-8, or give the path of a grid file") from error
+    except OSError as error:
+        raise GridError(f"{path}: cannot be read ({error.strerror}); give the path of a grid file") from error
     custom_imports.look_in(os.getcwd(), *([to_path(path).parent] if is_local(to_path(path)) else []))
     try:
         return _grid(parse(text), text, f"{path}:")
@@ -98,6 +100,8 @@ def _grid(document: Marked, text: str, source: str) -> GridSpec:
     sweep = Marked({key: marked for key, marked in top.items() if key in _RUN_KEYS}, 1)
     cells: dict[str, RunSpec] = {}
     once = Once()
+    if (number := number_of_choices(sweep, (), _is_tuple)) > MOST_CELLS:
+        raise YamlError(1, f"the grid has {number:,} cells; {MOST_CELLS:,} at most: use fewer values, or several grids")
     for mapping, lines in expand(sweep, (), _is_tuple):
         spec = _cell(mapping, lines, once)
         key = run_id(spec)

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import product
+from math import prod
 from pathlib import PurePath
 from typing import Any
 
@@ -89,7 +90,9 @@ def parse(text: str) -> Marked:
     except yaml.YAMLError as error:
         raise YamlError(1, f"is not valid YAML: {' '.join(str(error).split())}") from error
     except RecursionError as error:
-        raise YamlError(1, "an alias refers to the value it stands in") from error
+        raise YamlError(
+            1, "lists or mappings stand too deep in each other, or an alias refers to its own value"
+        ) from error
     finally:
         loader.dispose()
 
@@ -187,15 +190,33 @@ def expand(marked: Marked, path: Path, is_tuple: Any) -> Iterator[tuple[Any, Lin
     elif isinstance(value, list):
         if not value:
             raise YamlError(line, f"{dotted(path)}: the list is empty; give at least one value or drop the key")
-        seen: list[Any] = []
+        seen: set[Any] = set()
         for item in value:
             for choice, lines in expand(item, path, is_tuple):
-                if any(choice == other and isinstance(choice, bool) == isinstance(other, bool) for other in seen):
+                known = _comparable(choice)
+                if known in seen:
                     raise YamlError(item.line, f"{dotted(path)}: {choice} stands twice in the list; keep one")
-                seen.append(choice)
+                seen.add(known)
                 yield choice, {**lines, path: item.line}
     else:
         yield value, {path: line}
+
+
+def _comparable(choice: Any) -> Any:
+    """What is equal for choices that are: 1 and 1.0, but neither and true."""
+    if isinstance(choice, dict):
+        return frozenset((key, _comparable(value)) for key, value in choice.items())
+    return tuple(map(_comparable, choice)) if isinstance(choice, tuple) else (choice, isinstance(choice, bool))
+
+
+def number_of_choices(marked: Marked, path: Path, is_tuple: Any) -> int:
+    """How many `expand` gives, without making them."""
+    value = marked.value
+    if isinstance(value, dict):
+        return prod(number_of_choices(child, (*path, key), is_tuple) for key, child in value.items())
+    if not isinstance(value, list) or (is_tuple(path) and not any(isinstance(v.value, list) for v in value)):
+        return 1
+    return sum(number_of_choices(item, path, is_tuple) for item in value)
 
 
 def dotted(path: Path) -> str:

@@ -54,9 +54,7 @@ def measuring_warning(cells: list[Cell]) -> str:
         return ""
     worst = max(slow, key=beside)
     spec, probes = worst.spec, worst.spec.evaluate.probes
-    cheaper = (
-        "evaluate: {probe_images: 2000} or probe: none" if probes else "fewer measures or evaluate.heldout_batches"
-    )
+    cheaper = "a smaller evaluate.probe_images, or probe: none," if probes else "fewer measures or heldout batches"
     return (
         f"Loading and measuring take longer than training in {len(slow)} of {len(cells)} cells, such as P = {spec.P}, "
         f"D = {spec.D}, K = {spec.K}: loading {duration(worst.loading_seconds)} (once), measuring "

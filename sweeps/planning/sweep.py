@@ -30,7 +30,7 @@ from sweeps.planning.machine import Machine
 from sweeps.planning.plan import Cell, plan
 from sweeps.planning.speed import speed_of
 from sweeps.storage.cross_sweep_reuse import import_finished_runs
-from sweeps.storage.filesystems import is_local, to_path, write_atomically
+from sweeps.storage.filesystems import is_local, outlives_this_process, to_path, write_atomically
 from sweeps.storage.run_status import RunStatus
 from sweeps.storage.sweep_store import Store
 
@@ -82,17 +82,24 @@ def open_sweep(grid: str | Path | Mapping[str, Any] | GridSpec, results: str, on
 def require_runnable(sweep: Sweep) -> None:
     """Raises UserError where the store cannot be written to; nothing is written."""
     root = sweep.store.root
+    if not outlives_this_process(root):
+        raise OptionError("results", f"{sweep.results} is lost when the process ends; choose a folder")
     if not is_local(root):
         try:
             write_atomically(to_path(sweep.results) / ".writable", b"")
             (to_path(sweep.results) / ".writable").unlink()
-        except (OSError, ValueError) as error:
-            raise OptionError("results", f"{sweep.results} cannot be written to ({error}); choose another") from error
+        except Exception as error:  # each file system has errors of its own
+            reason = f"{type(error).__name__}: {error}"
+            raise OptionError("results", f"{sweep.results} cannot be written to ({reason}); choose another") from error
         return
     if root.is_symlink():
         raise UserError(f"{root} is a link; a sweep's folder must lie in {sweep.results} itself")
     folder = root.absolute()
     while not folder.exists():
+        if folder.is_symlink():
+            raise OptionError(
+                "results", f"{folder} is a link to {os.readlink(folder)}, which is not there; make it first"
+            )
         folder = folder.parent
     if not folder.is_dir() or not os.access(folder, os.W_OK):
         raise OptionError("results", f"{folder} is not a folder that can be written to; choose another")

@@ -24,6 +24,8 @@ from sweeps.cli.home_folder import with_home
 def to_path(place: str | Path) -> Path:
     """The path of a folder, `~` being the home folder, or URL. Listings of a URL are never cached: others write there
     too. Raises UserError for the home of nobody."""
+    if str(place).startswith("file://"):
+        return Path(str(place).removeprefix("file://"))
     if "://" in str(place):
         from upath import UPath
 
@@ -34,6 +36,11 @@ def to_path(place: str | Path) -> Path:
 def is_local(path: Path) -> bool:
     """Whether `path` lies in a file system of this machine."""
     return isinstance(path, Path)
+
+
+def outlives_this_process(path: Path) -> bool:
+    """Whether what is written to `path` is there when this process has ended."""
+    return is_local(path) or cast(Any, path).protocol != "memory"
 
 
 def file_system(path: Path) -> Any:

@@ -41,9 +41,10 @@ def examine(store: Store, repair: bool, track: Callable[[Sequence[str]], Iterabl
             if repair:
                 store.quarantine(file)
             yield Finding(file, "decision cannot be read", "quarantined" if repair else LEFT)
-    cells = store.root / "cells.parquet"
-    if cells.exists() and not store.read_cells():
-        yield Finding(cells, "cells of the last launch cannot be read", "the next launch writes them anew")
+    if store.cells_damaged():
+        yield Finding(
+            store.root / "cells.parquet", "cells of the last launch cannot be read", "the next launch writes them anew"
+        )
     leased = {run_id for run_id in _run_ids(store) if store.lease(run_id, "").held()}
     for run_id in leased:
         yield Finding(store.root / "leases" / f"{run_id}.json", "is being trained", "not checked", wrong=False)

@@ -69,6 +69,10 @@ class Store:
             return []
         return rows
 
+    def cells_damaged(self) -> bool:
+        """Whether there is a table of cells that cannot be read."""
+        return (self.root / "cells.parquet").exists() and not self.read_cells()
+
     def write_log(self, run_id: str, text: str) -> None:
         """Keep what there is to read about a run's failure."""
         write_atomically(self.log_file(run_id), text.encode())

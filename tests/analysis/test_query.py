@@ -46,6 +46,22 @@ def test_an_answer_may_go_to_standard_output_or_a_pipe(sweep, tmp_path):
     assert read == [file.read_text()] and pipe.is_fifo()
 
 
+def test_bytes_and_uuids_are_texts_wherever_they_stand(sweep, tmp_path):
+    uuid = "c0ffee00-0000-4000-8000-0000000000b7"
+    sql = f"SELECT '{uuid}'::UUID AS u, ['{uuid}'::UUID] AS us, 'a\\xB7'::BLOB AS b, {{'b': 'x'::BLOB}} AS s"
+    (row,) = json.loads(invoke("query", sweep, sql, "--json").stdout)
+    assert row == {"u": uuid, "us": [uuid], "b": "a\\xb7", "s": {"b": "x"}}
+    assert uuid in invoke("query", sweep, sql).stdout
+    assert invoke("query", sweep, sql, "--parquet", tmp_path / "x.parquet").returncode == 0
+
+
+def test_an_answer_too_long_for_a_terminal_is_shown_in_part(sweep, monkeypatch):
+    monkeypatch.setattr("analysis.query.SHOWN", 5)
+    shown = invoke("query", sweep, "SELECT * FROM range(1001)")
+    assert shown.stdout.endswith("\n5 rows\n")
+    assert shown.stderr == "note: 1,001 rows; --csv, --parquet or --json has all of them\n"
+
+
 def test_the_schema_names_columns_and_types(sweep):
     rows = json.loads(invoke("query", sweep, "--schema", "--json").stdout)
     types = {(row["table"], row["column"]): row["type"] for row in rows}
@@ -89,6 +105,9 @@ def test_a_wrong_name_is_answered_with_the_nearest(sweep, sql, says):
         (["-- only a comment"], "empty"),
         (["/* only a comment */ ;"], "empty"),
         (["SELECT 1; SELECT 2"], "one SELECT"),
+        (["CREATE TABLE t AS SELECT 1"], "CREATE changes nothing here, where tables are only read; end with a SELECT"),
+        (["DROP TABLE runs"], "DROP changes nothing here"),
+        (["SELECT * FROM nowhere"], "There are measures, runs, trajectories"),
         (["SELECT", "1"], "SELECT is not a folder"),
         (["SELECT 1", "--jsn"], "no option --jsn"),
         (["s3://bucket/results/b"], "give a query in quotes"),

@@ -18,7 +18,7 @@ from sweeps.cli.errors import UserError
 from sweeps.config.grid_file import load_grid
 from sweeps.execution.run_executor import RunExecutor
 from sweeps.monitoring.sweep_status import survey
-from sweeps.planning.sweep import open_sweep, require_resources
+from sweeps.planning.sweep import open_sweep, require_resources, require_runnable
 from sweeps.storage.sweep_store import Store
 from tests.conftest import REPOSITORY, run_script
 from tests.custom_components import write_own
@@ -135,6 +135,22 @@ def test_a_results_path_that_is_a_file_is_refused(write_grid, tmp_path):
     ran = launch(write_grid(), tmp_path / "results")
     assert ran.returncode == 2
     assert "is not a folder that can be written to" in ran.stderr
+
+
+@pytest.mark.parametrize(
+    ("results", "says"),
+    [
+        ("memory://x", "memory://x is lost when the process ends; choose a folder"),
+        ("http://127.0.0.1:1/x", "http://127.0.0.1:1/x cannot be written to (NotImplementedError: "),
+        ("LINK", "link is a link to nowhere, which is not there; make it first"),
+    ],
+)
+def test_a_place_that_keeps_no_results_is_refused(results, says, write_grid, tmp_path):
+    link = tmp_path / "link"
+    link.symlink_to("nowhere")
+    with pytest.raises(UserError) as raised:
+        require_runnable(open_sweep(write_grid(), str(link) if results == "LINK" else results))
+    assert says in str(raised.value)
 
 
 def test_the_papers_grid_is_planned_without_its_data(tmp_path):

@@ -24,3 +24,11 @@ def test_a_plan_of_many_keys_never_cuts_p_d_and_k(write_grid, tmp_path, monkeypa
     assert ran.exit_code == 0, ran.stderr
     rows = [[cell.strip() for cell in line.split("│")] for line in ran.stdout.splitlines() if line.startswith("│")]
     assert len(rows) == 16 and {tuple(row[2:5]) for row in rows} == {("16", "8", "2"), ("32", "8", "2")}
+
+
+def test_a_damaged_table_of_cells_is_named(tmp_path):
+    store = synthetic.write_sweep(tmp_path / "sweep", (64,), (2, 4), steps=40)
+    (store.root / "cells.parquet").write_bytes(b"no parquet")
+    ran = CliRunner().invoke(status, [str(store.root)])
+    assert ran.exit_code == 0 and "2 finished" in ran.stdout
+    assert "cells.parquet cannot be read: only runs that have begun are shown" in " ".join(ran.stderr.split())

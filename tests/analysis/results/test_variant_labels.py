@@ -19,6 +19,12 @@ def test_variants_name_what_differs():
     assert variants([base, other]) == ["mmcr, optimizer.learning_rate=0.001", "mmcr, optimizer.learning_rate=0.003"]
 
 
+def test_options_of_custom_code_are_called_as_a_grid_has_them():
+    base = {"objective": {"name": "mmcr"}}
+    nets = [{"name": "m:net", "width": None, "options": {"width": width}} for width in (4, 8)]
+    assert variants([base | {"encoder": net} for net in nets]) == ["mmcr, encoder.width=4", "mmcr, encoder.width=8"]
+
+
 def test_an_option_is_named_where_runs_of_the_same_objective_differ_in_it():
     simclr = [{"objective": {"name": "simclr", "temperature": t}} for t in (0.1, 0.5)]
     others = [{"objective": {"name": "mmcr", "local_weight": 0.0}}, {"objective": {"name": "mcr2", "eps": 0.5}}]

@@ -102,6 +102,15 @@ def test_rows_without_an_image_are_named_and_skipped(tmp_path):
     assert images.train_labels.tolist() == images.heldout_labels.tolist() == [1]
 
 
+@pytest.mark.parametrize("kind", [pa.large_binary(), pa.binary_view(), pa.dictionary(pa.int32(), pa.binary())], ids=str)
+def test_bytes_may_be_stored_in_any_way_that_parquet_has(kind, tmp_path):
+    images = [encoded(seed=seed) for seed in range(4)]
+    column = pa.array(images).dictionary_encode() if pa.types.is_dictionary(kind) else pa.array(images, kind)
+    pq.write_table(pa.table({"image": column}), tmp_path / "a.parquet")
+    plain = registry.load(write_parquet(tmp_path / "b.parquet", images))
+    assert (registry.load(DatasetSpec("parquet", path=str(tmp_path / "a.parquet"))).train == plain.train).all()
+
+
 def test_two_columns_of_one_name_are_refused(tmp_path):
     images = pa.array([encoded()] * 2)
     pq.write_table(pa.Table.from_arrays([images, images], names=["image", "image"]), tmp_path / "a.parquet")

@@ -19,6 +19,11 @@ def test_accounts_add_up_and_name_a_few_examples():
     assert Account(2, 2, {}).remark("folder x", "files") == ""
 
 
+def test_of_many_reasons_the_rarest_are_counted_together_and_named():
+    account = Account(6, 0, {f"odd {i}": Some(1, (f"{i}.png",)) for i in range(6)})
+    assert account.remark("folder x", "files").endswith("; 2 for other reasons (4.png, 5.png)")
+
+
 def test_a_header_that_ends_behind_what_is_read_first_is_read_whole():
     survey, image = Survey(), encoded()
     survey.image("a", image[:20], lambda: image)

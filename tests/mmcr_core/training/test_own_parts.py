@@ -32,6 +32,12 @@ def test_it_is_resumed_bit_for_bit(spec):
     assert same(expected, columns([*before, *resumed.run()]))
 
 
+def test_a_loss_in_double_precision_is_trained(spec):
+    name = spec.objective.name.replace("Pull", "Double")
+    double = columns(Pretraining(dataclasses.replace(spec, objective=objective_spec(name))).run())
+    assert double["loss"][0] == pytest.approx(columns(Pretraining(spec).run())["loss"][0], rel=1e-6)
+
+
 def test_it_is_known_by_the_source_of_both_and_by_their_options(spec):
     others = [
         dataclasses.replace(spec, encoder=dataclasses.replace(spec.encoder, source="0" * 16)),

@@ -68,6 +68,19 @@ def test_a_file_of_the_user_is_blamed_for_what_it_raises_and_no_defect_is(capsys
     assert said.startswith(f"KeyError: 'mine'; {file}:2 raises this, which is no part of mmcr-sweeps: mend it")
 
 
+def test_storage_at_a_url_that_fails_is_no_defect(capsys, tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+
+    @guarded
+    def command():
+        to_path("http://127.0.0.1:1/x").write_bytes(b"")
+
+    with pytest.raises(SystemExit) as raised:
+        command()
+    assert raised.value.code == 2
+    assert "; the storage at the URL answers with this: check its address" in capsys.readouterr().err
+
+
 def test_a_file_in_the_place_of_a_module_is_named(capsys, tmp_path, monkeypatch):
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     (tmp_path / "colorsys.py").write_text("")
@@ -101,6 +114,7 @@ def test_a_path_may_begin_at_the_home_folder(monkeypatch, tmp_path):
     command(output=Path("~/figures"))
     assert given == [tmp_path / "figures"]
     assert to_path("~/x") == tmp_path / "x"
+    assert to_path("file:///a/b c") == Path("/a/b c")
     with pytest.raises(UserError, match="~nobody_of_this_name/x: there is no such home folder"):
         to_path("~nobody_of_this_name/x")
     dataset = DatasetSpec("folder", path="~/photos", root="~").at_absolute_paths()

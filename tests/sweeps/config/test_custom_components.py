@@ -12,6 +12,8 @@ from mmcr_core.config.run import OPTIMIZERS
 from mmcr_core.config.run_id import canonical_json, run_id
 from mmcr_core.config.validation import options_of
 from mmcr_core.data import torchvision_import  # noqa: F401  # before timm, which imports torchvision
+from sweeps.config.axes import varying
+from sweeps.config.filters import selected
 from sweeps.config.grid_file import GridError, load_grid
 from sweeps.config.spec_serialization import spec_from_json
 from tests.conftest import REPOSITORY
@@ -41,6 +43,9 @@ def test_options_stand_beside_the_name_and_each_list_is_an_axis(own, write_grid)
     assert cells == {(strength, width) for strength in (0.5, 2.0) for width in (4, 5, 6)}
     assert {cell.encoder.source for cell in grid.cells} == {custom_imports.source_digest(f"{own}:net")}
     assert {cell.objective.source for cell in grid.cells} == {custom_imports.source_digest(f"{own}:net")}
+    assert varying(grid.cells) == ["objective.strength", "encoder.width"]
+    (chosen,) = selected(grid.cells, "objective.strength=2,encoder.width=5")
+    assert (chosen.objective.options["strength"], chosen.encoder.options["width"]) == (2.0, 5)
 
 
 def test_a_default_that_is_spelled_out_is_the_same_run(own, write_grid):
@@ -108,6 +113,9 @@ MISTAKES = {
     'objective: "{}:Text"': "objective: .* its loss is a str; return a scalar tensor",
     'objective: "{}:Apart"': "objective: .* its loss does not depend on the embeddings z",
     'objective: "{}:Raising"': r"objective: .* fails \(KeyError: 'of mine'\) \(.*\.py:LINE of the error\); mend it",
+    'objective: "{}:Exiting"': r"objective: .* fails \(SystemExit: 3\) \(.*\.py:[0-9]+\); mend it",
+    'encoder: "{}:lazy"': r"encoder.name: .* has no shape for 1.weight before its first input; give lazy modules",
+    'encoder: "{}:exiting"': r"encoder.name: .* cannot be made: SystemExit: 3 \(.*\.py:[0-9]+\)",
     'objective: "{}:Infinite"': "objective: .* its loss is -?(inf|nan) of 16 random images, K = 2, D = 8.* .*py",
     'objective: "{}:Steep"': "objective: .* its gradient is not finite of 16 random images",
     'objective: "{}:NumpyChance"': r"objective: .* draws random numbers \(numpy.random\), which no resumed run could",
@@ -135,6 +143,12 @@ MISTAKES = {
     "optimizer: {{name: sgd, nesterov: true, momentum: 0.0}}": "optimizer.nesterov: true needs momentum",
     "optimizer: {{name: lamb}}": "optimizer.name: 'lamb' is wrong; it should be 'adam', 'adamw', 'sgd' or 'lars'",
 }
+
+
+def test_a_module_that_exits_as_it_is_imported_is_named(write_grid, tmp_path):
+    (tmp_path / "a_script_of_mine.py").write_text("import sys\nsys.exit(2)\n")
+    with pytest.raises(GridError, match=r"importing .*a_script_of_mine.py:2 fails \(SystemExit: 2\); mend it"):
+        load_grid(write_grid(objective='"a_script_of_mine:Objective"'))
 
 
 @pytest.mark.parametrize("mistake", MISTAKES)

@@ -357,6 +357,12 @@ def test_files_that_are_no_grid_are_refused(text, tmp_path):
         load(tmp_path, text)
 
 
+def test_a_grid_of_more_cells_than_can_be_planned_is_refused_at_once(write_grid):
+    values = str(list(range(2, 1002)))
+    with pytest.raises(GridError, match=r"grid.yaml:1: the grid has 1,000,000 cells; 100,000 at most: use fewer"):
+        load_grid(write_grid(seed=values, P=values))
+
+
 def test_absent_and_binary_files_are_refused(tmp_path):
     with pytest.raises(GridError, match="No such file"):
         load_grid(tmp_path / "no.yaml")

@@ -85,4 +85,6 @@ def test_stores_that_are_one_and_a_place_that_is_taken_are_refused(stores, tmp_p
     assert "two or more stores that differ" in merged(one.root, one.root, into=tmp_path / "both").stderr
     assert "two or more stores that differ" in merged(one.root, into=tmp_path / "both").stderr
     assert "exists already" in merged(one.root, other.root, into=one.root).stderr
+    within = merged(one.root, other.root, into=one.root / "both")
+    assert f"lies in the sweep {one.root}, among its own files" in within.stderr and not (one.root / "both").exists()
     assert "is not a sweep's folder" in merged(one.root, tmp_path / "none", into=tmp_path / "both").stderr
