@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # A cell of a sweep for each task of a Slurm array, without Ray: one store, as under a launch.
 # Usage: sbatch --array=0-74 --gres=gpu:1 sweeps/cluster/slurm-array.sh GRID [options of launch.py]
+# With --until each task trains the next best rung, one after the other, until the target is met.
 # Cells are numbered as `launch.py GRID --plan` prints them.
 # The project and its .venv (make install) and --results must lie on a file system that all nodes share.
 #SBATCH --job-name=mmcr-cell
@@ -16,7 +17,9 @@ if [[ $# -lt 1 || -z ${SLURM_ARRAY_TASK_ID:-} ]]; then
 fi
 
 project=${SLURM_SUBMIT_DIR:-$PWD}
-"$project/.venv/bin/python" "$project/sweeps/launch.py" "$@" --cell "$SLURM_ARRAY_TASK_ID" &
+task=(--cell "$SLURM_ARRAY_TASK_ID")
+[[ " $* " == *" --until"* ]] && task=(--local)
+"$project/.venv/bin/python" "$project/sweeps/launch.py" "$@" "${task[@]}" &
 cell=$!
 ended=
 trap 'ended=limit; kill -INT "$cell"' INT

@@ -119,7 +119,7 @@ class SequentialDesign:
     def enough(self, ended: tuple[Ended, ...], settled: bool = True) -> bool:
         """Whether the target was met by this rung and by the two before it, with nothing unsettled (unless that is not
         asked for), or nothing is left to be predicted."""
-        if (self.reached(ended) == 1).all():
+        if len(np.unique(self.settings[self.reached(ended) == 1])) == len(self._targets):
             return True
         befores = (ended[: len(ended) - back] for back in range(CONFIRMED + 1))
         if len(ended) < FEWEST + CONFIRMED:

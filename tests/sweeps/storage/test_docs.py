@@ -6,13 +6,26 @@ import pytest
 
 from sweeps.storage.chunks import chunk_name
 from sweeps.storage.leases import LEASE_SECONDS, TOUCH_SECONDS
-from sweeps.storage.schemas import CELL_SCHEMA, MEASURE_SCHEMA, RUN_SCHEMA, SCHEMA_VERSION, TRAJECTORY_SCHEMA
+from sweeps.storage.schemas import (
+    CELL_SCHEMA,
+    DECISION_SCHEMA,
+    MEASURE_SCHEMA,
+    RUN_SCHEMA,
+    SCHEMA_VERSION,
+    TRAJECTORY_SCHEMA,
+)
 from sweeps.storage.sweep_store import Store
 from tests.conftest import REPOSITORY
 from tests.pages import names, rows_below
 
 PAGE = REPOSITORY / "docs/results_store.md"
-TABLES = {"runs": RUN_SCHEMA, "trajectories": TRAJECTORY_SCHEMA, "measures": MEASURE_SCHEMA, "cells": CELL_SCHEMA}
+TABLES = {
+    "runs": RUN_SCHEMA,
+    "trajectories": TRAJECTORY_SCHEMA,
+    "measures": MEASURE_SCHEMA,
+    "cells": CELL_SCHEMA,
+    "decisions": DECISION_SCHEMA,
+}
 
 
 @pytest.mark.parametrize("table", TABLES)

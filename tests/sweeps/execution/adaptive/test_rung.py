@@ -8,7 +8,7 @@ import pytest
 from mmcr_core.config.run import BudgetSpec, EvaluateSpec
 from mmcr_core.config.run_id import run_id
 from mmcr_core.training import pretraining
-from sweeps.execution import run_executor
+from sweeps.execution import checkpointing
 from sweeps.execution.run_executor import RunExecutor
 from sweeps.monitoring.sweep_status import survey
 from sweeps.planning.sweep import open_sweep, record_launch
@@ -31,7 +31,7 @@ def decided(spec, rung, quantity="percent_error", steps=STEPS):
 @pytest.fixture(autouse=True)
 def _short_chunks(monkeypatch):
     monkeypatch.setattr(pretraining, "CHUNK_STEPS", CHUNK)
-    monkeypatch.setattr(run_executor, "CHUNK_STEPS", CHUNK)
+    monkeypatch.setattr(checkpointing, "CHUNK_STEPS", CHUNK)
 
 
 @pytest.fixture
