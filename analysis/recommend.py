@@ -73,7 +73,7 @@ def main(
             remarks.append(f"Speeds are those measured on: {'; '.join(sorted(set(cells['device'])))}.")
         remarks += [
             f"Warning: {text}"
-            for text in warnings(table.head(top), analysis.decaying, analysis.end_tests, budget, rank)
+            for text in warnings(table.head(top), analysis.decaying, analysis.backtests, budget, rank)
         ]
         if as_json:
             print(table.head(top).to_json(orient="records", indent=2))

@@ -200,6 +200,8 @@ class SweepAnalysis:
         def compute() -> dict[str, Predictor]:
             return fit_predictors(self.planned, self.measured_along(measure), law=measure == PERCENT_ERROR)
 
+        if not self.planned["finished"].all():  # what is kept belongs to runs that have ended
+            return compute()
         return self._value("predictors", compute, measure=measure)
 
     def predict(self, cells: pd.DataFrame | None = None, at: Any = None, measure: str = PERCENT_ERROR) -> pd.DataFrame:
@@ -255,7 +257,7 @@ class SweepAnalysis:
         return cells.assign(steps=np.array(steps, float)) if "steps" not in cells else cells.copy()
 
     @cached_property
-    def end_tests(self) -> dict[str, Backtest]:
+    def backtests(self) -> dict[str, Backtest]:
         """How well the ends of each variant's runs are predicted from their first quarter, see `backtest`."""
         predictors = self.predictors_of(PERCENT_ERROR)
 
@@ -263,7 +265,7 @@ class SweepAnalysis:
             found = {each.variants: backtest(each) for each in predictors.values()}
             return {variant: found[each.variants] for variant, each in predictors.items()}
 
-        return self._value("end_tests", compute)
+        return self._value("backtests", compute)
 
     @cached_property
     def decaying(self) -> frozenset[str]:

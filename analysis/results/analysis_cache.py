@@ -24,7 +24,7 @@ from analysis.results import legacy_names
 from analysis.results.results import Results
 from sweeps.storage.filesystems import read_table, write_atomically
 
-VERSION = 6  # of the analysis: raised whenever the same store would give other numbers
+VERSION = 5  # of the analysis: raised whenever the same store would give other numbers
 KEY = b"analysis"  # of the schema's metadata
 ROWS = ["run_id", "variant", "status", "steps", "percent_error", "wall_seconds"]
 Options = Mapping[str, str]

@@ -24,7 +24,7 @@ COMMANDS = (
     ["plot_double_descent"], ["plot_scaling"], ["plot_grid_law"], ["report"], ["claims"],
     ["recommend", "--flops", "1e12"],
 )  # fmt: skip
-FITTED = ("fits", "cell_fits", "fits_by_seed", "peaks", "joint_law", "joint_laws", "predictors", "end_tests")
+FITTED = ("fits", "cell_fits", "fits_by_seed", "peaks", "joint_law", "joint_laws", "predictors", "backtests")
 
 
 @pytest.fixture(scope="module")
@@ -100,14 +100,14 @@ def test_a_later_process_reads_what_was_computed_and_fits_nothing(fitted, fits_m
     analysis = SweepAnalysis(open_results(fitted))
     assert len(analysis.fits) == 9 * 6 and len(analysis.peaks) == 6 and not analysis.joint_law.empty
     assert analysis.cell_fits() and len(analysis.fits_by_seed)
-    assert analysis.predictors_of("percent_error") and analysis.end_tests
+    assert analysis.predictors_of("percent_error") and analysis.backtests
     assert not fits_made
 
 
 def test_what_is_read_is_what_is_computed_to_the_last_bit(fitted, store):
     """One process computes all of it; of the other copy each command has computed a part, and read the rest."""
     analysis = SweepAnalysis(open_results(store))
-    assert analysis.predictors_of("percent_error") and analysis.end_tests and analysis.cell_fits()
+    assert analysis.predictors_of("percent_error") and analysis.backtests and analysis.cell_fits()
     assert not any(table.empty for table in (analysis.fits_by_seed, analysis.peaks, analysis.joint_law))
     for name in FITTED:
         one, other = (pq.read_table(root / f"{name}.parquet").to_pydict() for root in (store, fitted))
