@@ -15,14 +15,14 @@ def expected_falls(process: Process, targets: Points, weights: Array, candidates
                    running: Points | None = None) -> Array:  # fmt: skip
     """By how much the weighted sum of the variances of `targets` falls once each of the candidates has been measured,
     (m,), after what is `running` has been. Variances alone count, not what was observed."""
-    parts = [targets, candidates] if running is None else [targets, candidates, running]
-    joint = process.joint(Points.concatenate(parts))
     noise = process.mode.noise**2 + NOISE**2
-    n, m = len(targets), len(candidates)
+    shared, spread = process.shared(targets, candidates), process.spread(candidates)
     if running is not None:
-        block = joint[n + m :, n + m :] + noise * np.eye(len(running))
-        cross = linalg.solve_triangular(linalg.cholesky(block, lower=True), joint[n + m :, : n + m], lower=True)
-        joint = joint[: n + m, : n + m] - cross.T @ cross
-    shared = joint[:n, n : n + m]
-    falls: Array = (weights[:, None] * shared**2).sum(axis=0) / (np.diag(joint)[n : n + m] + noise)
+        factor = linalg.cholesky(process.joint(running) + noise * np.eye(len(running)), lower=True)
+        of_targets, of_candidates = (
+            linalg.solve_triangular(factor, process.shared(running, at), lower=True) for at in (targets, candidates)
+        )
+        shared = shared - of_targets.T @ of_candidates
+        spread = spread - (of_candidates**2).sum(axis=0)
+    falls: Array = (weights[:, None] * shared**2).sum(axis=0) / (spread + noise)
     return falls

@@ -90,12 +90,24 @@ class Process:
 
     def joint(self, at: Points) -> Array:
         """Covariance of the values at these places, (n, n), without noise, by the most probable hyperparameters."""
+        return self.shared(at, at)
+
+    def shared(self, a: Points, b: Points) -> Array:
+        """The same of the values at places a with those at places b, (n, m)."""
+        scales, _, factor, _ = self._solved[0]
+        _, of_a = self.trend(self.theta, a)
+        _, of_b = self.trend(self.theta, b)
+        prior = covariance.between(scales, a, b) + (of_a * self.trend.prior_sd**2) @ of_b.T
+        shared: Array = prior - self._cross(scales, a, of_a, factor).T @ self._cross(scales, b, of_b, factor)
+        return shared
+
+    def spread(self, at: Points) -> Array:
+        """The diagonal of `joint`, (n,)."""
         scales, _, factor, _ = self._solved[0]
         _, slopes = self.trend(self.theta, at)
-        cross = self._cross(scales, at, slopes, factor)
-        prior = covariance.between(scales, at, at) + (slopes * self.trend.prior_sd**2) @ slopes.T
-        joint: Array = prior - cross.T @ cross
-        return joint
+        known = (self._cross(scales, at, slopes, factor) ** 2).sum(axis=0)
+        spread: Array = covariance.variances(scales, at) + ((slopes * self.trend.prior_sd) ** 2).sum(axis=1) - known
+        return spread
 
     def left_out(self, index: Index) -> tuple[Array, Array]:
         """What the other points say of the points of `index` by the most probable hyperparameters: their residuals,

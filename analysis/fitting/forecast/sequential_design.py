@@ -132,7 +132,7 @@ class SequentialDesign:
         """What to train next beside what is running; None where everything is trained or running. `by_trend`: as if
         the trend were the truth (a V-optimal design), for comparison."""
         known, reached, busy = self.knowledge(ended), self.reached(ended), {run for run, _ in running}
-        free = [run for run in range(len(self.ends)) if reached[run] < 1 and run not in busy]
+        free = self._distinct(reached, busy)
         if not free:
             return None
         nexts = np.array([next(rung for rung in self.rungs[run] if rung > reached[run]) for run in free])
@@ -147,6 +147,15 @@ class SequentialDesign:
             rate = np.where(unsettled, rate, -np.inf)
         best = int(np.argmax(rate))
         return self.expected(ended, free[best], float(nexts[best]), float(rate[best]))
+
+    def _distinct(self, reached: Array, busy: set[int]) -> list[int]:
+        """Runs that can be trained on: of those of a setting that were not begun, which are alike, the cheapest."""
+        free = [run for run in range(len(self.ends)) if reached[run] < 1 and run not in busy]
+        new: dict[int, int] = {}
+        for run in sorted((run for run in free if reached[run] == 0), key=lambda run: self.flops[run]):
+            new.setdefault(int(self.settings[run]), run)
+        kept = {*new.values(), *(run for run in free if reached[run] > 0)}
+        return sorted(kept)
 
     def expected(self, ended: tuple[Ended, ...], run: int, rung: float, fall_per_flop: float = 0.0) -> Decision:
         """The decision to train this run up to this rung, with what is expected there."""
