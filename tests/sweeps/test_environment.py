@@ -64,6 +64,7 @@ def test_the_page_names_each_variable(environment):
     assert {*OVERRIDDEN, *HONORED, "PYTHONPATH"} <= named
 
 
+@pytest.mark.slow
 def test_a_launch_gives_the_same_run_whatever_the_environment_says(environment, write_grid, tmp_path):
     """Under umask 077, with an objective on PYTHONPATH, to a folder below the home folder."""
     (tmp_path / "code").mkdir()
@@ -106,6 +107,7 @@ def test_commands_draw_and_tell_the_same_whatever_the_environment_says(environme
     assert shown.returncode == 0 and "+05:30" in shown.stdout and "?" in shown.stdout
 
 
+@pytest.mark.slow
 def test_glyphs_are_the_same_whatever_a_matplotlibrc_says(environment, tmp_path):
     code = "import hashlib\nfrom mmcr_core.data.image_text.glyphs import glyphs\n"
     code += "print(hashlib.sha256(glyphs().pixels.tobytes()).hexdigest())"

@@ -34,6 +34,7 @@ def trajectories(store):
     return pd.concat([store.read_trajectory(run_id) for run_id in sorted(store.statuses())], ignore_index=True)
 
 
+@pytest.mark.slow
 def test_two_drivers_on_one_store_train_each_cell_once_and_both_end_well(write_grid, tmp_path):
     grid = write_grid(D="[8, 16, 32]", budget="{steps: 500}")
     command = [sys.executable, "sweeps/launch.py", str(grid), "--results", str(tmp_path / "r"), "--json"]
@@ -236,6 +237,7 @@ def test_a_node_with_other_code_is_refused_by_name():
     assert re.fullmatch(r"node \S+ has torch .* \(driver: 1.0\); install the same on every node", differs)
 
 
+@pytest.mark.slow
 def test_after_a_failed_capture_a_cell_goes_on_in_another_worker_without_graphs(write_grid, tmp_path):
     objective = write_failing(tmp_path, 'CaptureFailed("the step cannot be captured as a CUDA graph (no)")', times=1)
     ran = run_script("sweeps/launch.py", write_grid(objective=objective, D="[8, 16]"), "--results", tmp_path / "r")

@@ -317,4 +317,4 @@ def test_an_own_objective_and_encoder_beside_the_grid_are_trained_and_their_stor
     assert (row["status"], row["objective"], row["rank_bound"]) == ("finished", f"{own}:Pull", 24)
     (cell,) = survey(tmp_path / "results/tiny")
     assert cell.status == "finished"
-    assert (cell.keys["encoder.options.width"], cell.keys["objective.options.strength"]) == (6, 0.5)
+    assert (cell.keys["encoder.width"], cell.keys["objective.strength"]) == (6, 0.5)
