@@ -47,7 +47,7 @@ def page(tmp_path_factory):
 
 def test_it_holds_claims_figures_failures_and_no_network(page):
     text = page.read_text()
-    assert text.count("data:image/png;base64,") == 8
+    assert text.count("data:image/png;base64,") == 10
     assert "peaks at P = D: <span class=confirmed>" in text
     assert "shallower at P = D: <span class=confirmed>" in text
     assert "in every cell: <span class=confirmed>" in text
