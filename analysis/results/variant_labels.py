@@ -63,7 +63,7 @@ def _where_it_differs(key: str, flat: list[dict[str, Any]]) -> set[str | None]:
 def flatten(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     """{"a": {"b": 1}} as {"a.b": 1}, options of custom code as a grid has them, `encoder.width`."""
     flat: dict[str, Any] = {}
-    for key, value in tree.items():
+    for key, value in sorted(tree.items(), key=lambda item: prefix + item[0] in BESIDE_THE_NAME):  # over keys not set
         if isinstance(value, dict):
             flat |= flatten(value, prefix if prefix + key in BESIDE_THE_NAME else f"{prefix}{key}.")
         else:

@@ -94,7 +94,7 @@ def column(key: str, keys: Iterable[str]) -> str:
 
 def _flat(tree: Keys, prefix: str = "") -> Keys:
     flat: Keys = {}
-    for key, value in tree.items():
+    for key, value in sorted(tree.items(), key=lambda item: prefix + item[0] in BESIDE_THE_NAME):  # over keys not set
         below = prefix if prefix + key in BESIDE_THE_NAME else f"{prefix}{key}."
         flat |= _flat(value, below) if isinstance(value, dict) else {prefix + key: value}
     return flat

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -19,6 +20,17 @@ from tests.conftest import REPOSITORY, invoke
 from tests.synthetic import write_sweep
 
 SQL = "SELECT P, D, percent_error FROM runs WHERE K = 2 ORDER BY D, P"
+
+
+@pytest.fixture(scope="module")
+def sweep(sweep, tmp_path_factory):
+    """The sweep as it was trained, whatever tables other tests had commands write."""
+    written = shutil.ignore_patterns("*.parquet", "figures")
+    root = shutil.copytree(sweep, tmp_path_factory.mktemp("query") / "known", ignore=written)
+    for table in ("runs", "trajectories", "measures"):
+        if (sweep / table).exists():
+            shutil.copytree(sweep / table, root / table, dirs_exist_ok=True)
+    return root
 
 
 def test_a_table_json_csv_and_parquet_say_the_same(sweep, tmp_path):

@@ -266,7 +266,7 @@ def test_checkpoints_take_at_most_a_fiftieth_of_the_time(tmp_path, digits_spec, 
     """Where one takes a tenth of a second, the next is due after five, however often they are asked for."""
     trial = RunExecutor(digits_spec(), Store(tmp_path), "s", ExecutorSettings(checkpoint_seconds=0.001))
     trial.advance(1e-9)
-    monkeypatch.setattr(trial.store, "write_checkpoint", lambda *_: time.sleep(0.1))
+    monkeypatch.setattr(trial.store, "write_checkpoint", lambda *_, **__: time.sleep(0.1))
     trial.save()
     assert trial._next_checkpoint - time.monotonic() == pytest.approx(5, rel=0.3)
     trial.stop()

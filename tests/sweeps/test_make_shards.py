@@ -91,7 +91,7 @@ def test_rows_that_cannot_be_used_are_named_and_the_rest_is_written(images, tmp_
         "notes.txt: it is not a .jpg, .jpeg, .jfif, .png, .webp, .bmp, .tif, .tiff, .gif file",
         f"{tmp_path / 'table.csv'}: 4 of 9 lines are used; left out: 1 since its caption is empty (line 8); "
         "1 since it names no image (line 9); 1 since cannot identify image file (line 7); 1 since there is no "
-        "such file (line 6); 1 for other reasons",
+        "such file (line 6); 1 for other reasons (line 10)",
     ]
 
 

@@ -36,8 +36,9 @@ def test_sql_does_not_see_python_variables(sweep):
 
 def test_a_query_leaves_nothing_to_the_next(sweep):
     results = open_results(sweep)
-    results.sql("DROP VIEW runs")
-    results.sql("CREATE TABLE kept AS SELECT 1")
+    for query in ("DROP VIEW runs", "CREATE TABLE kept AS SELECT 1"):
+        with pytest.raises(ResultsError, match="changes nothing here"):
+            results.sql(query)
     assert len(results.sql("SELECT * FROM runs")) == 18
     with pytest.raises(ResultsError, match="kept"):
         results.sql("SELECT * FROM kept")
