@@ -10,12 +10,13 @@ import numpy as np
 import pandas as pd
 from scipy.special import expit
 
-from analysis.estimates.prediction import LAW_OF, trend_of
+from analysis.estimates.prediction import trend_of
 from analysis.estimates.run_points import Measured, as_points
 from analysis.fitting.blas_threads import on_one_thread
 from analysis.fitting.forecast.points import Array, Index, Points
 from analysis.fitting.forecast.sequential_design import FEWEST, Decision, Ended, Knowledge, SequentialDesign, rungs_of
 from analysis.fitting.forecast.stopping import Target
+from analysis.fitting.forecast.trends import LAW_OF
 from analysis.results.errors import ResultsError
 
 ADAPTIVE = "adaptive"

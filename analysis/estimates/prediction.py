@@ -18,10 +18,9 @@ from analysis.fitting.blas_threads import on_one_thread
 from analysis.fitting.forecast.calibration import LEVELS, Calibration, calibrate
 from analysis.fitting.forecast.points import WINDOW, Array, Points, places
 from analysis.fitting.forecast.process import Process, fit_process
-from analysis.fitting.forecast.trends import Quadratic, ScalingLaw, Trend
+from analysis.fitting.forecast.trends import LAW_OF, Quadratic, ScalingLaw, Trend
 from analysis.results.errors import ResultsError
 
-LAW_OF = "mmcr"  # the objective whose percent error has a law
 FEWEST = 3  # runs that a prediction is made from
 EARLY = 0.25  # of each run's steps, from which its end is predicted as a test
 Backtest = tuple[float, float, int]  # r.m.s. relative error, share inside the 95 % intervals, runs

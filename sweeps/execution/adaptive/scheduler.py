@@ -15,7 +15,7 @@ from threadpoolctl import threadpool_limits
 import analysis.fitting.forecast as forecast
 from analysis.fitting.forecast.points import Array, Points
 from analysis.fitting.forecast.sequential_design import Decision, Ended, Knowledge, SequentialDesign
-from analysis.fitting.forecast.trends import Quadratic, ScalingLaw, Trend
+from analysis.fitting.forecast.trends import LAW_OF, Quadratic, ScalingLaw, Trend
 from sweeps.execution.adaptive.candidates import Candidate, ends
 from sweeps.execution.adaptive.history import EndedRung, History
 from sweeps.execution.adaptive.measurements import LOG, LOGIT, SHARE, Measurements, Scale
@@ -25,7 +25,6 @@ from sweeps.storage.decisions import StoredDecision
 from sweeps.storage.run_status import RunStatus
 from sweeps.storage.sweep_store import Store
 
-LAW_OF = "mmcr"  # the objective whose percent error has a law
 FRESH = 64  # ended rungs, up to which each decision knows them all
 GROWTH = 1 + 1 / FRESH  # of them, after which decisions know them; until then they count as running
 
