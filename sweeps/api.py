@@ -10,7 +10,7 @@ features = load_encoder("results/tiny", outcome.finished[0]).encode(images)
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -97,7 +97,7 @@ def launch(
     calibrate: bool = False,
     time_limit: str | None = None,
     wait: bool = True,
-    tensorboard: bool = False,
+    track: Sequence[str] = (),
     address: str | None = None,
     until: str | None = None,
 ) -> Outcome:
@@ -105,9 +105,9 @@ def launch(
 
     Args: grid: a path, a mapping or a GridSpec; results: folder or URL of the sweeps' folders; only: cells, as of
         `plan`; max_concurrent: most cells at once; calibrate: measure each cell's step and memory first; time_limit:
-        stop after so long, such as "90s" or "2h"; wait: for cells that another launch trains; tensorboard: write its
-        files too; address: of a running Ray cluster (None: this machine); until: train until the rest can be predicted
-        so well, such as "5%", "max:5%" or "knn_accuracy=0.01".
+        stop after so long, such as "90s" or "2h"; wait: for cells that another launch trains; track: trackers that
+        follow the runs beside those of the grid, such as ["wandb"]; address: of a running Ray cluster (None: this
+        machine); until: train until the rest can be predicted so well, such as "5%", "max:5%" or "knn_accuracy=0.01".
     Returns: an Outcome: `.finished` (run_ids), `.finished_before` (their number), `.unfinished` (run_id -> reason),
         `.interrupted`, `.timed_out`, `.exit_code` as the command has it; of an adaptive sweep `.standing`: what was
         trained, paused and predicted, and how well.
@@ -118,8 +118,8 @@ def launch(
     from sweeps.planning.sweep import open_sweep
 
     _require_positive(max_concurrent)
-    sweep = open_sweep(grid, str(results), only)
-    limits = Limits.of(max_concurrent, time_limit, tensorboard, wait)
+    sweep = open_sweep(grid, str(results), only, track)
+    limits = Limits.of(max_concurrent, time_limit, wait)
     target = None
     if until is not None:
         from sweeps.execution.adaptive.until import parse_until

@@ -46,7 +46,10 @@ def launch(
     ] = False,
     time_limit: Annotated[str | None, typer.Option(help="Stop after so long, such as 90s, 30m, 2h or 1d.")] = None,
     wait: Annotated[bool, typer.Option(help="Wait for cells that another launch trains.")] = True,
-    tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Write TensorBoard files too.")] = False,
+    track: Annotated[
+        list[str] | None,
+        typer.Option(metavar="TRACKER", help="Follow runs by tensorboard, wandb, mlflow or my_module:MyTracker too."),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the plan or the outcome as JSON.")] = False,
 ) -> None:
     """Run every cell of a grid, or what is missing of it."""
@@ -64,13 +67,13 @@ def launch(
         raise OptionError(
             "local", "trains one rung after the other without Ray; give --until, and no --address or such"
         )
-    sweep = open_sweep(grid, results, only)
+    sweep = open_sweep(grid, results, only, track or ())
     target = None
     if until is not None:
         from sweeps.execution.adaptive.until import parse_until
 
         target = parse_until(until)
-    limits = Limits.of(max_concurrent, time_limit, tensorboard, wait)
+    limits = Limits.of(max_concurrent, time_limit, wait)
     if cell is not None:
         code = summary.show(*train_one(sweep, cell, limits), as_json)
     elif target and local:

@@ -84,9 +84,7 @@ class LocalWorker:
         was stopped."""
         settings, key = self._sweep.settings, run_id(spec)
         device = "cuda" if torch.cuda.is_available() else "cpu"
-        how = ExecutorSettings.of(
-            settings, device, settings.resources.threads, self._continues.get(key), self._limits.tensorboard
-        )
+        how = ExecutorSettings.of(settings, device, settings.resources.threads, self._continues.get(key))
         while True:
             trial = RunExecutor(spec, self._sweep.store, settings.name, how, decision=decision)
             try:

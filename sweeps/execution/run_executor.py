@@ -30,7 +30,7 @@ from sweeps.execution.saved_weights import keep
 from sweeps.execution.signals import StopFlag
 from sweeps.execution.stored_measures import missing_at, write_measures
 from sweeps.monitoring.launch_outcome import Ending, StopReason, with_earlier
-from sweeps.monitoring.tensorboard import Board
+from sweeps.monitoring.trackers.tracking import Tracking
 from sweeps.storage.decisions import StoredDecision
 from sweeps.storage.packing.compaction import compact_run
 from sweeps.storage.run_status import RunStatus
@@ -65,7 +65,7 @@ class RunExecutor:
         self._lease = store.lease(self.run_id, launch or uuid.uuid4().hex)
         self._leased = False
         self._notes: list[str] = []
-        self._board: Board | None = None
+        self._tracking = Tracking(self.settings.track, store, self.run_id, self._notes.append)
         self._rung = Rung(store, decision) if decision else None
         self._shorter_chunks = False  # whether chunks of an earlier attempt may lie inside the next one
 
@@ -139,6 +139,7 @@ class RunExecutor:
 
     def _write_chunk(self, chunk: Chunk) -> None:
         self.store.write_chunk(self.run_id, chunk.step_first, chunk.step_last, chunk.columns)
+        self._tracking.log(chunk)
         if self._shorter_chunks:  # that of a rung which ended within this one
             self.store.drop_shorter_chunks(self.run_id, chunk.step_first, chunk.step_last)
             self._shorter_chunks = False
@@ -149,15 +150,13 @@ class RunExecutor:
         self._let_go()
 
     def _end_run(self) -> None:
+        self._tracking.finish(None)
         if self._run is not None:
             self._run.close()
         self._run = None
 
     def _let_go(self) -> None:
         self._end_run()
-        if self._board:
-            self._board.close()
-            self._board = None
         self._lease.release()
 
     def save(self, *, alone: bool = False) -> None:
@@ -181,8 +180,7 @@ class RunExecutor:
         self._memory.begin()
         run = start(self.spec, self.store, self.settings.device, state, self._begun, self._remember)
         self._first_steps_end = run.step + FIRST_STEPS if self._memory.on_gpu else None
-        if self.settings.tensorboard:
-            self._board = Board(self.store.root / "tensorboard" / self.run_id, run.step)
+        self._tracking.start(self.spec, self.sweep, run.steps)
         return run
 
     def _remember(self, note: str) -> None:
@@ -198,8 +196,6 @@ class RunExecutor:
         stops = [step for step in (*self.spec.evaluate.steps(run.steps), self._first_steps_end or 0) if step > first]
         for chunk in run.run(until=min([first + self._slice, end, *stops])):
             self._write_chunk(chunk)
-            if self._board:
-                self._board.add(chunk)
         taken = time.monotonic() - began
         if run.step == self._first_steps_end:
             self._memory.first_steps_end()
@@ -276,7 +272,8 @@ class RunExecutor:
         step = self.store.steps_stored(self.run_id)
         training = describe_training(self.spec, step, self._begun, self._memory, self._run, self.settings.device)
         row = describe_run(self.spec, self.sweep) | training | outcome
-        self.store.write_run(row | {"status": status, "error": error})
+        self.store.write_run(row := row | {"status": status, "error": error})
+        self._tracking.finish(row)
 
     def _progress(
         self, run: Pretraining | None, status: RunStatus, ending: Ending | None = None, process_ends: bool = False

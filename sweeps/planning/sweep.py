@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ from sweeps.config.settings import GridSettings
 from sweeps.execution.continuation import runs_to_continue
 from sweeps.execution.stored_measures import can_be_measured, missing_measures
 from sweeps.monitoring.launch_outcome import Ending
+from sweeps.monitoring.trackers.choice import require_trackers
 from sweeps.planning.cpu_count import usable_cores
 from sweeps.planning.machine import Machine
 from sweeps.planning.plan import Cell, plan
@@ -71,12 +72,17 @@ class PendingCells:
     note: str
 
 
-def open_sweep(grid: str | Path | Mapping[str, Any] | GridSpec, results: str, only: str | None = None) -> Sweep:
-    """Read a grid and choose cells. Raises UserError for a mistake in either."""
+def open_sweep(
+    grid: str | Path | Mapping[str, Any] | GridSpec, results: str, only: str | None = None, track: Sequence[str] = ()
+) -> Sweep:
+    """Read a grid and choose cells, which the trackers `track` follow beside those of the grid. Raises UserError for a
+    mistake in any of them."""
     spec = grid if isinstance(grid, GridSpec) else load_grid(grid)
     store = Store(to_path(results) / spec.settings.name)
     chosen = selected(spec.cells, only, store.statuses)
-    return Sweep(spec.settings, spec.cells, chosen, spec.text, results, store, asks_for_diverged(only), spec.places)
+    settings = spec.settings.model_copy(update={"track": tuple(dict.fromkeys([*spec.settings.track, *track]))})
+    require_trackers(settings.track, store.root)
+    return Sweep(settings, spec.cells, chosen, spec.text, results, store, asks_for_diverged(only), spec.places)
 
 
 def require_runnable(sweep: Sweep) -> None:

@@ -127,7 +127,10 @@ def test_a_launch_with_a_mistake_writes_nothing(tmp_path):
         ({"only": "P=16,P=24"}, "only: no cell of the grid has P=16,P=24; a plan lists the cells"),
         ({"max_concurrent": 0}, "max_concurrent: 0 is not a number of cells; "),
         ({"time_limit": "soon"}, "time_limit: 'soon' is not a time; "),
-        ({"results": "memory://r", "tensorboard": True}, "tensorboard: needs results in a folder, not at a URL"),
+        (
+            {"results": "memory://r", "track": ["tensorboard"]},
+            "track: tensorboard needs results in a folder, not at a URL",
+        ),
         ({"results": "FILE"}, "results: "),
         ({"address": "127.0.0.1:1"}, "no Ray cluster answers at 127.0.0.1:1; "),
     ],

@@ -154,7 +154,7 @@ def test_the_time_limit_checkpoints_running_cells_and_status_shows_them(write_gr
     grid = write_grid(D="[8, 16, 32]", budget="{steps: 1000000}")
     for limit in (25, 90, 300):  # seconds; a busy machine may need more to begin at all
         ran = run_script("sweeps/launch.py", grid, "--results", tmp_path / "r", "--time-limit", f"{limit}s",
-                         "--tensorboard", timeout=limit + 200)  # fmt: skip
+                         "--track", "tensorboard", timeout=limit + 200)  # fmt: skip
         assert ran.returncode == 1, ran.stderr
         assert "0 of 3 cells finished, stopped at the time limit with 3 to go (launch again to go on)" in ran.stdout
         cells = survey(tmp_path / "r/tiny")

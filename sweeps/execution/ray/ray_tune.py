@@ -27,6 +27,7 @@ from sweeps.execution.ray.trainable import CellTrainable, Job, code_version
 from sweeps.execution.ray.worker_failures import Returned, Watcher, WorkerWatch
 from sweeps.execution.retries import RESTARTS, Retry, next_attempt
 from sweeps.monitoring.launch_outcome import Ending, Outcome
+from sweeps.monitoring.trackers.choice import passed_on
 from sweeps.planning.launch_limits import Limits
 from sweeps.planning.plan import Cell
 from sweeps.planning.profiling import shape_key
@@ -147,8 +148,8 @@ class Launch:
             self.settings,
             resolved(self.store.root),
             self.id,
-            self.limits.tensorboard,
             code_version(),
+            passed_on(),
             calibrate,
             custom_imports.folders(),
         )

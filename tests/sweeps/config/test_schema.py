@@ -84,6 +84,7 @@ LINES = [
     "evaluate: {measures: [knn], at: [0, 1], zero_shot: {dataset: {name: glyphs}, templates: imagenet}}",
     "resources: {gpus: auto, cpus: 2}",
     "compile: on",
+    "track: [wandb, mlflow, tensorboard, my_module:MyTracker]",
 ]
 
 
@@ -98,6 +99,7 @@ MISTAKES = [
     "P: []",
     "name: a b",
     "nane: base",
+    "track: [wanbd]",
     "linked: 1",
     "budget: {}",
     "budget: {steps: 5, epochs: 1}",

@@ -155,5 +155,5 @@ def test_a_bucket_that_is_not_there_is_named(bucket, write_grid):
     ran = run_script("sweeps/launch.py", write_grid(), "--results", "s3://no-such-bucket/r")
     assert ran.returncode == 2, ran.stderr
     assert "--results: s3://no-such-bucket/r cannot be written to" in ran.stderr and "Traceback" not in ran.stderr
-    board = run_script("sweeps/launch.py", write_grid(), "--results", f"{bucket}/r", "--tensorboard")
-    assert board.returncode == 2 and "--tensorboard: needs" in board.stderr
+    board = run_script("sweeps/launch.py", write_grid(), "--results", f"{bucket}/r", "--track", "tensorboard")
+    assert board.returncode == 2 and "--track: tensorboard needs results in a folder" in board.stderr
