@@ -50,11 +50,15 @@ def launch(
         list[str] | None,
         typer.Option(metavar="TRACKER", help="Follow runs by tensorboard, wandb, mlflow or my_module:MyTracker too."),
     ] = None,
+    notify: Annotated[
+        str | None,
+        typer.Option(metavar="COMMAND", help="Run this at the end, however it ends: the outcome as JSON on its stdin."),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the plan or the outcome as JSON.")] = False,
 ) -> None:
     """Run every cell of a grid, or what is missing of it."""
-    from sweeps.execution.local import train_one
     from sweeps.monitoring import summary
+    from sweeps.monitoring.notification import notifying
     from sweeps.planning import preview
     from sweeps.planning.launch_limits import Limits
     from sweeps.planning.sweep import open_sweep, require_here
@@ -67,35 +71,41 @@ def launch(
         raise OptionError(
             "local", "trains one rung after the other without Ray; give --until, and no --address or such"
         )
-    sweep = open_sweep(grid, results, only, track or ())
-    target = None
-    if until is not None:
-        from sweeps.execution.adaptive.until import parse_until
+    if notify is not None and plan:
+        raise OptionError("notify", "is run when a launch has ended; leave it out of --plan")
+    with notifying(notify, str(grid)) as tell:
+        sweep = open_sweep(grid, results, only, track or ())
+        target = None
+        if until is not None:
+            from sweeps.execution.adaptive.until import parse_until
 
-        target = parse_until(until)
-    limits = Limits.of(max_concurrent, time_limit, wait)
-    if cell is not None:
-        code = summary.show(*train_one(sweep, cell, limits), as_json)
-    elif target and local:
-        from sweeps.execution.adaptive.local import train_until
-
-        code = summary.show(sweep, train_until(sweep, target, limits), as_json)
-    elif plan and not calibrate:
-        if address:
-            print_wrapped(
-                f"note: the times are of this machine; add --calibrate to measure on the cluster {address}", sys.stderr
-            )
-        else:
-            require_here(sweep)
-        code = preview.show(sweep, max_concurrent, as_json, target)
-    else:
-        from sweeps.execution import launching  # brings Ray with it
-
+            target = parse_until(until)
+        limits = Limits.of(max_concurrent, time_limit, wait)
         if plan:
-            launching.calibrate(sweep, address, limits)
-            code = preview.show(sweep, max_concurrent, as_json, target)
+            if calibrate:
+                from sweeps.execution import launching  # brings Ray with it
+
+                launching.calibrate(sweep, address, limits)
+            elif address:
+                note = f"the times are of this machine; add --calibrate to measure on the cluster {address}"
+                print_wrapped(f"note: {note}", sys.stderr)
+            else:
+                require_here(sweep)
+            raise typer.Exit(preview.show(sweep, max_concurrent, as_json, target))
+        if cell is not None:
+            from sweeps.execution.local import train_one
+
+            sweep, outcome = train_one(sweep, cell, limits)
+        elif target and local:
+            from sweeps.execution.adaptive.local import train_until
+
+            outcome = train_until(sweep, target, limits)
         else:
-            code = summary.show(sweep, launching.train(sweep, address, limits, calibrate, target), as_json)
+            from sweeps.execution import launching
+
+            outcome = launching.train(sweep, address, limits, calibrate, target)
+        tell({**summary.report(sweep, outcome), "exit_code": outcome.exit_code})
+        code = summary.show(sweep, outcome, as_json)
     raise typer.Exit(code)
 
 
