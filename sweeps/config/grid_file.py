@@ -22,6 +22,7 @@ from mmcr_core.config.run import DatasetSpec, RunSpec, SpecError
 from mmcr_core.config.run_id import run_id
 from mmcr_core.data import registry
 from mmcr_core.evaluation.zero_shot import require_texts, require_usable
+from mmcr_core.training.memory import has_blocks
 from sweeps.cli.errors import UserError
 from sweeps.config.custom_components import with_sources, with_zero_shot
 from sweeps.config.once import Once
@@ -97,6 +98,7 @@ def _grid(document: Marked, text: str, source: str) -> GridSpec:
             raise YamlError(marked.line, unknown_key(key, known))
     _require_no_axis(top.get("evaluate"))
     settings = _settings({key: top[key] for key in GridSettings.model_fields if key in top})
+    line = top["memory"].line if settings.memory == "recompute" else None
     sweep = Marked({key: marked for key, marked in top.items() if key in _RUN_KEYS}, 1)
     cells: dict[str, RunSpec] = {}
     once = Once()
@@ -104,6 +106,8 @@ def _grid(document: Marked, text: str, source: str) -> GridSpec:
         raise YamlError(1, f"the grid has {number:,} cells; {MOST_CELLS:,} at most: use fewer values, or several grids")
     for mapping, lines in expand(sweep, (), _is_tuple):
         spec = _cell(mapping, lines, once)
+        if line is not None:
+            once(_require_blocks, (spec.encoder, spec.views), lambda spec=spec: _require_blocks(spec, line))  # type: ignore[misc]
         key = run_id(spec)
         if key in cells:
             problem = f"two cells are the same run (P={spec.P}, D={spec.D}, K={spec.K}, seed={spec.seed})"
@@ -242,6 +246,16 @@ def _identified(spec: RunSpec, lines: Lines, once: Once) -> RunSpec:
     except SpecError as error:
         raise YamlError(line_of(lines, ("objective", error.key)), f"objective.{error.key}: {error}") from error
     return spec
+
+
+def _require_blocks(spec: RunSpec, line: int) -> None:
+    """Whether there is something to compute again in backward."""
+    if not has_blocks(spec.encoder, len(spec.views.mean), spec.views.size):
+        name = spec.encoder.model or spec.encoder.name
+        problem = (
+            f"recompute is for residual blocks and transformer layers, and encoder '{name}' has none that it knows"
+        )
+        raise YamlError(line, f"memory: {problem}; leave it out, or use a resnet or towers")
 
 
 def _usable(spec: RunSpec, lines: Lines) -> None:

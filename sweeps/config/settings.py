@@ -74,6 +74,9 @@ class GridSettings(_Settings):
     """When a run is saved, and what stays of it."""
     resources: ResourceSettings = ResourceSettings()
     """What one cell takes of a machine."""
+    memory: Literal["keep", "recompute"] = "keep"
+    """`recompute`: residual blocks and the layers of a dual encoder are computed again in backward instead of being
+    kept, which takes less memory and a third more time; gradients are the same."""
     track: tuple[TrackerName, ...] = ()
     """Trackers that follow the runs beside the store: tensorboard, wandb, mlflow, or `my_module:MyTracker`."""
 

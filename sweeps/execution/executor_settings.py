@@ -43,7 +43,8 @@ class ExecutorSettings:
     A checkpoint is written every `checkpoint_seconds`, or less often where writing one takes more than
     CHECKPOINT_SHARE of that time; `keep` says what stays of a finished run (none, weights, all); `compiled` and
     `network_compiled`: whether the views are, and encoder and projector; `continues`: run_id of a finished, shorter run
-    that this one continues; `track`: names of the trackers that follow it.
+    that this one continues; `track`: names of the trackers that follow it; `recomputed`: as of
+    Pretraining.
     """
 
     device: str = "cpu"
@@ -54,6 +55,7 @@ class ExecutorSettings:
     network_compiled: bool = False
     continues: str | None = None
     track: tuple[str, ...] = ()
+    recomputed: bool = False
 
     @staticmethod
     def of(settings: GridSettings, device: str, threads: int, continues: str | None = None) -> ExecutorSettings:
@@ -67,6 +69,7 @@ class ExecutorSettings:
             compiles_network(settings.compile),
             continues,
             settings.track,
+            settings.memory == "recompute",
         )
 
 

@@ -178,7 +178,7 @@ class RunExecutor:
         elif self._rung and stored:
             self._notes.append(f"its checkpoint is gone: {stored:,} steps are trained anew")
         self._memory.begin()
-        run = start(self.spec, self.store, self.settings.device, state, self._begun, self._remember)
+        run = start(self.spec, self.store, self.settings, state, self._begun, self._remember)
         self._first_steps_end = run.step + FIRST_STEPS if self._memory.on_gpu else None
         self._tracking.start(self.spec, self.sweep, run.steps)
         return run

@@ -20,7 +20,7 @@ from sweeps.planning.cpu_count import usable_cores
 from sweeps.planning.cuda_mps import remark
 from sweeps.planning.machine import Machine, this_machine
 from sweeps.planning.plan import Cell
-from sweeps.planning.plan_warnings import measuring_warning, memory_warning, rank_warning
+from sweeps.planning.plan_warnings import measuring_warning, memory_warning, rank_warning, recompute_remark
 from sweeps.planning.schedule import schedule
 from sweeps.planning.sweep import Sweep, remarks, terminal
 from sweeps.storage.run_status import RunStatus
@@ -32,8 +32,8 @@ if TYPE_CHECKING:  # what predicts is brought by adaptive sweeps alone
 MANY = 500  # cells, from which on the table has no lines drawn around it
 SPARE = ("GPUs", "cores", "starts", "run_id", "memory")  # columns that a narrow terminal goes without, in this order
 COSTS = (
-    *("run_id", "steps", "images", "flops", "memory_bytes", "seconds", "measuring_seconds", "loading_seconds"),
-    *("gpus", "cpus", "threads", "measured"),
+    *("run_id", "steps", "images", "flops", "memory_bytes", "recompute_bytes", "seconds", "measuring_seconds"),
+    *("loading_seconds", "gpus", "cpus", "threads", "measured"),
 )
 
 
@@ -128,6 +128,7 @@ def show(sweep: Sweep, max_concurrent: int | None, as_json: bool, until: Until |
         continued,
         sharing,
         rank_warning(sweep.cells),
+        recompute_remark(planned, sweep.settings.memory),
         memory_warning(planned, machine),
         measuring_warning(planned),
     )

@@ -57,7 +57,14 @@ class Sweep:
 
     def planned(self, cells: tuple[RunSpec, ...], machine: Machine) -> list[Cell]:
         """Costs of `cells` on `machine`, the most expensive first."""
-        return plan(cells, self.settings.resources, machine, self.settings.compile, speed_of)
+        return plan(
+            cells,
+            self.settings.resources,
+            machine,
+            self.settings.compile,
+            speed_of,
+            self.settings.memory == "recompute",
+        )
 
 
 @dataclass(frozen=True)

@@ -110,7 +110,11 @@ class Launch:
         for cell in cells:
             if not cell.measured:
                 device = "cuda" if cell.gpus else "cpu"
-                shapes[shape_key(cell.spec, device, cell.threads, self.settings.compile)] = cell
+                shapes[
+                    shape_key(
+                        cell.spec, device, cell.threads, self.settings.compile, self.settings.memory == "recompute"
+                    )
+                ] = cell
         if shapes:
             self._run_once([_alone(cell) for cell in shapes.values()], calibrate=True)
 

@@ -74,7 +74,9 @@ class CellTrainable(Trainable):  # type: ignore[misc]
         if self._other_code:
             return  # `step` says so
         if job.calibrate:
-            self._trial = ProfilingRun(cell.spec, device, threads, job.settings.compile)
+            self._trial = ProfilingRun(
+                cell.spec, device, threads, job.settings.compile, job.settings.memory == "recompute"
+            )
             return
         settings = ExecutorSettings.of(job.settings, device, threads, cell.continues)
         decision = StoredDecision(**config["decision"]) if "decision" in config else None

@@ -390,3 +390,12 @@ def test_a_grid_may_come_from_standard_input(monkeypatch):
     monkeypatch.setattr("sys.stdin", io.StringIO(textwrap.dedent(BASE).replace("P: 16", "P: x")))
     with pytest.raises(GridError, match=r"^-:4: P: 'x' is wrong"):
         load_grid("-")
+
+
+def test_recomputing_is_refused_where_an_encoder_has_nothing_to_recompute(write_grid):
+    resnet = load_grid(write_grid(encoder="{name: resnet18, stem: small, width: 8}", memory="recompute"))
+    assert resnet.cells == load_grid(write_grid(encoder="{name: resnet18, stem: small, width: 8}")).cells
+    with pytest.raises(
+        GridError, match=r"grid.yaml:9: memory: recompute is for residual blocks and transformer layers"
+    ):
+        load_grid(write_grid(memory="recompute"))

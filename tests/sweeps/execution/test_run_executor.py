@@ -15,7 +15,7 @@ import pandas as pd
 import pytest
 
 from mmcr_core.config.defaults import VIEW_RECIPES
-from mmcr_core.config.run import BudgetSpec, DatasetSpec, EvaluateSpec, OptimizerSpec, ZeroShotSpec
+from mmcr_core.config.run import BudgetSpec, DatasetSpec, EncoderSpec, EvaluateSpec, OptimizerSpec, ZeroShotSpec
 from mmcr_core.objectives import OBJECTIVES, objective_spec
 from sweeps.execution.executor_settings import ExecutorSettings
 from sweeps.execution.run_executor import RunExecutor
@@ -271,3 +271,19 @@ def test_a_run_on_shards_killed_fifteen_times_leaves_the_same_trajectory(tmp_pat
     measures = EvaluateSpec(2, "none", ("retrieval", "modality_gap"))
     more = {"dataset": dataset, "views": views, "evaluate": measures, "objective": objective_spec("clip")}
     check_kills(tmp_path, pairs_spec, seed=0, kills=15, steps=900, **more)
+
+
+def test_a_run_that_recomputes_has_the_same_rows_and_says_so(tmp_path, digits_spec):
+    spec = digits_spec(encoder=EncoderSpec("resnet18", "small", width=8))
+    rows, steps = [], []
+    for recomputed in (False, True):
+        store = Store(tmp_path / str(recomputed))
+        trial = RunExecutor(spec, store, "s", ExecutorSettings(recomputed=recomputed))
+        assert to_end(trial, 5).status == "finished"
+        rows.append(store.read_run(trial.run_id))
+        steps.append(store.read_trajectory(trial.run_id))
+    pd.testing.assert_frame_equal(*steps, check_exact=True)
+    assert (
+        rows[0]["run_id"] == rows[1]["run_id"] and rows[0]["heldout_percent_error"] == rows[1]["heldout_percent_error"]
+    )
+    assert ["recomputed" in json.loads(row["versions"]) for row in rows] == [False, True]
