@@ -128,11 +128,11 @@ def launch(
     return launching.train(sweep, address, limits, calibrate, target)
 
 
-def load_encoder(results: str | Path, run_id: str, device: str = "cpu") -> TrainedNetwork:
+def load_encoder(results: str | Path, run_id: str | None = None, device: str = "cpu") -> TrainedNetwork:
     """The network of a finished run, in eval mode.
 
-    Args: results: a sweep's own folder or URL, such as results/quickstart; run_id: of a run that kept its weights;
-        device: where the network goes.
+    Args: results: a sweep's own folder or URL, such as results/quickstart, or what `sweeps/export.py` wrote; run_id: of
+        a run that kept its weights, None of an export; device: where the network goes.
     Returns: an nn.Module `net`: `net.encode(images)` gives features (N, F) of images (N, C, H, W), uint8 in 0..255 or
         floats in [0, 1], without gradients; `net(images)` gives unit embeddings (N, D), with them; `.spec` is the run,
         `.views` its augmentations.

@@ -40,8 +40,7 @@ def _copy(other: Store, store: Store, run_id: str) -> None:
         rows = other.read_measures(run_id, step)
         given = [{key: row[key] for key in row if key not in ("run_id", "step")} for row in rows]
         store.write_measures(run_id, step, given)
-    if (weights := other.read_weights(run_id)) is not None:
-        store.write_weights(run_id, weights)
+    store.copy_weights(run_id, other)
 
 
 def _beside(store: Store) -> list[Store]:

@@ -267,7 +267,7 @@ def test_damaged_weights_and_measures_are_quarantined_and_measured_again_where_t
     assert not measures.exists()
     assert RunExecutor(digits_spec(), store, "s").advance(60).status == "finished"
     assert store.read_measures(trial.run_id, 12) == before
-    weights = tmp_path / "weights" / f"{trial.run_id}.pt"
+    weights = tmp_path / "weights" / f"{trial.run_id}.safetensors"
     content = bytearray(weights.read_bytes())
     content[len(content) // 2] ^= 0xFF
     weights.write_bytes(content)
