@@ -53,7 +53,7 @@ figures: $(RUN)
 	$(BIN)/python analysis/plot_double_descent.py $(REFERENCE)/digits-images
 	$(BIN)/python analysis/plot_objectives.py $(REFERENCE)/objectives-digits
 	$(BIN)/python analysis/plot_multimodal.py $(REFERENCE)/multimodal-glyphs
-	$(BIN)/python analysis/claims.py $(REFERENCE)/* --write README.md
+	$(BIN)/python analysis/claims.py $(REFERENCE)/* --write docs/results.md --summary README.md
 
 # What pages of docs/ say of the code and show of its commands, written anew.
 docs: $(TEST)
