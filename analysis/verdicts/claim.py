@@ -29,7 +29,8 @@ class Scope(StrEnum):
 @dataclass(frozen=True)
 class Claim:
     """`judge` gives the verdict on the evidence of a `scope`; `figures`: the stems of those that show it, which
-    `script` draws; `grid`: one in sweeps/grids whose sweep can be judged; `effect_first`: of several numbers its first effect decides, and no count."""
+    `script` draws; `grid`: one in sweeps/grids whose sweep can be judged; `effect_first`: its first effect decides, and
+    no count."""
 
     id: str
     source: Source
