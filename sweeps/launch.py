@@ -45,6 +45,9 @@ def launch(
         bool, typer.Option("--calibrate", help="Measure each cell's step and memory first; with --plan, then stop.")
     ] = False,
     time_limit: Annotated[str | None, typer.Option(help="Stop after so long, such as 90s, 30m, 2h or 1d.")] = None,
+    price: Annotated[
+        float | None, typer.Option(min=0, help="With --plan: what a GPU-hour costs, a core-hour without GPUs.")
+    ] = None,
     wait: Annotated[bool, typer.Option(help="Wait for cells that another launch trains.")] = True,
     track: Annotated[
         list[str] | None,
@@ -67,6 +70,8 @@ def launch(
         raise UserError("--cell: trains one cell without Ray; leave --only, --plan, --address and the like out")
     if cell is not None and until is not None:
         raise OptionError("until", "chooses its cells itself; leave --cell out, or give --local for a job array")
+    if price is not None and not plan:
+        raise OptionError("price", "is what the plan is multiplied by; add --plan")
     if local and (until is None or address or plan or calibrate or max_concurrent):
         raise OptionError(
             "local", "trains one rung after the other without Ray; give --until, and no --address or such"
@@ -91,7 +96,7 @@ def launch(
                 print_wrapped(f"note: {note}", sys.stderr)
             else:
                 require_here(sweep)
-            raise typer.Exit(preview.show(sweep, max_concurrent, as_json, target))
+            raise typer.Exit(preview.show(sweep, max_concurrent, as_json, target, price))
         if cell is not None:
             from sweeps.execution.local import train_one
 
