@@ -60,7 +60,7 @@ def require_trackers(names: Iterable[str], root: Path) -> None:
         _, _, packages, install = TRACKERS[name]
         remote = name == "mlflow" and not os.environ.get(URI, "sqlite:").startswith("sqlite:")
         for package in packages[:1] if remote else packages:
-            if find_spec(package) is None:
+            if not _is_installed(package):
                 raise OptionError("track", f"{name} needs the package {package}; install it: pip install {install}")
         if not is_local(root):
             if name == "tensorboard":
@@ -82,6 +82,12 @@ def make_tracker(name: str) -> Tracker:
 def passed_on() -> dict[str, str]:
     """Where runs are followed, as this process's environment says."""
     return {name: os.environ[name] for name in PASSED_ON if name in os.environ}
+
+
+def _is_installed(package: str) -> bool:
+    """A folder of that name, such as the one where W&B keeps its files, is no package."""
+    found = find_spec(package)
+    return found is not None and found.origin is not None
 
 
 def _require_own(name: str) -> None:

@@ -65,9 +65,12 @@ class MlflowTracker:
                 self._client.log_batch(self._run, metrics=metrics)
 
     def finish(self, row: Mapping[str, Any] | None) -> None:
+        from mlflow.entities import Metric
+
+        now = int(1000 * time.time())
+        final = [Metric(name, value, now, 0) for name, value in final_numbers(row or {}).items()]
         with self._alone():
-            for name, value in final_numbers(row or {}).items():
-                self._client.log_metric(self._run, name, value)
+            self._client.log_batch(self._run, metrics=final)
             self._client.set_terminated(self._run, ENDINGS[row["status"]] if row else "KILLED")
 
     @contextlib.contextmanager

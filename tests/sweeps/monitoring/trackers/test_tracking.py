@@ -2,6 +2,7 @@
 
 import importlib.util
 import sys
+from importlib.machinery import ModuleSpec
 
 import pytest
 
@@ -110,6 +111,12 @@ def test_a_missing_package_is_named_with_what_to_install(monkeypatch, tmp_path, 
     assert str(raised.value) == f"track: {tracker} needs the package {package}; install it: pip install {install}"
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:5000")  # a server's, which needs no database here
     require_trackers(["tensorboard", "mlflow"], tmp_path)
+
+
+def test_the_folder_where_wandb_keeps_its_files_is_no_package(monkeypatch, tmp_path):
+    monkeypatch.setattr("sweeps.monitoring.trackers.choice.find_spec", lambda name: ModuleSpec(name, None))
+    with pytest.raises(UserError, match="track: wandb needs the package wandb; install it"):
+        require_trackers(["wandb"], tmp_path)
 
 
 def test_mlflow_needs_a_server_where_results_have_no_folder(monkeypatch):
