@@ -11,6 +11,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 # Lines are as long as they like, unless a test says otherwise: pytest imports readline, which exports a width.
 os.environ.pop("COLUMNS", None)
 os.unsetenv("COLUMNS")
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -52,7 +53,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     of a file together, since they share fixtures."""
     for item in items:
         launches = item.path.stem.removeprefix("test_") in LAUNCHES
-        item.add_marker(pytest.mark.xdist_group("launches" if launches else str(item.path)))
+        if not item.get_closest_marker("xdist_group"):  # files that share what takes seconds name a group of their own
+            item.add_marker(pytest.mark.xdist_group("launches" if launches else str(item.path)))
     items.sort(key=lambda item: item.get_closest_marker("xdist_group").args[0] != "launches")  # no tail of them alone
 
 
@@ -132,9 +134,15 @@ def run_script(*arguments: object, timeout: float = 400) -> subprocess.Completed
 
 
 def invoke(script: str, *arguments: object) -> subprocess.CompletedProcess[str]:
-    """An analysis command within this process: the same exit code and output, without a second of imports."""
-    app = importlib.import_module(f"analysis.{script}").app
-    ran = CliRunner().invoke(app, list(map(str, arguments)))
+    """A command within this process, one of `analysis` or `sweeps.NAME`: the same exit code and output, without seconds
+    of imports. Signals are handled afterwards as before."""
+    app = importlib.import_module(script if "." in script else f"analysis.{script}").app
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    try:
+        ran = CliRunner().invoke(app, list(map(str, arguments)))
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
     if ran.exception and not isinstance(ran.exception, SystemExit):
         raise ran.exception
     return subprocess.CompletedProcess([script], ran.exit_code, ran.stdout, ran.stderr)

@@ -22,7 +22,7 @@ from sweeps.planning.plan import plan
 from sweeps.planning.plan_warnings import memory_warning, require_memory
 from sweeps.planning.profiling import ProfilingRun, lookup
 from sweeps.storage.sweep_store import Store
-from tests.conftest import REPOSITORY, run_script
+from tests.conftest import REPOSITORY, invoke
 
 
 def one_sentence(ran, code, says):
@@ -41,7 +41,7 @@ def test_a_binary_grid_file_is_refused(tmp_path, content):
 def test_a_sweeps_folder_that_is_a_file_is_refused(write_grid, tmp_path):
     (tmp_path / "r").mkdir()
     (tmp_path / "r/tiny").write_text("a file")
-    ran = run_script("sweeps/launch.py", write_grid(), "--results", tmp_path / "r", "--cell", "0")
+    ran = invoke("sweeps.launch", write_grid(), "--results", tmp_path / "r", "--cell", "0")
     one_sentence(ran, 2, "tiny is not a folder that can be written to")
     assert (tmp_path / "r/tiny").read_text() == "a file"
 
@@ -59,7 +59,7 @@ def full_disk(tmp_path):
 
 
 def test_a_disk_that_is_full_at_the_start_is_named(full_disk, write_grid):
-    ran = run_script("sweeps/launch.py", write_grid(), "--results", full_disk / "r", "--cell", "0")
+    ran = invoke("sweeps.launch", write_grid(), "--results", full_disk / "r", "--cell", "0")
     assert ran.returncode == 2
     assert "No space left on device" in ran.stderr.splitlines()[-1]
     assert "Traceback" not in ran.stderr
@@ -113,13 +113,9 @@ def to_all(process, number):
     os.killpg(process.pid, number)
 
 
+@pytest.mark.slow  # SIGTERM to all is sent in test_launch.py
 @pytest.mark.parametrize(
-    ("send", "number"),
-    [
-        (to_all, signal.SIGTERM),
-        pytest.param(to_all, signal.SIGHUP, marks=pytest.mark.slow),
-        pytest.param(to_launch, signal.SIGTERM, marks=pytest.mark.slow),
-    ],
+    ("send", "number"), [(to_launch, signal.SIGINT), (to_launch, signal.SIGTERM), (to_all, signal.SIGHUP)]
 )
 def test_signals_of_preemption_are_ctrl_c(write_grid, tmp_path, send, number):
     """Also where Ray's processes get them, as from `timeout` and batch systems."""
