@@ -89,7 +89,8 @@ def workplace(folder: Path) -> dict[str, str]:
         shutil.copytree(REPOSITORY / store, folder / store)
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     caches = {"XDG_CACHE_HOME": str(folder / "cache"), "MPLCONFIGDIR": matplotlib.get_cachedir()}
-    fixed = {"PATH": path, "PYTHONPATH": str(REPOSITORY), "COLUMNS": "100", "CUDA_VISIBLE_DEVICES": ""}
+    fixed = {"PATH": path, "PYTHONPATH": str(REPOSITORY), "COLUMNS": "100", "CUDA_VISIBLE_DEVICES": "",
+             "SLURM_CPUS_PER_TASK": "1"}  # fmt: skip
     return os.environ | fixed | caches
 
 

@@ -77,9 +77,10 @@ def small_disk(tmp_path):
     subprocess.run(["umount", str(disk)], check=True)
 
 
+@pytest.mark.usefixtures("chunks_of_50")
 def test_a_full_disk_stops_the_run_with_its_reason_and_space_lets_it_go_on(small_disk, tmp_path, digits_spec):
     disk, remount = small_disk
-    spec = digits_spec(budget=BudgetSpec(steps=1200))
+    spec = digits_spec(budget=BudgetSpec(steps=400))
     to_end(RunExecutor(spec, Store(tmp_path / "whole"), "s"))
     store = Store(disk / "s")
     trial = RunExecutor(spec, store, "s", ExecutorSettings(checkpoint_seconds=0.05))
@@ -96,9 +97,10 @@ def test_a_full_disk_stops_the_run_with_its_reason_and_space_lets_it_go_on(small
     )
 
 
+@pytest.mark.usefixtures("chunks_of_50")
 def test_a_read_only_disk_is_named_by_trial_and_launch(small_disk, digits_spec, write_grid):
     disk, remount = small_disk
-    trial = RunExecutor(digits_spec(budget=BudgetSpec(steps=600)), Store(disk / "s"), "s")
+    trial = RunExecutor(digits_spec(budget=BudgetSpec(steps=60)), Store(disk / "s"), "s")
     remount("size=50m")
     trial.advance(1e-9)
     remount("ro")
@@ -152,7 +154,7 @@ def test_a_cell_left_to_another_launch_is_not_retried(monkeypatch, digits_spec):
 
 def test_the_time_limit_checkpoints_running_cells_and_status_shows_them(write_grid, tmp_path, ray_address):
     grid = write_grid(D="[8, 16, 32]", budget="{steps: 1000000}")
-    for limit in (8, 30, 300):  # seconds; a busy machine may need more to begin at all
+    for limit in (10, 60, 300):  # seconds; a busy machine may need more to begin at all
         ran = invoke("sweeps.launch", grid, "--results", tmp_path / "r", "--time-limit", f"{limit}s", "--tensorboard",
                      "--address", ray_address)  # fmt: skip
         assert ran.returncode == 1, ran.stderr

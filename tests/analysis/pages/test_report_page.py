@@ -37,7 +37,7 @@ parent.postMessage(JSON.stringify({up, down, wide: document.documentElement.scro
 @pytest.fixture(scope="module")
 def page(tmp_path_factory):
     """The report of a small sweep with a diverged run whose error is HTML."""
-    store = write_sweep(tmp_path_factory.mktemp("report") / "known", views=(2,))
+    store = write_sweep(tmp_path_factory.mktemp("report") / "known")
     curve = law(64, 64, 8, np.arange(1, 50) * 1e9)
     write_run(store, spec(64, 64, 8), curve, status="diverged", error="<script>x</script>")
     ran = invoke("report", store.root)

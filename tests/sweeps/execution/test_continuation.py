@@ -17,11 +17,12 @@ from tests.sweeps.execution.test_backfill import finish
 IN_STEPS = OptimizerSpec(warmup=5)
 
 
-@pytest.mark.parametrize("steps", [12, 500, 730])
+@pytest.mark.usefixtures("chunks_of_50")
+@pytest.mark.parametrize("steps", [12, 50, 73])
 def test_a_longer_run_goes_on_from_a_shorter_one_and_is_the_run_bit_for_bit(tmp_path, digits_spec, steps):
     store = Store(tmp_path / "s")
     short = digits_spec(optimizer=IN_STEPS, budget=BudgetSpec(steps=steps))
-    long = digits_spec(optimizer=IN_STEPS, budget=BudgetSpec(steps=1100))
+    long = digits_spec(optimizer=IN_STEPS, budget=BudgetSpec(steps=110))
     earlier, _ = finish(short, store, keep="all")
     continues = runs_to_continue(store, [long])
     assert list(continues.values()) == [earlier]

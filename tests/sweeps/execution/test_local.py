@@ -75,6 +75,7 @@ def test_signals_leave_a_checkpoint_and_the_next_task_goes_on_bit_for_bit(write_
     process = subprocess.Popen(command, cwd=REPOSITORY, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     while not store.steps_stored(whole.run_id):
         assert process.poll() is None, process.communicate()
+        time.sleep(0.05)
     os.kill(process.pid, number)
     stdout, stderr = process.communicate(timeout=300)
     assert process.returncode == 130, stderr

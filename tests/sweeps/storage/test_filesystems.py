@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 
 from analysis import open_results
+from mmcr_core.config.run import BudgetSpec
 from sweeps.execution.run_executor import RunExecutor
 from sweeps.storage.filesystems import create_exclusively, read_files, to_path
 from sweeps.storage.fsck import examine
@@ -136,15 +137,14 @@ def test_small_files_of_a_url_are_read_by_one_request_each(bucket, monkeypatch):
     assert asked == ["get_object"] * 3
 
 
+@pytest.mark.usefixtures("chunks_of_50")
 def test_upkeep_works_at_a_url(bucket, digits_spec):
-    from mmcr_core.config.run import BudgetSpec
-
     store = Store(f"{bucket}/s")
-    trial = RunExecutor(digits_spec(budget=BudgetSpec(steps=1100)), store, "s")
+    trial = RunExecutor(digits_spec(budget=BudgetSpec(steps=110)), store, "s")
     to_end(trial)
     (chunk,) = store.chunks(trial.run_id)  # a run compacts itself as it ends
     assert compact_run(store, trial.run_id) == 0
-    assert store.steps_stored(trial.run_id) == 1100
+    assert store.steps_stored(trial.run_id) == 110
     chunk.write_bytes(chunk.read_bytes()[:100])
     found = [finding.problem for finding in examine(store, repair=True)]
     assert found[0] == "chunk cannot be read" and found[-1] == "trajectory is not whole"
