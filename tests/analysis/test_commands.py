@@ -13,8 +13,6 @@ import pytest
 from PIL import Image
 from scipy import stats
 
-from analysis.estimates.fit_data import measured_cells
-from analysis.estimates.per_cell_fit import fit_table
 from analysis.figures.theory_figures import simulate, simulate_labelings
 from analysis.results.results import open_results
 from analysis.sweep_analysis import SweepAnalysis
@@ -87,7 +85,8 @@ def test_a_defect_in_a_real_process_leaves_with_code_1(sweep, tmp_path):
 
 
 def test_help_of_each_script_has_an_example():
-    """Run by their paths, as `python analysis/x.py` does, one after another in a process that imports libraries once."""
+    """Run by their paths, as `python analysis/x.py` does, one after another in a process that imports libraries
+    once."""
     scripts = [*COMMANDS, "plot_theory"]
     code = f"""import runpy, sys
 sys.path.insert(0, "analysis")
@@ -105,7 +104,7 @@ KINDS = ("scaling", "exponents", "double_descent", "error_map", "gap")
 
 
 def test_every_exponent_comes_back_inside_its_interval(sweep):
-    table, _ = fit_table(measured_cells(open_results(sweep)), "flops")
+    table = SweepAnalysis(open_results(sweep)).fits
     plain = table[(table["irreducible"] == "none") & (table["offset"] == "none")]
     truth = np.array([exponent(P, D) for P, D in zip(plain["P"], plain["D"], strict=True)])
     inside = (plain["alpha_low"] <= truth) & (truth <= plain["alpha_high"])

@@ -22,7 +22,9 @@ def points(curve=law, noise=0.01, seeds=1, deviation=0.0):
         for D in SIZES:
             for K in (2, 4):
                 own = deviation * rng.standard_normal()
-                curves = [curve(P, D, K, STEPS) * np.exp(own + noise * rng.standard_normal(COUNT)) for _ in range(seeds)]
+                curves = [
+                    curve(P, D, K, STEPS) * np.exp(own + noise * rng.standard_normal(COUNT)) for _ in range(seeds)
+                ]
                 error = np.concatenate(curves)
                 labels = np.repeat(range(seeds), COUNT).tolist()
                 covariance = noise**2 * np.eye(len(error))

@@ -15,7 +15,6 @@ from analysis.estimates.joint_scaling_law import (
 from mmcr_core.theory import expected_percent_error
 from tests.analysis.estimates.synthetic_grid import COUNT, STEPS, points
 
-
 pytestmark = pytest.mark.xdist_group("joint laws")
 
 
