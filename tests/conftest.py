@@ -39,7 +39,6 @@ LAUNCHES = (
     "main",
     "slurm",
     "fault_tolerance",
-    "cpu_count",
     "continuation",
     "api",
     "environment",

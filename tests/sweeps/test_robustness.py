@@ -1,6 +1,7 @@
 """What a hostile user, or a hostile machine, gets: one sentence, nothing lost."""
 
 import contextlib
+import json
 import os
 import signal
 import socket
@@ -72,19 +73,22 @@ def test_a_cache_folder_that_cannot_be_made_is_never_fatal(digits_spec, tmp_path
     assert lookup(digits_spec(), "cpu", 1, False) is None
 
 
-def test_a_long_tmpdir_does_not_keep_ray_from_starting(tmp_path):
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="no affinity on this system")
+def test_ray_starts_below_a_long_tmpdir_with_the_cores_that_the_plan_counts(tmp_path):
     folder = tmp_path / ("x" * 80)
     folder.mkdir()
-    command = [
-        sys.executable,
-        "-c",
-        "from sweeps.execution.ray.cluster import cluster\nwith cluster(None) as ray: print(ray.cpus)",
-    ]
+    script = (
+        f"import json, os; os.sched_setaffinity(0, {{{min(os.sched_getaffinity(0))}}})\n"
+        "from sweeps.execution.ray.cluster import cluster\n"
+        "from sweeps.planning.cpu_count import usable_cores\n"
+        "with cluster(None) as ray: print(json.dumps([ray.cpus, usable_cores()]))"
+    )
     environment = {key: value for key, value in os.environ.items() if not key.startswith("RAY_")}
     environment |= {"TMPDIR": str(folder), "RAY_USAGE_STATS_ENABLED": "0"}
+    command = [sys.executable, "-c", script]
     ran = subprocess.run(command, cwd=REPOSITORY, env=environment, capture_output=True, text=True, check=False)
     assert ran.returncode == 0, ran.stderr
-    assert float(ran.stdout) >= 1
+    assert json.loads(ran.stdout) == [1, 1]
 
 
 @pytest.mark.parametrize("answer", [b"", b"HTTP/1.1 400 Bad Request\r\n\r\n", None], ids=["hangs up", "http", "silent"])
