@@ -23,6 +23,7 @@ from analysis.pages.provenance import provenance
 from analysis.pages.representation_collapse import collapsed_runs
 from analysis.results.errors import ResultsError
 from analysis.sweep_analysis import SweepAnalysis
+from sweeps.cli.formatting import counted
 from sweeps.storage.run_status import RunStatus
 
 RUN_COLUMNS = ["variant", "P", "D", "K", "seed", "steps", "flops", "percent_error", "heldout_percent_error"]
@@ -114,4 +115,4 @@ def overview(runs: pd.DataFrame) -> str:
     sets, encoders = ", ".join(sorted(runs["dataset"].unique())), ", ".join(sorted(runs["encoder"].unique()))
     hours = finished["wall_seconds"].sum() / 3600
     cost = f"{finished['flops'].sum():.3g} FLOPs in {hours:.2f} device-hours."
-    return f"{len(runs)} runs ({text}) of {encoders} on {sets}: {cost}"
+    return f"{counted(len(runs), 'run')} ({text}) of {encoders} on {sets}: {cost}"

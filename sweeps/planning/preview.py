@@ -13,7 +13,7 @@ from rich.table import Table
 
 from mmcr_core.config.run_id import run_id
 from sweeps.cli.console import columns, fitting, left_out, print_wrapped, table_width
-from sweeps.cli.formatting import duration, memory
+from sweeps.cli.formatting import counted, duration, memory
 from sweeps.config.axes import PAPER, column, grid_keys, text_of
 from sweeps.execution.continuation import runs_to_continue
 from sweeps.planning.cpu_count import usable_cores
@@ -116,7 +116,7 @@ def show(sweep: Sweep, max_concurrent: int | None, as_json: bool, until: Until |
     kind = f"{machine.gpus:g} GPUs" if machine.gpus else f"{machine.cpus:g} CPU cores, no GPU"
     flops, left = sum(cell.flops for cell in planned), len(preview.left)
     print_wrapped(
-        f"{len(planned)} cells, {flops:.3e} FLOPs; {left} to run, about {duration(seconds)} on this machine "
+        f"{counted(len(planned), 'cell')}, {flops:.3e} FLOPs; {left} to run, about {duration(seconds)} on this machine "
         f"({kind}). {_basis(planned)}"
     )
     if until and expected:
