@@ -239,6 +239,7 @@ def test_a_node_with_other_code_is_refused_by_name():
     assert re.fullmatch(r"node \S+ has torch .* \(driver: 1.0\); install the same on every node", differs)
 
 
+@pytest.mark.slow
 def test_after_a_failed_capture_a_cell_goes_on_in_another_worker_without_graphs(write_grid, tmp_path, ray_address):
     objective = write_failing(tmp_path, 'CaptureFailed("the step cannot be captured as a CUDA graph (no)")', times=1)
     grid = write_grid(objective=objective, D="[8, 16]")
@@ -250,6 +251,7 @@ def test_after_a_failed_capture_a_cell_goes_on_in_another_worker_without_graphs(
     assert [note for note in notes if note] == [["the step cannot be captured as a CUDA graph (no); it runs eagerly"]]
 
 
+@pytest.mark.slow
 def test_a_damaged_row_is_quarantined_by_the_next_launch(write_grid, tmp_path, ray_address):
     grid, store = write_grid(), Store(tmp_path / "r/tiny")
     (cell,) = load_grid(grid).cells
