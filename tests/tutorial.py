@@ -53,6 +53,11 @@ class Step:
     def command(self) -> str:
         return self.shown.replace("\n> ", "\n")
 
+    @property
+    def of_trained(self) -> bool:
+        """Whether it trains the page's sweep, or reads what was trained."""
+        return "results/views" in self.command or self.command == "python sweeps/launch.py views.yaml"
+
 
 def steps(console: str) -> list[Step]:
     """The commands of a ```console block."""
@@ -89,19 +94,21 @@ def workplace(folder: Path) -> dict[str, str]:
         shutil.copytree(REPOSITORY / store, folder / store)
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     caches = {"XDG_CACHE_HOME": str(folder / "cache"), "MPLCONFIGDIR": matplotlib.get_cachedir()}
-    fixed = {"PATH": path, "PYTHONPATH": str(REPOSITORY), "COLUMNS": "100", "CUDA_VISIBLE_DEVICES": "",
-             "SLURM_CPUS_PER_TASK": "1"}  # fmt: skip
+    fixed = {"PATH": path, "PYTHONPATH": str(REPOSITORY), "COLUMNS": "100", "CUDA_VISIBLE_DEVICES": ""}
     return os.environ | fixed | caches
 
 
-def played(page: str, folder: Path) -> Iterator[tuple[Step, str]]:
-    """Each command of the page, run after all before it, and what it printed."""
+def played(page: str, folder: Path, training: bool = True) -> Iterator[tuple[Step, str]]:
+    """Each command of the page, run after all before it, and what it printed; without `training` those alone that need
+    nothing of the page's own sweep."""
     environment = workplace(folder)
     for kind, block in BLOCK.findall(page):
         if kind == "yaml":
             (folder / block.split("\n")[0].removeprefix("# ")).write_text(block)
             continue
         for step in steps(block):
+            if not training and step.of_trained:
+                continue
             ran = subprocess.run(
                 ["bash", "-c", step.command],
                 cwd=folder,
