@@ -2,8 +2,6 @@
 
 import json
 import re
-import shutil
-import subprocess
 
 import numpy as np
 import pandas as pd
@@ -17,11 +15,10 @@ from analysis.pages.report_page import overview
 from analysis.results.results import open_results
 from analysis.verdicts.verdict import Decision
 from sweeps.storage.sweep_store import Store
+from tests.browser import BROWSER, browse
 from tests.conftest import invoke
 from tests.synthetic import law, spec, write_run, write_sweep
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-BROWSER = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
 PROBE = """<script>addEventListener('load', () => {
 const heads = [...document.querySelectorAll('th')].filter(th => th.textContent === 'alpha'), th = heads[0];
 const column = () => [...th.closest('table').tBodies[0].rows].map(
@@ -75,6 +72,11 @@ def test_names_are_escaped_wherever_the_page_shows_them(tmp_path):
     assert not re.search(r"(id|href|alt)='[^']*[<>]", text)
 
 
+def test_a_price_is_multiplied_by_the_device_hours(tmp_path):
+    runs = open_results(write_sweep(tmp_path / "known", sizes=(64,), views=(2,), steps=40).root).runs()
+    assert overview(runs.assign(wall_seconds=7200.0 / len(runs)), 2.5).endswith("2.00 device-hours (5.00 at 2.5 each).")
+
+
 def test_every_claim_links_to_the_figures_behind_it(page):
     text = page.read_text()
     for name in re.findall(r"href='#(\w+)'", text):
@@ -111,9 +113,3 @@ def test_a_browser_draws_it_sorts_its_tables_and_scrolls_down_only(page, tmp_pat
     image = np.asarray(Image.open(shot).convert("L"))
     assert image.shape[1] == width
     assert 0.01 < (image < 128).mean() < 0.5
-
-
-def browse(folder, *arguments):
-    command = [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--hide-scrollbars",
-               "--disable-background-networking", f"--user-data-dir={folder / 'profile'}", *arguments]  # fmt: skip
-    return subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
