@@ -10,7 +10,7 @@ features = load_encoder("results/tiny", outcome.finished[0]).encode(images)
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,15 +29,17 @@ if TYPE_CHECKING:  # each function imports what it needs: plans and encoders nee
 __all__ = ["UserError", "launch", "load_encoder", "load_grid", "plan"]
 
 
-def load_grid(grid: str | Path | Mapping[str, Any]) -> GridSpec:
+def load_grid(grid: str | Path | Mapping[str, Any], overrides: Sequence[str] = ()) -> GridSpec:
     """Every cell of a grid as a frozen, checked run spec (`.cells`), and how to run them (`.settings`).
 
-    Args: grid: path of a grid file, or its keys and values as a mapping (docs/config_reference.md).
-    Raises: UserError for the first mistake, with file and line (of a mapping: "grid"), key and remedy.
+    Args: grid: path of a grid file, the name of a shipped one such as "paper-stl10", or its keys and values as a
+        mapping (docs/config_reference.md); overrides: what replaces keys of it, such as ["P=64,128"].
+    Raises: UserError for the first mistake, with file and line (of a mapping: "grid", of an override: it), key and
+        remedy.
     """
     from sweeps.config import grid_file
 
-    return grid_file.load_grid(grid)
+    return grid_file.load_grid(grid, overrides)
 
 
 def plan(
@@ -59,7 +61,8 @@ def plan(
     Returns: a row per cell, the most expensive first: cell (its place in the grid), P, D, K, seed, what else varies,
         run_id, steps, images, flops, memory_bytes, seconds (with measuring_seconds), loading_seconds (of its data,
         once), gpus, cpus, threads, measured (False: an estimate), status, starts_at_seconds.
-        `.attrs["makespan_seconds"]`: time until the last cell that is to run has ended;
+        `.attrs["makespan_seconds"]`: time until the last cell that is to run has ended; `.attrs["counts"]`: cells
+        that the grid has, and that each of its links and exclusions leaves;
         of an adaptive sweep `.attrs["adaptive"]`: what it is expected to train of that.
     Raises: UserError.
     """
@@ -79,7 +82,10 @@ def plan(
         launching.calibrate(sweep, address, Limits(max_concurrent))
     preview = Preview.of(sweep, max_concurrent)
     table = pd.DataFrame(preview.rows())
-    table.attrs["makespan_seconds"] = preview.makespan_seconds
+    table.attrs |= {
+        "makespan_seconds": preview.makespan_seconds,
+        "counts": [count._asdict() for count in sweep.counts],
+    }
     if until is not None:
         from sweeps.execution.adaptive.preparation import expectation
         from sweeps.execution.adaptive.until import parse_until

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from mmcr_core.data.registry import DatasetError, require_present, steps_of
 from sweeps.cli.console import columns
 from sweeps.cli.errors import OptionError, UserError
 from sweeps.config.axes import varying
-from sweeps.config.filters import asks_for_diverged, selected
+from sweeps.config.filters import CellCount, asks_for_diverged, selected
 from sweeps.config.grid_file import GridSpec, load_grid
 from sweeps.config.settings import GridSettings
 from sweeps.execution.continuation import runs_to_continue
@@ -47,7 +47,9 @@ class Sweep:
     results: str
     store: Store
     retry_diverged: bool = False
-    places: dict[str, str] = field(default_factory=dict)  # as of GridSpec
+    places: dict[str, str] = field(default_factory=dict)  # as of GridSpec, and what follows
+    counts: tuple[CellCount, ...] = ()
+    remarks: tuple[str, ...] = ()
 
     @property
     def varying(self) -> list[str]:
@@ -71,12 +73,18 @@ class PendingCells:
     note: str
 
 
-def open_sweep(grid: str | Path | Mapping[str, Any] | GridSpec, results: str, only: str | None = None) -> Sweep:
-    """Read a grid and choose cells. Raises UserError for a mistake in either."""
-    spec = grid if isinstance(grid, GridSpec) else load_grid(grid)
+def open_sweep(
+    grid: str | Path | Mapping[str, Any] | GridSpec,
+    results: str,
+    only: str | None = None,
+    overrides: Sequence[str] = (),
+) -> Sweep:
+    """Read a grid with overrides, unless it has been read, and choose cells. Raises UserError for a mistake in any."""
+    spec = grid if isinstance(grid, GridSpec) else load_grid(grid, overrides)
     store = Store(to_path(results) / spec.settings.name)
     chosen = selected(spec.cells, only, store.statuses)
-    return Sweep(spec.settings, spec.cells, chosen, spec.text, results, store, asks_for_diverged(only), spec.places)
+    retried, told = asks_for_diverged(only), (spec.places, spec.counts, spec.remarks)
+    return Sweep(spec.settings, spec.cells, chosen, spec.text, results, store, retried, *told)
 
 
 def require_runnable(sweep: Sweep) -> None:
