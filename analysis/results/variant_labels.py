@@ -14,6 +14,7 @@ NO_PART_OF_A_RUN = (  # keys with all below them; what is measured, and where da
     "dataset.download",
     "dataset.processes",
     "dataset.samples",
+    "dataset.label_column",
     "encoder.config",
 )
 

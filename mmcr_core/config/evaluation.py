@@ -40,7 +40,7 @@ class ZeroShotSpec:
     """Of the names of classes and the templates, as the launch read them."""
 
     def __post_init__(self) -> None:
-        own = self.dataset.name == "glyphs"
+        own = self.dataset.name in ("glyphs", "parquet")  # of parquet files the launch sees whether they name theirs
         needed = f"is missing; name a file with the classes of dataset '{self.dataset.name}', a name per line"
         require(own or self.classes is not None, "classes", needed)
         require(self.dataset.name != "shards", "dataset", "must be labeled images; shards have no labels")

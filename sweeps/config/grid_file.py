@@ -1,8 +1,8 @@
 """A grid file, or a mapping in a notebook, becomes a frozen GridSpec: run specs, and how to run them.
 
 Each part of a run is read by its own model (`sweeps.config.spec_parsing`), checked by pydantic in its strict JSON mode
-(no conversions); each list in the file is an axis, `linked` has keys advance together, `exclude` leaves cells out. Every
-mistake is one `GridError` that names file and line (or the argument that says it), key, remedy.
+(no conversions); each list in the file is an axis, `linked` has keys advance together, `exclude` leaves cells out.
+Every mistake is one `GridError` that names file and line (or the argument that says it), key, remedy.
 """
 
 from __future__ import annotations
