@@ -32,7 +32,7 @@ def main(
     ] = None,
 ) -> None:
     """Write the report of a sweep, or of how sweeps compare (comparison.html in the first one's folder)."""
-    sweeps = [SweepAnalysis(opened, track) for opened in open_each(results, best_over)]
+    sweeps = [SweepAnalysis(opened, track) for opened in open_each(results, best_over, output and output.parent)]
     name = "report.html" if len(sweeps) == 1 else "comparison.html"
     text = report_page.render(sweeps[0]) if len(sweeps) == 1 else sweep_comparison.render(sweeps)
     target = output or sweeps[0].results.root / name

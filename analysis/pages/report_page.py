@@ -41,7 +41,7 @@ def render(analysis: SweepAnalysis) -> str:
         "report.html",
         title=f"Sweep {runs['sweep'].iloc[0]}",
         overview=overview(runs),
-        remark=results.remark,
+        remarks=best.remarks if (best := results.best) else [],
         collapsed=collapsed_runs(finished),
         analysis=analyzed,
         finished=finished[RUN_COLUMNS],

@@ -36,7 +36,7 @@ def variants(specs: list[dict[str, Any]], beside: tuple[str, ...] = ()) -> list[
 
 def _labels(flat: list[dict[str, Any]], beside: tuple[str, ...]) -> list[str]:
     keys = sorted(filter(changes_runs, {key for one in flat for key in one} - {"objective.name", *beside}))
-    differing: dict[str, set[str | None]] = {key: _where_it_differs(key, flat) for key in keys}
+    differing: dict[str, set[str | None]] = {key: where_it_differs(key, flat) for key in keys}
     return [
         ", ".join([str(one["objective.name"]), *(f"{key}={one[key]}" for key in keys if _named(key, one, differing))])
         for one in flat
@@ -53,7 +53,7 @@ def _part(key: str, one: dict[str, Any]) -> str | None:
     return None if option == "name" else one.get(f"{part}.name")
 
 
-def _where_it_differs(key: str, flat: list[dict[str, Any]]) -> set[str | None]:
+def where_it_differs(key: str, flat: list[dict[str, Any]]) -> set[str | None]:
     """Names of the parts among whose runs an option differs."""
     values: dict[str | None, set[str]] = {}
     for one in flat:

@@ -33,7 +33,7 @@ class ZeroShotSpec:
     """The labeled images that are looked at, with the keys of `dataset`; shards have no labels."""
     classes: str | None = None
     """`imagenet`, or a file with the name of a class a line, in the order of the labels (null: the data set's own
-    words, of glyphs alone)."""
+    names, of glyphs and of parquet files that have them)."""
     templates: str | None = None
     """`imagenet`, or a file with a text a line, `{}` where the name of a class goes (null: the name alone)."""
     digest: str | None = field(default=None, metadata=FILLED_IN)
