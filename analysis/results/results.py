@@ -101,7 +101,9 @@ class Results:
     def _every_run(self) -> pd.DataFrame:
         def read() -> pd.DataFrame:
             runs = self.sql("SELECT * FROM runs")
-            return runs.assign(variant=variants([json.loads(spec) for spec in runs["spec"]]))
+            planned = {spec for folder in self._folders for spec in folder.planned_specs()} - {*runs["spec"]}
+            specs, others = ([json.loads(spec) for spec in part] for part in (runs["spec"], sorted(planned)))
+            return runs.assign(variant=variants(specs, planned=others))
 
         return self._once("runs", read)
 
