@@ -1,7 +1,7 @@
 """Which parquet files a path names: one, those of a folder, or those that a pattern matches, of one split or several.
 
-A file belongs to the split that its name begins with, or to that of the folder that it lies in, as on the Hugging Face
-Hub: `train-00000-of-00005.parquet`, `test.parquet`, `validation/0000.parquet`.
+A file belongs to the split that is a word of its name, or to that of the folder that it lies in, as on the Hugging Face
+Hub: `train-00000-of-00005.parquet`, `cifar10-test.parquet`, `validation/0000.parquet`.
 """
 
 from __future__ import annotations
@@ -55,6 +55,9 @@ def _of_split(files: dict[Path, Path], split: str, path: str) -> list[Path]:
 
 
 def _is_of(name: Path, split: str) -> bool:
-    numbered = NUMBERED.fullmatch(name.stem)
-    begins = re.match(rf"{re.escape(split)}(?![A-Za-z])", name.stem) is not None
-    return (numbered[1] == split if numbered else begins) or name.parent.name == split
+    numbered, word = NUMBERED.fullmatch(name.stem), re.escape(split)
+    if numbered:
+        told = re.fullmatch(rf"(.*[-_.])?{word}", numbered[1])
+    else:
+        told = re.search(rf"(?<![A-Za-z]){word}(?![A-Za-z])", name.stem)
+    return told is not None or name.parent.name == split

@@ -99,6 +99,8 @@ def test_splits_are_those_of_the_files_names_or_folders(tmp_path):
         (["train_1.parquet", "training.parquet", "test.parquet"], "train", ["train_1.parquet"]),
         (["train-extra-00000-of-00001.parquet", "train-00000-of-00001.parquet"], "train", ["train-00000-of-00001.par"]),
         (["unlabeled-00000-of-00001.parquet", "train-0.parquet"], "unlabeled", ["unlabeled-00000-of-00001.parquet"]),
+        (["cifar10-train.parquet", "cifar10-test.parquet"], "train", ["cifar10-train.parquet"]),
+        (["a-train-0-of-1.parquet", "a-test-0-of-1.parquet"], "test", ["a-test-0-of-1.parquet"]),
         (["b.parquet", "a.parquet"], "train", ["a.parquet", "b.parquet"]),
         (["train/1.parquet", "train/0.parquet", "test/0.parquet"], "train", ["0.parquet", "1.parquet"]),
     ],
