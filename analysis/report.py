@@ -50,7 +50,7 @@ def main(
         return
     if price is not None and len(results) > 1:
         raise OptionError("price", "is for the report of one sweep; leave it out where several are compared")
-    sweeps = [SweepAnalysis(opened, track) for opened in open_each(results, best_over)]
+    sweeps = [SweepAnalysis(opened, track) for opened in open_each(results, best_over, output and output.parent)]
     name = "report.html" if len(sweeps) == 1 else "comparison.html"
     text = report_page.render(sweeps[0], price) if len(sweeps) == 1 else sweep_comparison.render(sweeps)
     target = output or sweeps[0].results.root / name

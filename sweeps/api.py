@@ -29,15 +29,17 @@ if TYPE_CHECKING:  # each function imports what it needs: plans and encoders nee
 __all__ = ["UserError", "launch", "load_encoder", "load_grid", "plan"]
 
 
-def load_grid(grid: str | Path | Mapping[str, Any]) -> GridSpec:
+def load_grid(grid: str | Path | Mapping[str, Any], overrides: Sequence[str] = ()) -> GridSpec:
     """Every cell of a grid as a frozen, checked run spec (`.cells`), and how to run them (`.settings`).
 
-    Args: grid: path of a grid file, or its keys and values as a mapping (docs/config_reference.md).
-    Raises: UserError for the first mistake, with file and line (of a mapping: "grid"), key and remedy.
+    Args: grid: path of a grid file, the name of a shipped one such as "paper-stl10", or its keys and values as a
+        mapping (docs/config_reference.md); overrides: what replaces keys of it, such as ["P=64,128"].
+    Raises: UserError for the first mistake, with file and line (of a mapping: "grid", of an override: it), key and
+        remedy.
     """
     from sweeps.config import grid_file
 
-    return grid_file.load_grid(grid)
+    return grid_file.load_grid(grid, overrides)
 
 
 def plan(
@@ -60,7 +62,8 @@ def plan(
         run_id, steps, images, flops, memory_bytes, recompute_bytes (the same with memory: recompute; None where there
         is nothing to recompute), seconds (with measuring_seconds), loading_seconds (of its data, once), gpus, cpus,
         threads, measured (False: an estimate), status, starts_at_seconds.
-        `.attrs["makespan_seconds"]`: time until the last cell that is to run has ended;
+        `.attrs["makespan_seconds"]`: time until the last cell that is to run has ended; `.attrs["counts"]`: cells
+        that the grid has, and that each of its links and exclusions leaves;
         of an adaptive sweep `.attrs["adaptive"]`: what it is expected to train of that.
     Raises: UserError.
     """
@@ -80,7 +83,10 @@ def plan(
         launching.calibrate(sweep, address, Limits(max_concurrent))
     preview = Preview.of(sweep, max_concurrent)
     table = pd.DataFrame(preview.rows())
-    table.attrs["makespan_seconds"] = preview.makespan_seconds
+    table.attrs |= {
+        "makespan_seconds": preview.makespan_seconds,
+        "counts": [count._asdict() for count in sweep.counts],
+    }
     if until is not None:
         from sweeps.execution.adaptive.preparation import expectation
         from sweeps.execution.adaptive.until import parse_until
@@ -119,7 +125,7 @@ def launch(
     from sweeps.planning.sweep import open_sweep
 
     _require_positive(max_concurrent)
-    sweep = open_sweep(grid, str(results), only, track)
+    sweep = open_sweep(grid, str(results), only, track=track)
     limits = Limits.of(max_concurrent, time_limit, wait)
     target = None
     if until is not None:

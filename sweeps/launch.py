@@ -1,4 +1,6 @@
-"""Launch a grid: `python sweeps/launch.py sweeps/grids/quickstart.yaml`.
+"""Launch a grid: `python sweeps/launch.py quickstart P=64,128 budget.images=30000`.
+
+The grid is a file, or the name of one in `sweeps/grids`; KEY=VALUE replaces a key of it.
 
 Trains the cells that the store does not have yet, resumes those that were interrupted, retries those that
 failed. Exit code 0: every cell has finished; 1: some have not, each listed with its reason; 2: bad input,
@@ -17,20 +19,26 @@ from sweeps.cli.app import guarded, new_app
 from sweeps.cli.console import print_wrapped
 from sweeps.cli.errors import OptionError, UserError
 
-EXAMPLE = "Example: python sweeps/launch.py sweeps/grids/quickstart.yaml --only 'P=64,D=64'"
+EXAMPLE = "Example: python sweeps/launch.py quickstart P=64,128 optimizer.learning_rate=3e-4 --only 'D<=P'"
 app = new_app()
 
 
 @app.command(epilog=EXAMPLE)
 @guarded
 def launch(
-    grid: Annotated[Path, typer.Argument(help="Grid file (YAML), - for standard input.")],
+    grid: Annotated[
+        Path, typer.Argument(help="Grid file (YAML), name of a shipped grid such as quickstart, - for standard input.")
+    ],
+    overrides: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="KEY=VALUE", help="Replace keys of the grid: P=64,128 optimizer.name=sgd"),
+    ] = None,
     results: Annotated[str, typer.Option(help="Folder or URL (s3://, gs://) of the sweeps' folders.")] = "results",
     plan: Annotated[bool, typer.Option("--plan", help="Print cells and costs, and stop.")] = False,
     address: Annotated[str | None, typer.Option(help="Join a running Ray cluster: auto, or its address.")] = None,
     only: Annotated[
         str | None,
-        typer.Option(help="Cells to run: 'P=64|128,K=2', 'optimizer.learning_rate=1e-3', 'status=failed', ..."),
+        typer.Option(help="Cells to run: 'P=64|128,K=2', 'D<=P', 'optimizer.learning_rate=1e-3', 'status=failed', ..."),
     ] = None,
     cell: Annotated[
         int | None, typer.Option(help="Train this one cell, numbered as --plan does, in this process and without Ray.")
@@ -79,7 +87,7 @@ def launch(
     if notify is not None and plan:
         raise OptionError("notify", "is run when a launch has ended; leave it out of --plan")
     with notifying(notify, str(grid)) as tell:
-        sweep = open_sweep(grid, results, only, track or ())
+        sweep = open_sweep(grid, results, only, overrides or (), track or ())
         target = None
         if until is not None:
             from sweeps.execution.adaptive.until import parse_until

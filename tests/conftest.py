@@ -43,6 +43,7 @@ LAUNCHES = (
     "api",
     "environment",
     "adaptive_launch",
+    "examples",
 )  # files of whole launches
 SHARED_DATA = Path(os.environ.get("MMCR_TEST_DATA", REPOSITORY.parent / "shared" / "data"))
 

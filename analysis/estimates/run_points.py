@@ -12,6 +12,7 @@ import pandas as pd
 from analysis.estimates.uniform_baseline import Level, level_of
 from analysis.fitting.forecast.points import Array, Points, places, relative_error, rung_windows
 from analysis.fitting.log_bins import decays
+from analysis.results.errors import ResultsError
 from analysis.results.results import Results
 from analysis.results.variant_labels import variants
 from mmcr_core.theory import expected_percent_error
@@ -91,6 +92,18 @@ def measure_values(results: Results, runs: pd.DataFrame, name: str) -> dict[str,
         spread = (part["high"] - part["low"]).to_numpy(float) / (2 * Z95)
         variance = np.where(np.isfinite(spread), spread**2, value * (1 - value) / count)
         found[str(run_id)] = Measured(part["step"].to_numpy(float), value, np.maximum(variance, 1e-10))
+    return found
+
+
+def flops_per_step(planned: pd.DataFrame, cells: pd.DataFrame) -> Array:
+    """FLOPs of a step of each cell (rows with variant, P, D, K): as its runs have it, else by the median per view of
+    all runs. Raises ResultsError where no run has any."""
+    per_view = (planned["flops_per_step"] / planned["P"] / planned["K"]).median()
+    if not np.isfinite(per_view):
+        raise ResultsError("no run of the sweep has its flops_per_step; give steps")
+    known = planned.groupby(["variant", "P", "D", "K"])["flops_per_step"].mean()
+    own = known.reindex(pd.MultiIndex.from_frame(cells[["variant", "P", "D", "K"]])).to_numpy(float)
+    found: Array = np.where(np.isfinite(own), own, per_view * (cells["P"] * cells["K"]).to_numpy(float))
     return found
 
 

@@ -42,7 +42,7 @@ def render(analysis: SweepAnalysis, price: float | None = None) -> str:
         "report.html",
         title=f"Sweep {runs['sweep'].iloc[0]}",
         overview=overview(runs, price),
-        remark=results.remark,
+        remarks=best.remarks if (best := results.best) else [],
         collapsed=collapsed_runs(finished),
         analysis=analyzed,
         finished=finished[RUN_COLUMNS],

@@ -64,7 +64,7 @@ def train(
         require_memory(planned, machine)
         record_launch(sweep)
         console = terminal(stderr=True)
-        for line in (left.note, *notes, *remarks(left.cells)):
+        for line in (left.note, *notes, *sweep.remarks, *remarks(left.cells)):
             print_wrapped(line, sys.stderr)
         if calibrate_first or (machine.gpu_memory_bytes and sweep.settings.resources.gpus == "auto"):
             _measure(sweep, planned, ray, limits)

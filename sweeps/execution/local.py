@@ -47,7 +47,7 @@ def train_one(sweep: Sweep, number: int, limits: Limits) -> tuple[Sweep, Outcome
     require_here(sweep)
     left = todo(sweep)
     said = f"cell {number}, {described(cells[number], sweep.varying)}: {left.note}"
-    print("\n".join([said, *remarks(left.cells)]), file=sys.stderr)
+    print("\n".join([said, *sweep.remarks, *remarks(left.cells)]), file=sys.stderr)
     if not left.cells:
         return sweep, Outcome(finished_before=left.done)
     require_data(left.cells)

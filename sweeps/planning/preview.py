@@ -105,6 +105,7 @@ def show(
     machine, planned, seconds = preview.machine, preview.cells, preview.makespan_seconds
     if as_json:
         whole = {"name": sweep.settings.name, "cells": preview.rows(), "makespan_seconds": seconds}
+        whole["counts"] = [count._asdict() for count in sweep.counts]
         whole["device_hours"] = preview.device_hours
         if price is not None:
             whole["cost"] = preview.device_hours * price
@@ -143,9 +144,16 @@ def show(
         memory_warning(planned, machine),
         measuring_warning(planned),
     )
-    for sentence in filter(None, (*warnings, *remarks(sweep.cells))):
+    for sentence in filter(None, (counts_line(sweep), *warnings, *sweep.remarks, *remarks(sweep.cells))):
         print_wrapped(sentence)
     return 0
+
+
+def counts_line(sweep: Sweep) -> str:
+    """How many cells each override, link and exclusion of a grid leaves; empty where there is none."""
+    if len(sweep.counts) < 2:
+        return ""
+    return f"Cells: {'; '.join(f'{count.cells} {count.what}' for count in sweep.counts)}."
 
 
 def _expected(sweep: Sweep, until: Until) -> Expectation:

@@ -20,7 +20,7 @@ from sweeps.cli.console import columns
 from sweeps.cli.errors import OptionError, UserError
 from sweeps.cli.formatting import counted
 from sweeps.config.axes import varying
-from sweeps.config.filters import asks_for_diverged, selected
+from sweeps.config.filters import CellCount, asks_for_diverged, selected
 from sweeps.config.grid_file import GridSpec, load_grid
 from sweeps.config.settings import GridSettings
 from sweeps.execution.continuation import runs_to_continue
@@ -49,7 +49,9 @@ class Sweep:
     results: str
     store: Store
     retry_diverged: bool = False
-    places: dict[str, str] = field(default_factory=dict)  # as of GridSpec
+    places: dict[str, str] = field(default_factory=dict)  # as of GridSpec, and what follows
+    counts: tuple[CellCount, ...] = ()
+    remarks: tuple[str, ...] = ()
 
     @property
     def varying(self) -> list[str]:
@@ -81,16 +83,21 @@ class PendingCells:
 
 
 def open_sweep(
-    grid: str | Path | Mapping[str, Any] | GridSpec, results: str, only: str | None = None, track: Sequence[str] = ()
+    grid: str | Path | Mapping[str, Any] | GridSpec,
+    results: str,
+    only: str | None = None,
+    overrides: Sequence[str] = (),
+    track: Sequence[str] = (),
 ) -> Sweep:
-    """Read a grid and choose cells, which the trackers `track` follow beside those of the grid. Raises UserError for a
-    mistake in any of them."""
-    spec = grid if isinstance(grid, GridSpec) else load_grid(grid)
+    """Read a grid with overrides, unless it has been read, and choose cells, which the trackers `track` follow beside
+    those of the grid. Raises UserError for a mistake in any."""
+    spec = grid if isinstance(grid, GridSpec) else load_grid(grid, overrides)
     store = Store(to_path(results) / spec.settings.name)
     chosen = selected(spec.cells, only, store.statuses)
     settings = spec.settings.model_copy(update={"track": tuple(dict.fromkeys([*spec.settings.track, *track]))})
     require_trackers(settings.track, store.root)
-    return Sweep(settings, spec.cells, chosen, spec.text, results, store, asks_for_diverged(only), spec.places)
+    retried, told = asks_for_diverged(only), (spec.places, spec.counts, spec.remarks)
+    return Sweep(settings, spec.cells, chosen, spec.text, results, store, retried, *told)
 
 
 def require_runnable(sweep: Sweep) -> None:
