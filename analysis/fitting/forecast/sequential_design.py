@@ -16,10 +16,11 @@ from numpy.typing import NDArray
 
 from analysis.fitting.forecast.calibration import Calibration, calibrate
 from analysis.fitting.forecast.choice import expected_falls
-from analysis.fitting.forecast.points import FEWEST_STEPS, WINDOW, Array, Index, Points, places, pooled
+from analysis.fitting.forecast.points import FEWEST_STEPS, Array, Index, Points, places, pooled
 from analysis.fitting.forecast.process import CURVES, Process, fit_process
 from analysis.fitting.forecast.stopping import CONFIRMED, Target
 from analysis.fitting.forecast.trends import Trend
+from mmcr_core.theory import final_steps
 
 RUNGS = (1 / 8, 1 / 4, 1 / 2, 1.0)  # of a run's steps, between which it may be paused
 GROWTH = 1.2  # of the rungs that have ended, after which hyperparameters are learned anew
@@ -86,7 +87,7 @@ def rungs_of(steps: int, settled: int, decays: bool) -> tuple[float, ...]:
     """The rungs of a run of so many steps that is `settled` after its warm-up: none ends before that, or below
     FEWEST_STEPS. A run whose learning rate `decays` has but its end: its errors on the way are not final ones."""
     ends = [(rung, round(rung * steps)) for rung in RUNGS if rung < 1 and not decays]
-    return (*(rung for rung, end in ends if end >= FEWEST_STEPS and end - round(WINDOW * end) >= settled), 1.0)
+    return (*(rung for rung, end in ends if end >= FEWEST_STEPS and end - final_steps(end) >= settled), 1.0)
 
 
 class SequentialDesign:

@@ -6,19 +6,19 @@ import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cache, cached_property
+from functools import cache, cached_property, partial
 from pathlib import Path
 
 import numpy as np
 from threadpoolctl import threadpool_limits
 
 import analysis.fitting.forecast as forecast
-from analysis.fitting.forecast.points import Array, Points
+from analysis.fitting.forecast.points import Array
+from analysis.fitting.forecast.scales import Scale
 from analysis.fitting.forecast.sequential_design import Decision, Ended, Knowledge, SequentialDesign
-from analysis.fitting.forecast.trends import LAW_OF, Quadratic, ScalingLaw, Trend
 from sweeps.execution.adaptive.candidates import Candidate, ends
 from sweeps.execution.adaptive.history import EndedRung, History
-from sweeps.execution.adaptive.measurements import LOG, LOGIT, SHARE, Measurements, Scale
+from sweeps.execution.adaptive.measurements import Measurements
 from sweeps.execution.adaptive.until import Until
 from sweeps.monitoring.standing import Standing
 from sweeps.storage.decisions import StoredDecision
@@ -31,7 +31,7 @@ GROWTH = 1 + 1 / FRESH  # of them, after which decisions know them; until then t
 
 @dataclass(frozen=True)
 class Family:
-    """Runs that predict each other, with their design; `scale`: of what is predicted."""
+    """Runs that predict each other, with their design; `scale`: on which they do."""
 
     runs: tuple[Candidate, ...]
     scale: Scale
@@ -39,15 +39,14 @@ class Family:
 
     @staticmethod
     def of(runs: Sequence[Candidate], until: Until, measurements: Callable[[Scale], Measurements]) -> Family:
-        """Percent errors of MMCR have a law, everything else a trend of its logit."""
-        lawful = _has_law(runs[0], until)
-        scale = LOG if lawful else LOGIT if until.is_relative else SHARE
-        trend: Callable[[Points], Trend] = ScalingLaw.near if lawful else Quadratic.near
+        """Of runs that share a scale."""
+        scale = _scale(runs[0], until)
         flops = np.array([run.flops for run in runs])
         at = ends(runs, windowed=until.is_relative)
         points = measurements(scale).points
         rungs = [run.rungs for run in runs]
-        return Family(tuple(runs), scale, SequentialDesign(at, flops, rungs, until.target, points, trend, scale.unit))
+        unit = partial(scale.unit, relative=until.is_relative)
+        return Family(tuple(runs), scale, SequentialDesign(at, flops, rungs, until.target, points, scale.trend, unit))
 
     @cached_property
     def numbers(self) -> dict[str, int]:
@@ -64,10 +63,10 @@ class Family:
         if (
             decision is None
             or decision.measured is None
-            or (decision.quantity, decision.scale) != (quantity, self.scale.name)
+            or (decision.quantity, decision.scale) != (quantity, self.scale)
         ):
             return np.nan
-        return float((self.scale.value(np.array(decision.measured)) - decision.mean) / decision.sd)
+        return float((self.scale.transform(np.array(decision.measured)) - decision.mean) / decision.sd)
 
 
 class Scheduler:
@@ -175,7 +174,7 @@ class Scheduler:
 
     def _made(self, left_out: frozenset[str]) -> list[Family]:
         kept = [run for run in self._runs if run.run_id not in left_out]
-        parts = ([run for run in kept if _has_law(run, self._until) == lawful] for lawful in (True, False))
+        parts = ([run for run in kept if _scale(run, self._until) is scale] for scale in Scale)
         return [Family.of(runs, self._until, self._measurements(runs)) for runs in parts if runs]
 
     def _measurements(self, runs: Sequence[Candidate]) -> Callable[[Scale], Measurements]:
@@ -209,13 +208,13 @@ class Scheduler:
         number = max([self._history.next_number(), *(1 + one.number for one in self._given.values())])
         return StoredDecision(
             run.run_id, choice.rung, run.steps_of(choice.rung), number,
-            self._until.quantity, scale.name, self._launch, code_of_decisions(), datetime.now(UTC),
-            choice.fall_per_flop, choice.mean, choice.sd, float(scale.number(np.array(choice.mean))),
+            self._until.quantity, scale.value, self._launch, code_of_decisions(), datetime.now(UTC),
+            choice.fall_per_flop, choice.mean, choice.sd, float(scale.inverse(np.array(choice.mean))),
         )  # fmt: skip
 
 
-def _has_law(run: Candidate, until: Until) -> bool:
-    return until.is_relative and run.spec.objective.name == LAW_OF
+def _scale(run: Candidate, until: Until) -> Scale:
+    return Scale.of(until.quantity, run.spec.objective.name)
 
 
 def _known(ended: tuple[Ended, ...]) -> tuple[Ended, ...]:

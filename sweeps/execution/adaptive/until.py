@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from analysis.fitting.forecast.stopping import Target
-from analysis.fitting.forecast.target_text import PERCENT_ERROR, RECALLS, SHARES, parse_target
+from analysis.fitting.forecast.target_text import RECALLS, SHARES, parse_target
 from mmcr_core.config.run import RunSpec
 from mmcr_core.evaluation.evaluate import requested_measures
+from mmcr_core.theory import PERCENT_ERROR
 from sweeps.cli.errors import OptionError
 
 
