@@ -84,7 +84,9 @@ def replay(sweep: FinishedSweep, target: Target, policy: str, start: int) -> pd.
         residual = (outcome - decision.mean) / decision.sd if len(ended) >= FEWEST else np.nan
         ended = (*ended, Ended(decision.run, decision.rung, float(residual)))
         share = spent / design.flops.sum()
-        rows.append({"share": share, "rungs": len(ended)} | _judged(sweep, design, design.knowledge(ended)))
+        rows.append(
+            {"share": share, "rungs": len(ended)} | _judged(sweep, design, design.knowledge(design.considered(ended)))
+        )
     return pd.DataFrame(rows)
 
 

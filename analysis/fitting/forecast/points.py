@@ -93,8 +93,10 @@ def pooled(points: Points, most: int) -> Points:
     Work grows with the cube of the points, and replicates tell little that their mean does not.
     """
     parts = []
-    for setting in np.unique(points.setting):
-        mine = points[points.setting == setting]
+    order = np.argsort(points.setting, kind="stable")
+    starts = np.flatnonzero(np.diff(points.setting[order])) + 1
+    for index in np.split(order, starts) if len(points) else []:
+        mine = points[index]
         runs = np.unique(mine.run)
         curves = {run: mine[mine.run == run] for run in runs}
         alike: dict[tuple[float, ...], list[Points]] = {}
@@ -104,6 +106,18 @@ def pooled(points: Points, most: int) -> Points:
         for group in alike.values():
             parts += [_mean(group[first::room]) for first in range(min(room, len(group)))]
     return Points.concatenate(parts)
+
+
+def thinned(points: Points, most: int) -> Points:
+    """The same, with no more than `most` points if there are no more runs: the last of each run, then those before
+    the last, and so on."""
+    if len(points) <= most:
+        return points
+    order = np.lexsort((-points.steps, points.run))
+    runs, first = np.unique(points.run[order], return_index=True)
+    from_last = np.arange(len(order)) - np.repeat(first, np.diff([*first, len(order)]))
+    kept = order[np.argsort(from_last, kind="stable")][: max(most, len(runs))]
+    return points[np.sort(kept)]
 
 
 def _mean(curves: list[Points]) -> Points:

@@ -25,9 +25,6 @@ from sweeps.storage.decisions import StoredDecision
 from sweeps.storage.run_status import RunStatus
 from sweeps.storage.sweep_store import Store
 
-FRESH = 64  # ended rungs, up to which each decision knows them all
-GROWTH = 1 + 1 / FRESH  # of them, after which decisions know them; until then they count as running
-
 
 @dataclass(frozen=True)
 class Family:
@@ -187,17 +184,12 @@ class Scheduler:
         return read
 
     def _enough(self, family: Family) -> bool:
-        return family.design.enough(_known(family.ended(self._history.ended(), self._until.quantity)))
+        return family.design.enough(family.ended(self._history.ended(), self._until.quantity))
 
     def _choice(self, family: Family, busy: dict[str, float]) -> Decision | None:
         ended = family.ended(self._history.ended(), self._until.quantity)
-        known = _known(ended)
         running = [(family.numbers[run_id], rung) for run_id, rung in busy.items() if run_id in family.numbers]
-        unknown = [(one.run, one.rung) for one in ended[len(known) :]]
-        choice = family.design.choose(known, sorted([*running, *unknown]))
-        if choice is None and unknown:  # all that is left has just ended a rung
-            choice = family.design.choose(ended, sorted(running))
-        return choice
+        return family.design.choose(ended, running)
 
     def _give(self, decision: StoredDecision) -> StoredDecision:
         self._given[decision.run_id] = decision
@@ -215,15 +207,6 @@ class Scheduler:
 
 def _scale(run: Candidate, until: Until) -> Scale:
     return Scale.of(until.quantity, run.spec.objective.name)
-
-
-def _known(ended: tuple[Ended, ...]) -> tuple[Ended, ...]:
-    """Those that decisions know: all while they are few, then a growing number, so that deciding stays cheap beside
-    training. It follows from their number alone."""
-    count = min(FRESH, len(ended))
-    while (following := max(count + 1, int(GROWTH * count))) <= len(ended):
-        count = following
-    return ended[:count]
 
 
 def _open(known: list[Knowledge], name: str) -> list[Array]:

@@ -15,7 +15,7 @@ from sweeps.execution.adaptive.scheduler import Family
 
 DRAWS = 3
 MOST = 150  # runs that are played; more are thinned evenly
-GROWTH = 1.1  # of the ended rungs, after which a played design knows them
+FRESH = 10  # ended rungs, up to which a played decision knows them all
 
 
 @dataclass(frozen=True)
@@ -74,19 +74,9 @@ def _played(family: Family, ended: tuple[Ended, ...], rng: np.random.Generator) 
 
     played = SequentialDesign(
         replace(design.ends[kept], run=np.arange(len(kept))), design.flops[kept],
-        [design.rungs[run] for run in kept], design.target, points, design.trend, design.unit,
+        [design.rungs[run] for run in kept], design.target, points, design.trend, design.unit, FRESH,
     )  # fmt: skip
-    known = ended
-    while not played.enough(known):
-        if len(ended) >= max(len(known) + 1, int(GROWTH * len(known))):
-            known = ended
-            continue
-        choice = played.choose(known, [(one.run, one.rung) for one in ended[len(known) :]])
-        if choice is None:
-            if known == ended:
-                break
-            known = ended
-            continue
+    while not played.enough(ended) and (choice := played.choose(ended)):
         values = points(choice.run, choice.rung).value
         residual = (float(values[-1]) - choice.mean) / choice.sd if len(values) else np.nan
         ended = (*ended, Ended(choice.run, choice.rung, residual))
