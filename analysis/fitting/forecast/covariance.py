@@ -114,7 +114,8 @@ def _gaussian(x: Array, y: Array) -> Array:
     rows = np.concatenate([x, -0.5 * (x**2).sum(1, keepdims=True), np.ones((len(x), 1))], axis=1)
     columns = np.concatenate([y, np.ones((len(y), 1)), -0.5 * (y**2).sum(1, keepdims=True)], axis=1)
     exponents = rows @ columns.T
-    return np.exp(exponents, out=exponents)
+    near: Array = np.exp(exponents, out=exponents)
+    return near
 
 
 def _over_views(scales: Scales, a: Array, b: Array) -> Array:

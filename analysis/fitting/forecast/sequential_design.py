@@ -27,6 +27,13 @@ GROWTH = 1.2  # of the rungs that have ended, after which hyperparameters are le
 SURPRISE = 3.5  # standard deviations, beyond which a setting is trained, not predicted
 HALF_NORMAL = 0.6745  # median of |z| of a normal distribution
 FRESH = 64  # ended rungs, up to which each decision knows them all; then those of a 64th more at a time
+DECIDING = (
+    0.02  # of the time of the rung that it buys, at most, goes into a decision; those of short rungs go in batches
+)
+LONGEST = 0.14  # seconds that a decision may take, beside a twentieth for the choice itself
+KNOWING_SECONDS = np.polynomial.Polynomial([0.01, 2e-4, 1e-6])  # to know so many ended rungs, on a core
+FLOPS_PER_SECOND = 5e10  # of a core that trains: on what trains faster, rungs that are short have more FLOPs
+LARGEST_BATCH = 1 / 8  # of the ended rungs
 FEWEST = 3  # rungs, before which there is nothing to learn from
 
 
@@ -104,6 +111,7 @@ class SequentialDesign:
                  unit: Callable[[Array], Array] = np.ones_like, fresh: int = FRESH) -> None:  # fmt: skip
         self.ends, self.flops, self.rungs, self.target = ends, flops, rungs, target
         self.points, self.trend, self.unit, self._fresh = points, trend, unit, fresh
+        self._rung_seconds = float(np.median(flops * [each[0] for each in rungs])) / FLOPS_PER_SECOND
         self.settings: Index = ends.setting
         first = np.unique(self.settings, return_index=True)[1]
         each = ends[first]
@@ -121,11 +129,18 @@ class SequentialDesign:
 
     def considered(self, ended: tuple[Ended, ...]) -> tuple[Ended, ...]:
         """Those of the ended rungs that decisions know, the others counting as running: all while they are few, then a
-        growing number, so that deciding stays cheap beside training. It follows from their number alone."""
-        count = min(self._fresh, len(ended))
-        while (following := count + max(1, count // self._fresh)) <= len(ended):
+        growing number, so that deciding stays cheap beside training. It follows from their number, and from what rungs
+        cost, alone."""
+        count = 0
+        while (following := count + self._batch(count)) <= len(ended):
             count = following
         return ended[:count]
+
+    def _batch(self, count: int) -> int:
+        """How many rungs have to end after so many before decisions know them."""
+        most = min(LONGEST, DECIDING * self._rung_seconds)
+        cheap = min(KNOWING_SECONDS(count) / most, LARGEST_BATCH * count)
+        return max(1, count // self._fresh, int(cheap))
 
     def enough(self, ended: tuple[Ended, ...], settled: bool = True) -> bool:
         """Whether the target was met by the rung that was considered last and by the two before it, with nothing
@@ -201,7 +216,7 @@ class SequentialDesign:
     def _knowledge(self, ended: tuple[Ended, ...]) -> Knowledge:
         process = self._learned(ended[: _learned_at(len(ended))])
         if len(ended) > _learned_at(len(ended)):
-            process = process.extended(self._measured(ended))
+            process = process.extended(self.measured(ended))
         before = np.array([each.residual for each in ended])
         calibration = calibrate(process, before[np.isfinite(before)])
         mean, variance = process.predict(self._targets)
@@ -228,10 +243,11 @@ class SequentialDesign:
         return [column.tolist() for column in (at.variant, at.P, at.D, at.K)]
 
     def _learn(self, ended: tuple[Ended, ...]) -> Process:
-        points = self._measured(ended)
+        points = self.measured(ended)
         return fit_process(points, self.trend(points))
 
-    def _measured(self, ended: tuple[Ended, ...]) -> Points:
+    def measured(self, ended: tuple[Ended, ...]) -> Points:
+        """What was measured up to all of these rungs."""
         reached = self.reached(ended)
         parts = [self.points(int(run), float(reached[run])) for run in np.flatnonzero(reached)]
         return Points.concatenate(parts)

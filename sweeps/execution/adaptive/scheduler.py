@@ -21,7 +21,7 @@ from sweeps.execution.adaptive.history import EndedRung, History
 from sweeps.execution.adaptive.measurements import Measurements
 from sweeps.execution.adaptive.until import Until
 from sweeps.monitoring.standing import Standing
-from sweeps.storage.decisions import StoredDecision
+from sweeps.storage.decisions import StoredDecision, write_stop
 from sweeps.storage.run_status import RunStatus
 from sweeps.storage.sweep_store import Store
 
@@ -125,6 +125,13 @@ class Scheduler:
     def waits(self) -> bool:
         """Whether others train what the next decision may depend on."""
         return bool(set(self._history.held()) - set(self._given))
+
+    def conclude(self) -> Standing:
+        """How it stands at the end of a launch; that the target was met is kept in the store."""
+        standing = self.standing()
+        if self.enough():
+            write_stop(self._store.root, standing.summary())
+        return standing
 
     def standing(self) -> Standing:
         """By all that has ended."""

@@ -47,5 +47,5 @@ def require_measured(until: Until, cells: Sequence[RunSpec]) -> None:
         asked = {name for name, subject in requested_measures(cell) if not subject}
         if until.quantity not in asked or 1 not in cell.evaluate.at:
             there = ", ".join(sorted(asked & {*SHARES, *RECALLS})) or "none that is predicted"
-            where = "at the end of each run" if until.quantity in asked else f"; it has {there}"
-            raise OptionError("until", f"the grid does not measure {until.quantity} {where}; add it under evaluate")
+            where = " at the end of each run" if until.quantity in asked else f"; it has {there}"
+            raise OptionError("until", f"the grid does not measure {until.quantity}{where}; add it under evaluate")
