@@ -67,7 +67,7 @@ class Process:
     def extended(self, points: Points) -> Process:
         """The same with other points, and the hyperparameters that it has."""
         points = thinned(pooled(points, CURVES), MOST_POINTS)
-        theta = _trend_fit(self.trend, self.theta, self.mode, points)
+        theta = _trend_fit(self.trend, self.theta, self.mode, points) if len(points) else self.theta
         return replace(self, points=points, theta=theta)
 
     def of_trend_alone(self) -> Process:

@@ -40,6 +40,9 @@ class Measurements:
             read = self._store.read_trajectory(run.run_id)["percent_error"].to_numpy()
             errors = self._errors[number] = read
         windows = [window for window in rung_windows(end, run.steps, run.settled) if window[1] <= len(errors)]
+        windows = [
+            (first, last) for first, last in windows if (errors[first:last] > 0).all()
+        ]  # else it has no logarithm
         parts = [errors[first:last] for first, last in windows]
         means = np.array([part.mean() for part in parts])
         spread = np.array([relative_error(part) for part in parts])

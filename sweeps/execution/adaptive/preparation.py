@@ -5,11 +5,10 @@ from __future__ import annotations
 from sweeps.execution.adaptive.candidates import candidates
 from sweeps.execution.adaptive.finished_elsewhere import finished_elsewhere
 from sweeps.execution.adaptive.scheduler import Scheduler
-from sweeps.execution.adaptive.simulation import DRAWS, Expectation, Known, expected
+from sweeps.execution.adaptive.simulation import DRAWS, FEW, Expectation, Known, expected
 from sweeps.execution.adaptive.until import Until, require_measured
 from sweeps.planning.sweep import Sweep
 
-FEW = 50  # runs, up to which many draws take seconds
 LEAST_DRAWS = 3
 
 

@@ -57,11 +57,7 @@ class Family:
 
     def _residual(self, one: EndedRung, quantity: str) -> float:
         decision = one.decision
-        if (
-            decision is None
-            or decision.measured is None
-            or (decision.quantity, decision.scale) != (quantity, self.scale)
-        ):
+        if decision is None or not decision.measured or (decision.quantity, decision.scale) != (quantity, self.scale):
             return np.nan
         return float((self.scale.transform(np.array(decision.measured)) - decision.mean) / decision.sd)
 

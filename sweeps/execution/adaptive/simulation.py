@@ -17,7 +17,8 @@ from sweeps.execution.adaptive.scheduler import Family
 
 DRAWS = 8
 MOST = 150  # runs that are played; more are thinned evenly
-FRESH = 10  # ended rungs, up to which a played decision knows them all
+FEW = 50  # runs, of which each decision is played as it would be taken
+FRESH = 10  # of more, ended rungs up to which a played decision knows them all
 
 
 @dataclass(frozen=True)
@@ -89,7 +90,8 @@ def _played(known: Known, rng: np.random.Generator) -> dict[str, float]:
 
     played = SequentialDesign(
         replace(design.ends[kept], run=np.arange(len(kept))), design.flops[kept],
-        [design.rungs[run] for run in kept], design.target, points, design.trend, design.unit, FRESH,
+        [design.rungs[run] for run in kept], design.target, points, design.trend, design.unit,
+        **({} if len(kept) <= FEW else {"fresh": FRESH}),
     )  # fmt: skip
     while not played.enough(ended) and (choice := played.choose(ended)):
         values = points(choice.run, choice.rung).value
