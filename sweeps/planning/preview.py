@@ -119,7 +119,7 @@ def show(sweep: Sweep, max_concurrent: int | None, as_json: bool, until: Until |
         f"{len(planned)} cells, {flops:.3e} FLOPs; {left} to run, about {duration(seconds)} on this machine "
         f"({kind}). {_basis(planned)}"
     )
-    if until and expected:
+    if until and expected and left:
         print_wrapped(_adaptive_line(until, expected, seconds))
     continued = f"{len(preview.continues)} of them continue shorter runs, and take less." if preview.continues else ""
     share = min(cell.gpus for cell in planned)

@@ -132,11 +132,11 @@ class SequentialDesign:
         growing number, so that deciding stays cheap beside training. It follows from their number, and from what rungs
         cost, alone."""
         count = 0
-        while (following := count + self._batch(count)) <= len(ended):
+        while (following := count + self.batch(count)) <= len(ended):
             count = following
         return ended[:count]
 
-    def _batch(self, count: int) -> int:
+    def batch(self, count: int) -> int:
         """How many rungs have to end after so many before decisions know them."""
         most = min(LONGEST, DECIDING * self._rung_seconds)
         cheap = min(KNOWING_SECONDS(count) / most, LARGEST_BATCH * count)
