@@ -30,7 +30,7 @@ FRESH = 64  # ended rungs, up to which each decision knows them all; then those 
 DECIDING = (
     0.02  # of the time of the rung that it buys, at most, goes into a decision; those of short rungs go in batches
 )
-LONGEST = 0.14  # seconds that a decision may take, beside a twentieth for the choice itself
+LONGEST = 0.1  # seconds that a decision may take, beside a twentieth for the choice itself
 KNOWING_SECONDS = np.polynomial.Polynomial([0.01, 2e-4, 1e-6])  # to know so many ended rungs, on a core
 FLOPS_PER_SECOND = 5e10  # of a core that trains: on what trains faster, rungs that are short have more FLOPs
 LARGEST_BATCH = 1 / 8  # of the ended rungs
