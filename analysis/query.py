@@ -23,6 +23,7 @@ from analysis.results.errors import ResultsError
 from analysis.results.results import Results
 from analysis.results.sweep_folder import sweep_folders
 from sweeps.cli.app import HELP, guarded, new_app
+from sweeps.cli.formatting import counted
 
 EXAMPLE = (
     'Example: python analysis/query.py results/quickstart "SELECT P, D, percent_error FROM runs ORDER BY D, P". '
@@ -69,10 +70,10 @@ def query(
     frame = opened.columns() if schema else opened.sql(sql)
     if csv:
         write_csv(frame, csv)
-        announce(f"{len(frame)} rows in {printable(csv)}", csv)
+        announce(f"{counted(len(frame), 'row')} in {printable(csv)}", csv)
     elif parquet:
         write_table(frame, parquet)
-        announce(f"{len(frame)} rows in {printable(parquet)}", parquet)
+        announce(f"{counted(len(frame), 'row')} in {printable(parquet)}", parquet)
     elif as_json:
         print(frame.to_json(orient="records", date_format="iso", double_precision=15, indent=2))
     else:

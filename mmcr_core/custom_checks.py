@@ -105,7 +105,7 @@ def _require_scalar(value: Any, name: str) -> None:
 
 def _run(step: Callable[[], Any], name: str, *contexts: Any) -> Any:
     try:
-        with ExitStack() as stack:
+        with custom_imports.same_default_dtype(), ExitStack() as stack:
             for context in contexts:
                 stack.enter_context(context)
             return step()

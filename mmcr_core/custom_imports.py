@@ -13,16 +13,33 @@ import socket
 import sys
 import sysconfig
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import import_module, invalidate_caches
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
+
+import torch
 
 from mmcr_core.config.run import SpecError, suggest
 
 RAISED = (Exception, SystemExit)  # of code that is not ours: a script without `if __name__ == "__main__"` may exit
 _DIGESTS: dict[str, str] = {}  # module -> digest of its file as it was when first asked for
 _FOLDERS: list[str] = []
+
+
+@contextmanager
+def same_default_dtype() -> Iterator[None]:
+    """Raises RuntimeError at the end of a block that has changed torch's default dtype, which is put back: all code of
+    a process shares it."""
+    before = torch.get_default_dtype()
+    try:
+        yield
+        if torch.get_default_dtype() != before:
+            raise RuntimeError(f"it sets torch's default dtype to {torch.get_default_dtype()} for all other code too")
+    finally:
+        torch.set_default_dtype(before)
 
 
 def look_in(*folders: str | Path) -> None:
@@ -94,7 +111,8 @@ def source_digest(name: str) -> str:
         file = _file_of(name, module_name)
         digest = hashlib.sha256(file.read_bytes()).hexdigest()[:16]  # before it is imported, so never of a later one
         try:
-            import_module(module_name)
+            with same_default_dtype():
+                import_module(module_name)
         except RAISED as error:  # whatever a user's module raises is told as that
             reason = " ".join(f"{type(error).__name__}: {error}".split())
             place = place_of(error, file.parent) or file

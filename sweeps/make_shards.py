@@ -15,6 +15,7 @@ from mmcr_core.data.shards.index import shown
 from mmcr_core.data.shards.writer import write_shards
 from sweeps.cli.app import guarded, new_app
 from sweeps.cli.errors import UserError
+from sweeps.cli.formatting import counted
 
 NAMED = 20  # rows left out that are named one by one
 EXAMPLE = "Example: python sweeps/make_shards.py photos captions.csv -o shards --image-column file"
@@ -62,7 +63,8 @@ def make_shards(
     account = said.account(written.left_out)
     if left_out:
         print(account.remark(str(table), "rows" if table.suffix.lower() == ".parquet" else "lines"), file=sys.stderr)
-    print(f"{written.samples} samples in {written.shards} shards in {output}, {account.seen - account.used} left out")
+    samples, shards = counted(written.samples, "sample"), counted(written.shards, "shard")
+    print(f"{samples} in {shards} in {output}, {account.seen - account.used} left out")
     raise typer.Exit(1 if left_out else 0)
 
 

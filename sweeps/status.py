@@ -17,6 +17,7 @@ from rich.text import Text
 
 from sweeps.cli.app import guarded, new_app
 from sweeps.cli.console import columns, fitting, print_wrapped
+from sweeps.cli.formatting import counted
 from sweeps.config.axes import PAPER, column, text_of, varying_keys
 from sweeps.monitoring.launch_outcome import latest
 from sweeps.monitoring.sweep_status import CellStatus, survey
@@ -78,7 +79,7 @@ def _alarm(cell: CellStatus) -> str:
 def _counts(cells: list[CellStatus]) -> str:
     counts = Counter(cell.status for cell in cells)
     collapsed = sum(cell.collapse is not None for cell in cells)
-    line = f"{len(cells)} cells: " + ", ".join(f"{count} {name}" for name, count in sorted(counts.items()))
+    line = f"{counted(len(cells), 'cell')}: " + ", ".join(f"{count} {name}" for name, count in sorted(counts.items()))
     return line + (f"; {collapsed} collapsed" if collapsed else "")
 
 

@@ -12,6 +12,7 @@ from rich.progress import track
 from sweeps.cli.app import guarded, new_app
 from sweeps.cli.console import print_wrapped
 from sweeps.cli.errors import UserError
+from sweeps.cli.formatting import counted
 from sweeps.storage import merging
 from sweeps.storage.filesystems import to_path
 from sweeps.storage.fsck import examine
@@ -37,7 +38,8 @@ def check(
         print(f"{finding.file}: {finding.problem}; {finding.remedy}")
     wrong = sum(finding.wrong for finding in findings)
     listing = store.snapshot().listing
-    print(f"{len({*listing.rows, *listing.packed_at('runs')})} runs checked, {wrong} problems")
+    runs = counted(len({*listing.rows, *listing.packed_at("runs")}), "run")
+    print(f"{runs} checked, {counted(wrong, 'problem')}")
     raise typer.Exit(1 if wrong else 0)
 
 
@@ -46,7 +48,7 @@ def check(
 def compact(results: RESULTS) -> None:
     """Pack all finished runs into few files; readers see each run and each step once at every moment."""
     packed = compaction.compact(_opened(results), lambda runs: _tracked(runs, "compacting"))
-    print(f"{packed.runs} runs packed, {packed.files} files fewer")
+    print(f"{counted(packed.runs, 'run')} packed, {counted(packed.files, 'file')} fewer")
     if packed.left:
         shown = ", ".join(packed.left[:3]) + (", ..." if len(packed.left) > 3 else "")
         print_wrapped(
@@ -70,7 +72,7 @@ def merge(
     if target.root.exists() and (not target.root.is_dir() or any(target.root.iterdir())):
         raise UserError(f"--output: {output} exists already; name a folder that does not")
     merged = merging.merge(stores, target)
-    print(f"{merged.runs} runs in {output}, {merged.shared} of them in several stores alike")
+    print(f"{counted(merged.runs, 'run')} in {output}, {merged.shared} of them in several stores alike")
 
 
 def _tracked(items: Sequence[T], what: str) -> Iterator[T]:

@@ -63,6 +63,12 @@ def noisy(channels, size):
     return nn.Sequential(Noisy(), nn.Linear(channels * size**2, 5))
 
 
+class DoubleForAll(Pull):
+    def loss(self, z, teacher=None, progress=None):
+        torch.set_default_dtype(torch.float64)
+        return super().loss(z)
+
+
 class Chance(Pull):
     def loss(self, z, teacher=None, progress=None):
         return (z + torch.randn_like(z)).square().mean()

@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from sweeps.cli.console import BORDER, columns, fitting, left_out, table_width
+from sweeps.cli.formatting import counted
 
 READABLE = 6  # characters of a column
 
@@ -38,7 +39,7 @@ def print_table(frame: pd.DataFrame, title: str | None = None, spare: Sequence[s
     if width is None:
         console.width = max(80, Console(width=10_000).measure(table).maximum)
     console.print(table)
-    rows = f"{len(frame)} rows" if len(frame) != 1 else "1 row"
+    rows = counted(len(frame), "row")
     console.print(" ".join(filter(None, [f"{rows}." if len(names) < len(texts) else rows, left_out(texts, names)])))
 
 

@@ -23,6 +23,7 @@ from analysis.pages.representation_collapse import collapsed_runs
 from analysis.results.errors import ResultsError
 from analysis.sweep_analysis import SweepAnalysis
 from mmcr_core.theory import PERCENT_ERROR
+from sweeps.cli.formatting import counted
 from sweeps.storage.run_status import RunStatus
 
 RUN_COLUMNS = ["variant", "P", "D", "K", "seed", "steps", "flops", "percent_error", "heldout_percent_error"]
@@ -30,8 +31,8 @@ RUN_COLUMNS += ["probe_accuracy", "reconstruction", "uniformity", "images_per_se
 UNFINISHED_COLUMNS = ["variant", "P", "D", "K", "seed", "status", "error", "run_id"]
 
 
-def render(analysis: SweepAnalysis) -> str:
-    """The page, whose figures match the store: they are of its content, or drawn anew."""
+def render(analysis: SweepAnalysis, price: float | None = None) -> str:
+    """The page, whose figures match the store: they are of its content, or drawn anew. `price`: of a device-hour."""
     results, runs = analysis.results, analysis.runs
     finished, unfinished = runs[runs["status"] == RunStatus.FINISHED], runs[runs["status"] != RunStatus.FINISHED]
     grid = results.root / "grid.yaml"
@@ -40,7 +41,7 @@ def render(analysis: SweepAnalysis) -> str:
     return render_template(
         "report.html",
         title=f"Sweep {runs['sweep'].iloc[0]}",
-        overview=overview(runs),
+        overview=overview(runs, price),
         remark=results.remark,
         collapsed=collapsed_runs(finished),
         analysis=analyzed,
@@ -107,11 +108,12 @@ def _of_predictions(analysis: SweepAnalysis, folder: Path) -> list[Path]:
     ]
 
 
-def overview(runs: pd.DataFrame) -> str:
-    """How many runs of what, and what they cost."""
+def overview(runs: pd.DataFrame, price: float | None = None) -> str:
+    """How many runs of what, and what they cost; `price`: of a device-hour."""
     finished = runs[runs["status"] == RunStatus.FINISHED]
     text = ", ".join(f"{count} {status}" for status, count in runs["status"].value_counts().items())
     sets, encoders = ", ".join(sorted(runs["dataset"].unique())), ", ".join(sorted(runs["encoder"].unique()))
     hours = finished["wall_seconds"].sum() / 3600
-    cost = f"{finished['flops'].sum():.3g} FLOPs in {hours:.2f} device-hours."
-    return f"{len(runs)} runs ({text}) of {encoders} on {sets}: {cost}"
+    cost = f"{finished['flops'].sum():.3g} FLOPs in {hours:.2f} device-hours"
+    paid = "" if price is None else f" ({hours * price:,.2f} at {price:g} each)"
+    return f"{counted(len(runs), 'run')} ({text}) of {encoders} on {sets}: {cost}{paid}."

@@ -1,4 +1,4 @@
-"""Times and sizes as people read them."""
+"""Times, sizes and counts as people read them."""
 
 from __future__ import annotations
 
@@ -20,3 +20,8 @@ def duration(seconds: float) -> str:
 def memory(count: float) -> str:
     """Bytes as MiB or GiB."""
     return f"{count / 2**20:.0f} MiB" if count < 2**30 else f"{count / 2**30:.1f} GiB"
+
+
+def counted(number: int, thing: str) -> str:
+    """ "1 cell", "2,000 cells"."""
+    return f"{number:,} {thing}" + ("" if number == 1 else "s")

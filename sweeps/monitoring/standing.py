@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from sweeps.cli.formatting import counted
+
 
 @dataclass(frozen=True)
 class Standing:
@@ -38,7 +40,7 @@ class Standing:
     def summary(self) -> str:
         """At the end of a launch."""
         untouched = self.total - self.trained - self.paused - self.left_out
-        counts = f"{self.trained} of {self.total} cells trained, {self.paused} paused, {untouched} not begun"
+        counts = f"{self.trained} of {counted(self.total, 'cell')} trained, {self.paused} paused, {untouched} not begun"
         counts += f", {self.left_out} left out (diverged or failed)" if self.left_out else ""
         what = "met" if self.met else "not met yet"
         text = f"--until {self.until} is {what} after {self.share:.1%} of the grid's FLOPs: {counts}"

@@ -8,6 +8,7 @@ from dataclasses import asdict
 
 from mmcr_core.config.run_id import run_id
 from sweeps.cli.console import print_wrapped
+from sweeps.cli.formatting import counted
 from sweeps.config.axes import described
 from sweeps.monitoring.launch_outcome import Outcome
 from sweeps.planning.sweep import Sweep
@@ -44,7 +45,7 @@ def show(sweep: Sweep, outcome: Outcome, as_json: bool) -> int:
     left = total - finished - unfinished
     to_go = "" if outcome.standing else f" with {left} to go"
     print_wrapped(
-        f"{name}: {finished} of {total} cells finished"
+        f"{name}: {finished} of {counted(total, 'cell')} finished"
         + (f", {failed} failed (launch again to retry)" if failed else "")
         + (f", {diverged} diverged (--only status=diverged tries again)" if diverged else "")
         + (f", {elsewhere} left to another launch" if elsewhere else "")

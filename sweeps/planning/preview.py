@@ -13,7 +13,7 @@ from rich.table import Table
 
 from mmcr_core.config.run_id import run_id
 from sweeps.cli.console import columns, fitting, left_out, print_wrapped, table_width
-from sweeps.cli.formatting import duration, memory
+from sweeps.cli.formatting import counted, duration, memory
 from sweeps.config.axes import PAPER, column, grid_keys, text_of
 from sweeps.execution.continuation import runs_to_continue
 from sweeps.planning.cpu_count import usable_cores
@@ -76,6 +76,12 @@ class Preview:
         """Estimated time from the launch to the end of the last cell."""
         return max((end for _, end in self.times.values()), default=0.0)
 
+    @property
+    def device_hours(self) -> float:
+        """Estimated hours of GPUs, shares of one counted as such, or of CPU cores where the machine has no GPU."""
+        return sum((end - start) * (cell.gpus or cell.cpus) / 3600 for cell in self.left
+                   for start, end in (self.times[cell.run_id],))  # fmt: skip
+
     def rows(self) -> list[dict[str, Any]]:
         """A row per cell: what it is, what it costs, whether it was measured, how it stands."""
         varying = self.sweep.varying
@@ -89,14 +95,19 @@ class Preview:
         ]
 
 
-def show(sweep: Sweep, max_concurrent: int | None, as_json: bool, until: Until | None = None) -> int:
+def show(
+    sweep: Sweep, max_concurrent: int | None, as_json: bool, until: Until | None = None, price: float | None = None
+) -> int:
     """Print the cells with what they cost on this machine, and how long the missing ones take, or those of them that an
-    adaptive sweep is expected to train; exit code 0."""
+    adaptive sweep is expected to train; `price`: of a device-hour; exit code 0."""
     expected = _expected(sweep, until) if until else None
     preview = Preview.of(sweep, max_concurrent)
     machine, planned, seconds = preview.machine, preview.cells, preview.makespan_seconds
     if as_json:
         whole = {"name": sweep.settings.name, "cells": preview.rows(), "makespan_seconds": seconds}
+        whole["device_hours"] = preview.device_hours
+        if price is not None:
+            whole["cost"] = preview.device_hours * price
         if expected:
             whole["adaptive"] = asdict(expected)
         print(json.dumps(whole, indent=2))
@@ -116,8 +127,8 @@ def show(sweep: Sweep, max_concurrent: int | None, as_json: bool, until: Until |
     kind = f"{machine.gpus:g} GPUs" if machine.gpus else f"{machine.cpus:g} CPU cores, no GPU"
     flops, left = sum(cell.flops for cell in planned), len(preview.left)
     print_wrapped(
-        f"{len(planned)} cells, {flops:.3e} FLOPs; {left} to run, about {duration(seconds)} on this machine "
-        f"({kind}). {_basis(planned)}"
+        f"{counted(len(planned), 'cell')}, {flops:.3e} FLOPs; {left} to run, about {duration(seconds)} on this machine "
+        f"({kind}), {_cost(preview, price)}. {_basis(planned)}"
     )
     if until and expected and left:
         print_wrapped(_adaptive_line(until, expected, seconds))
@@ -150,6 +161,12 @@ def _adaptive_line(until: Until, expected: Expectation, seconds: float) -> str:
         f"{expected.share:.0%}), {least} to {most} instead of {duration(seconds)}: {expected.whole:.0%} of the cells "
         f"whole, {expected.part:.0%} in part, the others not at all. Simulated from the scaling law and from {source}."
     )
+
+
+def _cost(preview: Preview, price: float | None) -> str:
+    hours, device = preview.device_hours, "GPU" if preview.machine.gpus else "core"
+    paid = "" if price is None else f", {hours * price:,.2f} at {price:g} each"
+    return f"{hours:,.3g} {device}-hours{paid}"
 
 
 def _basis(planned: list[Cell]) -> str:

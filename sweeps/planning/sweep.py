@@ -18,6 +18,7 @@ from mmcr_core.data import registry
 from mmcr_core.data.registry import DatasetError, require_present, steps_of
 from sweeps.cli.console import columns
 from sweeps.cli.errors import OptionError, UserError
+from sweeps.cli.formatting import counted
 from sweeps.config.axes import varying
 from sweeps.config.filters import asks_for_diverged, selected
 from sweeps.config.grid_file import GridSpec, load_grid
@@ -185,7 +186,7 @@ def todo(sweep: Sweep) -> PendingCells:
     ids = {run_id(cell) for cell in unfinished}
     paused = sum(1 for key in ids & set(snapshot.listing.decisions) if snapshot.steps_stored(key))
     done = len(sweep.cells) - len(cells) - len(diverged)
-    note = f"{len(sweep.cells)} cells: {done} have finished already, {len(cells)} to run"
+    note = f"{counted(len(sweep.cells), 'cell')}: {done} have finished already, {len(cells)} to run"
     remarks = [
         f"{len(taken)} reused from {', '.join(sorted(set(taken.values())))}" if taken else "",
         f"{again} of them finished runs, to be measured again" if again else "",

@@ -75,6 +75,11 @@ def test_another_source_than_planned_is_refused_by_name(tmp_path):
         (SOURCE, "{}:", "is not the name of code of yours; write my_module:MyAttribute"),
         (SOURCE, "a b:c", "is not the name of code of yours"),
         ("import nowhere_at_all", "{}:Pull", r"importing .* fails \(ModuleNotFoundError: No module named 'nowhere_at"),
+        (
+            "import torch; torch.set_default_dtype(torch.float64)",
+            "{}:Pull",
+            "sets torch's default dtype to torch.float64",
+        ),
         ("x = (", "{}:Pull", r"importing .* fails \(SyntaxError: "),
         (SOURCE, "sys:path", "module 'sys' has no file of its own"),
         (SOURCE.replace("Options = PullOptions", ""), "{}:Pull", "its Options must be a frozen dataclass"),

@@ -59,7 +59,7 @@ def run_in(environment, folder, *command, umask=-1):
 
 def test_the_page_names_each_variable(environment):
     text = (REPOSITORY / "docs/running_sweeps.md").read_text()
-    table = text.split("## The environment")[1].split("\n## ")[0]
+    table = text.split("## Environment variables")[1].split("\n## ")[0]
     named = set(re.findall(r"`([A-Za-z_0-9]+)", table))
     assert {*OVERRIDDEN, *HONORED, "PYTHONPATH"} <= named
 
@@ -73,7 +73,7 @@ def test_a_launch_gives_the_same_run_whatever_the_environment_says(environment, 
     environment["HOME"] = str(tmp_path / "home")
     ran = run_in(environment, tmp_path, REPOSITORY / "sweeps/launch.py", grid.name, "--results=~/r", umask=0o077)
     assert ran.returncode == 0, ran.stderr
-    assert "1 of 1 cells finished" in ran.stdout and "Warning" not in ran.stderr
+    assert "1 of 1 cell finished" in ran.stdout and "Warning" not in ran.stderr
     store = Store(tmp_path / "home/r/tiny")
     assert not (tmp_path / "~").exists()
     assert {file.stat().st_mode & 0o777 for file in store.root.rglob("*") if file.is_file()} == {0o600}

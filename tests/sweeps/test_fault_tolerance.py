@@ -210,7 +210,7 @@ def test_watching_into_a_pipe_prints_a_line_a_refresh(tmp_path, digits_spec, wri
     record_launch(open_sweep(grid, str(tmp_path)))
     to_end(RunExecutor(load_grid(grid).cells[0], Store(tmp_path / "tiny"), "tiny"))
     ran = run_script("sweeps/status.py", tmp_path / "tiny", "--watch")
-    assert re.fullmatch(r"\d\d:\d\d:\d\d 1 cells: 1 finished\n", ran.stdout)
+    assert re.fullmatch(r"\d\d:\d\d:\d\d 1 cell: 1 finished\n", ran.stdout)
 
 
 @pytest.mark.parametrize("limit", ["2 hours", "h", "0s", "-5m"])

@@ -118,6 +118,13 @@ def test_a_mistake_is_one_sentence_and_nothing_is_written(arguments, says, image
     assert not (tmp_path / "out").exists()
 
 
+def test_of_two_columns_of_one_name_neither_is_taken(images, tmp_path):
+    file = tmp_path / "table.csv"
+    file.write_text("image,caption,caption\na.png,one,another\n")
+    ran = make(images, file, "-o", tmp_path / "out")
+    assert (ran.exit_code, ran.stderr) == (2, f"{file} has two columns 'caption'; rename one of them\n")
+
+
 @pytest.mark.parametrize("kind", ["csv", "jsonl", "parquet"])
 def test_a_damaged_table_is_one_sentence(kind, images, tmp_path):
     file = tmp_path / f"table.{kind}"
@@ -231,7 +238,7 @@ def test_every_line_of_a_table_is_used_or_left_out_also_those_within_a_caption(i
 def test_rows_of_parquet_are_counted_by_its_footer(images, tmp_path):
     pq.write_table(pa.table({"image": ["a.png", None, "d.webp"], "caption": ["x", "y", None]}), tmp_path / "t.parquet")
     made = make(images, tmp_path / "t.parquet", "-o", tmp_path / "out")
-    assert made.stdout.endswith(f"1 samples in 1 shards in {tmp_path / 'out'}, 2 left out\n")
+    assert made.stdout.endswith(f"1 sample in 1 shard in {tmp_path / 'out'}, 2 left out\n")
     assert "t.parquet: 1 of 3 rows are used; left out: 1 since it names no image (row 2); 1 since" in made.stderr
 
 

@@ -135,6 +135,8 @@ def _of_csv(table: Path, columns: tuple[str, str]) -> Iterator[Row]:
     mark = next(found, ",")
     header, first = _record(lines, 0, mark) if lines else ([], 0)
     _require(table, columns, header)
+    if twice := next((column for column in columns if header.count(column) > 1), None):
+        raise TableError(f"{table} has two columns '{twice}'; rename one of them")
     places = [header.index(column) for column in columns]
     yield Row("line 1", None, lines=first)
     at = first

@@ -24,14 +24,14 @@ from mmcr_core.data.content_digests import cache_folder, read_cached, write_cach
 from mmcr_core.data.decoding import Pixels
 from mmcr_core.data.shards import urls
 from mmcr_core.data.shards.cache import Shard, etag_checksum, of_no_use, refused, unreadable, walk_of
-from mmcr_core.data.shards.index import ABSENT, IMAGE, JSON, TEXT, ShardIndex, index
+from mmcr_core.data.shards.index import ABSENT, IMAGE, JSON, TEXT, ShardIndex, index, shown
 from mmcr_core.data.shards.paths import Place
 from mmcr_core.data.shards.sample import Broken, captions, captions_read_anew, decoded
 from mmcr_core.data.shards.tar import Walked, packing
 from mmcr_core.data.survey import Account, Some, Survey
 
 THREADS = 8  # shards whose headers are waited for at a time
-VERSION = 2  # of what is kept
+VERSION = 3  # of what is kept
 FIRST = 5  # samples, one of which must be whole
 TRIED = 5  # shards at a URL of which a sample is tried where its server counts them
 BEGINNING = 1 << 20  # bytes of a shard at a URL that are read first for it
@@ -159,6 +159,8 @@ def _walked(where: str, file: int, max_pixels: int | None) -> dict[str, Any]:
     found = index(walked.members)
     _usable(where, walked, found, file, 1, max_pixels)
     survey = Survey(max_pixels, streamed=True, left_out=found.left_out)
+    for name in walked.links:
+        survey.leave_out(shown(name), "that are links, which are not followed")
     captions_anew = False
     for key, places, captioned in zip(found.keys, found.places.tolist(), found.captioned, strict=True):
         if not captioned:
@@ -171,7 +173,7 @@ def _walked(where: str, file: int, max_pixels: int | None) -> dict[str, Any]:
         if places[TEXT][0] == ABSENT:
             offset, size = places[JSON]
             captions_anew = captions_anew or captions_read_anew(os.pread(file, size, offset))
-    account = survey.account(len(walked.members))
+    account = survey.account(len(walked.members) + len(walked.links))
     return {
         "shard": {"size": os.fstat(file).st_size, "checksum": walked.checksum, "samples": len(found.keys)},
         "remarks": _remarks(walked, len(found.keys)),

@@ -16,6 +16,7 @@ TAIL = 1024
 EMPTY = bytes(BLOCK)
 PIECE = 1 << 20  # read at a time behind the end
 FILES = b"0\0" + b"7"
+LINKS = b"12"
 WITHOUT_DATA = b"123456"  # links, devices, folders, whatever their size says
 PACKED = {b"\x1f\x8b": "gzip", b"BZ": "bzip2", b"\xfd7zXZ": "xz", b"\x28\xb5\x2f\xfd": "zstandard"}
 
@@ -30,13 +31,15 @@ class Member(NamedTuple):
 
 class Walked(NamedTuple):
     """Members before the end or the first damage, which `damage` names (None: there is none); `archives`: tars that
-    were written one after another into the file; `unread`: bytes behind the last one that are no tar."""
+    were written one after another into the file; `unread`: bytes behind the last one that are no tar; `links`: names
+    of symbolic links, and of hard links to what is not in the tar, which hold nothing."""
 
     members: list[Member]
     checksum: str
     damage: str | None
     archives: int = 1
     unread: int = 0
+    links: tuple[str, ...] = ()
 
 
 def packing(start: bytes) -> str | None:
@@ -49,6 +52,7 @@ def walk(read: Callable[[int, int], bytes], size: int) -> Walked:
     digest = hashlib.sha256(str(size).encode())
     members: list[Member] = []
     places: dict[str, Member] = {}
+    links: list[str] = []
     long_name = long_link = long_size = None
     offset, damage, archives, unread = 0, None, 1, 0
     while True:
@@ -94,9 +98,11 @@ def walk(read: Callable[[int, int], bytes], size: int) -> Walked:
             places[name] = members[-1]
         elif kind == b"1" and (target := places.get(long_link or _text(header[157:257]))):
             members.append(Member(name, target.offset, target.size))
+        elif kind in LINKS:
+            links.append(name)
         if kind != b"g":
             long_name = long_link = long_size = None
-    return Walked(members, digest.hexdigest(), damage, archives, unread)
+    return Walked(members, digest.hexdigest(), damage, archives, unread, tuple(links))
 
 
 def _after_end(read: Callable[[int, int], bytes], offset: int, size: int) -> int:

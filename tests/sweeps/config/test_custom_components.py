@@ -110,6 +110,7 @@ MISTAKES = {
     'objective: {{name: "{}:Pull", strength: big}}': "objective.strength: 'big' is wrong; it should be a valid number",
     'objective: "{}:Reading"': r"objective: '.*:Reading' fails without data at .*py:\d+ \(.*: nothing in a step may re",
     'objective: "{}:Vector"': r"objective: .* its loss has shape \(16,\); return a scalar, such as its mean.. .*py",
+    'objective: "{}:DoubleForAll"': r"objective: .* fails \(RuntimeError: it sets torch's default dtype",
     'objective: "{}:Text"': "objective: .* its loss is a str; return a scalar tensor",
     'objective: "{}:Apart"': "objective: .* its loss does not depend on the embeddings z",
     'objective: "{}:Raising"': r"objective: .* fails \(KeyError: 'of mine'\) \(.*\.py:LINE of the error\); mend it",

@@ -39,8 +39,8 @@ def test_the_cells_of_an_array_fill_one_store_as_a_launch_does(write_grid, tmp_p
     for number in (1, 0):
         ran = one(grid, number, tmp_path / "r")
         assert ran.returncode == 0, ran.stderr
-        assert f"cell {number}, P={16 * (number + 1)} D=8 K=2 seed=0: 1 cells: 0 have finished already" in ran.stderr
-        assert "tiny: 1 of 1 cells finished" in ran.stdout
+        assert f"cell {number}, P={16 * (number + 1)} D=8 K=2 seed=0: 1 cell: 0 have finished already" in ran.stderr
+        assert "tiny: 1 of 1 cell finished" in ran.stdout
         assert Store(tmp_path / "r/tiny").status(order[number]) == "finished"
     again = one(grid, 1, tmp_path / "r", "--json")
     assert json.loads(again.stdout)["finished_before"] == 1

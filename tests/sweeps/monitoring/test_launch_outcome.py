@@ -81,7 +81,7 @@ def test_statuses_retries_and_exit_codes_are_the_same_whatever_the_messages_say(
     assert (next_attempt(ending, 1, 0), next_attempt(ending, 1, 1)) == (once, retried)
     assert show(sweep, outcome, as_json=False) == code
     said = capsys.readouterr().out
-    words = {"failed": "1 failed", "diverged": "1 diverged", "left": "1 left to", "finished": "1 of 1 cells finished"}
+    words = {"failed": "1 failed", "diverged": "1 diverged", "left": "1 left to", "finished": "1 of 1 cell finished"}
     assert [name for name, one in words.items() if one in said] == [status]
     (cell,) = survey(sweep.store.root)
     assert cell.status == ("begun" if status == "left" else status)

@@ -3,6 +3,7 @@
 import json
 import lzma
 import os
+import tarfile
 
 import pytest
 
@@ -222,6 +223,19 @@ def test_what_is_no_part_of_a_sample_is_counted_over_all_shards(tmp_path):
         f"shards {tmp_path}: 6 of 9 members are used; left out: "
         "2 images with a dot in the key, which ends at the first one (0.tar: x.v1.jpg, 1.tar: y.v1.jpg); "
         "1 with suffix '.cls', which is not read (1.tar: 3.cls)",
+    )
+
+
+def test_links_are_counted_and_named(tmp_path):
+    file = write(tmp_path / "a.tar", [*sample(1), *sample(2)])
+    with tarfile.open(file, "a") as tar:
+        for name, kind in (("3.png", tarfile.SYMTYPE), ("4.png", tarfile.LNKTYPE)):
+            link = tarfile.TarInfo(name)
+            link.type, link.linkname = kind, "absent.png"
+            tar.addfile(link)
+    assert opened(file).remarks == (
+        f"shards {file}: 4 of 6 members are used; left out: 2 that are links, which are not followed "
+        "(a.tar: 3.png, a.tar: 4.png)",
     )
 
 
