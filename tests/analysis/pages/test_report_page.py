@@ -2,8 +2,6 @@
 
 import json
 import re
-import shutil
-import subprocess
 
 import numpy as np
 import pandas as pd
@@ -17,11 +15,10 @@ from analysis.pages.report_page import overview
 from analysis.results.results import open_results
 from analysis.verdicts.verdict import Decision
 from sweeps.storage.sweep_store import Store
+from tests.browser import BROWSER, browse
 from tests.conftest import invoke
 from tests.synthetic import law, spec, write_run, write_sweep
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-BROWSER = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
 PROBE = """<script>addEventListener('load', () => {
 const heads = [...document.querySelectorAll('th')].filter(th => th.textContent === 'alpha'), th = heads[0];
 const column = () => [...th.closest('table').tBodies[0].rows].map(
@@ -116,9 +113,3 @@ def test_a_browser_draws_it_sorts_its_tables_and_scrolls_down_only(page, tmp_pat
     image = np.asarray(Image.open(shot).convert("L"))
     assert image.shape[1] == width
     assert 0.01 < (image < 128).mean() < 0.5
-
-
-def browse(folder, *arguments):
-    command = [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--hide-scrollbars",
-               "--disable-background-networking", f"--user-data-dir={folder / 'profile'}", *arguments]  # fmt: skip
-    return subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
