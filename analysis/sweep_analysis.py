@@ -31,7 +31,7 @@ from analysis.fitting.forecast.calibration import Calibration
 from analysis.fitting.forecast.covariance import Scales
 from analysis.fitting.forecast.points import Points
 from analysis.fitting.forecast.process import Process
-from analysis.fitting.forecast.target_text import PERCENT_ERROR
+from analysis.fitting.forecast.scales import Scale
 from analysis.fitting.forecast.trends import Quadratic, ScalingLaw
 from analysis.fitting.multivariate_fit import JointFit
 from analysis.fitting.power_law import PowerLawFit
@@ -39,10 +39,11 @@ from analysis.results.analysis_cache import KeptFiles, content_digest, to_table
 from analysis.results.errors import ResultsError
 from analysis.results.results import Results
 from analysis.results.serialization import pack, unpack
+from mmcr_core.theory import PERCENT_ERROR
 
 CLASSES = (  # that kept files hold
     *(PowerLawFit, JointFit, JointForm, JointLaw, Level, Cell, FailedCheck),
-    *(Predictor, Process, Calibration, Scales, Points, ScalingLaw, Quadratic),
+    *(Predictor, Process, Calibration, Scales, Points, ScalingLaw, Quadratic, Scale),
 )
 JointLaws = dict[str, list[JointLaw]]
 Track = Callable[[Sequence[Any], str], Iterable[Any]]
@@ -198,11 +199,11 @@ class SweepAnalysis:
         """A predictor for each variant, of the percent error or a measure. Raises ResultsError where there is none."""
 
         def compute() -> dict[str, Predictor]:
-            return fit_predictors(self.planned, self.measured_along(measure), law=measure == PERCENT_ERROR)
+            return fit_predictors(self.planned, self.measured_along(measure), measure)
 
         if not self.planned["finished"].all():  # what is kept belongs to runs that have ended
             return compute()
-        return self._value("predictors", compute, measure=measure)
+        return self._value("forecasts", compute, measure=measure)
 
     def predict(
         self, cells: pd.DataFrame | None = None, at: Any = None, measure: str = PERCENT_ERROR, flops: Any = None

@@ -13,7 +13,6 @@ from analysis.estimates.per_cell_fit import compare_forms
 from analysis.figures import double_descent_figures, isoflop_figure, joint_law_figures, scaling_figures
 from analysis.figures.predictions.predicted_cells import draw_grid, draw_left_out
 from analysis.figures.style import png_alone, save
-from analysis.fitting.forecast.target_text import PERCENT_ERROR
 from analysis.pages.claims_section import claims_section
 from analysis.pages.html_page import embed, render_template
 from analysis.pages.multimodal_section import images_and_text
@@ -23,6 +22,7 @@ from analysis.pages.provenance import provenance
 from analysis.pages.representation_collapse import collapsed_runs
 from analysis.results.errors import ResultsError
 from analysis.sweep_analysis import SweepAnalysis
+from mmcr_core.theory import PERCENT_ERROR
 from sweeps.cli.formatting import counted
 from sweeps.storage.run_status import RunStatus
 

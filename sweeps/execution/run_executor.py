@@ -20,7 +20,7 @@ from mmcr_core.data.image_set import DatasetError, describe_skipped
 from mmcr_core.evaluation.confidence_intervals import Measure
 from mmcr_core.theory import RepresentationCollapse, detect_collapse
 from mmcr_core.training import CaptureFailed, Chunk, Diverged, Pretraining, is_out_of_memory, process_must_end
-from sweeps.execution.adaptive.rung import Rung, tail_steps
+from sweeps.execution.adaptive.rung import Rung, at_the_end
 from sweeps.execution.backfill import measure_finished, outcome_columns
 from sweeps.execution.checkpointing import NO_GRAPHS, RunStart, start, state_to_start_from, write_checkpoint
 from sweeps.execution.executor_settings import JUDGED_FROM, ExecutorSettings, Progress
@@ -221,8 +221,7 @@ class RunExecutor:
         keep(self.store, run, vars(self._begun), self.settings.keep)
         if self._rung:
             self._rung.end(run)
-        tail = self.store.read_trajectory(self.run_id).tail(tail_steps(run.steps))
-        means = {name: float(tail[name].mean()) for name in ("percent_error", "reconstruction", "uniformity")}
+        means = at_the_end(self.store.read_trajectory(self.run_id), ("percent_error", "reconstruction", "uniformity"))
         self._write_row(RunStatus.FINISHED, None, means | outcome_columns(measures, self.spec))
         if collapse := detect_collapse(means["uniformity"], self.spec.P, self.spec.D):
             self._notes.append(collapse.describe())

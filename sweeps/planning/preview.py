@@ -131,7 +131,7 @@ def show(
         f"{counted(len(planned), 'cell')}, {flops:.3e} FLOPs; {left} to run, about {duration(seconds)} on this machine "
         f"({kind}), {_cost(preview, price)}. {_basis(planned)}"
     )
-    if until and expected:
+    if until and expected and left:
         print_wrapped(_adaptive_line(until, expected, seconds))
     continued = f"{len(preview.continues)} of them continue shorter runs, and take less." if preview.continues else ""
     share = min(cell.gpus for cell in planned)
@@ -163,12 +163,12 @@ def _expected(sweep: Sweep, until: Until) -> Expectation:
 
 
 def _adaptive_line(until: Until, expected: Expectation, seconds: float) -> str:
-    draws = "" if expected.least == expected.most else f" ({expected.least:.0%} to {expected.most:.0%} in simulations)"
-    time = f"about {duration(seconds * expected.share)} instead of {duration(seconds)}"
+    least, most = (duration(seconds * share) for share in (expected.least, expected.most))
+    source = f"{expected.others} finished runs of this kind" if expected.others else "what other sweeps were like"
     return (
-        f"--until {until.text} is expected to train {expected.share:.0%} of the FLOPs{draws}, {time}: "
-        f"{expected.whole:.0%} of the cells whole, {expected.part:.0%} in part, the others not at all. Simulated from "
-        "the scaling law and from what the store has."
+        f"--until {until.text} is expected to train {expected.least:.0%} to {expected.most:.0%} of the FLOPs (mean "
+        f"{expected.share:.0%}), {least} to {most} instead of {duration(seconds)}: {expected.whole:.0%} of the cells "
+        f"whole, {expected.part:.0%} in part, the others not at all. Simulated from the scaling law and from {source}."
     )
 
 

@@ -32,6 +32,7 @@ from sweeps.planning.machine import Machine
 from sweeps.planning.plan import Cell, plan
 from sweeps.planning.speed import speed_of
 from sweeps.storage.cross_sweep_reuse import import_finished_runs
+from sweeps.storage.decisions import drop_stop
 from sweeps.storage.filesystems import is_local, outlives_this_process, to_path, write_atomically
 from sweeps.storage.run_status import RunStatus
 from sweeps.storage.sweep_store import Store
@@ -234,6 +235,7 @@ def record_launch(sweep: Sweep) -> None:
     ]
     sweep.store.write_grid(sweep.text)
     sweep.store.write_cells(rows)
+    drop_stop(sweep.store.root)
 
 
 def terminal(stderr: bool = False) -> Console:

@@ -24,7 +24,7 @@ COMMANDS = (
     ["plot_double_descent"], ["plot_scaling"], ["plot_grid_law"], ["report"], ["claims"],
     ["recommend", "--flops", "1e12"],
 )  # fmt: skip
-FITTED = ("fits", "cell_fits", "fits_by_seed", "peaks", "joint_law", "joint_laws", "predictors", "backtests")
+FITTED = ("fits", "cell_fits", "fits_by_seed", "peaks", "joint_law", "joint_laws", "forecasts", "backtests")
 
 
 @pytest.fixture

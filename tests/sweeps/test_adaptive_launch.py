@@ -21,6 +21,7 @@ from sweeps.launch import app
 from sweeps.monitoring.sweep_status import survey
 from sweeps.planning.launch_limits import Limits
 from sweeps.planning.sweep import open_sweep
+from sweeps.status import app as status
 from sweeps.storage.decisions import decided_rungs, read_decision
 from sweeps.storage.fsck import examine
 from sweeps.storage.sweep_store import Store
@@ -57,6 +58,12 @@ def undisturbed(tmp_path_factory):
     grid.write_text("".join(f"{key}: {value}\n" for key, value in lines.items()))
     outcome = here(grid, folder / "r")
     return grid, Store(folder / "r/tiny"), outcome
+
+
+def test_a_watch_ends_when_the_target_is_met(undisturbed):
+    ran = CliRunner().invoke(status, [str(undisturbed[1].root), "--watch"])
+    assert ran.exit_code == 0
+    assert " ".join(ran.stdout.split()).endswith(undisturbed[2].standing.summary())
 
 
 def test_a_sweep_ends_when_its_target_is_met(undisturbed):

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from analysis.figures.style import COLORS
 from analysis.fitting.forecast.stopping import Target
-from analysis.fitting.forecast.target_text import PERCENT_ERROR
+from mmcr_core.theory import PERCENT_ERROR
 
 POINTS = 60  # of a line
 
