@@ -1,0 +1,63 @@
+"""The top of a report: sentences, and a strip of what was run, where and when."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pandas as pd
+
+from analysis.results.display_names import OBJECTIVES
+from analysis.sweep_analysis import SweepAnalysis
+from analysis.verdicts.registry import judgments
+from analysis.verdicts.verdict import Decision
+from sweeps.cli.formatting import counted, duration
+from sweeps.storage.run_status import RunStatus
+
+
+def overview(runs: pd.DataFrame) -> str:
+    """How many runs of what, and what they cost."""
+    finished = runs[runs["status"] == RunStatus.FINISHED]
+    text = ", ".join(f"{count} {status}" for status, count in runs["status"].value_counts().items())
+    sets, encoders = ", ".join(sorted(runs["dataset"].unique())), ", ".join(sorted(runs["encoder"].unique()))
+    hours = finished["wall_seconds"].sum() / 3600
+    cost = f"{finished['flops'].sum():.3g} FLOPs in {hours:.2f} device-hours."
+    return f"{counted(len(runs), 'run')} ({text}) of {encoders} on {sets}: {cost}"
+
+
+def findings(analysis: SweepAnalysis) -> list[str]:
+    """Two sentences on what the finished runs say: where the error peaks, and how many claims they decide."""
+    names = [OBJECTIVES.get(name, name) for name in sorted(analysis.finished["objective"].unique())]
+    lines = analysis.peaks[analysis.peaks["runs"] > 2]
+    at = int((lines["largest_at"] == 0).sum())
+    what = names[0] if len(names) == 1 else f"{len(names)} objectives"
+    sentences = []
+    if len(lines):
+        sentences.append(
+            f"The percent error of {what} is largest at P = D in {at} of {counted(len(lines), 'line')} of the grid."
+        )
+    decided = Counter(each.verdict.decision for each in judgments(analysis))
+    said = [f"{decided[kind]} {kind.label}" for kind in Decision if kind is not Decision.NOT_TESTED and decided[kind]]
+    if said:
+        sentences.append(f"Of the claims that this sweep can judge, {', '.join(said)}.")
+    return sentences
+
+
+def strip(runs: pd.DataFrame) -> list[tuple[str, str]]:
+    """Runs, failures, compute, hardware, dates and commits, each as a few words."""
+    finished = runs[runs["status"] == RunStatus.FINISHED]
+    failures = runs.loc[runs["status"] != RunStatus.FINISHED, "status"].value_counts()
+    first, last = runs["started_at"].min(), runs["finished_at"].max()
+    return [
+        ("Runs", f"{len(finished):,} finished"),
+        ("Failures", ", ".join(f"{count} {status}" for status, count in failures.items()) or "none"),
+        ("Compute", f"{finished['flops'].sum():.2g} FLOPs"),
+        ("Time", f"{duration(float(finished['wall_seconds'].sum()))} of devices"),
+        ("Hardware", ", ".join(sorted(runs["device"].dropna().unique())) or "not known"),
+        ("Dates", _dates(first, last)),
+        ("Commit", ", ".join(commit[:10] for commit in sorted(runs["git_commit"].unique()))),
+    ]
+
+
+def _dates(first: object, last: object) -> str:
+    days = [str(each)[:10] for each in (first, last) if not pd.isna(each)]
+    return " to ".join(dict.fromkeys(days)) or "not known"
