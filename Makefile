@@ -21,7 +21,7 @@ $(RUN): pyproject.toml | $(VENV)/bin/python
 	touch $@
 
 $(TEST): $(RUN)
-	$(BIN)/pip install --quiet --editable '.[test]'
+	$(BIN)/pip install --quiet --editable '.[test,docs]'
 	touch $@
 
 $(BENCH): $(RUN)
@@ -53,12 +53,13 @@ figures: $(RUN)
 	$(BIN)/python analysis/plot_double_descent.py $(REFERENCE)/digits-images
 	$(BIN)/python analysis/plot_objectives.py $(REFERENCE)/objectives-digits
 	$(BIN)/python analysis/plot_multimodal.py $(REFERENCE)/multimodal-glyphs
-	$(BIN)/python analysis/claims.py $(REFERENCE)/* --write README.md
+	$(BIN)/python analysis/claims.py $(REFERENCE)/* --write docs/results.md --summary README.md
 
-# What pages of docs/ say of the code and show of its commands, written anew.
+# What pages of docs/ say of the code and show of its commands, written anew; the site in build/site.
 docs: $(TEST)
 	$(BIN)/python sweeps/config_reference.py --write docs/config_reference.md --schema sweeps/grid.schema.json
 	$(BIN)/python -m tests.tutorial --write
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 lint: $(TEST)
 	$(BIN)/ruff format --check .

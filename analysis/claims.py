@@ -1,7 +1,7 @@
 """The paper's claims and ours, judged by sweeps: verdict and number with its interval, in the terminal or in a page.
 
 python analysis/claims.py results/quickstart
-python analysis/claims.py results/reference/* --write README.md    # between the markers that the page has
+python analysis/claims.py results/reference/* --write docs/results.md --summary README.md    # between their markers
 python analysis/claims.py results/quickstart --json
 """
 
@@ -21,7 +21,7 @@ from analysis.results.errors import ResultsError
 from analysis.results.results import Results
 from analysis.sweep_analysis import SweepAnalysis
 from analysis.verdicts.registry import judgments
-from analysis.verdicts.rendering import as_json, markdown, terminal
+from analysis.verdicts.rendering import as_json, markdown, symbols, terminal
 from sweeps.cli.app import guarded, new_app
 from sweeps.cli.console import print_wrapped
 from sweeps.cli.generated_markdown import between_markers, read_marked, write_marked
@@ -36,15 +36,20 @@ app = new_app()
 def main(
     results: Annotated[list[str], typer.Argument(help="A sweep's folder or URL, or several.")],
     write: Annotated[
-        Path | None, typer.Option(help="A Markdown page whose table of claims is written anew.", dir_okay=False)
+        Path | None, typer.Option(help="A Markdown page whose section of claims is written anew.", dir_okay=False)
+    ] = None,
+    summary: Annotated[
+        Path | None, typer.Option(help="The same in symbols: a column for each sweep.", dir_okay=False)
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print a list of objects.")] = False,
 ) -> None:
     """Judge the claims that sweeps can speak to; `report.py` gives the reasons and figures of one sweep."""
-    if write and json:
-        raise ResultsError("give one of --write and --json")
+    if json and (write or summary):
+        raise ResultsError("--json prints; leave --write and --summary out")
+    if write and write == summary:
+        raise ResultsError(f"--write and --summary name the same page, {write}; give each its own")
+    texts = {page: read_marked(page, BEGIN, END) for page in (write, summary) if page}  # refused before the fits
     opened = list({sweep.root: sweep for sweep in open_each(results, None)}.values())
-    text = read_marked(write, BEGIN, END) if write else ""  # refused before the fits rather than after
     found = [judgments(SweepAnalysis(sweep)) for sweep in track(opened, "judging")]
     judged = dict(zip(_names(opened), found, strict=True))
     for name in (name for name, each in judged.items() if not any(one.verdict.measured for one in each)):
@@ -54,11 +59,12 @@ def main(
         )
     if json:
         print(as_json(judged))
-    elif write:
-        write_marked(write, between_markers(text, BEGIN, END, markdown(judged, opened)))
-        print(printable(write))
-    else:
+    elif not texts:
         print_table(terminal(judged))
+    for page, text in texts.items():
+        rendered = markdown(judged, opened) if page == write else symbols(judged)
+        write_marked(page, between_markers(text, BEGIN, END, rendered))
+        print(printable(page))
 
 
 def _names(opened: list[Results]) -> list[str]:

@@ -1,4 +1,4 @@
-"""The installed command `mmcr-sweeps`: `mmcr-sweeps launch GRID` is `python sweeps/launch.py GRID`.
+"""`mmcr-sweeps` or `python -m sweeps`: `mmcr-sweeps launch GRID` is `python sweeps/launch.py GRID`.
 
 Only the module of the command that is asked for is imported.
 """
@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import importlib
 import sys
+
+from sweeps.cli.version import version_text
 
 COMMANDS = {  # name -> module with an `app`, what it does
     "launch": ("sweeps.launch", "Launch a grid, or plan it: runs, hours, disk."),
@@ -37,6 +39,9 @@ def main() -> None:
         print("usage: mmcr-sweeps COMMAND [ARGUMENTS]\n")
         print("\n".join(f"  {command:{width}}  {text}" for command, (_, text) in COMMANDS.items()))
         print("\nmmcr-sweeps COMMAND --help says more. Example: mmcr-sweeps launch GRID --plan")
+        return
+    if name == "--version":
+        print(version_text())
         return
     if name not in COMMANDS:
         print(f"mmcr-sweeps: there is no command '{name}'; use one of {', '.join(COMMANDS)}", file=sys.stderr)

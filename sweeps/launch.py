@@ -45,6 +45,9 @@ def launch(
         bool, typer.Option("--calibrate", help="Measure each cell's step and memory first; with --plan, then stop.")
     ] = False,
     time_limit: Annotated[str | None, typer.Option(help="Stop after so long, such as 90s, 30m, 2h or 1d.")] = None,
+    price: Annotated[
+        float | None, typer.Option(min=0, help="With --plan: what a GPU-hour costs, a core-hour without GPUs.")
+    ] = None,
     wait: Annotated[bool, typer.Option(help="Wait for cells that another launch trains.")] = True,
     tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Write TensorBoard files too.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the plan or the outcome as JSON.")] = False,
@@ -60,6 +63,8 @@ def launch(
         raise UserError("--cell: trains one cell without Ray; leave --only, --plan, --address and the like out")
     if cell is not None and until is not None:
         raise OptionError("until", "chooses its cells itself; leave --cell out, or give --local for a job array")
+    if price is not None and not plan:
+        raise OptionError("price", "is what the plan is multiplied by; add --plan")
     if local and (until is None or address or plan or calibrate or max_concurrent):
         raise OptionError(
             "local", "trains one rung after the other without Ray; give --until, and no --address or such"
@@ -84,13 +89,13 @@ def launch(
             )
         else:
             require_here(sweep)
-        code = preview.show(sweep, max_concurrent, as_json, target)
+        code = preview.show(sweep, max_concurrent, as_json, target, price)
     else:
         from sweeps.execution import launching  # brings Ray with it
 
         if plan:
             launching.calibrate(sweep, address, limits)
-            code = preview.show(sweep, max_concurrent, as_json, target)
+            code = preview.show(sweep, max_concurrent, as_json, target, price)
         else:
             code = summary.show(sweep, launching.train(sweep, address, limits, calibrate, target), as_json)
     raise typer.Exit(code)

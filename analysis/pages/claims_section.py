@@ -11,6 +11,7 @@ import numpy as np
 
 from analysis.results.display_names import OBJECTIVES, variant_name
 from analysis.sweep_analysis import SweepAnalysis
+from analysis.verdicts.claim import Claim
 from analysis.verdicts.registry import SUBJECT, Judgment, of_objective, of_sweep
 from analysis.verdicts.rendering import number
 from analysis.verdicts.verdict import Decision, Verdict
@@ -57,7 +58,7 @@ def judged_claims(judged: Sequence[Judgment], pictures: list[str]) -> list[Judge
         JudgedClaim(
             f"{claim.statement} ({variant_name(variant)})" if variant else claim.statement,
             verdict.decision,
-            *_effect(verdict),
+            *_effect(claim, verdict),
             ". ".join(filter(None, [number(verdict), verdict.explanation])),
             [stem for stem in pictures for figure in claim.figures if re.fullmatch(rf"{figure}(_\d+)?", stem)],
         )
@@ -65,9 +66,9 @@ def judged_claims(judged: Sequence[Judgment], pictures: list[str]) -> list[Judge
     ]
 
 
-def _effect(verdict: Verdict) -> tuple[str, str]:
+def _effect(claim: Claim, verdict: Verdict) -> tuple[str, str]:
     """The number that decides, and its interval."""
-    if verdict.counts and not (verdict.effect and np.isfinite(verdict.effect.low)):
+    if verdict.counts and not (claim.effect_first and verdict.effects):
         count = verdict.counts[0]
         return f"{count.number} of {count.total} {count.what}", ""
     effect = verdict.effect

@@ -6,6 +6,7 @@ from collections import Counter
 
 import pandas as pd
 
+from analysis.pages.html_page import scientific
 from analysis.results.display_names import OBJECTIVES
 from analysis.sweep_analysis import SweepAnalysis
 from analysis.verdicts.registry import judgments
@@ -14,14 +15,15 @@ from sweeps.cli.formatting import counted, duration
 from sweeps.storage.run_status import RunStatus
 
 
-def overview(runs: pd.DataFrame) -> str:
-    """How many runs of what, and what they cost."""
+def overview(runs: pd.DataFrame, price: float | None = None) -> str:
+    """How many runs of what, and what they cost; `price`: of a device-hour."""
     finished = runs[runs["status"] == RunStatus.FINISHED]
     text = ", ".join(f"{count} {status}" for status, count in runs["status"].value_counts().items())
     sets, encoders = ", ".join(sorted(runs["dataset"].unique())), ", ".join(sorted(runs["encoder"].unique()))
     hours = finished["wall_seconds"].sum() / 3600
-    cost = f"{finished['flops'].sum():.3g} FLOPs in {hours:.2f} device-hours."
-    return f"{counted(len(runs), 'run')} ({text}) of {encoders} on {sets}: {cost}"
+    cost = f"{finished['flops'].sum():.3g} FLOPs in {hours:.2f} device-hours"
+    paid = "" if price is None else f" ({hours * price:,.2f} at {price:g} each)"
+    return f"{counted(len(runs), 'run')} ({text}) of {encoders} on {sets}: {cost}{paid}."
 
 
 def findings(analysis: SweepAnalysis) -> list[str]:
@@ -50,8 +52,8 @@ def strip(runs: pd.DataFrame) -> list[tuple[str, str]]:
     return [
         ("Runs", f"{len(finished):,} finished"),
         ("Failures", ", ".join(f"{count} {status}" for status, count in failures.items()) or "none"),
-        ("Compute", f"{finished['flops'].sum():.2g} FLOPs"),
-        ("Time", f"{duration(float(finished['wall_seconds'].sum()))} of devices"),
+        ("Compute", f"{scientific(float(finished['flops'].sum()))} FLOPs"),
+        ("Device time", duration(float(finished["wall_seconds"].sum()))),
         ("Hardware", ", ".join(sorted(runs["device"].dropna().unique())) or "not known"),
         ("Dates", _dates(first, last)),
         ("Commit", ", ".join(commit[:10] for commit in sorted(runs["git_commit"].unique()))),

@@ -34,8 +34,8 @@ FIT_COLUMNS += ["reason"]
 UNFINISHED_COLUMNS = ["variant", "P", "D", "K", "seed", "status", "error", "run_id"]
 
 
-def render(analysis: SweepAnalysis) -> str:
-    """The page, whose figures match the store: they are of its content, or drawn anew."""
+def render(analysis: SweepAnalysis, price: float | None = None) -> str:
+    """The page, whose figures match the store: they are of its content, or drawn anew. `price`: of a device-hour."""
     results, runs = analysis.results, analysis.runs
     finished, unfinished = runs[runs["status"] == RunStatus.FINISHED], runs[runs["status"] != RunStatus.FINISHED]
     grid, name = results.root / "grid.yaml", str(runs["sweep"].iloc[0])
@@ -44,7 +44,7 @@ def render(analysis: SweepAnalysis) -> str:
     return render_template(
         "report.html",
         title=f"Sweep {name}",
-        overview=overview(runs),
+        overview=overview(runs, price),
         findings=[] if finished.empty else findings(analysis),
         strip=strip(runs),
         remark=results.remark,

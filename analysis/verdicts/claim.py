@@ -29,7 +29,8 @@ class Scope(StrEnum):
 @dataclass(frozen=True)
 class Claim:
     """`judge` gives the verdict on the evidence of a `scope`; `figures`: the stems of those that show it, which
-    `script` draws; `grid`: one in sweeps/grids whose sweep can be judged."""
+    `script` draws; `grid`: one in sweeps/grids whose sweep can be judged; `effect_first`: its first effect decides, and
+    no count."""
 
     id: str
     source: Source
@@ -39,3 +40,4 @@ class Claim:
     script: str
     grid: str
     scope: Scope = Scope.OBJECTIVE
+    effect_first: bool = False

@@ -1,4 +1,4 @@
-"""Renderings of verdicts: a number for people, Markdown of several sweeps, rows of the terminal, JSON."""
+"""Renderings of verdicts: a number for people, Markdown in full and in symbols, rows of the terminal, JSON."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ import pandas as pd
 from analysis.results.results import Results
 from analysis.verdicts.claim import Claim, Source
 from analysis.verdicts.registry import Judgment, all_claims
-from analysis.verdicts.verdict import Count, Effect, Verdict
+from analysis.verdicts.verdict import Count, Decision, Effect, Verdict
 
-SOURCES = {Source.PAPER: "The paper's", Source.OURS: "Ours"}
+SOURCES = {Source.PAPER: "The paper's claims", Source.OURS: "Our claims"}
+SYMBOLS = {Decision.CONFIRMED: "✓", Decision.REFUTED: "✗", Decision.UNDECIDED: "?", Decision.NOT_TESTED: ""}
 PLAIN_OVER = ("", "seeds")  # what an interval is over where that is not said
 SETTINGS = (  # of the paper: named where no sweep has its data set
     ("stl10", "The same with ResNet-18 on STL-10, the paper's setting", "paper-stl10.yaml"),
@@ -51,32 +52,66 @@ def as_json(judged: Judged) -> str:
 
 
 def markdown(judged: Judged, sweeps: Sequence[Results] = ()) -> str:
-    """A table with the verdicts of several sweeps, the paper's claims first; settings of the paper that none of
-    `sweeps` has, and claims that none could judge, with the grid that could."""
-    lines = ["| claim | on each sweep: verdict, number (95 % interval) | figure by |", "|---|---|---|"]
+    """A section for each claim with its verdict and numbers by sweep, the paper's claims first; then the settings of
+    the paper that none of `sweeps` has, and the claims that none could judge, with the grid that could."""
+    lines = []
     for source, title in SOURCES.items():
-        lines.append(f"| **{title}** | | |")
-        lines += [_row(claim, judged) for claim in all_claims() if claim.source is source]
-        if source is Source.PAPER and sweeps:
-            datasets = {name for results in sweeps for name in results.runs()["dataset"].unique()}
-            lines += [_untested(said, grid) for dataset, said, grid in SETTINGS if dataset not in datasets]
+        lines += [f"### {title}", ""]
+        for claim in _of(source):
+            if rows := _measured(claim, judged):
+                lines += [f"**{_escaped(claim.statement)}** (figure by `{claim.script}`)", ""]
+                lines += ["| sweep | verdict | numbers (95 % interval) |", "|---|---|---|"]
+                lines += [f"| {name} | {one.decision.label} | {_escaped(number(one))} |" for name, one in rows.items()]
+                lines += [""]
+    untested = _untested(judged, sweeps)
+    if untested:
+        lines += ["### Not tested", "", "| claim | launch |", "|---|---|"]
+        lines += [f"| {_escaped(said)} | `sweeps/grids/{grid}` |" for said, grid in untested]
+    return "\n".join(lines).rstrip()
+
+
+def symbols(judged: Judged) -> str:
+    """A row for each claim that some sweep could judge, a column for each sweep: a symbol, and the number that
+    decides."""
+    names = [name for name, found in judged.items() if any(one.verdict.measured for one in found)]
+    lines = [f"| claim | {' | '.join(names)} |", "|---|" + ":-:|" * len(names)]
+    for source, title in SOURCES.items():
+        lines.append(f"| **{title}** |" + " |" * len(names))
+        for claim in _of(source):
+            if rows := _measured(claim, judged):
+                cells = (_symbol(claim, rows[name]) if name in rows else "" for name in names)
+                lines.append(f"| {_escaped(claim.statement)} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
-def _row(claim: Claim, judged: Judged) -> str:
-    said = [
-        f"{name}: **{verdict.decision.label}**, {number(verdict)}"
+def _of(source: Source) -> list[Claim]:
+    return [claim for claim in all_claims() if claim.source is source]
+
+
+def _measured(claim: Claim, judged: Judged) -> dict[str, Verdict]:
+    """By the name of the sweep."""
+    return {
+        name: verdict
         for name, judgments in judged.items()
         for found, verdict, _ in judgments
         if found is claim and verdict.measured
-    ]
-    if not said:
-        return _untested(claim.statement, claim.grid)
-    return f"| {_escaped(claim.statement)} | {_escaped('<br>'.join(said))} | `{claim.script}` |"
+    }
 
 
-def _untested(statement: str, grid: str) -> str:
-    return f"| {_escaped(statement)} | not tested here | `launch.py sweeps/grids/{grid}` |"
+def _untested(judged: Judged, sweeps: Sequence[Results]) -> list[tuple[str, str]]:
+    """What no sweep could judge, with its grid."""
+    datasets = {name for results in sweeps for name in results.runs()["dataset"].unique()}
+    paper = [(said, grid) for dataset, said, grid in SETTINGS if sweeps and dataset not in datasets]
+    return paper + [(claim.statement, claim.grid) for claim in all_claims() if not _measured(claim, judged)]
+
+
+def _symbol(claim: Claim, verdict: Verdict) -> str:
+    symbol = SYMBOLS[verdict.decision]
+    if verdict.counts and not (claim.effect_first and verdict.effects):
+        return f"{symbol} {verdict.counts[0].number}/{verdict.counts[0].total}"
+    effect = verdict.effects[0]
+    value = f"{effect.value:{'+' if effect.signed else ''}.{effect.digits}f}"
+    return f"{symbol} {value} {effect.unit}".rstrip()
 
 
 def _escaped(text: str) -> str:

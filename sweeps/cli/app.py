@@ -25,9 +25,21 @@ import typer
 from sweeps.cli.errors import OptionError, UserError
 from sweeps.cli.foreign_files import blame
 from sweeps.cli.home_folder import with_home
+from sweeps.cli.version import version_text
 
 PACKAGES = ("mmcr_core", "sweeps", "analysis")
 Verbose = Annotated[bool, typer.Option("-v", "--verbose", help="Log what happens to standard error.")]
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        print(version_text())
+        raise typer.Exit()
+
+
+Version = Annotated[
+    bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print versions, and stop.")
+]
 Command = TypeVar("Command", bound=Callable[..., Any])
 HELP = {"help_option_names": ["-h", "--help"]}
 USERS = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.ENOTDIR, errno.EISDIR, errno.ENOENT}
@@ -41,10 +53,10 @@ def new_app(**texts: str) -> typer.Typer:
 
 
 def guarded(command: Command) -> Command:
-    """The command with an option -v, and with SystemExit in the place of every exception."""
+    """The command with options -v and --version, and with SystemExit in the place of every exception."""
 
     @functools.wraps(command)
-    def wrapped(*arguments: Any, verbose: bool = False, **options: Any) -> Any:
+    def wrapped(*arguments: Any, verbose: bool = False, version: bool = False, **options: Any) -> Any:
         for stream in (sys.stdout, sys.stderr):
             if isinstance(stream, io.TextIOWrapper):
                 stream.reconfigure(errors="replace")  # a locale without a character of ours
@@ -72,9 +84,12 @@ def guarded(command: Command) -> Command:
             _leave(*_unforeseen(error))
 
     signature = inspect.signature(command, eval_str=True)  # typer reads it as it is
-    option = inspect.Parameter("verbose", inspect.Parameter.KEYWORD_ONLY, default=False, annotation=Verbose)
-    wrapped.__signature__ = signature.replace(parameters=[*signature.parameters.values(), option])  # type: ignore[attr-defined]
-    wrapped.__annotations__ = {**command.__annotations__, "verbose": Verbose}
+    options = [
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=False, annotation=kind)
+        for name, kind in (("verbose", Verbose), ("version", Version))
+    ]
+    wrapped.__signature__ = signature.replace(parameters=[*signature.parameters.values(), *options])  # type: ignore[attr-defined]
+    wrapped.__annotations__ = {**command.__annotations__, "verbose": Verbose, "version": Version}
     return cast(Command, wrapped)
 
 

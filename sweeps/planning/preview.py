@@ -76,6 +76,12 @@ class Preview:
         """Estimated time from the launch to the end of the last cell."""
         return max((end for _, end in self.times.values()), default=0.0)
 
+    @property
+    def device_hours(self) -> float:
+        """Estimated hours of GPUs, shares of one counted as such, or of CPU cores where the machine has no GPU."""
+        return sum((end - start) * (cell.gpus or cell.cpus) / 3600 for cell in self.left
+                   for start, end in (self.times[cell.run_id],))  # fmt: skip
+
     def rows(self) -> list[dict[str, Any]]:
         """A row per cell: what it is, what it costs, whether it was measured, how it stands."""
         varying = self.sweep.varying
@@ -89,14 +95,19 @@ class Preview:
         ]
 
 
-def show(sweep: Sweep, max_concurrent: int | None, as_json: bool, until: Until | None = None) -> int:
+def show(
+    sweep: Sweep, max_concurrent: int | None, as_json: bool, until: Until | None = None, price: float | None = None
+) -> int:
     """Print the cells with what they cost on this machine, and how long the missing ones take, or those of them that an
-    adaptive sweep is expected to train; exit code 0."""
+    adaptive sweep is expected to train; `price`: of a device-hour; exit code 0."""
     expected = _expected(sweep, until) if until else None
     preview = Preview.of(sweep, max_concurrent)
     machine, planned, seconds = preview.machine, preview.cells, preview.makespan_seconds
     if as_json:
         whole = {"name": sweep.settings.name, "cells": preview.rows(), "makespan_seconds": seconds}
+        whole["device_hours"] = preview.device_hours
+        if price is not None:
+            whole["cost"] = preview.device_hours * price
         if expected:
             whole["adaptive"] = asdict(expected)
         print(json.dumps(whole, indent=2))
@@ -117,7 +128,7 @@ def show(sweep: Sweep, max_concurrent: int | None, as_json: bool, until: Until |
     flops, left = sum(cell.flops for cell in planned), len(preview.left)
     print_wrapped(
         f"{counted(len(planned), 'cell')}, {flops:.3e} FLOPs; {left} to run, about {duration(seconds)} on this machine "
-        f"({kind}). {_basis(planned)}"
+        f"({kind}), {_cost(preview, price)}. {_basis(planned)}"
     )
     if until and expected:
         print_wrapped(_adaptive_line(until, expected, seconds))
@@ -150,6 +161,12 @@ def _adaptive_line(until: Until, expected: Expectation, seconds: float) -> str:
         f"{expected.whole:.0%} of the cells whole, {expected.part:.0%} in part, the others not at all. Simulated from "
         "the scaling law and from what the store has."
     )
+
+
+def _cost(preview: Preview, price: float | None) -> str:
+    hours, device = preview.device_hours, "GPU" if preview.machine.gpus else "core"
+    paid = "" if price is None else f", {hours * price:,.2f} at {price:g} each"
+    return f"{hours:,.3g} {device}-hours{paid}"
 
 
 def _basis(planned: list[Cell]) -> str:

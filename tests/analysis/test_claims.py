@@ -22,14 +22,17 @@ def test_a_sweep_is_judged_in_the_terminal_and_in_a_page(sweep, tmp_path):
     assert said.returncode == 0 and "The percent error peaks at P = D" in said.stdout, said.stderr
     page = tmp_path / "page.md"
     page.write_text(f"before\n{BEGIN}\n{END}\nafter\n")
-    assert invoke("claims", sweep, "--write", page).returncode == 0
+    short = tmp_path / "short.md"
+    short.write_text(page.read_text())
+    assert invoke("claims", sweep, "--write", page, "--summary", short).returncode == 0
+    assert "| The percent error peaks at P = D | ? 6/6 |" in short.read_text()
     text = page.read_text()
     assert text.startswith("before\n") and text.endswith("after\n")
-    assert "sweep: **undecided**, 6 of 6 lines have their largest error at P = D; 2 of 6 are clearly lower" in text
+    assert "| sweep | undecided | 6 of 6 lines have their largest error at P = D; 2 of 6 are clearly lower" in text
     assert "most expensive runs, all of P = 256, lie inside" in text
     assert "ResNet-18 on STL-10" not in text  # this sweep says that it is of STL-10
-    assert "| MMCR matches or beats the other families | not tested here |" in text
-    assert "DataComp, the paper's setting | not tested here | `launch.py sweeps/grids/datacomp-small.yaml` |" in text
+    assert "| MMCR matches or beats the other families | `sweeps/grids/" in text.partition("### Not tested")[2]
+    assert "DataComp, the paper's setting | `sweeps/grids/datacomp-small.yaml` |" in text
 
 
 def test_json_holds_the_same_verdicts_as_values(sweep):
@@ -40,8 +43,10 @@ def test_json_holds_the_same_verdicts_as_values(sweep):
         "number": 6, "total": 6, "what": "lines have their largest error at P = D"
     }  # fmt: skip
     assert rows["matches_other_families"]["decision"] == "not_tested"
-    both = invoke("claims", sweep, "--json", "--write", "page.md")
-    assert both.returncode == 2 and "give one of --write and --json" in both.stderr
+    twice = ("--write", "a.md", "--summary", "a.md")
+    for pages, says in ((("--json", "--write", "a.md"), "leave --write"), (twice, "same page")):
+        refused = invoke("claims", sweep, *pages)
+        assert refused.returncode == 2 and says in refused.stderr
 
 
 def test_a_page_without_a_place_for_the_table_is_refused_as_it_is(sweep, tmp_path):

@@ -43,7 +43,7 @@ def test_every_line_of_the_digits_peaks_at_p_equal_d(digits):
 
 def said_of_seeds():
     """The table of seeds in docs/results.md: seed -> numbers."""
-    text = (REPOSITORY / "docs/results.md").read_text().partition("## Does it come out again?")[2]
+    text = (REPOSITORY / "docs/results.md").read_text().partition("## Reproducibility")[2]
     rows = [line.split("|")[1:-1] for line in text.splitlines() if re.match(r"\| \d \|", line)]
     return {int(cells[0]): [float(cell.split()[0]) for cell in cells[1:]] for cells in rows}
 
@@ -69,7 +69,7 @@ def test_exponents_and_peaks_of_each_seed_are_those_of_the_findings(digits):
 
 def test_the_findings_count_the_laws_that_the_tables_call_valid():
     text = (REPOSITORY / "docs/results.md").read_text()
-    cifar = text.partition("## Natural images: CIFAR-10")[2].partition("\n## ")[0]
+    cifar = text.partition("## CIFAR-10")[2].partition("\n## ")[0]
     said = [tuple(map(int, pair)) for pair in re.findall(r"passes every check in (\d+) of (\d+) cells", cifar)]
     fits = open_results(REPOSITORY / "results/reference/cifar10").fits().set_index(["irreducible", "offset"])
     assert said == [(fits.loc[form, "trusted"].sum(), len(fits.loc[form])) for form in (ABOVE, PURE)]
@@ -109,7 +109,7 @@ def test_the_table_of_objectives_is_what_their_sweep_says(objectives):
     ends = at_the_end(objectives).pivot_table(index="variant", columns="quantity", values="value")
     gained = gains(objectives)
     gained = gained[gained["labels"] == "5 labels a class"].set_index(["variant", "probe"])
-    text = (REPOSITORY / "docs/objectives.md").read_text().partition("## What they do")[2]
+    text = (REPOSITORY / "docs/objectives.md").read_text().partition("## Comparison on digits")[2]
     rows = {cells[1].strip(" `"): cells[2:] for line in text.splitlines() if len(cells := line.split("|")) == 10}
     names = ["percent_error", "reconstruction", "uniformity", "capacity, views", "mutual_information_bound"]
     assert set(ends.index) <= set(rows)
@@ -145,7 +145,7 @@ def test_every_objectives_error_is_largest_at_p_equal_d_as_the_docs_say(peaks_of
     runs = peaks_of_objectives.runs()
     errors = runs[runs["D"] == 64].pivot_table(index="variant", columns="P", values="percent_error")
     assert len(errors) == 9 and (errors.idxmax(axis=1) == 64).all()
-    text = (REPOSITORY / "docs/objectives.md").read_text().partition("## Does the error of the others")[2]
+    text = (REPOSITORY / "docs/objectives.md").read_text().partition("## Double descent of other objectives")[2]
     rows = {cells[1].strip(" `"): cells[2:5] for line in text.splitlines() if len(cells := line.split("|")) == 7}
     for name, values in errors.iterrows():
         assert [float(number) for number in rows[name]] == pytest.approx(values.tolist(), abs=6e-4)
@@ -167,7 +167,7 @@ def pairs():
 def test_the_table_of_images_and_text_is_what_its_sweep_says(pairs):
     runs, measures = pairs
     assert len(runs) == 36
-    text = (REPOSITORY / "docs/multimodal.md").read_text().partition("## What glyphs say")[2]
+    text = (REPOSITORY / "docs/multimodal.md").read_text().partition("## Results on glyphs")[2]
     rows = {cells[1].strip(" `"): cells[2:-1] for line in text.splitlines() if len(cells := line.split("|")) == 15}
     recall = measures[measures["name"].str.endswith("recall_10")].groupby(["objective", "P"])["value"].mean()
     top1 = measures[measures["name"] == "zero_shot_top1"].groupby(["objective", "P"])["value"].mean()

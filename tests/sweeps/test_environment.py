@@ -59,7 +59,7 @@ def run_in(environment, folder, *command, umask=-1):
 
 def test_the_page_names_each_variable(environment):
     text = (REPOSITORY / "docs/running_sweeps.md").read_text()
-    table = text.split("## The environment")[1].split("\n## ")[0]
+    table = text.split("## Environment variables")[1].split("\n## ")[0]
     named = set(re.findall(r"`([A-Za-z_0-9]+)", table))
     assert {*OVERRIDDEN, *HONORED, "PYTHONPATH"} <= named
 

@@ -93,6 +93,7 @@ CLAIMS = (
         judge=judge_above_baseline,
         figures=("exponents",),
         script="plot_scaling.py",
+        effect_first=True,
         grid="digits.yaml",
     ),
     Claim(
@@ -102,6 +103,7 @@ CLAIMS = (
         judge=judge_same,
         figures=("exponents",),
         script="plot_scaling.py",
+        effect_first=True,
         grid="digits.yaml",
     ),
 )

@@ -84,6 +84,11 @@ def test_names_are_escaped_wherever_the_page_shows_them(tmp_path):
     assert not re.search(r"(id|href|alt)='[^']*[<>]", text)
 
 
+def test_a_price_is_multiplied_by_the_device_hours(tmp_path):
+    runs = open_results(write_sweep(tmp_path / "known", sizes=(64,), views=(2,), steps=40).root).runs()
+    assert overview(runs.assign(wall_seconds=7200.0 / len(runs)), 2.5).endswith("2.00 device-hours (5.00 at 2.5 each).")
+
+
 def test_every_claim_links_to_the_figures_behind_it(page):
     text = page.read_text()
     for name in re.findall(r"href='#(\w+)'", text):

@@ -3,7 +3,7 @@
 import json
 
 from analysis.verdicts.registry import Judgment, all_claims
-from analysis.verdicts.rendering import as_json, markdown, number, terminal
+from analysis.verdicts.rendering import as_json, markdown, number, symbols, terminal
 from analysis.verdicts.verdict import Count, Decision, Effect, Verdict
 
 NAN = float("nan")
@@ -13,7 +13,8 @@ PEAK, ABOVE, SAME = (
 )
 CONFIRMED = Verdict(Decision.CONFIRMED, (Effect("a | rise", 0.5, 0.4, 0.6, "seeds"),), (Count(3, 4, "lines peak"),))
 REFUTED = Verdict(Decision.REFUTED, (Effect("a rise", -0.5, -0.6, -0.4, "cells", "nats", 2),))
-UNDECIDED = Verdict(Decision.UNDECIDED, (Effect("off by", 1.25, NAN, NAN, "", "%", 1, False),))
+COUNTED = (Count(1, 2, "laws are valid"),)
+UNDECIDED = Verdict(Decision.UNDECIDED, (Effect("off by", 1.25, NAN, NAN, "", "%", 1, False),), COUNTED)
 UNTESTED = Verdict(Decision.NOT_TESTED, explanation="no runs.")
 JUDGED = {
     "digits": [Judgment(ABOVE, UNDECIDED), Judgment(PEAK, CONFIRMED), Judgment(SAME, UNTESTED)],
@@ -24,24 +25,32 @@ JUDGED = {
 def test_numbers_say_what_was_measured_and_over_what():
     assert number(CONFIRMED) == "3 of 4 lines peak; a | rise +0.500 (+0.400 to +0.600)"
     assert number(REFUTED) == "a rise -0.50 nats (-0.60 to -0.40, cells)"
-    assert number(UNDECIDED) == "off by 1.2 %" and number(UNTESTED) == ""
+    assert number(UNDECIDED) == "1 of 2 laws are valid; off by 1.2 %" and number(UNTESTED) == ""
     assert number(Verdict(Decision.UNDECIDED, (Effect("x", 1, NAN, NAN, "one seed"),))) == "x +1.000 (one seed)"
 
 
 def test_the_papers_claims_come_first_each_with_all_its_sweeps():
-    papers, ours = markdown(JUDGED).split("| **Ours** | | |")
-    assert "digits: **confirmed**, 3 of 4 lines" in papers and "<br>cifar10: **refuted**, a rise" in papers
-    assert "digits: **undecided**, off by" in ours and "`plot_scaling.py`" in ours
+    papers, ours = markdown(JUDGED).split("### Our claims")
+    assert "| digits | confirmed | 3 of 4 lines" in papers and "| cifar10 | refuted | a rise" in papers
+    assert "| digits | undecided | 1 of 2 laws are valid; off by" in ours and "`plot_scaling.py`" in ours
 
 
 def test_what_no_sweep_can_judge_is_said_with_the_grid_that_could():
     rows = [line for line in markdown(JUDGED).splitlines() if SAME.statement.partition(" the")[2] in line]
-    assert len(rows) == 1 and "| not tested here | `launch.py sweeps/grids/digits.yaml` |" in rows[0]
+    assert len(rows) == 1 and rows[0].endswith("| `sweeps/grids/digits.yaml` |")
 
 
 def test_no_text_breaks_a_row():
-    rows = markdown(JUDGED).splitlines()
-    assert all(row.replace("\\|", "").count("|") == 4 for row in rows) and "_inf" in "".join(rows)
+    rows = [line for line in markdown(JUDGED).splitlines() if line.startswith("|")]
+    assert {row.replace("\\|", "").count("|") for row in rows} == {3, 4} and "_inf" in "".join(rows)
+
+
+def test_a_symbol_and_a_number_stand_for_each_verdict_in_the_column_of_its_sweep():
+    rows = [line.split(" | ") for line in symbols(JUDGED | {"empty": []}).splitlines()]
+    assert rows[0][1:] == ["digits", "cifar10 |"]
+    found = {row[0].lstrip("| "): row[1:] for row in rows if len(row) == 3}
+    assert found[PEAK.statement] == ["✓ 3/4", "✗ -0.50 nats |"]
+    assert [cells for said, cells in found.items() if said.startswith("Slopes of the error")] == [["? 1.2 %", " |"]]
 
 
 def test_the_terminal_shows_what_has_a_number():

@@ -5,14 +5,17 @@ import importlib
 import re
 import sys
 import warnings
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 import typer
+from typer.testing import CliRunner
 
 from mmcr_core.config.run import DatasetSpec, EncoderSpec, ZeroShotSpec
-from sweeps.cli.app import guarded
+from sweeps.cli.app import guarded, new_app
 from sweeps.cli.errors import OptionError, UserError
+from sweeps.cli.version import version_text
 from sweeps.storage.filesystems import to_path
 
 
@@ -133,3 +136,16 @@ def test_typers_own_exits_pass():
     with pytest.raises(typer.Exit) as raised:
         command()
     assert raised.value.exit_code == 3
+
+
+def test_every_command_tells_its_version():
+    app = new_app()
+
+    @app.command()
+    @guarded
+    def command(needed: str):
+        raise AssertionError(needed)
+
+    told = CliRunner().invoke(app, ["--version"])
+    assert told.exit_code == 0 and told.stdout == version_text() + "\n"
+    assert told.stdout.startswith(f"mmcr-sweeps {version('mmcr-sweeps')}\nPython 3.")

@@ -1,5 +1,9 @@
 """What a plan says before anything runs."""
 
+import json
+
+import pytest
+
 from mmcr_core.config.run import BudgetSpec, DatasetSpec, EvaluateSpec, OptimizerSpec
 from sweeps.execution.executor_settings import ExecutorSettings
 from sweeps.execution.run_executor import RunExecutor
@@ -34,3 +38,14 @@ def test_a_bank_of_probes_that_no_limit_explains_is_named(digits_spec):
     limited = digits_spec(dataset=DatasetSpec("digits", limit=160), evaluate=EvaluateSpec(0, "knn", probe_images=300))
     (said,) = remarks((limited, digits_spec()))
     assert said == "note: probes learn from 300 labeled images (evaluate.probe_images), whatever dataset.limit keeps"
+
+
+def test_device_hours_and_their_price_are_those_of_the_cells_to_run(write_grid, tmp_path, capsys):
+    sweep = open_sweep(write_grid(seed="[0, 1]", resources="{cpus: 2}"), str(tmp_path))
+    preview = Preview.of(sweep, None)
+    hours = sum(cell.seconds * 2 / 3600 for cell in preview.left)
+    assert preview.device_hours == pytest.approx(hours, rel=1e-6)
+    show(sweep, None, as_json=True, price=3.0)
+    assert json.loads(capsys.readouterr().out)["cost"] == pytest.approx(3 * hours)
+    show(sweep, None, as_json=False, price=3e6)
+    assert f"core-hours, {3e6 * hours:,.2f} at 3e+06 each" in " ".join(capsys.readouterr().out.split())
