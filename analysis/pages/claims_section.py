@@ -67,17 +67,16 @@ def judged_claims(judged: Sequence[Judgment], pictures: list[str]) -> list[Judge
 
 
 def _effect(claim: Claim, verdict: Verdict) -> tuple[str, str]:
-    """The number that decides, and its interval."""
-    if verdict.counts and not (claim.effect_first and verdict.effects):
-        count = verdict.counts[0]
-        return f"{count.number} of {count.total} {count.what}", ""
-    effect = verdict.effect
-    if effect is None:
-        return "", ""
-    sign = "+" if effect.signed else ""
-    value, low, high = (f"{each:{sign}.{effect.digits}f}" for each in (effect.value, effect.low, effect.high))
-    known = f"{low} to {high}" if np.isfinite(effect.low) else ""
-    return f"{effect.what} {value} {effect.unit}".rstrip(), known
+    """What decides, a count or an effect or both, and the interval of the effect."""
+    shown, interval, effect = [], "", verdict.effect
+    if verdict.counts and not (claim.effect_first and effect):
+        shown.append(f"{verdict.counts[0].number} of {verdict.counts[0].total} {verdict.counts[0].what}")
+    if effect is not None:
+        sign = "+" if effect.signed else ""
+        value, low, high = (f"{each:{sign}.{effect.digits}f}" for each in (effect.value, effect.low, effect.high))
+        shown.append(f"{effect.what} {value} {effect.unit}".rstrip())
+        interval = f"{low} to {high}" if np.isfinite(effect.low) else ""
+    return "; ".join(shown), interval
 
 
 def _own_pictures(pictures: list[str], numbers: set[int]) -> list[str]:

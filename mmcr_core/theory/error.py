@@ -211,7 +211,7 @@ def simulate_uniform(points: int, dims: int, rng: np.random.Generator, N: float 
 
 
 def _scatter(rows: int, dims: int, rng: np.random.Generator) -> Array:
-    """X^T X of X (rows, dims) of standard normal numbers: a Wishart matrix, by Bartlett's factor where rows are many."""
+    """X^T X of X (rows, dims) of standard normal numbers: a Wishart matrix, by Bartlett's factor of many rows."""
     if rows < dims:
         X = rng.standard_normal((rows, dims))
         return np.asarray(X.T @ X)
