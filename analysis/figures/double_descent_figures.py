@@ -41,10 +41,10 @@ def double_descent_figures(analysis: SweepAnalysis, folder: Path, every_view: bo
     paths = []
     for i, (variant, part) in enumerate(runs.groupby("variant")):
         shown = part if every_view else of_smallest_view(part)
-        drawn = {
-            "double_descent": draw(shown, peaks[peaks["variant"] == variant], noise),
-            "error_map": draw_map(every[every["variant"] == variant]),
-        }
+        drawn = {}
+        if max(part["P"].nunique(), part["D"].nunique()) > 1:
+            drawn["double_descent"] = draw(shown, peaks[peaks["variant"] == variant], noise)
+            drawn["error_map"] = draw_map(every[every["variant"] == variant])
         if not (split := gap_table(shown)).empty:
             drawn["gap"] = draw_gap(split)
         for name, figure in drawn.items():

@@ -31,8 +31,10 @@ def draw_heat_map(
     shown = across(len(views), (CELL * len(columns) + 0.2) * inches() / (inches() - 1.0))
     width = max((CELL * len(columns) + 0.2) * shown + 1.0, 2.6)
     stacked = -(-len(views) // shown)
-    figure, axes = panels(stacked, shown, max(CELL * len(rows), 0.9) + 0.35, max(width, inches() / 2), sharey=True,
+    height = max(CELL * len(rows), 1.7 if stacked == 1 else 0.9) + 0.35
+    figure, axes = panels(stacked, shown, height, max(width, inches() / 2), sharey=True,
                           sharex=True)  # fmt: skip
+    figure.get_layout_engine().set(w_pad=0.08)  # type: ignore[union-attr]
     clear_beyond(axes, len(views))
     apart = table["failed"] if "failed" in table else pd.Series(False, index=table.index)
     counted = table.loc[~apart, value].dropna()

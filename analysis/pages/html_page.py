@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import re
+from collections.abc import Set
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -37,13 +39,15 @@ LONG = 40  # characters beyond which a cell's text may wrap
 
 
 class Picture(NamedTuple):
-    """A PNG to embed; pages link to it by its name. `caption`: also its alternative text. Widths in CSS pixels."""
+    """A PNG to embed; pages link to it by its name. `caption`: also its alternative text; `folded`: of a variant that
+    is shown where it is asked for. Widths in CSS pixels."""
 
     name: str
     caption: str
     width: int
     least_width: int
     png: str  # base64
+    folded: bool = False
 
 
 class Cell(NamedTuple):
@@ -62,15 +66,16 @@ def render_template(template: str, **values: object) -> str:
     return found.get_template(template).render(values)
 
 
-def embed(paths: list[Path]) -> list[Picture]:
-    """PNG files, each under the stem of its name."""
+def embed(paths: list[Path], shown: Set[int] | None = None) -> list[Picture]:
+    """PNG files, each under the stem of its name; of numbered ones those that are not among `shown` are folded."""
     pictures = []
     for path in paths:
         content = path.read_bytes()
         width = int.from_bytes(content[16:20], "big") * 96 * 4 // (3 * DPI)  # 8-point labels as 11-point text
-        pictures.append(
-            Picture(path.stem, caption_of(path.stem), width, min(width, READABLE), base64.b64encode(content).decode())
-        )
+        number = re.search(r"_(\d+)$", path.stem)
+        folded = shown is not None and number is not None and int(number[1]) not in shown
+        png = base64.b64encode(content).decode()
+        pictures.append(Picture(path.stem, caption_of(path.stem), width, min(width, READABLE), png, folded))
     return pictures
 
 

@@ -7,12 +7,13 @@ from collections import Counter
 import pandas as pd
 
 from analysis.pages.html_page import scientific
-from analysis.results.display_names import OBJECTIVES
 from analysis.sweep_analysis import SweepAnalysis
 from analysis.verdicts.registry import judgments
 from analysis.verdicts.verdict import Decision
 from sweeps.cli.formatting import counted, duration
 from sweeps.storage.run_status import RunStatus
+
+PEAK = "peak_at_p_equal_d"  # id of a claim
 
 
 def overview(runs: pd.DataFrame, price: float | None = None) -> str:
@@ -28,16 +29,14 @@ def overview(runs: pd.DataFrame, price: float | None = None) -> str:
 
 def findings(analysis: SweepAnalysis) -> list[str]:
     """Two sentences on what the finished runs say: where the error peaks, and how many claims they decide."""
-    names = [OBJECTIVES.get(name, name) for name in sorted(analysis.finished["objective"].unique())]
-    lines = analysis.peaks[analysis.peaks["runs"] > 2]
-    at = int((lines["largest_at"] == 0).sum())
-    what = names[0] if len(names) == 1 else f"{len(names)} objectives"
-    sentences = []
-    if len(lines):
-        sentences.append(
-            f"The percent error of {what} is largest at P = D in {at} of {counted(len(lines), 'line')} of the grid."
-        )
-    decided = Counter(each.verdict.decision for each in judgments(analysis))
+    judged = judgments(analysis)
+    peaks = [each.verdict.counts[0] for each in judged if each.claim.id == PEAK and each.verdict.counts]
+    sentences = [
+        f"The percent error is largest at P = D in {count.number} of {counted(count.total, 'line')} of the grid."
+        for count in peaks
+        if count.total
+    ]
+    decided = Counter(each.verdict.decision for each in judged)
     said = [f"{decided[kind]} {kind.label}" for kind in Decision if kind is not Decision.NOT_TESTED and decided[kind]]
     if said:
         sentences.append(f"Of the claims that this sweep can judge, {', '.join(said)}.")

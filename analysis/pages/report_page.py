@@ -23,8 +23,10 @@ from analysis.pages.picture_cache import KeptPictures
 from analysis.pages.provenance import provenance
 from analysis.pages.representation_collapse import collapsed_runs
 from analysis.pages.reproduction import commands
+from analysis.results.display_names import objective_of
 from analysis.results.errors import ResultsError
 from analysis.sweep_analysis import SweepAnalysis
+from analysis.verdicts.registry import SUBJECT
 from sweeps.storage.run_status import RunStatus
 
 RUN_COLUMNS = ["variant", "P", "D", "K", "seed", "steps", "flops", "percent_error", "heldout_percent_error"]
@@ -75,9 +77,10 @@ def _analysis(analysis: SweepAnalysis, folder: Path) -> dict[str, object]:
     pairs = images_and_text(analysis, folder)
     sections = objective_sections(analysis, folder)
     pictures = [path.stem for path in descent + scaling + forecast]
-    groups = {"descent": embed(descent), "scaling": embed(scaling), "joint_law": embed(forecast)}
-    several = [pairs.pictures if pairs else [], sections["pictures"], groups["descent"]]
-    lead = next(group[0] for group in several if group)
+    shown = _first_variants(analysis)
+    groups = {"descent": embed(descent, shown), "scaling": embed(scaling, shown), "joint_law": embed(forecast)}
+    several = [pairs.pictures if pairs else [], sections["pictures"], *groups.values()]
+    lead = next(picture for group in several for picture in group if not picture.folded)
     chosen = fits[fits["chosen"]]
     return {
         "claims": claims_section(analysis, pictures + [each.name for each in pairs.pictures] if pairs else pictures),
@@ -97,6 +100,12 @@ def _analysis(analysis: SweepAnalysis, folder: Path) -> dict[str, object]:
         "fits": fits.drop(columns=["axis", "scale", "failed_checks"]),
         "selected_fits": chosen[FIT_COLUMNS],
     }
+
+
+def _first_variants(analysis: SweepAnalysis) -> set[int]:
+    """Places of the variants whose figures are shown at once: those of MMCR, else the first."""
+    order = sorted(set(analysis.finished["variant"]))
+    return {place for place, name in enumerate(order) if objective_of(name) == SUBJECT} or {0}
 
 
 def _of_joint_laws(analysis: SweepAnalysis, folder: Path) -> list[Path]:
