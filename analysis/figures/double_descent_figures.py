@@ -31,7 +31,7 @@ from analysis.results.display_names import variant_name
 from analysis.sweep_analysis import SweepAnalysis
 
 AXES = {"P": "P, images per batch", "D": "D, embedding dimensions"}
-VISIBLE = 0.008  # of the axis' height: error bars that stand out of their markers
+VISIBLE = 0.015  # of the axis' height: error bars that stand out of their markers
 
 
 def double_descent_figures(analysis: SweepAnalysis, folder: Path, every_view: bool = False) -> list[Path]:

@@ -34,7 +34,7 @@ def draw_heat_map(
     height = max(CELL * len(rows), 1.7 if stacked == 1 else 0.9) + 0.35
     figure, axes = panels(stacked, shown, height, max(width, inches() / 2), sharey=True,
                           sharex=True)  # fmt: skip
-    figure.get_layout_engine().set(w_pad=0.08)  # type: ignore[union-attr]
+    figure.get_layout_engine().set(w_pad=0.08)  # type: ignore[call-arg, union-attr]
     clear_beyond(axes, len(views))
     apart = table["failed"] if "failed" in table else pd.Series(False, index=table.index)
     counted = table.loc[~apart, value].dropna()
