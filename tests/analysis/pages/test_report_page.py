@@ -57,7 +57,7 @@ def test_it_holds_claims_figures_failures_and_no_network(page):
     text = page.read_text()
     assert text.count("data:image/png;base64,") == 10
     verdicts = dict(re.findall(r"<strong>([^<]*)</strong>.*?<span class=([a-z-]+)>", text, re.DOTALL))
-    for claim in ("peaks at P = D", "shallower at P = D", "in every cell"):
+    for claim in ("peaks at P = D", "power laws are shallower at P = D", "in every cell"):
         assert [verdict for said, verdict in verdicts.items() if said.endswith(claim)] == ["confirmed"]
     assert "&lt;script&gt;x" in text and "<script>x" not in text
     assert not re.search(r"(src\s*=\s*['\"]?|url\()(https?:|//)", text) and "arxiv.org/abs/2406.09366" in text
