@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from analysis.fitting.forecast.target_text import PERCENT_ERROR
 from analysis.results.results import Results
 from analysis.results.sweep_folder import sweep_folders
 from analysis.sweep_analysis import SweepAnalysis
+from mmcr_core.theory import PERCENT_ERROR
 
 
 class OpenedResults(Results):

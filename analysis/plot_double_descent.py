@@ -1,14 +1,16 @@
 """Percent error against P for each D and against D for each P, the peak marked, theory beside it.
 
 Writes figures/double_descent.{png,pdf}, figures/error_map.{png,pdf} (percent error over P x D),
-figures/gap.{png,pdf} (reconstruction against uniformity) and peaks.parquet; where data sets of several sizes were
+figures/gap.{png,pdf} (reconstruction against uniformity) and peaks.parquet, of the smallest K or, with `--views all`,
+of every one; where data sets of several sizes were
 trained on (dataset.limit), also figures/levels.{png,pdf} (error and uniformity against that size).
 """
 
 from __future__ import annotations
 
-from analysis.cli.command_options import BEST_OVER, FIGURES, RESULTS, analyze
+from analysis.cli.command_options import BEST_OVER, FIGURES, RESULTS, VIEWS, WIDTH, analyze
 from analysis.cli.output_files import print_paths, write_law
+from analysis.cli.printed_width import Width
 from analysis.cli.terminal_table import print_table
 from analysis.figures.double_descent_figures import double_descent_figures, summary
 from sweeps.cli.app import guarded, new_app
@@ -19,12 +21,18 @@ app = new_app()
 
 @app.command(epilog=EXAMPLE)
 @guarded
-def main(results: RESULTS, output: FIGURES = None, best_over: BEST_OVER = None) -> None:
+def main(
+    results: RESULTS,
+    views: VIEWS = "smallest",
+    width: WIDTH = Width.PAGE,
+    output: FIGURES = None,
+    best_over: BEST_OVER = None,
+) -> None:
     """Mark where the percent error peaks."""
-    with analyze(results, best_over, output) as (analysis, folder):
+    with analyze(results, best_over, output, width) as (analysis, folder):
         write_law(analysis, "peaks", analysis.peaks, output)
         print_table(summary(analysis.peaks), "Largest percent error over P, for each D")
-        print_paths(double_descent_figures(analysis, folder))
+        print_paths(double_descent_figures(analysis, folder, views == "all"))
 
 
 if __name__ == "__main__":

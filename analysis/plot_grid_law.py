@@ -1,13 +1,14 @@
 """One law of steps, P, D and K for the whole grid: its exponents, and how it predicts the most expensive cells.
 
 Writes figures/collapse.{png,pdf} (all cells on one curve), figures/forecast.{png,pdf}, figures/isoflop.{png,pdf} (error
-against P at fixed compute) and joint_law.parquet.
+against P at fixed compute, of the smallest K or of every one) and joint_law.parquet.
 """
 
 from __future__ import annotations
 
-from analysis.cli.command_options import BEST_OVER, FIGURES, RESULTS, analyze
+from analysis.cli.command_options import BEST_OVER, FIGURES, RESULTS, VIEWS, WIDTH, analyze
 from analysis.cli.output_files import print_paths, write_law
+from analysis.cli.printed_width import Width
 from analysis.cli.terminal_table import print_table
 from analysis.estimates.exponent_summary import describe_exponents
 from analysis.figures import isoflop_figure, joint_law_figures
@@ -21,9 +22,15 @@ app = new_app()
 
 @app.command(epilog=EXAMPLE)
 @guarded
-def main(results: RESULTS, output: FIGURES = None, best_over: BEST_OVER = None) -> None:
+def main(
+    results: RESULTS,
+    views: VIEWS = "smallest",
+    width: WIDTH = Width.PAGE,
+    output: FIGURES = None,
+    best_over: BEST_OVER = None,
+) -> None:
     """Fit one law to all cells, and test it on the most expensive ones."""
-    with analyze(results, best_over, output) as (analysis, folder):
+    with analyze(results, best_over, output, width) as (analysis, folder):
         laws, table = analysis.require_joint_laws(), analysis.joint_law
         write_law(analysis, "joint_law", table, output)
         named = SHOWN if len(laws) > 1 else SHOWN[1:]
@@ -35,7 +42,7 @@ def main(results: RESULTS, output: FIGURES = None, best_over: BEST_OVER = None) 
             print_wrapped("\n".join([*([f"{variant}:"] * (len(laws) > 1)), *describe_exponents(kinds[0])]))
         print_paths(
             joint_law_figures.joint_law_figures(laws, folder)
-            + isoflop_figure.isoflop_figures(laws, analysis.cells, analysis.finished, folder)
+            + isoflop_figure.isoflop_figures(laws, analysis.cells, analysis.finished, folder, views == "all")
         )
 
 

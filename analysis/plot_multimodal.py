@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import sys
 
-from analysis.cli.command_options import BEST_OVER, FIGURES, RESULTS, open_pooled
+from analysis.cli.command_options import BEST_OVER, FIGURES, RESULTS, WIDTH, open_pooled
 from analysis.cli.output_files import print_paths, write_csv
+from analysis.cli.printed_width import Width
 from analysis.comparisons import multimodal
 from analysis.comparisons.multimodal_crossings import crossings, describe_crossings
 from analysis.figures.multimodal_figure import multimodal_figures
@@ -22,14 +23,14 @@ app = new_app()
 
 @app.command(epilog=EXAMPLE)
 @guarded
-def main(results: RESULTS, output: FIGURES = None, best_over: BEST_OVER = None) -> None:
+def main(results: RESULTS, width: WIDTH = Width.PAGE, output: FIGURES = None, best_over: BEST_OVER = None) -> None:
     """Draw what objectives on image-text pairs end with against the batch size, and say where they cross."""
-    with open_pooled(results, best_over, output) as (opened, folder):
+    with open_pooled(results, best_over, output, width) as (opened, folder):
         compared, remark = multimodal.at_equal_images(multimodal.required(opened))
         if remark:
             print(f"note: {remark}", file=sys.stderr)
         found, crossed = multimodal.over_batches(compared), crossings(compared)
-        pictures = multimodal_figures(found, folder)
+        pictures = multimodal_figures(compared, folder)
         write_csv(found, folder / "multimodal.csv")
         write_csv(crossed, folder / "multimodal_crossings.csv")
         for line in describe_crossings(crossed):

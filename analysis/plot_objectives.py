@@ -7,8 +7,9 @@ on mutual information and the like were measured.
 
 from __future__ import annotations
 
-from analysis.cli.command_options import BEST_OVER, FIGURES, RESULTS, analyze
+from analysis.cli.command_options import BEST_OVER, FIGURES, RESULTS, WIDTH, analyze
 from analysis.cli.output_files import print_paths, write_csv
+from analysis.cli.printed_width import Width
 from analysis.cli.terminal_table import print_table
 from analysis.comparisons.gain_over_untrained import gains
 from analysis.comparisons.objective_differences import describe_differences
@@ -22,9 +23,9 @@ app = new_app()
 
 @app.command(epilog=EXAMPLE)
 @guarded
-def main(results: RESULTS, output: FIGURES = None, best_over: BEST_OVER = None) -> None:
+def main(results: RESULTS, width: WIDTH = Width.PAGE, output: FIGURES = None, best_over: BEST_OVER = None) -> None:
     """Draw what each objective does to percent error, reconstruction, uniformity and probes, and compare them."""
-    with analyze(results, best_over, output) as (analysis, folder):
+    with analyze(results, best_over, output, width) as (analysis, folder):
         opened = analysis.results
         compared = analysis.objective_differences
         pictures = objective_figures.objective_figures(opened, folder) + metric_figures.metric_figures(opened, folder)

@@ -12,9 +12,10 @@ from typing import Annotated
 
 import typer
 
-from analysis.cli.command_options import BEST_OVER, FIGURES, RESULTS, analyze
+from analysis.cli.command_options import BEST_OVER, FIGURES, RESULTS, WIDTH, analyze
 from analysis.cli.output_files import printable, write_csv
 from analysis.cli.prediction_text import prediction_remarks
+from analysis.cli.printed_width import Width
 from analysis.figures.predictions.predicted_cells import draw_grid, draw_left_out
 from analysis.figures.style import save
 from mmcr_core.theory import PERCENT_ERROR
@@ -30,12 +31,13 @@ app = new_app()
 def main(
     results: RESULTS,
     measure: Annotated[str, typer.Option(help="percent_error, or a measure in [0, 1].")] = PERCENT_ERROR,
+    width: WIDTH = Width.PAGE,
     output: FIGURES = None,
     best_over: BEST_OVER = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print a list of objects.")] = False,
 ) -> None:
     """Predict every cell of a sweep, trained, begun or not begun."""
-    with analyze(results, best_over, output) as (analysis, folder):
+    with analyze(results, best_over, output, width) as (analysis, folder):
         table = analysis.predict(measure=measure)
         left_out = analysis.left_out(measure)
         what = "percent error" if measure == PERCENT_ERROR else measure

@@ -13,8 +13,9 @@ from typing import Annotated, Literal
 
 import typer
 
-from analysis.cli.command_options import BEST_OVER, FIGURES, RESULTS, analyze
+from analysis.cli.command_options import BEST_OVER, FIGURES, RESULTS, WIDTH, analyze
 from analysis.cli.output_files import print_paths, write_law
+from analysis.cli.printed_width import Width
 from analysis.estimates.per_cell_fit import form_name
 from analysis.figures.scaling_figures import scaling_figures
 from sweeps.cli.app import guarded, new_app
@@ -27,6 +28,7 @@ app = new_app()
 @guarded
 def main(
     results: RESULTS,
+    width: WIDTH = Width.PAGE,
     output: FIGURES = None,
     axis: Annotated[
         Literal["flops", "seconds", "images", "steps"], typer.Option(help="What is plotted as compute.")
@@ -44,7 +46,7 @@ def main(
     best_over: BEST_OVER = None,
 ) -> None:
     """Fit y = E + A (x + x0)^(-alpha) for each cell and draw it."""
-    with analyze(results, best_over, output) as (analysis, folder):
+    with analyze(results, best_over, output, width) as (analysis, folder):
         form = (irreducible or "none", offset or "none") if irreducible or offset else None
         paths = scaling_figures(analysis, folder, axis, form, law)
         table = analysis.fits_of(law, axis)

@@ -13,7 +13,9 @@ from typing import Annotated
 import numpy as np
 import typer
 
+from analysis.cli.command_options import WIDTH
 from analysis.cli.output_files import printable, write_csv
+from analysis.cli.printed_width import Width, printed_at
 from analysis.figures.style import save
 from analysis.figures.theory_figures import draw, draw_labelings, simulate, simulate_labelings
 from analysis.results.errors import ResultsError
@@ -32,6 +34,7 @@ def main(
     largest: Annotated[int, typer.Option(min=10, help="Largest N and D; 10000 takes half an hour.")] = 1000,
     repeats: Annotated[int, typer.Option(min=2, help="Simulations a point.")] = 5,
     labelings: Annotated[int, typer.Option(min=20, help="Random labelings a point of Cover's transition.")] = 200,
+    width: WIDTH = Width.PAGE,
     seed: Annotated[int, typer.Option(min=0, help="Of the simulations.")] = 0,
 ) -> None:
     """Simulate uniform embeddings and random labelings of points, and draw both beside theory."""
@@ -39,14 +42,16 @@ def main(
     if len(sizes) < 2:
         raise ResultsError(f"--largest {largest} leaves fewer than two sizes; use 20 or more")
     table = simulate(sizes, repeats, seed)
-    path = save(draw(table), output, "theory")
+    with printed_at(width):
+        path = save(draw(table), output, "theory")
     write_csv(table, output / "theory.csv")
     worst = (table["mean"] / table["expected"] - 1).abs()[table[["N", "D"]].min(axis=1) >= 100].max()
     if np.isfinite(worst):
         print(f"largest deviation from the limit where N, D >= 100: {100 * worst:.2f} %")
     print(printable(path))
     shares = simulate_labelings(labelings, seed)
-    cover = save(draw_labelings(shares), output, "cover")
+    with printed_at(width):
+        cover = save(draw_labelings(shares), output, "cover")
     write_csv(shares, output / "cover.csv")
     inside = shares["expected"].between(shares["low"], shares["high"])
     print(f"Cover's curve lies in {inside.sum()} of {len(shares)} intervals of 95 %")

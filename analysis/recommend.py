@@ -16,8 +16,9 @@ from typing import Annotated, Literal
 import numpy as np
 import typer
 
-from analysis.cli.command_options import BEST_OVER, FIGURES, RESULTS, analyze
+from analysis.cli.command_options import BEST_OVER, FIGURES, RESULTS, WIDTH, analyze
 from analysis.cli.output_files import printable
+from analysis.cli.printed_width import Width
 from analysis.cli.recommendation_text import BASELINES, readable, readable_next, warnings
 from analysis.cli.terminal_table import print_table
 from analysis.estimates.next_runs import next_runs
@@ -49,6 +50,7 @@ def main(
     following: Annotated[
         int | None, typer.Option("--next", min=1, help="Instead: so many runs to train next, and what each would tell.")
     ] = None,
+    width: WIDTH = Width.PAGE,
     output: FIGURES = None,
     best_over: BEST_OVER = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print a list of objects.")] = False,
@@ -64,7 +66,7 @@ def main(
     budget = Budget("flops", flops) if flops is not None else Budget("seconds", 3600 * (gpu_hours or 0))
     if not (np.isfinite(budget.amount) and budget.amount > 0):
         raise ResultsError(f"the compute is {budget.amount:g}; it must be positive")
-    with analyze(results, best_over, output) as (analysis, folder):
+    with analyze(results, best_over, output, width) as (analysis, folder):
         predictors = analysis.predictors_of(PERCENT_ERROR)
         cells = priced_cells(analysis.runs, predictors)
         table = recommend(cells, predictors, budget, rank)

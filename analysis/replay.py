@@ -15,8 +15,9 @@ from typing import Annotated
 import pandas as pd
 import typer
 
-from analysis.cli.command_options import BEST_OVER, FIGURES, RESULTS, analyze
+from analysis.cli.command_options import BEST_OVER, FIGURES, RESULTS, WIDTH, analyze
 from analysis.cli.output_files import printable
+from analysis.cli.printed_width import Width
 from analysis.cli.progress import track
 from analysis.cli.terminal_table import print_table
 from analysis.estimates.adaptive_replay import FinishedSweep, replay, summary
@@ -48,6 +49,7 @@ def main(
     policy: Annotated[
         list[Policy] | None, typer.Option(help="One or several of adaptive, random, cheapest, v-optimal. Default: all.")
     ] = None,
+    width: WIDTH = Width.PAGE,
     output: FIGURES = None,
     best_over: BEST_OVER = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print a list of objects.")] = False,
@@ -57,7 +59,7 @@ def main(
         quantity, target = parse_target(until)
     except ValueError as error:
         raise ResultsError(f"--until: {error}") from error
-    with analyze(results, best_over, output) as (analysis, folder):
+    with analyze(results, best_over, output, width) as (analysis, folder):
         sweep = FinishedSweep.of(analysis.planned, analysis.measured_along(quantity), quantity)
         ways = {
             each.value: [replay(sweep, target, each.value, start) for start in track(range(starts), each.value)]

@@ -7,11 +7,12 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
 from analysis.cli.output_files import printable, write, write_csv
+from analysis.cli.printed_width import Width, printed_at
 from analysis.cli.progress import track
 from analysis.cli.terminal_table import print_table
 from analysis.results.best_hyperparameter import Best
@@ -44,16 +45,24 @@ BEST_OVER = Annotated[
     ),
 ]
 
+WIDTH = Annotated[
+    Width, typer.Option(help="What figures are printed across: a US-letter page (6.75 in) or one of its two columns.")
+]
+VIEWS = Annotated[Literal["smallest", "all"], typer.Option(help="Of which K figures have panels.")]
+
 
 @contextlib.contextmanager
-def open_pooled(places: list[str], best_over: str | None, output: Path | None) -> Iterator[tuple[Results, Path]]:
+def open_pooled(
+    places: list[str], best_over: str | None, output: Path | None, width: Width = Width.PAGE
+) -> Iterator[tuple[Results, Path]]:
     """The tables of a sweep, of the best runs over a swept setting if one is named, which is said; and the folder of
     its figures. Several sweeps are one: a run that two have counts once, runs that differ in a setting are variants.
-    The tables that are written of several go beside their figures.
+    The tables that are written of several go beside their figures. Within it, figures are drawn for `width`.
     """
     if len(places) == 1:
         opened = open_each(places, best_over, output)[0]
-        yield opened, output or opened.root / "figures"
+        with printed_at(width):
+            yield opened, output or opened.root / "figures"
         return
     folders = sweep_folders(places)
     name = "+".join(to_path(folder.label).name for folder in folders)
@@ -67,16 +76,19 @@ def open_pooled(places: list[str], best_over: str | None, output: Path | None) -
                 file=sys.stderr,
             )
         figures = output or folders[0].root.parent / name / "figures"
-        yield open_each([str(pooled)], best_over, figures)[0], figures
+        with printed_at(width):
+            yield open_each([str(pooled)], best_over, figures)[0], figures
         for table in pooled.glob("*.parquet"):
             if table.stem in WRITTEN:
                 write(table.read_bytes(), (output or figures.parent) / table.name)
 
 
 @contextlib.contextmanager
-def analyze(places: list[str], best_over: str | None, output: Path | None) -> Iterator[tuple[SweepAnalysis, Path]]:
+def analyze(
+    places: list[str], best_over: str | None, output: Path | None, width: Width = Width.PAGE
+) -> Iterator[tuple[SweepAnalysis, Path]]:
     """The analysis of what `open_pooled` opens, and the folder of its figures."""
-    with open_pooled(places, best_over, output) as (results, figures):
+    with open_pooled(places, best_over, output, width) as (results, figures):
         yield SweepAnalysis(results, track), figures
 
 

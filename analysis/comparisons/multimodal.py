@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from analysis.comparisons.objective_trajectories import over_seeds
 from analysis.estimates.peak import finished_runs
+from analysis.fitting.resampling import student_half_width
 from analysis.results.errors import ResultsError
 from analysis.results.results import Results
 from analysis.results.variant_labels import AXES, flatten, variants
@@ -25,6 +26,8 @@ ZERO_SHOT = ("zero_shot_top1", "zero_shot_top5")
 GAP, ERROR = "modality_gap", "heldout_percent_error"
 MEASURED = (*ZERO_SHOT, *(f"{way}_{rank}" for way in DIRECTIONS for rank in RANKS), GAP)
 MEASURES = (*MEASURED, *(f"recall_{rank}" for rank in RANKS), ERROR)
+CLASSES = {"glyphs": 26, "cifar10": 10, "cifar100": 100, "stl10": 10, "imagenet": 1000}  # of zero-shot data sets
+REFERENCE = "clip"  # the objective that others are compared with
 AGREE = 0.05  # by which images seen may differ among runs that are compared: whole batches seldom make a budget
 RUN = ["run_id", "variant", "objective", "setting", "D", "K", "P", "seed", "images", "budget"]
 COLUMNS = [*RUN, "measure", "subject", "value", "count"]
@@ -76,13 +79,30 @@ def at_equal_images(table: pd.DataFrame) -> tuple[pd.DataFrame, str]:
 
 def over_batches(table: pd.DataFrame) -> pd.DataFrame:
     """A row for each variant, D, K, P, measure and subject: seeds, mean, low and high (Student's t over seeds at 95 %,
-    NaN for one seed), and chance (NaN where it is not known)."""
+    NaN for one seed), and chance (NaN where there is none, or it is not known)."""
     by = ["variant", "D", "K", "P", "measure", "subject"]
     found = over_seeds(table, by, ("value",)).join(table.groupby(by)["count"].mean()).reset_index()
     found = found.rename(columns={"value": "mean", "value_low": "low", "value_high": "high"})
     order = found["measure"].map(list(MEASURES).index)
     found = found.assign(chance=_chance(found), order=order).sort_values(["variant", "D", "K", "order", "subject", "P"])
     return found[[*by, "seeds", "mean", "low", "high", "chance"]].reset_index(drop=True)
+
+
+def paired_differences(table: pd.DataFrame) -> pd.DataFrame:
+    """Each variant less the first one of CLIP, over pairs of runs of the same D, K, P and seed: variant, less, D, K, P,
+    measure, subject, pairs, mean, low, high (Student's t over pairs at 95 %, NaN for one pair); empty without CLIP.
+
+    Args: table: of `measurements`, of one budget.
+    """
+    by, columns = ["D", "K", "P", "measure", "subject"], ["variant", "less"]
+    base = sorted(table.loc[table["objective"] == REFERENCE, "variant"].unique())[:1]
+    wide = table.pivot_table(index=[*by, "seed"], columns="variant", values="value")
+    rows = []
+    for name in (name for name in wide if base and name not in base):
+        for key, apart in (wide[name] - wide[base[0]]).dropna().groupby(by):
+            half = student_half_width(apart.std(), len(apart))
+            rows.append((name, base[0], *key, len(apart), apart.mean(), apart.mean() - half, apart.mean() + half))
+    return pd.DataFrame(rows, columns=[*columns, *by, "pairs", "mean", "low", "high"])
 
 
 def budgets(images: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -124,6 +144,8 @@ def _both_directions(ends: pd.DataFrame) -> pd.DataFrame:
 
 
 def _chance(found: pd.DataFrame) -> pd.Series:
-    """Recall at k of an order drawn at random among `count` candidates: k / count."""
-    rank = found["measure"].str.extract(r"recall_(\d+)$")[0].astype(float)
-    return (rank / found["count"].where(found["count"] > 0)).clip(upper=1)
+    """Recall at k of an order drawn at random among `count` candidates, k / count; zero-shot accuracy of classes drawn
+    at random, where their number is known."""
+    rank = found["measure"].str.extract(r"(?:recall_|zero_shot_top)(\d+)$")[0].astype(float)
+    candidates = found["count"].where(~found["measure"].isin(ZERO_SHOT), found["subject"].map(CLASSES))
+    return (rank / candidates.where(candidates > 0)).clip(upper=1)

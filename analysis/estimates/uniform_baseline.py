@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from dataclasses import dataclass
 
@@ -9,9 +10,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from mmcr_core.theory import expected_percent_error
+from analysis.fitting.blas_threads import on_one_thread
+from mmcr_core.theory import expected_percent_error, simulate_uniform
 
 IMAGES = {"digits": 1437}  # of rows that do not say: sets so small that it matters
+SIMULATED_ROWS = 2048  # of all draws of a baseline together
 
 
 @dataclass(frozen=True)
@@ -25,6 +28,19 @@ class Level:
     def __call__(self, P: ArrayLike, D: ArrayLike) -> NDArray[np.float64]:
         """The baseline; where P exceeds the images, as if they were P."""
         return np.asarray(expected_percent_error(P, D, N=np.maximum(self.images, P), rank=self.rank), float)
+
+    def simulate(self, P: int, D: int) -> float:
+        """The same of batches of finite size and of the same N and rank: the mean of many draws, always the same."""
+        return _simulated(self, P, D)
+
+
+@functools.cache
+@on_one_thread
+def _simulated(level: Level, P: int, D: int) -> float:
+    rng, within = np.random.default_rng(0), int(min(D, level.rank))
+    draws = int(np.clip(SIMULATED_ROWS // min(P, within), 2, 64))
+    errors = [simulate_uniform(P, within, rng, max(level.images, P)) for _ in range(draws)]
+    return float(1 - np.sqrt(min(P, within) / min(P, D)) * (1 - np.mean(errors)))
 
 
 ENDLESS = Level()

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import numpy as np
-from matplotlib import pyplot as plt
-from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 
-from analysis.estimates.joint_scaling_law import JointLaw
-from analysis.figures.style import THEORY
+from analysis.estimates.joint_scaling_law import BY_FORMULA, JointLaw
+from analysis.figures.palette import RATIO, THEORY
+from analysis.figures.style import line_mark, panels, plain_ticks
 
 MARKERS = "osD^vP*X"  # of K, in order
+EXPONENTS = {"P": "P^{-b}", "D": "D^{-c}", "K": "K^{-d}", "aspect": "\\mathrm{aspect}^{-f}", BY_FORMULA: "(1 - 1/K)"}
+OFFSETS = {"P": "P^p", "D": "D^q", "K": "K^r"}
+IRREDUCIBLE = {"none": "e", "free": "(e - E)", "theory": "(e - e_\\infty)"}
 
 
 def draw_collapse(law: JointLaw) -> Figure:
@@ -23,39 +25,45 @@ def draw_collapse(law: JointLaw) -> Figure:
     above = predicted - irreducible
     alpha = law.fit.alpha["steps"]
     y = (points["error"].to_numpy(float) - irreducible) * x**-alpha / above
-    missed = points["error"].to_numpy(float) / predicted - 1
-    ratio = (points["P"] / points["D"]).to_numpy(float)
-    figure, (top, bottom) = plt.subplots(2, 1, figsize=(4.6, 4.6), sharex=True, layout="constrained",
-                                         height_ratios=(3, 1))  # fmt: skip
-    norm = LogNorm(min(ratio.min(), 0.999), max(ratio.max(), 1.001))
-    for marker, K in zip(MARKERS * len(points), sorted(points["K"].unique()), strict=False):
-        mine = (points["K"] == K).to_numpy() & (y > 0)
-        drawn = top.scatter(x[mine], y[mine], c=ratio[mine], norm=norm, cmap="viridis", marker=marker, s=5, lw=0,
-                            label=f"K = {K}")  # fmt: skip
-        mine = (points["K"] == K).to_numpy()
-        bottom.scatter(x[mine], 100 * missed[mine], c=ratio[mine], norm=norm, cmap="viridis", marker=marker, s=5, lw=0)
+    missed = 100 * (points["error"].to_numpy(float) / predicted - 1)
+    ratio = np.log2((points["P"] / points["D"]).to_numpy(float))
+    reach = max(1.0, float(np.abs(ratio).max()))
+    figure, axes = panels(2, 1, 1.9, 5.0, sharex=True, height_ratios=(5, 2))
+    top, bottom = axes[:, 0]
+    style = {"cmap": RATIO, "vmin": -reach, "vmax": reach, "s": 7, "lw": 0}
+    views = sorted(int(K) for K in points["K"].unique())
+    for marker, K in zip(MARKERS * len(points), views, strict=False):
+        own = (points["K"] == K).to_numpy()
+        mine = own & (y > 0)
+        drawn = top.scatter(x[mine], y[mine], c=ratio[mine], marker=marker, **style)
+        bottom.scatter(x[own], missed[own], c=ratio[own], marker=marker, **style)
     line = np.geomspace(x.min(), x.max(), 100)
-    top.plot(line, line**-alpha, color=THEORY, lw=0.8, label=f"slope $-${alpha:.2f}")
+    top.plot(line, line**-alpha, color=THEORY, lw=0.9)
+    handles = [line_mark("0.4", f"K = {K}", marker=m, ls="none") for m, K in zip(MARKERS * 9, views, strict=False)]
+    handles.append(line_mark(THEORY, f"the law, $a$ = {alpha:.2f}", lw=0.9))
     top.set(xscale="log", yscale="log", ylabel=_ordinate(law))
+    plain_ticks([top], "y", 0.8 * float(y[y > 0].min()), 1.3 * float(y.max()))
+    plain_ticks([top], "x", 0.9 * float(x.min()), 1.1 * float(x.max()))
     below = int((y <= 0).sum())
     if below:
-        top.annotate(f"{below} points below $e_\\infty$ not shown", (0.03, 0.03), xycoords="axes fraction", fontsize=6)
-    top.legend(loc="upper right")
+        top.annotate(f"{below} points below $e_\\infty$ not shown", (0.03, 0.03), xycoords="axes fraction", fontsize=7)
+    top.legend(handles=handles, loc="upper right")
     bottom.axhline(0, color=THEORY, lw=0.6, zorder=0)
-    reach = float(np.quantile(np.abs(100 * missed), 0.995))
-    offset = law.form.offset == "free"
-    bottom.set(ylim=(-1.2 * reach, 1.2 * reach), ylabel="measured / law $-$ 1 (%)",
-               xlabel="steps + $s_0$(P, D, K)" if offset else "steps")  # fmt: skip
+    most = float(np.quantile(np.abs(missed), 0.995))
+    bottom.set(ylim=(-1.2 * most, 1.2 * most), ylabel="measured over\nlaw, less 1 (%)", xlabel=_abscissa(law))
     bar = figure.colorbar(drawn, ax=(top, bottom), label="P / D", aspect=40)
-    ticks = np.unique(ratio)
-    bar.set_ticks(ticks.tolist(), labels=[f"{t:g}" if t >= 1 else f"1/{1 / t:g}" for t in ticks])
-    bar.minorticks_off()
+    ticks = np.arange(-np.floor(reach), np.floor(reach) + 1, 1 if reach <= 5 else 2)
+    bar.set_ticks(ticks.tolist(), labels=[f"{2**t:g}" if t >= 0 else f"1/{2**-t:g}" for t in ticks])
     return figure
 
 
 def _ordinate(law: JointLaw) -> str:
-    error = {"none": "e", "free": "(e - E)", "theory": "(e - e_\\infty)"}[law.form.irreducible]
-    powers = "".join(f"\\,{name}^{{{exponent}}}" for name, exponent in zip("PDK", "abc", strict=True)
-                     if name in law.fit.alpha)  # fmt: skip
-    aspect = "\\,(P \\vee D / P \\wedge D)^d" if law.form.aspect else ""
-    return f"${error} \\,/\\, (A{powers}{aspect})$"
+    amplitude = "\\,".join(["A", *(text for name, text in EXPONENTS.items() if name in law.fit.alpha)])
+    return f"${IRREDUCIBLE[law.form.irreducible]} \\,/\\, ({amplitude})$"
+
+
+def _abscissa(law: JointLaw) -> str:
+    if law.form.offset != "free":
+        return "optimizer steps"
+    offset = "\\,".join(["s_0", *(OFFSETS[name] for name in law.fit.s)])
+    return f"optimizer steps + ${offset}$"

@@ -1,4 +1,4 @@
-"""Double descent drawn: percent error against P for each D and D for each P, peaks marked, theory beside it."""
+"""Double descent drawn: percent error against P for each D and D for each P, peaks marked, the baseline beside it."""
 
 from __future__ import annotations
 
@@ -7,40 +7,59 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 
 from analysis.estimates.uniform_baseline import level_of, level_table
 from analysis.figures.error_decomposition import draw_gap, gap_table
 from analysis.figures.heat_map import draw_heat_map
-from analysis.figures.style import THEORY, colors, save, save_one_of
+from analysis.figures.palette import size_colors
+from analysis.figures.style import (
+    BASELINE,
+    ERROR,
+    across,
+    clear_beyond,
+    legend,
+    line_mark,
+    panels,
+    save,
+    save_one_of,
+    size_ticks,
+)
 from analysis.figures.uniform_baseline_figure import draw_levels
+from analysis.results.display_names import variant_name
 from analysis.sweep_analysis import SweepAnalysis
-from mmcr_core.theory import simulate_uniform
 
-SIMULATIONS = 4  # of uniform embeddings of each size
+AXES = {"P": "P, images per batch", "D": "D, embedding dimensions"}
+VISIBLE = 0.015  # of the axis' height: error bars that stand out of their markers
 
 
-def double_descent_figures(analysis: SweepAnalysis, folder: Path) -> list[Path]:
-    """Draw and save three figures a variant, and one of all where data sets of several sizes were trained on; the
-    paths of the PNGs."""
+def double_descent_figures(analysis: SweepAnalysis, folder: Path, every_view: bool = False) -> list[Path]:
+    """Draw and save three figures a variant, of the smallest K or of every one, and one of all where data sets of
+    several sizes were trained on; the paths of the PNGs."""
     every, peaks, noise, runs = analysis.runs, analysis.peaks, analysis.tail_errors, analysis.finished
-    simulated = simulate(runs)
     paths = []
     for i, (variant, part) in enumerate(runs.groupby("variant")):
-        drawn = {
-            "double_descent": draw(part, peaks[peaks["variant"] == variant], noise, simulated),
-            "error_map": draw_map(every[every["variant"] == variant]),
-        }
-        if not (split := gap_table(part)).empty:
+        shown = part if every_view else of_smallest_view(part)
+        drawn = {}
+        if max(part["P"].nunique(), part["D"].nunique()) > 1:
+            drawn["double_descent"] = draw(shown, peaks[peaks["variant"] == variant], noise)
+            drawn["error_map"] = draw_map(every[every["variant"] == variant])
+        if not (split := gap_table(shown)).empty:
             drawn["gap"] = draw_gap(split)
         for name, figure in drawn.items():
-            paths.append(save_one_of(figure, folder, name, i, runs["variant"].nunique(), str(variant)))
+            title = variant_name(str(variant))
+            paths.append(save_one_of(figure, folder, name, i, runs["variant"].nunique(), title))
     if not (levels := level_table(runs)).empty:
         paths.append(save(draw_levels(levels), folder, "levels"))
     return paths
+
+
+def of_smallest_view(runs: pd.DataFrame) -> pd.DataFrame:
+    """The runs of the smallest K that has several P or D, else of the smallest."""
+    sizes = runs.groupby("K")[["P", "D"]].nunique().max(axis=1)
+    several = sizes[sizes > 2] if (sizes > 2).any() else sizes
+    return runs[runs["K"] == several.index.min()]
 
 
 def summary(peaks: pd.DataFrame) -> pd.DataFrame:
@@ -65,77 +84,78 @@ def summary(peaks: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def simulate(runs: pd.DataFrame) -> pd.Series:
-    """Mean percent error of uniform embeddings of each size P, D that was run: e_inf at finite size."""
-    rng = np.random.default_rng(0)
-    sizes = sorted(set(zip(runs["P"], runs["D"], strict=True)))
-    means = [float(np.mean([simulate_uniform(P, D, rng) for _ in range(SIMULATIONS)])) for P, D in sizes]
-    return pd.Series(means, index=pd.MultiIndex.from_tuples(sizes, names=["P", "D"]))
-
-
-def draw(runs: pd.DataFrame, peaks: pd.DataFrame, noise: pd.Series, simulated: pd.Series) -> Figure:
-    """A row of panels for each K: error against P (a line a D), error against D (a line a P). Against a P or D of which
-    there is a single value nothing is drawn."""
+def draw(runs: pd.DataFrame, peaks: pd.DataFrame, noise: pd.Series) -> Figure:
+    """Two panels for each K: error against P (a line a D), error against D (a line a P), with the baseline as a dashed
+    line, and simulated at the size of the cells. Against a P or D of which there is a single value nothing is drawn."""
     views = sorted(runs["K"].unique())
     both = [("P", "D"), ("D", "P")]
     sides = [(along, other) for along, other in both if runs[along].nunique() > 1] or both
-    size = (2.8 * len(sides) + 1.2, 2.5 * len(views) + 0.3)
-    figure, axes = plt.subplots(len(views), len(sides), figsize=size, squeeze=False, sharey=True, layout="constrained")
-    for row, K in zip(axes, views, strict=True):
-        part, found = runs[runs["K"] == K], peaks[peaks["K"] == K]
-        for ax, (along, other) in zip(row, sides, strict=True):
-            _panel(ax, part, found[found["along"] == along], noise, simulated, along, other)
-            ax.set_title(f"K = {K} views")
-            ax.legend(title=other, title_fontsize=7, loc="center left", bbox_to_anchor=(1.0, 0.5))
-        row[0].set_ylabel("pretraining percent error")
+    places = [(K, *side) for K in views for side in sides]
+    columns = across(len(places), 2.4, 2)
+    figure, axes = panels(-(-len(places) // columns), columns, 2.3, 3.6 * columns, sharey=True)
+    clear_beyond(axes, len(places))
+    marked: set[str] = set()
+    bars = 0.0
+    for ax, (K, along, other) in zip(axes.flat, places, strict=False):
+        found = peaks[(peaks["K"] == K) & (peaks["along"] == along)]
+        marks, tallest = _panel(ax, runs[runs["K"] == K], found, noise, along, other)
+        marked, bars = marked | marks, max(bars, tallest)
+        ax.set_title(f"K = {K} views")
+        if ax in axes[:, 0]:
+            ax.set_ylabel(ERROR)
     axes[0, 0].set_ylim(bottom=0)  # of all panels, and so once all are drawn
-    star: dict[str, Any] = {"color": "white", "mec": "black", "mew": 0.5, "ls": "none"}
+    top = axes[0, 0].get_ylim()[1]
+    star: dict[str, Any] = {"color": "white", "mec": "black", "mew": 0.6, "ls": "none"}
     handles = [
-        Line2D([], [], marker="*", ms=8, label="peak", **star),
-        Line2D([], [], marker="v", ms=6, label="maximum, at the edge of the grid", **star),
-        Line2D([], [], color=THEORY, lw=0.5, label="$e_\\infty$(P, D), uniform embeddings"),
-        Line2D([], [], color=THEORY, marker="x", ms=3, mew=0.6, ls="none", label="the same, simulated at this size"),
+        line_mark("0.3", "measured, mean over seeds", marker="o"),
+        line_mark(**star, label="peak", marker="*", ms=8),
+        line_mark(**star, label="maximum at the edge of the grid, or within noise", marker="v", ms=5.5),
+        line_mark("0.3", f"{BASELINE}, in the limit of large P, D, N", lw=0.8, ls="--"),
+        line_mark("0.3", "the same, simulated at this P, D, N", marker="x", ls="none", mew=0.8),
     ]
-    figure.legend(handles=handles, loc="outside upper center", ncols=len(sides))
+    handles = [mark for mark in handles if mark.get_marker() not in ("*", "v") or mark.get_marker() in marked]
+    if bars > VISIBLE * top:
+        handles.insert(1, line_mark("0.3", "± 1 standard error", marker="|", ls="none", ms=7))
+    legend(figure, handles)
     return figure
 
 
 def _panel(
-    ax: Axes, runs: pd.DataFrame, peaks: pd.DataFrame, noise: pd.Series, simulated: pd.Series, along: str, other: str
-) -> None:
-    color = colors(sorted(runs[other].unique()))
+    ax: Axes, runs: pd.DataFrame, peaks: pd.DataFrame, noise: pd.Series, along: str, other: str
+) -> tuple[set[str], float]:
+    """Draw; which markers of maxima there are, and the longest error bar."""
+    color, marks, tallest = size_colors(other, sorted(runs[other].unique())), set(), 0.0
     for value, line in runs.groupby(other):
-        grouped = line.groupby(along)["percent_error"]
+        grouped, level = line.groupby(along)["percent_error"], level_of(line)
         mean, count = grouped.mean(), grouped.size()
         bars = grouped.std() / np.sqrt(count)
         if (count == 1).all():
             bars = line.set_index(along)["run_id"].map(noise)
-        ax.errorbar(mean.index, mean, yerr=bars.reindex(mean.index), color=color[value], marker="o", ms=3,
-                    label=f"{value}")  # fmt: skip
-        x = np.geomspace(runs[along].min(), runs[along].max(), 200)
-        theory = level_of(line)(x, value)
-        ax.plot(x, theory, color=THEORY, lw=0.5, zorder=0)
-        finite = simulated.xs(value, level=other).reindex(mean.index)
-        ax.plot(finite.index, finite, "x", color=THEORY, ms=3, mew=0.6, zorder=1)
-        if len(mean) < 2:  # one cell is the maximum of nothing
+        bars = bars.reindex(mean.index)
+        tallest = max(tallest, float(bars.fillna(0).max()))
+        ax.errorbar(mean.index, mean, yerr=bars, color=color[value], marker="o", ms=3, elinewidth=0.8, zorder=3)
+        ax.plot([], [], color=color[value], marker="o", ms=3, label=f"{value}")
+        x = np.geomspace(line[along].min(), line[along].max(), 200)
+        ax.plot(x, level(x, value), color=color[value], lw=0.8, ls="--", zorder=1)
+        sizes = [(size, value) if along == "P" else (value, size) for size in mean.index]
+        finite = [level.simulate(int(P), int(D)) for P, D in sizes]
+        ax.plot(mean.index, finite, "x", color=color[value], ms=3.5, mew=0.8, zorder=2)
+        if len(mean) < 3:  # fewer points have no peak
             continue
         peak = peaks[peaks["at"] == value].iloc[0]
         at = value * 2.0 ** (peak["largest_at"] if along == "P" else -peak["largest_at"])
-        ax.plot([at], [peak["height"]], marker="*" if peak["found"] else "v", ms=8, color=color[value],
-                mec="black", mew=0.5, ls="none", zorder=5)  # fmt: skip
-    ax.set_xscale("log", base=2)
-    ticks = sorted(runs[along].unique())
-    ax.set_xticks(ticks, [str(tick) for tick in ticks])
-    ax.minorticks_off()
-    ax.set_xlabel("P, images per batch" if along == "P" else "D, embedding dimensions")
+        mark = "*" if peak["found"] else "v"
+        marks.add(mark)
+        ax.plot([at], [peak["height"]], marker=mark, ms=8 if mark == "*" else 5.5, color=color[value], mec="black",
+                mew=0.6, ls="none", zorder=5)  # fmt: skip
+    size_ticks(ax, sorted(runs[along].unique()))
+    ax.set_xlabel(AXES[along])
+    ax.legend(title=other, loc="center left", bbox_to_anchor=(1.0, 0.5), handlelength=1.2)
+    return marks, tallest
 
 
 def draw_map(runs: pd.DataFrame) -> Figure:
-    """Percent error over P x D for each K; a cell without a finished run says what became of it."""
+    """Percent error over P x D for each K; a cell whose runs all failed says what became of them."""
     cells = runs.groupby(["P", "D", "K"])
     table = cells.agg(percent_error=("percent_error", "mean"), note=("status", "first")).reset_index()
-    every = pd.MultiIndex.from_product([sorted(runs[name].unique()) for name in ("P", "D", "K")], names=["P", "D", "K"])
-    table = table.set_index(["P", "D", "K"]).reindex(every).reset_index()
-    missing = table["percent_error"].isna()
-    table["note"] = np.where(missing, table["note"].fillna("not run"), "")
-    return draw_heat_map(table, "percent_error", "pretraining percent error", digits=3)
+    return draw_heat_map(table, "percent_error", ERROR, digits=3, absent="blank: not run")

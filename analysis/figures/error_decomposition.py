@@ -8,21 +8,20 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-from matplotlib import pyplot as plt
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from analysis.estimates.uniform_baseline import level_of
+from analysis.figures.style import BASELINE, LEAST, across, clear_beyond, legend, line_mark, panels
 
 PARTS = {
-    "reference": "$e_\\infty$(P, D), uniform embeddings",
+    "reference": BASELINE,
     "reconstruction": "imperfect reconstruction",
-    "uniformity": "uniformity beyond $e_\\infty$",
+    "uniformity": "less uniform than the baseline",
 }
-COLORS = {"reference": "#BBBBBB", "reconstruction": "#0072B2", "uniformity": "#E69F00"}
+COLORS = {"reference": "#C4C4C4", "reconstruction": "#3B75AF", "uniformity": "#EF9B3A"}
 
 
 def gap_table(runs: pd.DataFrame) -> pd.DataFrame:
@@ -43,31 +42,42 @@ def gap_table(runs: pd.DataFrame) -> pd.DataFrame:
 
 
 def draw_gap(table: pd.DataFrame) -> Figure:
-    """Rows K, columns D: stacked bars against P; what lies below zero is subtracted from what lies above."""
-    views, dims = sorted(table["K"].unique()), sorted(table["D"].unique())
-    size = (1.35 * len(dims) + 0.9, 1.5 * len(views) + 0.8)
-    figure, axes = plt.subplots(
-        len(views), len(dims), figsize=size, squeeze=False, sharex=True, sharey=True, layout="constrained"
-    )
+    """A panel for each K and D that was run: stacked bars against P, whose filled part ends at the percent error; what
+    embeddings that are more uniform than the baseline take away is hatched above it."""
+    places = sorted(set(table[["K", "D"]].itertuples(index=False, name=None)))
     points = sorted(table["P"].unique())
-    for row, K in zip(axes, views, strict=True):
-        for ax, D in zip(row, dims, strict=True):
-            _bars(ax, table[(table["K"] == K) & (table["D"] == D)].set_index("P").reindex(points))
-            ax.set_xticks(range(len(points)), [str(P) for P in points], rotation=90 if len(points) > 4 else 0)
-            ax.set_title(f"D = {D}, K = {K}", fontsize=7, pad=3)
-    figure.supxlabel("P, images per batch", fontsize=8)
-    figure.supylabel("percent error, split", fontsize=8)
+    columns = across(min(len(places), table["D"].nunique()), 0.17 * len(points) + 0.4)
+    rows = -(-len(places) // columns)
+    figure, axes = panels(rows, columns, 1.45, max(1.5 * columns + 0.6, 2.6), sharex=True, sharey=True)
+    clear_beyond(axes, len(places))
+    several = table["K"].nunique() > 1
+    for ax, (K, D) in zip(axes.flat, places, strict=False):
+        _bars(ax, table[(table["K"] == K) & (table["D"] == D)].set_index("P").reindex(points))
+        ax.set_xticks(range(len(points)), [str(P) for P in points], rotation=90)
+        ax.set_title(f"D = {D}" + (f", K = {K}" if several else ""), fontsize=LEAST, pad=3)
+    for ax in axes.flat[max(0, len(places) - columns) : len(places)]:
+        ax.tick_params(labelbottom=True)
+    above = table["percent_error"] + np.maximum(-table["uniformity"], 0)
+    axes[0, 0].set_ylim(0, 1.06 * above.max())
+    figure.supxlabel("P, images per batch" + ("" if several else f" (K = {places[0][0]} views)"))
+    figure.supylabel("percent error (fraction)")
     handles: list[Artist] = [Patch(color=COLORS[part], label=label) for part, label in PARTS.items()]
-    handles.append(Line2D([], [], color="black", marker="_", ms=8, ls="none", label="percent error"))
-    figure.legend(handles=handles, loc="outside upper center", ncols=2 if len(dims) < 4 else 4)
+    if (table["uniformity"] < 0).any():
+        handles.append(Patch(fc="white", ec=COLORS["uniformity"], hatch="/////",
+                             label="taken away: more uniform than the baseline"))  # fmt: skip
+    handles.append(line_mark("black", "percent error", marker="_", ms=8, mew=1.4, ls="none"))
+    legend(figure, handles)
     return figure
 
 
 def _bars(ax: Axes, column: pd.DataFrame) -> None:
-    above, below = np.zeros(len(column)), np.zeros(len(column))
+    """Parts from the bottom up, each no further than the percent error; beyond it, what is taken away."""
+    x, error = range(len(column)), column["percent_error"].fillna(0).to_numpy()
+    bottom = np.zeros(len(column))
     for part, color in COLORS.items():
-        height = column[part].fillna(0).to_numpy()
-        ax.bar(range(len(column)), height, bottom=np.where(height >= 0, above, below), color=color, width=0.8)
-        above, below = above + np.maximum(height, 0), below + np.minimum(height, 0)
-    ax.axhline(0, color="black", lw=0.5)
-    ax.plot(range(len(column)), column["percent_error"], "k_", ms=8, mew=1)
+        top = np.minimum(bottom + np.maximum(column[part].fillna(0).to_numpy(), 0), error)
+        ax.bar(x, top - bottom, bottom=bottom, color=color, width=0.8)
+        bottom = top
+    away = np.maximum(-column["uniformity"].fillna(0).to_numpy(), 0)
+    ax.bar(x, away, bottom=error, fc="white", ec=COLORS["uniformity"], hatch="/////", width=0.8, lw=0.6)
+    ax.plot(x, column["percent_error"], "k_", ms=7, mew=1.4)

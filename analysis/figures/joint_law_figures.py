@@ -5,15 +5,21 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from matplotlib import pyplot as plt
+import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 
 from analysis.estimates.joint_scaling_law import JointLaw
 from analysis.figures.data_collapse_figure import draw_collapse
-from analysis.figures.style import THEORY, colors, plain_ticks, save_one_of
+from analysis.figures.palette import THEORY, view_colors
+from analysis.figures.style import across, legend, line_mark, panels, plain_ticks, save_one_of, swatches
+from analysis.results.display_names import variant_name
 
-IRREDUCIBLE = {"none": "E = 0", "free": "free E", "theory": "E = $e_\\infty$"}
+IRREDUCIBLE = {
+    "none": "no irreducible error",
+    "free": "one irreducible error, fitted",
+    "theory": "irreducible error: baseline $e_\\infty$",
+}
 
 
 def joint_law_figures(laws: dict[str, list[JointLaw]], folder: Path) -> list[Path]:
@@ -23,43 +29,53 @@ def joint_law_figures(laws: dict[str, list[JointLaw]], folder: Path) -> list[Pat
     for i, (variant, kinds) in enumerate(laws.items()):
         tested = [law for law in kinds if law.test is not None and np.isfinite(law.coverage)]
         best = {law.form.irreducible: law for law in reversed(tested)}
-        paths.append(save_one_of(draw_collapse(kinds[0]), folder, "collapse", i, len(laws), variant))
+        title = variant_name(variant)
+        paths.append(save_one_of(draw_collapse(kinds[0]), folder, "collapse", i, len(laws), title))
         if best:
             chosen = [best[kind] for kind in dict.fromkeys(law.form.irreducible for law in tested)]
-            paths.append(save_one_of(draw(chosen), folder, "forecast", i, len(laws), variant))
+            paths.append(save_one_of(draw(chosen), folder, "forecast", i, len(laws), title))
     return paths
 
 
 def draw(laws: list[JointLaw]) -> Figure:
-    """A panel for each law: predicted against measured final errors; held-out cells filled, with forecasts."""
+    """A panel for each law: predicted against measured final errors of the cells that it was fitted to (hollow) and of
+    held-out, more expensive ones (filled), each with its 95 % interval."""
     tables = [law.test for law in laws if law.test is not None]
-    figure, axes = plt.subplots(1, len(laws), figsize=(2.3 * len(laws), 2.8), sharex=True, sharey=True,
-                                squeeze=False, layout="constrained")  # fmt: skip
-    color = colors(sorted(tables[0]["K"].unique()))
-    for ax, law, table in zip(axes[0], laws, tables, strict=True):
-        for part, held in ((table[~table["held_out"]], False), (table[table["held_out"]], True)):
-            for K, cells in part.groupby("K"):
-                ax.plot(
-                    cells["error"], cells["predicted"], "o", ms=3.5, color=color[K], mfc=color[K] if held else "none"
-                )
-                if held:
-                    spread = np.abs(cells[["low", "high"]].to_numpy().T - cells["predicted"].to_numpy())
-                    ax.errorbar(cells["error"], cells["predicted"], yerr=spread, fmt="none", color=color[K], lw=0.7)
-        ends = [table[["error", "predicted"]].min().min() * 0.9, table[["error", "predicted"]].max().max() * 1.1]
+    columns = across(len(laws), 2.1)
+    figure, axes = panels(-(-len(laws) // columns), columns, 2.35, 2.3 * columns + 0.2, sharex=True, sharey=True)
+    color = view_colors(sorted(int(K) for K in tables[0]["K"].unique()))
+    every = pd.concat(tables)
+    ends = (
+        0.9 * every[["error", "predicted", "low"]].min().min(),
+        1.1 * every[["error", "predicted", "high"]].max().max(),
+    )
+    for ax, law, table in zip(axes.flat, laws, tables, strict=False):
+        for K, cells in table.groupby("K"):
+            _points(ax, cells[~cells["held_out"]], color[int(K)], filled=False)
+            _points(ax, cells[cells["held_out"]], color[int(K)], filled=True)
         ax.plot(ends, ends, color=THEORY, lw=0.6, zorder=0)
-        ax.set(xscale="log", yscale="log", xlabel="measured percent error")
-        parts = [
-            IRREDUCIBLE[law.form.irreducible],
-            *["offset"] * (law.form.offset == "free"),
-            *["aspect"] * law.form.aspect,
-        ]
-        ax.set_title(f"{', '.join(parts)}:\n{100 * law.error:.1f} % r.m.s.")
-        plain_ticks([ax], "x", *ends)
-        forecast = table.loc[table["held_out"], ["low", "high"]]
-        plain_ticks([ax], "y", min(ends[0], forecast["low"].min() * 0.9), max(ends[1], forecast["high"].max() * 1.1))
-    axes[0, 0].set_ylabel("predicted percent error")
-    handles = [Line2D([], [], color=c, marker="o", ms=3, ls="none", label=f"K = {K}") for K, c in color.items()]
-    handles.append(Line2D([], [], color="0.3", marker="o", mfc="none", ms=3, ls="none", label="cells fitted"))
-    handles.append(Line2D([], [], color="0.3", marker="o", ms=3, lw=0.7, label="held-out, 95 % forecast"))
-    figure.legend(handles=handles, loc="outside upper center", ncols=len(handles))
+        ax.set(xscale="log", yscale="log")
+        selected = "selected: " if law is laws[0] and len(laws) > 1 else ""
+        inside = round(law.coverage * law.tested)
+        missed = f"held-out cells missed by {100 * law.error:.1f} %,\n{inside} of {law.tested} inside their interval"
+        ax.set_title(f"{selected}{IRREDUCIBLE[law.form.irreducible]}\n{missed}", fontsize=7)
+        plain_ticks([ax], "x", *ends, small=True)
+        plain_ticks([ax], "y", *ends, small=True)
+    figure.supxlabel("measured percent error (fraction)")
+    figure.supylabel("predicted percent error (fraction)")
+    legend(
+        figure,
+        [
+            *swatches(color, "K = {}"),
+            line_mark("0.3", "cells the law was fitted to", marker="o", mfc="none", lw=0.7),
+            line_mark("0.3", "held-out cells, with 95 % forecast", marker="o", lw=0.7),
+            line_mark(THEORY, "predicted = measured", lw=0.6),
+        ],
+    )
     return figure
+
+
+def _points(ax: Axes, cells: pd.DataFrame, color: str, filled: bool) -> None:
+    spread = np.abs(cells[["low", "high"]].to_numpy().T - cells["predicted"].to_numpy())
+    ax.errorbar(cells["error"], cells["predicted"], yerr=spread, fmt="o", ms=3.2, mfc=color if filled else "white",
+                color=color, mew=0.7, elinewidth=0.8 if filled else 0.4, zorder=3 if filled else 2)  # fmt: skip

@@ -1,4 +1,4 @@
-"""Zero-shot accuracy, retrieval, percent error and modality gap against the batch size, a line for each objective."""
+"""Zero-shot accuracy, retrieval, percent error and modality gap against the batch size, and less those of CLIP."""
 
 from __future__ import annotations
 
@@ -6,71 +6,87 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from matplotlib import pyplot as plt
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 
-from analysis.comparisons.multimodal import ERROR, GAP, ZERO_SHOT
-from analysis.figures.style import THEORY, colors, save_one_of
+from analysis.comparisons.multimodal import ERROR, GAP, ZERO_SHOT, over_batches, paired_differences
+from analysis.figures.palette import THEORY, variant_colors
+from analysis.figures.style import LEAST, across, clear_beyond, legend, line_mark, panels, save_one_of
+from analysis.results.display_names import measure_name, variant_name
 
-PANELS = {
-    ZERO_SHOT[0]: "zero-shot top-1",
-    ZERO_SHOT[1]: "zero-shot top-5",
-    "recall_1": "recall at 1",
-    "recall_10": "recall at 10",
-    ERROR: "held-out percent error",
-    GAP: "modality gap",
-}
+PANELS = (*ZERO_SHOT, "recall_1", "recall_10", ERROR, GAP)
 MARKERS = "osD^vPX*<>"
-WIDTH = 7.0  # inches, two columns of a paper
-COLUMNS = 3  # of panels, where one D and K were swept; else each has a row
-ROWS_A_PAGE = 4
-WIDER = 0.4  # of the range of means, by which bands may widen an axis: those of two seeds would be all of it
+COLUMNS = 3
+APART = 0.09  # of an octave, between objectives at one batch size
+WIDER = 2.0  # of the range of means, by which intervals may widen an axis: those of two seeds would be all of it
 Cell = tuple[int, int]
 Kind = tuple[str, str]  # measure, subject
 
 
 def multimodal_figures(table: pd.DataFrame, folder: Path) -> list[Path]:
-    """Draw and save `multimodal` (numbered where there are more D and K than a page holds); the PNGs.
+    """Draw and save `multimodal`, for each D and K (numbered where there are several); the PNGs.
 
-    Args: table: of `multimodal.over_batches`.
+    Args: table: of `multimodal.measurements`, of one budget.
     """
-    cells = sorted(set(table[["D", "K"]].itertuples(index=False, name=None)))
-    pages = [cells[first : first + ROWS_A_PAGE] for first in range(0, len(cells), ROWS_A_PAGE)]
-    return [save_one_of(draw(table, page), folder, "multimodal", i, len(pages)) for i, page in enumerate(pages)]
+    found, apart = over_batches(table), paired_differences(table)
+    cells = sorted(set(found[["D", "K"]].itertuples(index=False, name=None)))
+    color = variant_colors(sorted(found["variant"].unique()))
+    return [
+        save_one_of(
+            draw(_of_cell(found, cell), _of_cell(apart, cell), cell, color), folder, "multimodal", i, len(cells)
+        )
+        for i, cell in enumerate(cells)
+    ]
 
 
-def draw(table: pd.DataFrame, cells: list[Cell]) -> Figure:
-    """Panels of PANELS that were measured: for one D and K in rows of COLUMNS, else a row for each. Bands: 95 % over
-    seeds; a thin line: chance, where it is known and near. Recall is the mean of both directions."""
-    kinds = [kind for name in PANELS for kind in _kinds(table, name)]
-    columns = len(kinds) if len(cells) > 1 else min(COLUMNS, len(kinds))
-    rows = len(cells) if len(cells) > 1 else -(-len(kinds) // columns)
-    size = (WIDTH if columns > 1 else WIDTH / 2, (1.3 if len(cells) > 1 else 1.7) * rows + 0.7)
-    figure, axes = plt.subplots(
-        rows, columns, figsize=size, squeeze=False, sharey="col" if len(cells) > 1 else False, layout="constrained"
-    )
-    color, sizes = colors(sorted(table["variant"].unique())), sorted(int(P) for P in table["P"].unique())
-    panels = [(cell, kind) for cell in cells for kind in kinds]
-    for ax, (cell, kind) in zip(axes.flat, panels, strict=False):
-        mine = _of(table, kind)
-        _lines(ax, mine[(mine["D"] == cell[0]) & (mine["K"] == cell[1])], color)
-        ax.set_ylim(_limits(mine))
-        _batch_sizes(ax, sizes, narrow=columns > COLUMNS)
-    for ax in axes.flat[len(panels) :]:
-        ax.axis("off")
-    for ax, kind in zip(axes.flat, kinds, strict=False):
-        ax.set_title(_title(table, kind, narrow=columns > COLUMNS), fontsize=7, pad=3)
-    if len(cells) > 1:
-        for row, (D, K) in zip(axes, cells, strict=True):
-            row[0].set_ylabel(f"D = {D}, K = {K}", fontsize=7)
-        for ax in axes[:-1].flat:
-            ax.tick_params(labelbottom=False)
-    figure.supxlabel(
-        "P, pairs per batch" + ("" if len(cells) > 1 else " (D = {}, K = {})".format(*cells[0])), fontsize=8
-    )
-    return _legend(figure, table, color)
+def draw(found: pd.DataFrame, apart: pd.DataFrame, cell: Cell, color: dict[str, str]) -> Figure:
+    """For each of PANELS that was measured the mean of each objective with its 95 % interval over seeds, and chance
+    where there is one; below it, where CLIP was run, paired differences to CLIP."""
+    kinds = [kind for name in PANELS for kind in _kinds(found, name)]
+    columns = across(len(kinds), 1.55, COLUMNS)
+    blocks = -(-len(kinds) // columns)
+    each = 1 if apart.empty else 2
+    figure, axes = panels(each * blocks, columns, 1.5 if each == 1 else 1.25, sharex=True,
+                          height_ratios=[1.5, 1][:each] * blocks)  # fmt: skip
+    sizes = sorted(int(P) for P in found["P"].unique())
+    for i, kind in enumerate(kinds):
+        top = axes[each * (i // columns), i % columns]
+        mine = _of(found, kind)
+        _points(top, mine, color)
+        chance = float(mine["chance"].mean())
+        if np.isfinite(chance):
+            top.axhline(chance, color=THEORY, lw=0.8, ls=":", zorder=0)
+        _limits(top, mine, () if np.isnan(chance) else (chance,))
+        top.set_title(_title(found, kind), fontsize=LEAST)
+        if each == 2:
+            below = axes[each * (i // columns) + 1, i % columns]
+            _points(below, _of(apart, kind), color)
+            below.axhline(0, color=color[str(apart["less"].iloc[0])], lw=0.8, zorder=0)
+            _limits(below, _of(apart, kind), (0.0,))
+            if i % columns == 0:
+                below.set_ylabel(f"minus {variant_name(str(apart['less'].iloc[0]))}")
+    for block in range(blocks):
+        clear_beyond(axes[each * block : each * (block + 1)].T, each * max(0, len(kinds) - block * columns))
+    for ax in figure.axes:
+        ax.set_xticks(np.log2(sizes), [str(P) for P in sizes])
+        ax.set_xlim(np.log2(sizes[0]) - 0.4, np.log2(sizes[-1]) + 0.4)
+        ax.tick_params(labelbottom=True)
+    figure.supxlabel("P, pairs per batch (D = {}, K = {})".format(*cell))
+    figure.supylabel("fraction")
+    named = zip(color.items(), MARKERS * len(color), strict=False)
+    handles: list[Artist] = [line_mark(c, variant_name(name), marker=mark, lw=0.6) for (name, c), mark in named]
+    handles.append(line_mark("0.3", "95 % interval over seeds", marker="|", ms=7, ls="none"))
+    if found["chance"].notna().any():
+        handles.append(line_mark(THEORY, "chance", lw=0.8, ls=":"))
+    if each == 2:
+        handles.append(line_mark("0.3", "lower panels: differences of runs with the same seed", ls="none"))
+    legend(figure, handles)
+    return figure
+
+
+def _of_cell(table: pd.DataFrame, cell: Cell) -> pd.DataFrame:
+    return table[(table["D"] == cell[0]) & (table["K"] == cell[1])]
 
 
 def _kinds(table: pd.DataFrame, name: str) -> list[Kind]:
@@ -81,56 +97,23 @@ def _of(table: pd.DataFrame, kind: Kind) -> pd.DataFrame:
     return table[(table["measure"] == kind[0]) & (table["subject"] == kind[1])]
 
 
-def _lines(ax: Axes, panel: pd.DataFrame, color: dict[object, str]) -> None:
-    markers = dict(zip(color, (MARKERS[i % len(MARKERS)] for i in range(len(color))), strict=True))
-    for variant, line in panel.sort_values("P").groupby("variant"):
-        x = np.log2(line["P"].to_numpy(float))
-        ax.plot(x, line["mean"], color=color[variant], marker=markers[variant], ms=3, lw=1)
-        ax.fill_between(x, line["low"], line["high"], color=color[variant], alpha=0.15, lw=0)
-    if _near_chance(panel):
-        ax.axhline(panel["chance"].mean(), color=THEORY, lw=0.6, zorder=0)
+def _points(ax: Axes, panel: pd.DataFrame, color: dict[str, str]) -> None:
+    """Means with intervals, objectives side by side at each batch size."""
+    for i, (variant, mark) in enumerate(zip(color, MARKERS * len(color), strict=False)):
+        line = panel[panel["variant"] == variant].sort_values("P")
+        x = np.log2(line["P"].to_numpy(float)) + APART * (i - (len(color) - 1) / 2)
+        bars = (line[["low", "high"]].sub(line["mean"], axis=0).abs()).fillna(0).to_numpy().T
+        ax.errorbar(x, line["mean"], yerr=bars, color=color[variant], marker=mark, ms=3.2, lw=0.6, elinewidth=0.9)
 
 
-def _near_chance(panel: pd.DataFrame) -> bool:
-    """Whether chance is known and can be shown without taking more than half of the panel."""
-    low, high, chance = float(panel["mean"].min()), float(panel["mean"].max()), float(panel["chance"].mean())
-    return bool(low - chance <= high - low)  # of NaN: False
-
-
-def _limits(panel: pd.DataFrame) -> tuple[float, float]:
-    """Of all means, of bands within WIDER, and of chance if near; accuracies and errors end at 0 and 1, a gap at 0."""
-    low, high = float(panel["mean"].min()), float(panel["mean"].max())
+def _limits(ax: Axes, panel: pd.DataFrame, within: tuple[float, ...]) -> None:
+    """Of all means and of `within`, and of intervals as far as WIDER."""
+    low, high = min(float(panel["mean"].min()), *within, np.inf), max(float(panel["mean"].max()), *within, -np.inf)
     room = max(WIDER * (high - low), 1e-3)
     below, above = (float(panel[end].fillna(panel["mean"]).agg(how)) for end, how in (("low", "min"), ("high", "max")))
     margin = 0.06 * (high - low) + 1e-3
-    bottom, top = max(below, low - room) - margin, min(above, high + room) + margin
-    if _near_chance(panel):
-        bottom = min(bottom, float(panel["chance"].mean()) - margin)
-    most = np.inf if panel["measure"].iloc[0] == GAP else 1.03
-    return max(bottom, -0.03 * min(top, most)), min(top, most)
+    ax.set_ylim(min(low, max(below, low - room)) - margin, max(high, min(above, high + room)) + margin)
 
 
-def _batch_sizes(ax: Axes, sizes: list[int], narrow: bool) -> None:
-    """Ticks at the batch sizes, upright where they would touch."""
-    crowded = narrow and len(sizes) > 3
-    ax.set_xticks(np.log2(sizes), [str(P) for P in sizes], rotation=90 if crowded else 0)
-    ax.set_xlim(np.log2(sizes[0]) - 0.3, np.log2(sizes[-1]) + 0.3)
-    ax.tick_params(labelsize=6)
-
-
-def _title(table: pd.DataFrame, kind: Kind, narrow: bool) -> str:
-    several = len(_kinds(table, kind[0])) > 1
-    title = PANELS[kind[0]].replace(" percent", "\npercent") if narrow else PANELS[kind[0]]
-    return title + (f"\n{kind[1]}" if several else "")
-
-
-def _legend(figure: Figure, table: pd.DataFrame, color: dict[object, str]) -> Figure:
-    handles = [
-        Line2D([], [], color=c, marker=MARKERS[i % len(MARKERS)], ms=3, lw=1, label=str(name))
-        for i, (name, c) in enumerate(color.items())
-    ]
-    if any(_near_chance(_of(table, kind)) for name in PANELS for kind in _kinds(table, name)):
-        handles.append(Line2D([], [], color=THEORY, lw=0.6, label="chance"))
-    wide = max(len(str(name)) for name in color) > 24
-    figure.legend(handles=handles, loc="outside upper center", ncols=min(len(handles), 3 if wide else 5))
-    return figure
+def _title(table: pd.DataFrame, kind: Kind) -> str:
+    return measure_name(kind[0], kind[1] if len(_kinds(table, kind[0])) > 1 else "")

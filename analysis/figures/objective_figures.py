@@ -3,25 +3,30 @@ reconstruction and uniformity."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from matplotlib import pyplot as plt
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
 from numpy.typing import NDArray
 
 from analysis.comparisons.objective_trajectories import measured_paths, paths
 from analysis.estimates.peak import finished_runs
 from analysis.estimates.uniform_baseline import Level, level_of
-from analysis.figures.style import THEORY, colors, save_one_of
+from analysis.figures.palette import THEORY, variant_colors
+from analysis.figures.style import BASELINE, LEAST, across, clear_beyond, legend, line_mark, panels, save_one_of
+from analysis.results.display_names import measure_name, objective_of, variant_name
 from analysis.results.results import Results
 
 SIZES = ["P", "D", "K"]
+CONTROL = "alignment"  # collapses, and would take most of each axis
 ROWS_A_PAGE = 4
-TITLES = {"percent_error": "percent error", "reconstruction": "reconstruction", "uniformity": "uniformity"}
+COLUMNS = 4
+TITLES = {"percent_error": "percent error", "reconstruction": "reconstruction r", "uniformity": "uniformity u"}
 CONTOURS = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8)
 Sizes = tuple[int, int, int]
 
@@ -32,62 +37,63 @@ def objective_figures(results: Results, folder: Path) -> list[Path]:
     probes = measured[measured["name"].str.endswith("_accuracy")] if len(measured) else measured
     levels = {key: level_of(group) for key, group in runs.groupby(SIZES)}
     cells = sorted(levels)
+    kinds = probes[["name", "subject"]].drop_duplicates()
+    each = max(1, ROWS_A_PAGE // -(-(len(TITLES) + len(kinds)) // COLUMNS))
+    pages = [cells[first : first + each] for first in range(0, len(cells), each)]
+    drawn = [
+        save_one_of(draw_paths(factors, probes, page, levels), folder, "objectives", i, len(pages))
+        for i, page in enumerate(pages)
+    ]
     pages = [cells[first : first + ROWS_A_PAGE] for first in range(0, len(cells), ROWS_A_PAGE)]
-    drawn = []
-    for i, page in enumerate(pages):
-        drawn.append(save_one_of(draw_paths(factors, probes, page, levels), folder, "objectives", i, len(pages)))
-        drawn.append(save_one_of(draw_plane(factors, page, levels), folder, "plane", i, len(pages)))
+    drawn += [
+        save_one_of(draw_plane(factors, page, levels), folder, "plane", i, len(pages)) for i, page in enumerate(pages)
+    ]
     return drawn
 
 
 def draw_paths(factors: pd.DataFrame, probes: pd.DataFrame, cells: list[Sizes], levels: dict[Sizes, Level]) -> Figure:
-    """Rows: cells P, D, K. Columns: percent error and its factors, then each probe, against compute; a color for each
-    objective, bands and bars over seeds, a thin line at the uniform baseline."""
+    """For each cell P, D, K panels of the percent error, its factors and each probe against compute; a color for each
+    objective, bands and bars over seeds, a thin line at the uniform baseline. The control does not count for the axes:
+    where it leaves one, an arrow says where it ends."""
     kinds = list(dict.fromkeys(zip(probes["name"], probes["subject"], strict=True)))
-    columns = len(TITLES) + len(kinds)
-    size = (1.75 * columns + 0.4, 1.55 * len(cells) + 1.0)
-    figure, axes = plt.subplots(
-        len(cells), columns, figsize=size, squeeze=False, sharex="col", sharey="col", layout="constrained"
-    )
-    along = probes.groupby("variant")["step"].nunique().max() if len(probes) else 0
-    color = colors(sorted(factors["variant"].unique()))
-    for row, cell in zip(axes, cells, strict=True):
-        for variant, path in _of(factors, cell).groupby("variant"):
-            for ax, name in zip(row, TITLES, strict=False):
-                _band(ax, path, name, color[variant])
+    count = len(TITLES) + len(kinds)
+    columns = across(count, 1.55, COLUMNS)
+    rows = -(-count // columns)
+    figure, axes = panels(rows * len(cells), columns, 1.45)
+    color = variant_colors(sorted(factors["variant"].unique()))
+    for block, cell in zip(np.split(axes, len(cells)), cells, strict=True):
+        title = ", ".join(f"{name} = {value}" for name, value in zip(SIZES, cell, strict=True))
+        clear_beyond(block, count)
         level = float(levels[cell](*cell[:2]))
-        row[0].axhline(level, color=THEORY, lw=0.5, zorder=0)
-        row[2].axhline(1 - level, color=THEORY, lw=0.5, zorder=0)
-        row[0].set_ylabel("P = {}, D = {}, K = {}".format(*cell), fontsize=7)
-        for ax, kind in zip(row[len(TITLES) :], kinds, strict=True):
+        panel = iter(block.flat)
+        for name, label in TITLES.items():
+            ax = next(panel)
+            _factor(ax, _of(factors, cell), name, color)
+            if name != "reconstruction":
+                ax.axhline(level if name == "percent_error" else 1 - level, color=THEORY, lw=0.6, zorder=0)
+            ax.set_title(f"{title}\n{label}" if len(cells) > 1 and name == "percent_error" else label, fontsize=LEAST)
+        first = float(factors["flops"].min())
+        for ax, kind in zip(panel, kinds, strict=False):
             mine = _of(probes, cell)
             mine = mine[(mine["name"] == kind[0]) & (mine["subject"] == kind[1])]
-            if along > 1:
-                _probe_path(ax, mine, color, first=float(factors["flops"].min()))
-            else:
-                _probe_at_the_end(ax, mine, color)
-    for column, name in zip(axes.T, TITLES, strict=False):
-        low, high = factors[name].min(), factors[name].max()
-        margin = 0.08 * (high - low)
-        column[0].set_ylim(max(0, low - margin), min(1.02, high + margin))  # bands of two seeds are wider than the axis
-    for ax, name in zip(axes[0], [*TITLES.values(), *(_probe_name(*kind) for kind in kinds)], strict=True):
-        ax.set_title(name, fontsize=7, pad=3)
-    for ax in axes[:, : columns if along > 1 else len(TITLES)].flat:
-        ax.set_xscale("log")
-    figure.supxlabel("compute (FLOPs)", fontsize=8)
-    return _legend(figure, color, columns)
+            _probe(ax, mine, color, first)
+            ax.set_title("\n".join(filter(None, [measure_name(kind[0]), kind[1]])), fontsize=LEAST)
+    figure.supxlabel("compute (FLOPs)")
+    figure.supylabel("fraction" + ("" if len(cells) > 1 else f" ({title})"))
+    return _legend(figure, color, [
+        Patch(color="0.8", label="95 % interval over seeds (also bars)"),
+        *(line_mark(c, "↑ ↓ where it ends", ls="none") for name, c in color.items() if objective_of(name) == CONTROL),
+        line_mark(THEORY, BASELINE, lw=0.6),
+    ])  # fmt: skip
 
 
 def draw_plane(factors: pd.DataFrame, cells: list[Sizes], levels: dict[Sizes, Level]) -> Figure:
     """A panel per cell: uniformity against reconstruction along each objective's runs, a ring where they begin and a
     dot where they end; contours of the percent error 1 - r u, 0 in the corner where MMCR's bound is reached."""
-    columns = min(2, len(cells))
-    rows = -(-len(cells) // columns)
-    size = (3.1 * columns + 0.3, 2.8 * rows + 0.9)
-    figure, axes = plt.subplots(
-        rows, columns, figsize=size, squeeze=False, sharex=True, sharey=True, layout="constrained"
-    )
-    color = colors(sorted(factors["variant"].unique()))
+    columns = across(len(cells), 2.6, 2)
+    figure, axes = panels(-(-len(cells) // columns), columns, 2.7, 3.375 * columns, sharex=True, sharey=True)
+    clear_beyond(axes, len(cells))
+    color = variant_colors(sorted(factors["variant"].unique()))
     low = (0.98 * factors["reconstruction"].min(), 0.95 * factors["uniformity"].min())
     for ax, cell in zip(axes.flat, cells, strict=False):
         ax.set(xlim=(low[0], 1 + 0.02 * (1 - low[0])), ylim=(low[1], 1 + 0.02 * (1 - low[1])))
@@ -98,41 +104,71 @@ def draw_plane(factors: pd.DataFrame, cells: list[Sizes], levels: dict[Sizes, Le
             ax.plot(r, u, color=color[variant], lw=1)
             ax.plot(r[:1], u[:1], "o", mfc="white", mec=color[variant], ms=4)
             ax.plot(r[-1:], u[-1:], "o", color=color[variant], ms=4)
-        ax.set_title("P = {}, D = {}, K = {}".format(*cell), fontsize=7, pad=3)
-    for ax in axes.flat[len(cells) :]:
-        ax.axis("off")
-    figure.supxlabel("reconstruction r, rms length of mean embeddings", fontsize=8)
-    figure.supylabel("uniformity u, flatness of their spectrum", fontsize=8)
-    more = [
-        Line2D([], [], color="0.75", lw=0.6, label="percent error $1 - r\\,u$"),
-        Line2D([], [], color=THEORY, lw=0.8, ls=":", label="uniform embeddings"),
+        ax.set_title("P = {}, D = {}, K = {}".format(*cell))
+    figure.supxlabel("reconstruction r (fraction)")
+    figure.supylabel("uniformity u (fraction)")
+    return _legend(figure, color, [
+        *start_and_end(),
+        line_mark("0.75", "percent error $1 - r\\,u$", lw=0.6),
+        line_mark(THEORY, "u of the uniform baseline", lw=0.8, ls=":"),
+    ])  # fmt: skip
+
+
+def start_and_end() -> list[Artist]:
+    """The legend's entries of where runs begin and end."""
+    return [
+        line_mark("0.3", "untrained", marker="o", mfc="white", ls="none"),
+        line_mark("0.3", "end of training", marker="o", ls="none"),
     ]
-    return _legend(figure, color, 2 * columns, more)
 
 
 def _of(table: pd.DataFrame, cell: Sizes) -> pd.DataFrame:
     return table[(table[SIZES] == list(cell)).all(axis=1)]
 
 
-def _band(ax: Axes, path: pd.DataFrame, name: str, color: str) -> None:
-    ax.plot(path["flops"], path[name], color=color, lw=1)
-    low, high = (path[f"{name}_{end}"].clip(0, 1) for end in ("low", "high"))  # as all three are
-    ax.fill_between(path["flops"], low, high, color=color, alpha=0.15, lw=0)
+def _factor(ax: Axes, table: pd.DataFrame, name: str, color: dict[str, str]) -> None:
+    ax.set_xscale("log")
+    for variant, path in table.groupby("variant"):
+        ax.plot(path["flops"], path[name], color=color[variant], lw=1, ls=_dash(variant))
+        low, high = (path[f"{name}_{end}"].clip(0, 1) for end in ("low", "high"))  # as all three are
+        ax.fill_between(path["flops"], low, high, color=color[variant], alpha=0.15, lw=0)
+    _main_scale(ax, table, name, color)
 
 
-def _probe_path(ax: Axes, measured: pd.DataFrame, color: dict[object, str], first: float) -> None:
-    """Accuracy where it was measured; what was measured before the first step stands at the left edge."""
-    for variant, path in measured.groupby("variant"):
-        x = np.maximum(path["flops"], first / 2)
-        ax.errorbar(x, path["value"], yerr=_bars(path), color=color[variant], marker="o", ms=2.5, lw=0.8)
+def _probe(ax: Axes, measured: pd.DataFrame, color: dict[str, str], first: float) -> None:
+    """Accuracy where it was measured along runs, before the first step at the left edge; side by side where it was
+    measured at the end alone."""
+    along = len(measured) and measured.groupby("variant")["step"].nunique().max() > 1
+    if along:
+        ax.set_xscale("log")
+    for place, (variant, path) in enumerate(measured.groupby("variant")):
+        x = np.maximum(path["flops"], first / 2) if along else np.full(len(path), place)
+        ax.errorbar(x, path["value"], yerr=_bars(path), color=color[variant], marker="o", ms=2.2, lw=0.9,
+                    elinewidth=0.6, ls=_dash(variant))  # fmt: skip
+    if not along:
+        ax.set_xticks([])
+    _main_scale(ax, measured, "value", color)
 
 
-def _probe_at_the_end(ax: Axes, measured: pd.DataFrame, color: dict[object, str]) -> None:
-    """Accuracy of objectives side by side, where it was measured at the end alone."""
-    places = {variant: place for place, variant in enumerate(color)}
-    for variant, path in measured.groupby("variant"):
-        ax.errorbar([places[variant]], path["value"], yerr=_bars(path), color=color[variant], marker="o", ms=3, lw=0.8)
-    ax.set_xticks(range(len(places)), [str(variant) for variant in places], rotation=90, fontsize=5)
+def _main_scale(ax: Axes, table: pd.DataFrame, name: str, color: dict[str, str]) -> None:
+    """Limits of what objectives reach, bands of few seeds cut; an arrow where the control leaves them."""
+    control = table["variant"].map(objective_of) == CONTROL
+    main = table[~control] if (~control).any() else table
+    low, high = float(main[name].min()), float(main[name].max())
+    margin = 0.1 * max(high - low, 1e-3)
+    low, high = max(-0.02, low - margin), min(1.02, high + margin)
+    ax.set_ylim(low, high)
+    for variant, path in table[control].groupby("variant"):
+        end = float(path.sort_values("flops")[name].iloc[-1])
+        if not low <= end <= high:
+            up = end > high
+            ax.annotate(f"{'↑' if up else '↓'} {end:.2f}", (0.98, 0.98 if up else 0.02), xycoords="axes fraction",
+                        ha="right", va="top" if up else "bottom", color=color[variant], fontsize=LEAST,
+                        bbox={"fc": "white", "ec": "none", "pad": 0.5, "alpha": 0.8})  # fmt: skip
+
+
+def _dash(variant: str) -> str:
+    return "--" if objective_of(variant) == CONTROL else "-"
 
 
 def _bars(path: pd.DataFrame) -> NDArray[np.float64]:
@@ -143,17 +179,12 @@ def _bars(path: pd.DataFrame) -> NDArray[np.float64]:
     return bars
 
 
-def _probe_name(name: str, subject: str) -> str:
-    return name.replace("_", " ").replace("knn", "kNN") + (f"\n{subject}" if subject else "")
-
-
 def _contours(ax: Axes) -> None:
     r, u = np.meshgrid(np.linspace(*ax.get_xlim(), 100), np.linspace(*ax.get_ylim(), 100))
     lines = ax.contour(r, u, 1 - r * u, CONTOURS, colors="0.75", linewidths=0.6)
-    ax.clabel(lines, fmt="%g", fontsize=6, inline_spacing=2)
+    ax.clabel(lines, fmt="%g", fontsize=LEAST, inline_spacing=2)
 
 
-def _legend(figure: Figure, color: dict[object, str], columns: int, more: list[Line2D] | None = None) -> Figure:
-    handles = [Line2D([], [], color=c, marker="o", ms=3, label=str(name)) for name, c in color.items()]
-    figure.legend(handles=handles + (more or []), loc="outside upper center", ncols=max(2, columns))
+def _legend(figure: Figure, color: dict[str, str], more: Iterable[Artist]) -> Figure:
+    legend(figure, [*(line_mark(c, variant_name(name), ls=_dash(name)) for name, c in color.items()), *more])
     return figure

@@ -7,21 +7,39 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from matplotlib import pyplot as plt
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+from numpy.typing import NDArray
 
+from analysis.cli.printed_width import narrow
 from analysis.estimates.fit_data import AXES, Cell, Key
 from analysis.estimates.per_cell_fit import PURE, Fits, Form, chosen_form
 from analysis.estimates.uniform_baseline import Level
 from analysis.figures.heat_map import draw_heat_map
-from analysis.figures.style import THEORY, colors, plain_ticks, save_one_of
+from analysis.figures.palette import MISSING, THEORY, view_colors
+from analysis.figures.style import (
+    BASELINE,
+    ERROR,
+    LEAST,
+    Panels,
+    diagonal_mark,
+    frame,
+    legend,
+    line_mark,
+    panels,
+    plain_ticks,
+    save_one_of,
+)
+from analysis.results.display_names import variant_name
 from analysis.results.errors import ResultsError
 from analysis.sweep_analysis import SweepAnalysis
 from sweeps.storage.run_status import RunStatus
 
 Cells = dict[Key, Cell]
+BEYOND = 3.0  # times the largest compute up to which laws are drawn
+BLANK = "blank: not run"
 FORMULAS = {
     (irreducible, offset): f"${level}A\\,{'x' if offset == 'none' else '(x + x_0)'}^{{-\\alpha}}$"
     for irreducible, level in (("none", ""), ("free", "E + "), ("theory", "e_\\infty + "))
@@ -46,93 +64,144 @@ def scaling_figures(
         rows = table[table["variant"] == variant]
         drawn = form or chosen_form(rows)
         scaling = draw_scaling(mine, fits, own, axis, drawn)
-        exponents = draw_exponents(rows[(rows["irreducible"] == drawn[0]) & (rows["offset"] == drawn[1])])
+        exponents = draw_exponents(rows[(rows["irreducible"] == drawn[0]) & (rows["offset"] == drawn[1])], drawn)
         for name, figure in (("scaling", scaling), ("exponents", exponents)):
-            paths.append(save_one_of(figure, folder, name, i, len(names), variant))
+            paths.append(save_one_of(figure, folder, name, i, len(names), variant_name(variant)))
     return paths
 
 
 def draw_scaling(cells: Cells, fits: Fits, runs: pd.DataFrame, axis: str, form: Form) -> Figure:
-    """Rows P, columns D, log-log; the panels with P = D framed; a cell with no result says what became of it. Solid:
-    the law of `form`, with its exponent; dotted: the pure power law."""
-    rows, columns = sorted(runs["P"].unique()), sorted(runs["D"].unique())
-    color = colors(sorted(runs["K"].unique()))
-    size = (1.28 * len(columns) + 0.8, 1.2 * len(rows) + 0.7)
-    figure, axes = plt.subplots(
-        len(rows), len(columns), figsize=size, squeeze=False, sharex=True, sharey=True, layout="constrained"
-    )
-    errors = np.concatenate([cell.error for cell in cells.values()])
-    low, high = 0.85 * float(errors.min()), min(1.0, 1.25 * float(errors.max()))
-    for i, P in enumerate(rows):
-        for j, D in enumerate(columns):
-            ax = axes[i, j]
+    """Rows P (the largest on top, as in maps of P x D), columns D, log-log; the panels with P = D framed; blank where
+    nothing was run. Solid: the law of `form`, with its exponent above the panel; dotted: the pure power law."""
+    rows, columns = sorted(runs["P"].unique(), reverse=True), sorted(runs["D"].unique())
+    color = view_colors(sorted(int(K) for K in runs["K"].unique()))
+    stacked = len(color) if narrow() or len(columns) > 5 else 1  # lines of exponents above a panel
+    height = 0.62 + 0.13 * (stacked + 1)
+    figure, axes = panels(len(rows), len(columns), height, sharex=True, sharey=True)
+    drawn: list[NDArray[np.float64]] = []
+    blank, failed = False, False
+    for row, P in zip(axes, rows, strict=True):
+        for ax, D in zip(row, columns, strict=True):
+            own = runs[(runs["P"] == P) & (runs["D"] == D)]
+            if own.empty:
+                ax.set_visible(False)
+                blank = True
+                continue
             mine = {key: points for key, points in cells.items() if key[1:3] == (P, D)}
-            notes = _panel(ax, mine, fits, color, form)
-            notes += _failures(runs[(runs["P"] == P) & (runs["D"] == D)], sorted(runs["K"].unique()))
-            ends = [points.error[points.x.argmax()] for points in mine.values()]
-            _write(ax, notes, low=bool(ends) and max(ends) > np.sqrt(low * high))
+            curves, notes = _panel(ax, mine, fits, color, form)
+            drawn += curves
+            failed |= any(text.endswith("?") for text, _ in notes)
+            notes += _failures(own)
+            _write_above(ax, notes, stacked > 1)
             level = float(next((cell.level for cell in mine.values()), Level())(P, D))
-            ax.axhline(level, color=THEORY, lw=0.5, zorder=0)
-            ax.set_title(f"P = {P}, D = {D}", fontweight="bold" if P == D else "normal", fontsize=7, pad=3)
+            ax.axhline(level, color=THEORY, lw=0.6, zorder=0)
             if P == D:
-                for spine in ax.spines.values():
-                    spine.set(visible=True, linewidth=1.4)
-    plain_ticks(axes.flat, "y", low, high)
-    figure.supxlabel(AXES[axis], fontsize=8)
-    figure.supylabel("pretraining percent error", fontsize=8)
-    handles = [Line2D([], [], color=color[K], marker="o", ms=3, label=f"K = {K}") for K in color]
-    handles.append(Line2D([], [], color="0.3", lw=1, label=FORMULAS[form]))
-    if form != PURE:
-        handles.append(Line2D([], [], color="0.3", lw=0.8, ls=":", label=FORMULAS[PURE]))
-    handles.append(Line2D([], [], color="0.3", lw=1, ls="--", label="extrapolated"))
-    handles.append(Line2D([], [], color=THEORY, lw=0.5, label="$e_\\infty$(P, D), uniform embeddings"))
-    handles.append(Line2D([], [], color="0.3", marker="$?$", ms=4, ls="none", label="failed a check"))
-    in_one_row = len(columns) > 4 and len(handles) < 8
-    figure.legend(handles=handles, loc="outside upper center", ncols=len(handles) if in_one_row else 4)
+                frame(ax)
+    for ax, P in zip(axes[:, 0], rows, strict=True):
+        _beside(ax, f"P = {P}")
+    top = (LEAST + 2.5) * (stacked if stacked > 1 else 1) + 4
+    for ax, D in zip(axes[0], columns, strict=True):
+        ax.annotate(f"D = {D}", (0.5, 1), (0, top), xycoords="axes fraction", textcoords="offset points", ha="center",
+                    va="bottom", fontsize=LEAST, weight="bold")  # fmt: skip
+    _show_heads(axes)
+    values = np.concatenate(drawn)
+    values = values[np.isfinite(values) & (values > 0)]
+    plain_ticks(axes.flat, "y", 0.88 * float(values.min()), min(1.0, 1.12 * float(values.max())), small=True)
+    if narrow():
+        for ax in axes[-1]:
+            ax.tick_params(axis="x", rotation=90)
+    figure.supxlabel(AXES[axis])
+    figure.supylabel(ERROR)
+    legend(figure, _marks(color, form, blank, failed, bool(set(rows) & set(columns)), cells))
     return figure
 
 
-def _panel(ax: Axes, cells: Cells, fits: Fits, color: dict[object, str], form: Form) -> list[tuple[str, str]]:
-    """Draw points and laws; what to write into the panel, with its colors."""
+def _marks(color: dict[int, str], form: Form, blank: bool, failed: bool, diagonal: bool, cells: Cells) -> list[Artist]:
+    offset = ", $x_0$: offset of compute" if form[1] == "free" else ""
+    handles: list[Artist] = [
+        line_mark(c, f"K = {K}: error, and exponent $\\alpha$ of", marker="o") for K, c in color.items()
+    ]
+    if len(color) > 1:
+        handles = [line_mark(c, f"K = {K}", marker="o") for K, c in color.items()]
+    handles.append(line_mark("0.3", f"law {FORMULAS[form]}, its $\\alpha$ above{offset}", lw=1))
+    if form != PURE:
+        handles.append(line_mark("0.3", f"power law {FORMULAS[PURE]}", lw=0.9, ls=":"))
+    handles.append(line_mark("0.3", "extrapolated", lw=1, ls="--"))
+    handles.append(Patch(color="0.8", label="95 % interval of the law"))
+    handles.append(line_mark(THEORY, BASELINE, lw=0.6))
+    if failed:
+        handles.append(line_mark("0.3", "the law failed a check", marker="$?$", ms=5, ls="none"))
+    if diagonal:
+        handles.append(diagonal_mark())
+    if blank:
+        handles.append(Patch(fc="white", ec="0.8", label=BLANK))
+    return handles
+
+
+def _panel(
+    ax: Axes, cells: Cells, fits: Fits, color: dict[int, str], form: Form
+) -> tuple[list[NDArray[np.float64]], list[tuple[str, str]]]:
+    """Draw points and laws; the errors that are drawn, and what to write above the panel, with its colors."""
     ax.set(xscale="log", yscale="log")
-    notes = []
+    notes, drawn = [], []
     for key, points in sorted(cells.items(), key=lambda item: item[0][3]):
         mine = color[key[3]]
-        ax.errorbar(points.x, points.error, yerr=points.error_se, fmt="o", ms=1.8, lw=0.5, color=mine)
+        ax.errorbar(
+            points.x, points.error, yerr=points.error_se, fmt="o", ms=0.9 if narrow() else 1.6, lw=0.5, color=mine
+        )
         low, high = points.x.min(), points.x.max()
-        inside, beyond = np.geomspace(low, high, 60), np.geomspace(high, 3 * high, 20)
+        inside, beyond = np.geomspace(low, high, 60), np.geomspace(high, BEYOND * high, 20)
         fit, pure = fits.get((*key, *form)), fits.get((*key, *PURE))
+        drawn.append(points.error)
         if pure is not None and form != PURE:
-            ax.plot(inside, pure.predict(inside), color=mine, lw=0.8, ls=":")
+            ax.plot(inside, pure.predict(inside), color=mine, lw=0.9, ls=":")
+            drawn.append(pure.predict(inside))
         if fit is None:
-            notes.append(("below $e_\\infty$" if form[0] == "theory" else "too few points", mine))
+            notes.append(("–", mine))
             continue
         ax.plot(inside, fit.predict(inside), color=mine, lw=1)
         ax.fill_between(inside, *fit.band(inside), color=mine, alpha=0.2, lw=0)
         ax.plot(beyond, fit.predict(beyond), color=mine, lw=1, ls="--")
-        notes.append((f"$\\alpha$ = {fit.alpha:.2f}{'' if fit.valid else ' ?'}", mine))
-    return notes
+        drawn += [fit.predict(inside), fit.predict(beyond)]
+        notes.append((f"{fit.alpha:.2f}{'' if fit.valid else '?'}", mine))
+    return drawn, notes
 
 
-def _failures(runs: pd.DataFrame, views: list[int]) -> list[tuple[str, str]]:
-    """What became of each K that has no finished run in this panel."""
-    notes = []
-    for K in views:
-        status = runs.loc[runs["K"] == K, "status"]
-        if not (status == RunStatus.FINISHED).any():
-            notes.append((f"K = {K}: {status.iloc[0] if len(status) else 'not run'}", "#B00020"))
-    return notes
+def _failures(runs: pd.DataFrame) -> list[tuple[str, str]]:
+    """What became of each K of which no run finished in this panel."""
+    ended = {int(K): part["status"] for K, part in runs.groupby("K")}
+    return [
+        (f"K = {K} {status.iloc[0]}", MISSING)
+        for K, status in ended.items()
+        if not (status == RunStatus.FINISHED).any()
+    ]
 
 
-def _write(ax: Axes, notes: list[tuple[str, str]], low: bool) -> None:
-    """Notes in the corner that falling curves leave free: upper right, or lower left where they stay high."""
+def _write_above(ax: Axes, notes: list[tuple[str, str]], stacked: bool) -> None:
+    """Exponents over the panel, where no line crosses them: side by side, or one above the other."""
     for i, (text, color) in enumerate(notes):
-        at = (0.04, 0.05 + 0.12 * (len(notes) - 1 - i)) if low else (0.97, 0.95 - 0.12 * i)
-        ax.annotate(text, at, xycoords="axes fraction", ha="left" if low else "right", va="bottom" if low else "top",
-                    color=color, fontsize=6, bbox={"fc": "white", "ec": "none", "pad": 0.3, "alpha": 0.8})  # fmt: skip
+        place = (0.5, 1.0) if stacked else ((i + 0.5) / len(notes), 1.0)
+        up = 2 + (LEAST + 2.5) * (len(notes) - 1 - i) * stacked
+        ax.annotate(text, place, (0, up), xycoords="axes fraction", textcoords="offset points", ha="center",
+                    va="bottom", color=color, fontsize=LEAST)  # fmt: skip
 
 
-def draw_exponents(table: pd.DataFrame) -> Figure:
-    """Heat map of alpha over P x D for each K, the diagonal outlined; `?` marks a law that failed a check."""
-    marked = table.assign(note=np.where(table["alpha"].isna(), "no fit", np.where(table["trusted"], "", "?")))
-    return draw_heat_map(marked, "alpha", "exponent $\\alpha$ (?: failed a check)")
+def _beside(ax: Axes, text: str) -> None:
+    ax.set_ylabel(text, fontsize=LEAST, weight="bold")
+
+
+def _show_heads(axes: Panels) -> None:
+    """Heads of rows and columns and labels of ticks whose own panel is blank: show its text without its axes."""
+    for ax in axes.flat:
+        if not ax.get_visible():
+            ax.set_visible(True)
+            ax.patch.set_visible(False)
+            ax.spines[:].set_visible(False)
+            ax.tick_params(length=0, which="both")
+
+
+def draw_exponents(table: pd.DataFrame, form: Form = PURE) -> Figure:
+    """Heat map of alpha over P x D for each K, the diagonal outlined; laws that failed a check count for no color."""
+    marked = table.assign(note="no fit", failed=table["alpha"].notna() & ~table["trusted"])
+    label = f"exponent $\\alpha$ of {FORMULAS[form]}"
+    return draw_heat_map(marked, "alpha", label, 2, "the law failed a check, no color", BLANK)

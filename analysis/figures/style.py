@@ -1,4 +1,4 @@
-"""How figures look and how they are saved: one color-blind-safe palette, sizes for a paper's column."""
+"""How figures look and how they are saved: as wide as they are printed, with text of 7 pt or more."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 
@@ -14,58 +15,114 @@ matplotlib.use("Agg")
 
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
+from matplotlib.legend import Legend
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
 from PIL import Image
 
 from analysis.cli.output_files import write
+from analysis.cli.printed_width import inches
 
-COLORS = (
-    "#0072B2",
-    "#D55E00",
-    "#009E73",
-    "#CC79A7",
-    "#E69F00",
-    "#56B4E9",
-    "#000000",
-    "#882255",
-    "#999999",
-    "#F0E442",
-)  # Okabe and Ito's, yellow last since it is faint, with two more for as many objectives
-THEORY = "#333333"
 DPI = 200
+LEAST = 7.0  # points, of any text at the size at which it is printed
+ERROR = "pretraining percent error (fraction)"
+BASELINE = "uniform baseline $e_\\infty$"
 FORMATS: ContextVar[tuple[str, ...]] = ContextVar("FORMATS", default=("pdf", "png"))
+Panels = np.ndarray[Any, np.dtype[Any]]
 
 plt.rcdefaults()  # the same figures whatever a matplotlibrc says, LaTeX or not
 plt.rcParams.update(
     {
+        "font.family": "DejaVu Sans",  # comes with matplotlib
         "font.size": 8,
         "axes.titlesize": 8,
         "axes.labelsize": 8,
-        "xtick.labelsize": 7,
-        "ytick.labelsize": 7,
-        "legend.fontsize": 7,
+        "xtick.labelsize": LEAST,
+        "ytick.labelsize": LEAST,
+        "legend.fontsize": LEAST,
+        "legend.title_fontsize": LEAST,
+        "figure.titlesize": 8,
+        "figure.labelsize": 8,
         "axes.spines.top": False,
         "axes.spines.right": False,
         "axes.linewidth": 0.6,
+        "xtick.major.width": 0.6,
+        "ytick.major.width": 0.6,
         "lines.linewidth": 1.2,
         "legend.frameon": False,
+        "legend.handlelength": 1.6,
+        "legend.columnspacing": 1.4,
+        "hatch.linewidth": 0.6,
         "savefig.dpi": DPI,
         "pdf.fonttype": 42,
     }
 )
 
 
-def colors(values: Sequence[object]) -> dict[object, str]:
-    """A color for each value, in order; the same for the same list."""
-    return {value: COLORS[i % len(COLORS)] for i, value in enumerate(values)}
+def across(count: int, least: float, most: int = 8) -> int:
+    """How many of `count` panels stand in a row, each `least` inches wide or more."""
+    return max(1, min(count, most, int((inches() + 0.01) / least)))
 
 
-def plain_ticks(axes: Iterable[Axes], axis: str, low: float, high: float) -> None:
-    """Limits of a logarithmic axis that spans few decades (`x` or `y`), with ticks as plain numbers."""
+def panels(rows: int, columns: int, height: float, width: float | None = None, **options: Any) -> tuple[Figure, Panels]:
+    """A figure of rows and columns of axes, each row `height` inches high; `width`: of the figure, by default that of
+    the page or column."""
+    size = (min(width or inches(), inches()), height * rows + 0.35)
+    return plt.subplots(rows, columns, figsize=size, squeeze=False, layout="constrained", **options)
+
+
+def clear_beyond(axes: Panels, count: int) -> None:
+    """Take the axes out that no panel needs."""
+    for ax in list(axes.flat)[count:]:
+        ax.remove()
+
+
+def legend(figure: Figure, handles: Sequence[Artist], title: str = "") -> Legend:
+    """Explain `handles` above the panels, row by row in as few rows as fit the width; the figure grows by their
+    height."""
+    renderer = figure.canvas.get_renderer()  # type: ignore[attr-defined]
+    for columns in range(len(handles), 0, -1):
+        by_columns = [handle for first in range(columns) for handle in handles[first::columns]]
+        made = figure.legend(handles=by_columns, loc="outside upper center", ncols=columns, title=title)
+        box = made.get_window_extent(renderer)
+        if columns == 1 or box.width / figure.dpi <= figure.get_figwidth() - 0.05:
+            break
+        made.remove()
+    figure.set_figheight(figure.get_figheight() + box.height / figure.dpi)
+    return made
+
+
+def line_mark(color: str, label: str, **style: Any) -> Line2D:
+    """A legend's entry of a line or marker."""
+    return Line2D([], [], color=color, label=label, **({"ms": 3.5, "lw": 1.2} | style))
+
+
+def swatches(colors: dict[Any, str], label: str = "{}", marker: str = "s") -> list[Line2D]:
+    """A legend's entries for what colors mean."""
+    return [line_mark(color, label.format(value), marker=marker, ls="none") for value, color in colors.items()]
+
+
+def diagonal_mark() -> Patch:
+    """The legend's entry of cells with P = D."""
+    return Patch(fc="none", ec="black", lw=1.4, label="P = D")
+
+
+def frame(ax: Axes) -> None:
+    """Mark the panel of a cell with P = D."""
+    for spine in ax.spines.values():
+        spine.set(visible=True, linewidth=1.4)
+
+
+def plain_ticks(axes: Iterable[Axes], axis: str, low: float, high: float, small: bool = False) -> None:
+    """Limits of a logarithmic axis that spans few decades (`x` or `y`), with ticks as plain numbers, fewer in `small`
+    panels."""
     decades = range(int(np.floor(np.log10(low))), int(np.ceil(np.log10(high))) + 1)
-    steps = (1, 2, 3, 5, 7) if high / low < 20 else (1, 2, 5) if high / low < 200 else (1,)
+    fine = (1, 1.5, 2, 3, 4, 6) if high / low < 6 else (1, 2, 5) if small else (1, 2, 3, 5, 7)
+    steps = fine if high / low < 12 else (1, 2, 5) if high / low < 300 else (1,)
     ticks = [step * 10.0**decade for decade in decades for step in steps if low <= step * 10.0**decade <= high]
     for ax in axes:
         chosen = ax.xaxis if axis == "x" else ax.yaxis
@@ -74,15 +131,23 @@ def plain_ticks(axes: Iterable[Axes], axis: str, low: float, high: float) -> Non
         chosen.minorticks_off()
 
 
+def size_ticks(ax: Axes, sizes: Sequence[int], upright: bool = False) -> None:
+    """Ticks of a log2 axis x at sizes that were run, upright where they would touch."""
+    ax.set_xscale("log", base=2)
+    ax.set_xticks(sizes, [str(size) for size in sizes], rotation=90 if upright else 0)
+    ax.minorticks_off()
+
+
 def save_one_of(figure: Figure, folder: Path, name: str, i: int, count: int, title: str = "") -> Path:
-    """`save` of the i-th of `count` figures of a kind: where there are several, numbered and with its title over the
-    legend, which a title of the figure would be drawn onto."""
+    """`save` of the i-th of `count` figures of a kind: where there are several, numbered and with its title."""
     if count == 1:
         return save(figure, folder, name)
-    if title and figure.legends:
-        figure.legends[0].set_title(title, prop=FontProperties(size=8, weight="bold"))
-    elif title:
-        figure.suptitle(title, fontsize=8)
+    if title:
+        figure.set_figheight(figure.get_figheight() + 0.2)
+        if figure.legends:  # a title of the figure would be drawn onto the legend
+            figure.legends[0].set_title(title, prop=FontProperties(size=8, weight="bold"))
+        else:
+            figure.suptitle(title, weight="bold")
     return save(figure, folder, f"{name}_{i}")
 
 
@@ -103,7 +168,7 @@ def save(figure: Figure, folder: Path, name: str) -> Path:
     for suffix in FORMATS.get():
         stream = io.BytesIO()
         metadata = {"CreationDate": None} if suffix == "pdf" else None
-        figure.savefig(stream, format=suffix, bbox_inches="tight", metadata=metadata)
+        figure.savefig(stream, format=suffix, metadata=metadata)
         content = stream.getvalue() if suffix == "pdf" else in_256_colors(stream)
         write(content, folder / f"{name}.{suffix}")
     plt.close(figure)

@@ -12,14 +12,15 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from matplotlib import pyplot as plt
+from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
 from scipy import stats
 
 from analysis.cli.progress import track
-from analysis.figures.style import THEORY, colors
+from analysis.figures.palette import THEORY, size_colors
+from analysis.figures.style import across, legend, line_mark, panels
 from mmcr_core.theory import (
     expected_percent_error,
     linearly_separable,
@@ -46,28 +47,28 @@ def simulate(sizes: list[int], repeats: int, seed: int) -> pd.DataFrame:
 
 def draw(table: pd.DataFrame) -> Figure:
     """Three panels, log-log: nuclear norm against D with its bound, percent error against D and against N."""
-    figure, axes = plt.subplots(1, 3, figsize=(7.4, 3.0), layout="constrained")
-    axes[2].sharey(axes[1])
-    _panel(axes[0], table, "D", "N", lambda error, N, D: (1 - error) * nuclear_norm_bound(N, D))
-    _panel(axes[1], table, "D", "N", lambda error, N, D: error)
-    _panel(axes[2], table, "N", "D", lambda error, N, D: error)
+    columns = across(3, 2.0)
+    figure, axes = panels(3 // columns, columns, 2.3)
+    norm, over_dims, over_points = axes.flat
+    over_points.sharey(over_dims)
+    _panel(norm, table, "D", "N", lambda error, N, D: (1 - error) * nuclear_norm_bound(N, D))
+    _panel(over_dims, table, "D", "N", lambda error, N, D: error)
+    _panel(over_points, table, "N", "D", lambda error, N, D: error)
     fine = np.geomspace(table["D"].min(), table["D"].max(), 300)
     for N in table["N"].unique():
-        axes[0].plot(fine, nuclear_norm_bound(N, fine), color=BOUND, lw=0.6, ls="--", zorder=0)
-    axes[0].set_ylabel("nuclear norm")
-    axes[1].set_ylabel("percent error")
+        norm.plot(fine, nuclear_norm_bound(N, fine), color=BOUND, lw=0.6, ls="--", zorder=0)
+    norm.set_ylabel("nuclear norm")
+    over_dims.set_ylabel("percent error (fraction)")
     peak = 1 - 8 / (3 * np.pi)
-    for ax in axes[1:]:
-        ax.axhline(peak, color=BOUND, lw=0.6, ls=":")
-    axes[1].annotate("$1 - 8/(3\\pi)$", (table["D"].max(), peak), (0, 2), textcoords="offset points",
-                     ha="right", fontsize=6, color=BOUND)  # fmt: skip
-    styles: dict[str, dict[str, Any]] = {
-        "simulation, mean and s.d.": {"marker": "o", "ms": 3, "ls": "none", "color": "0.4"},
-        "Marchenko-Pastur limit": {"color": THEORY, "lw": 0.8},
-        "bound $\\sqrt{N \\min(N, D)}$": {"color": BOUND, "lw": 0.8, "ls": "--"},
-    }
-    handles = [Line2D([], [], label=label, **style) for label, style in styles.items()]
-    figure.legend(handles=handles, loc="outside upper center", ncols=3)
+    for ax in (over_dims, over_points):
+        ax.axhline(peak, color=BOUND, lw=0.8, ls=":")
+    legend(figure, [
+        line_mark("0.4", "simulation, mean", marker="o", ls="none", ms=3),
+        Patch(color="0.8", label="± 1 standard deviation"),
+        line_mark(THEORY, "Marchenko-Pastur limit", lw=0.8),
+        line_mark(BOUND, "bound $\\sqrt{N \\min(N, D)}$", lw=0.8, ls="--"),
+        line_mark(BOUND, "$1 - 8/(3\\pi)$, the limit at N = D", lw=0.8, ls=":"),
+    ])  # fmt: skip
     return figure
 
 
@@ -86,36 +87,32 @@ def simulate_labelings(repeats: int, seed: int) -> pd.DataFrame:
 
 def draw_labelings(table: pd.DataFrame) -> Figure:
     """Share of separable labelings against P / N: simulation with its interval over Cover's curve for each N."""
-    figure, ax = plt.subplots(figsize=(3.6, 2.7), layout="constrained")
-    sizes = sorted(table["N"].unique())
-    palette = colors(sizes)
+    figure, axes = panels(1, 1, 2.4, 4.5)
+    ax = axes[0, 0]
+    sizes = sorted(int(N) for N in table["N"].unique())
+    palette = size_colors("D", [2 * N for N in sizes])
     fine = np.linspace(0.8, 3.6, 400)
     for N in sizes:
         line = table[table["N"] == N]
         reach = [line["share"] - line["low"], line["high"] - line["share"]]
         ax.plot(fine, separable_probability(N * fine, N), color=THEORY, lw=0.8, zorder=1)
-        ax.errorbar(line["P"] / N, line["share"], reach, fmt="o", ms=3, lw=0.8, color=palette[N], label=f"N = {N}")
-    limit: dict[str, Any] = {"color": "0.5", "fontsize": 7, "textcoords": "offset points"}
+        ax.errorbar(line["P"] / N, line["share"], reach, fmt="o", ms=3, lw=0.8, color=palette[2 * N])
     ax.plot([0.8, 2, 2, 3.6], [1, 1, 0, 0], color="0.5", lw=0.8, ls="--", zorder=0)
-    ax.annotate("N $\\rightarrow \\infty$", (2, 0.12), (-4, 0), ha="right", **limit)
     ax.plot(2, 0.5, "o", ms=11, mfc="none", mec="0.5", mew=0.8)
-    ax.annotate("capacity 2", (2, 0.5), (9, 3), **limit)
-    ax.set(xlabel=r"$\alpha$ = P / N, points a dimension", ylabel="share of separable labelings", xlim=(0.8, 3.6))
-    handles, labels = ax.get_legend_handles_labels()
-    handles.append(Line2D([], [], color=THEORY, lw=0.8))
-    ax.legend(
-        handles,
-        [*labels, "Cover's C(P, N) / 2$^P$"],
-        loc="upper right",
-        title=f"simulation, {100 * LEVEL:.0f} % interval",
-        title_fontsize=7,
-    )
+    ax.set(xlabel=r"$\alpha$ = P / N, points per dimension", ylabel="share of separable labelings", xlim=(0.8, 3.6))
+    legend(figure, [
+        *(line_mark(palette[2 * N], f"N = {N}, simulated", marker="o", ls="none") for N in sizes),
+        line_mark("0.3", f"{100 * LEVEL:.0f} % interval", marker="|", ls="none", ms=7),
+        line_mark(THEORY, "Cover's C(P, N) / 2$^P$", lw=0.8),
+        line_mark("0.5", "N $\\rightarrow \\infty$", lw=0.8, ls="--"),
+        line_mark("0.5", "capacity 2", marker="o", mfc="none", ms=8, ls="none"),
+    ])  # fmt: skip
     return figure
 
 
 def _panel(ax: Axes, table: pd.DataFrame, along: str, other: str, quantity: Any) -> None:
     sizes = sorted(table[other].unique())
-    palette = plt.get_cmap("viridis")(np.linspace(0, 0.95, len(sizes)))
+    palette = colormaps["viridis"](np.linspace(0, 0.95, len(sizes)))  # up to 10,000, beyond the scales of P and D
     fine = np.geomspace(table[along].min(), table[along].max(), 300)
     for size, color in zip(sizes, palette, strict=True):
         line = table[table[other] == size].sort_values(along)
@@ -126,6 +123,6 @@ def _panel(ax: Axes, table: pd.DataFrame, along: str, other: str, quantity: Any)
         ax.fill_between(line[along], low, high, color=color, alpha=0.25, lw=0)
         N, D = (fine, size) if along == "N" else (size, fine)
         ax.plot(fine, quantity(expected_percent_error(N, D), N, D), color=THEORY, lw=0.5, zorder=0)
-    ax.set(xscale="log", yscale="log", xlabel=f"{along}, {'dimensions' if along == 'D' else 'points'}")
-    ax.legend(title=other, fontsize=5, title_fontsize=6, loc="center left", bbox_to_anchor=(1.0, 0.5),
-              handletextpad=0, borderpad=0)  # fmt: skip
+    ax.set(xscale="log", yscale="log", xlabel="D, dimensions" if along == "D" else "N, points")
+    ax.legend(title=other, loc="center left", bbox_to_anchor=(1.0, 0.5), handletextpad=0, borderpad=0,
+              labelspacing=0.25)  # fmt: skip

@@ -7,18 +7,25 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import numpy as np
+
+from analysis.results.display_names import OBJECTIVES, variant_name
 from analysis.sweep_analysis import SweepAnalysis
+from analysis.verdicts.claim import Claim
 from analysis.verdicts.registry import SUBJECT, Judgment, of_objective, of_sweep
 from analysis.verdicts.rendering import number
-from analysis.verdicts.verdict import Decision
+from analysis.verdicts.verdict import Decision, Verdict
 
 
 class JudgedClaim(NamedTuple):
-    """What a page shows of a claim; `figures`: names of pictures on the page."""
+    """What a page shows of a claim; `effect` and `interval`: the number that decides, `reasoning`: all numbers and the
+    explanation, `figures`: names of pictures on the page."""
 
     statement: str
     decision: Decision
-    explanation: str
+    effect: str
+    interval: str
+    reasoning: str
     figures: list[str]
 
 
@@ -33,7 +40,14 @@ def claims_section(analysis: SweepAnalysis, pictures: list[str]) -> dict[str, ob
         found = Counter(each.verdict.decision.label for each in judged)
         counts = ", ".join(f"{count} {label}" for label, count in found.items())
         listed = judged_claims(judged, _own_pictures(pictures, {order.index(name) for name in variants}))
-        of_objectives.append({"name": objective, "opened": objective == SUBJECT, "counts": counts, "claims": listed})
+        of_objectives.append(
+            {
+                "name": OBJECTIVES.get(objective, objective),
+                "opened": objective == SUBJECT,
+                "counts": counts,
+                "claims": listed,
+            }
+        )
     together = [each for each in of_sweep(analysis) if each.verdict.decision is not Decision.NOT_TESTED]
     return {"of_objectives": of_objectives, "of_sweep": judged_claims(together, pictures)}
 
@@ -42,13 +56,27 @@ def judged_claims(judged: Sequence[Judgment], pictures: list[str]) -> list[Judge
     """Claims and what decided them."""
     return [
         JudgedClaim(
-            f"{claim.statement} ({variant})" if variant else claim.statement,
+            f"{claim.statement} ({variant_name(variant)})" if variant else claim.statement,
             verdict.decision,
+            *_effect(claim, verdict),
             ". ".join(filter(None, [number(verdict), verdict.explanation])),
             [stem for stem in pictures for figure in claim.figures if re.fullmatch(rf"{figure}(_\d+)?", stem)],
         )
         for claim, verdict, variant in judged
     ]
+
+
+def _effect(claim: Claim, verdict: Verdict) -> tuple[str, str]:
+    """What decides, a count or an effect or both, and the interval of the effect."""
+    shown, interval, effect = [], "", verdict.effect
+    if verdict.counts and not (claim.effect_first and effect):
+        shown.append(f"{verdict.counts[0].number} of {verdict.counts[0].total} {verdict.counts[0].what}")
+    if effect is not None:
+        sign = "+" if effect.signed else ""
+        value, low, high = (f"{each:{sign}.{effect.digits}f}" for each in (effect.value, effect.low, effect.high))
+        shown.append(f"{effect.what} {value} {effect.unit}".rstrip())
+        interval = f"{low} to {high}" if np.isfinite(effect.low) else ""
+    return "; ".join(shown), interval
 
 
 def _own_pictures(pictures: list[str], numbers: set[int]) -> list[str]:

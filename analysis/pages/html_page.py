@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import re
+from collections.abc import Set
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -10,18 +12,42 @@ import numpy as np
 import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from analysis.pages.captions import caption_of
+from analysis.results.display_names import variant_name
+
 DPI = 200  # of the figures
 READABLE = 600  # pixels below which a figure of many panels is scrolled instead of shrunk
+VARIANTS = ("variant", "against", "less")  # columns of labels
+COLUMNS = {  # others with spaces for underscores
+    "alpha": "α",
+    "alpha_low": "α, low",
+    "alpha_high": "α, high",
+    "aicc": "AICc",
+    "bic": "BIC",
+    "chi_square": "χ² per point",
+    "flops": "FLOPs",
+    "heldout_percent_error": "held-out percent error",
+    "images_per_second": "images/s",
+    "irreducible": "irreducible error",
+    "run_id": "run",
+    "trusted": "passed checks",
+    "chosen": "selected",
+    "wall_seconds": "seconds",
+}
+SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 LONG = 40  # characters beyond which a cell's text may wrap
 
 
 class Picture(NamedTuple):
-    """A PNG to embed; pages link to it by its name. Widths in CSS pixels."""
+    """A PNG to embed; pages link to it by its name. `caption`: also its alternative text; `folded`: of a variant that
+    is shown where it is asked for. Widths in CSS pixels."""
 
     name: str
+    caption: str
     width: int
     least_width: int
     png: str  # base64
+    folded: bool = False
 
 
 class Cell(NamedTuple):
@@ -36,31 +62,60 @@ def render_template(template: str, **values: object) -> str:
     """A page with values in it."""
     folder = FileSystemLoader(Path(__file__).parent / "templates")
     found = Environment(loader=folder, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    found.filters["cells"] = _cells
+    found.filters |= {"cells": _cells, "csv": _csv, "scientific": scientific}
     return found.get_template(template).render(values)
 
 
-def embed(paths: list[Path]) -> list[Picture]:
-    """PNG files, each under the stem of its name."""
+def embed(paths: list[Path], shown: Set[int] | None = None) -> list[Picture]:
+    """PNG files, each under the stem of its name; of numbered ones those that are not among `shown` are folded."""
     pictures = []
     for path in paths:
         content = path.read_bytes()
         width = int.from_bytes(content[16:20], "big") * 96 * 4 // (3 * DPI)  # 8-point labels as 11-point text
-        pictures.append(Picture(path.stem, width, min(width, READABLE), base64.b64encode(content).decode()))
+        number = re.search(r"_(\d+)$", path.stem)
+        folded = shown is not None and number is not None and int(number[1]) not in shown
+        png = base64.b64encode(content).decode()
+        pictures.append(Picture(path.stem, caption_of(path.stem), width, min(width, READABLE), png, folded))
     return pictures
 
 
 def _cells(frame: pd.DataFrame) -> tuple[list[tuple[str, bool]], list[list[Cell]]]:
-    """Columns (name, whether of numbers) and rows; numbers are shown to 4 digits and sorted at full precision."""
-    numeric = [pd.api.types.is_numeric_dtype(frame[name]) for name in frame.columns]
-    rows = [[_cell(*each) for each in zip(row, numeric, strict=True)] for row in frame.itertuples(index=False)]
-    return list(zip(map(str, frame.columns), numeric, strict=True)), rows
+    """Columns (name, whether of numbers) and rows, with names for people; numbers are shown to 4 digits and sorted at
+    full precision."""
+    named = frame.assign(**{name: frame[name].map(_variant) for name in VARIANTS if name in frame})
+    numeric = [
+        pd.api.types.is_numeric_dtype(named[name]) and not pd.api.types.is_bool_dtype(named[name]) for name in named
+    ]
+    rows = [[_cell(*each) for each in zip(row, numeric, strict=True)] for row in named.itertuples(index=False)]
+    return [(column_name(str(name)), number) for name, number in zip(named, numeric, strict=True)], rows
+
+
+def column_name(name: str) -> str:
+    """A column of a table as people read it."""
+    return COLUMNS.get(name, name.replace("_", " "))
+
+
+def _variant(label: object) -> object:
+    return variant_name(label) if isinstance(label, str) else label
+
+
+def _csv(frame: pd.DataFrame) -> str:
+    """A table as a link that downloads it, whole and with the names of its columns in the store."""
+    return f"data:text/csv;base64,{base64.b64encode(frame.to_csv(index=False).encode()).decode()}"
+
+
+def scientific(number: float) -> str:
+    """To 4 digits, as 2.102 × 10¹⁴ where it is very large or small."""
+    mantissa, _, power = f"{number:.4g}".partition("e")
+    return f"{mantissa} × 10{str(int(power)).translate(SUPERSCRIPT)}" if power else mantissa
 
 
 def _cell(value: Any, number: bool) -> Cell:
     if value is None or value is pd.NaT or (isinstance(value, float) and np.isnan(value)):
         return Cell("")
     if number and isinstance(value, float):
-        return Cell(f"{value:.4g}", value=repr(value))
+        return Cell(scientific(value), value=repr(value))
+    if isinstance(value, bool | np.bool_):
+        return Cell("yes" if value else "no", "text")
     text = str(value)
     return Cell(text, "" if number else "long" if len(text) > LONG else "text")

@@ -28,6 +28,6 @@ def images_and_text(analysis: SweepAnalysis, folder: Path) -> ImagesAndText | No
         return None
     compared, remark = multimodal.at_equal_images(measured)
     found, crossed = multimodal.over_batches(compared), multimodal_crossings.crossings(compared)
-    drawn = multimodal_figure.multimodal_figures(found, folder)
+    drawn = multimodal_figure.multimodal_figures(compared, folder)
     notes = [f"Note: {remark}."] if remark else []
     return ImagesAndText(embed(drawn), notes + multimodal_crossings.describe_crossings(crossed), found)

@@ -4,6 +4,7 @@ ranks with the percent error."""
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -15,7 +16,7 @@ from analysis.pages.html_page import embed
 from analysis.sweep_analysis import SweepAnalysis
 
 
-def objective_sections(analysis: SweepAnalysis, folder: Path) -> dict[str, object]:
+def objective_sections(analysis: SweepAnalysis, folder: Path) -> dict[str, Any]:
     """What differs between objectives (nothing where there is one), what training gained, which measures follow the
     error; drawn into `folder`."""
     several, ranked = analysis.finished["objective"].nunique() > 1, tracking(beside_the_error(analysis.results))

@@ -17,17 +17,22 @@ from analysis.pages.claims_section import claims_section
 from analysis.pages.html_page import embed, render_template
 from analysis.pages.multimodal_section import images_and_text
 from analysis.pages.objective_section import objective_sections
+from analysis.pages.overview import findings, overview, strip
 from analysis.pages.picture_cache import KeptPictures
 from analysis.pages.provenance import provenance
 from analysis.pages.representation_collapse import collapsed_runs
+from analysis.pages.reproduction import commands
+from analysis.results.display_names import objective_of
 from analysis.results.errors import ResultsError
 from analysis.sweep_analysis import SweepAnalysis
+from analysis.verdicts.registry import SUBJECT
 from mmcr_core.theory import PERCENT_ERROR
-from sweeps.cli.formatting import counted
 from sweeps.storage.run_status import RunStatus
 
 RUN_COLUMNS = ["variant", "P", "D", "K", "seed", "steps", "flops", "percent_error", "heldout_percent_error"]
 RUN_COLUMNS += ["probe_accuracy", "reconstruction", "uniformity", "images_per_second", "wall_seconds", "run_id"]
+FIT_COLUMNS = ["variant", "P", "D", "K", "irreducible", "offset", "alpha", "alpha_low", "alpha_high", "trusted"]
+FIT_COLUMNS += ["reason"]
 UNFINISHED_COLUMNS = ["variant", "P", "D", "K", "seed", "status", "error", "run_id"]
 
 
@@ -35,20 +40,23 @@ def render(analysis: SweepAnalysis, price: float | None = None) -> str:
     """The page, whose figures match the store: they are of its content, or drawn anew. `price`: of a device-hour."""
     results, runs = analysis.results, analysis.runs
     finished, unfinished = runs[runs["status"] == RunStatus.FINISHED], runs[runs["status"] != RunStatus.FINISHED]
-    grid = results.root / "grid.yaml"
+    grid, name = results.root / "grid.yaml", str(runs["sweep"].iloc[0])
     with tempfile.TemporaryDirectory() as folder, png_alone():
         analyzed = None if finished.empty else _analysis(analysis, Path(folder))
     return render_template(
         "report.html",
-        title=f"Sweep {runs['sweep'].iloc[0]}",
+        title=f"Sweep {name}",
         overview=overview(runs, price),
         remarks=best.remarks if (best := results.best) else [],
+        findings=[] if finished.empty else findings(analysis),
+        strip=strip(runs),
         collapsed=collapsed_runs(finished),
         analysis=analyzed,
         finished=finished[RUN_COLUMNS],
         unfinished=unfinished[UNFINISHED_COLUMNS],
         source=provenance(runs),
-        grid=grid.read_text(encoding="utf-8") if grid.exists() else "(the grid file is not in the store)",
+        grid=grid.read_text(encoding="utf-8") if grid.exists() else "",
+        commands=[] if finished.empty else commands(finished, name),
     )
 
 
@@ -67,23 +75,37 @@ def _analysis(analysis: SweepAnalysis, folder: Path) -> dict[str, object]:
         for variant, kinds in laws.items()
     ]
     pairs = images_and_text(analysis, folder)
+    sections = objective_sections(analysis, folder)
     pictures = [path.stem for path in descent + scaling + forecast]
+    shown = _first_variants(analysis)
+    groups = {"descent": embed(descent, shown), "scaling": embed(scaling, shown), "joint_law": embed(forecast)}
+    several = [pairs.pictures if pairs else [], sections["pictures"], *groups.values()]
+    lead = next(picture for group in several for picture in group if not picture.folded)
+    chosen = fits[fits["chosen"]]
     return {
         "claims": claims_section(analysis, pictures + [each.name for each in pairs.pictures] if pairs else pictures),
         "pairs": pairs,
-        "descent": embed(descent),
+        "lead": lead,
+        "descent": groups["descent"],
         "peaks": double_descent_figures.summary(analysis.peaks),
-        "scaling": embed(scaling),
+        "scaling": groups["scaling"],
         "forms": compare_forms(fits),
-        "joint_law_pictures": embed(forecast),
+        "joint_law_pictures": groups["joint_law"],
         "joint_law_words": words or [analysis.no_joint_law],
         "joint_law": analysis.joint_law,
         "predictions": predicted,
         "prediction_pictures": embed(pictured),
         "prediction_words": [] if predicted is None else prediction_remarks(analysis, PERCENT_ERROR),
-        "objectives": objective_sections(analysis, folder),
+        "objectives": sections,
         "fits": fits.drop(columns=["axis", "scale", "failed_checks"]),
+        "selected_fits": chosen[FIT_COLUMNS],
     }
+
+
+def _first_variants(analysis: SweepAnalysis) -> set[int]:
+    """Places of the variants whose figures are shown at once: those of MMCR, else the first."""
+    order = sorted(set(analysis.finished["variant"]))
+    return {place for place, name in enumerate(order) if objective_of(name) == SUBJECT} or {0}
 
 
 def _of_joint_laws(analysis: SweepAnalysis, folder: Path) -> list[Path]:
@@ -106,14 +128,3 @@ def _of_predictions(analysis: SweepAnalysis, folder: Path) -> list[Path]:
         save(draw_left_out(analysis.left_out(), "percent error"), folder, "predictions"),
         save(draw_grid(analysis.predict(), "percent error"), folder, "predicted_grid"),
     ]
-
-
-def overview(runs: pd.DataFrame, price: float | None = None) -> str:
-    """How many runs of what, and what they cost; `price`: of a device-hour."""
-    finished = runs[runs["status"] == RunStatus.FINISHED]
-    text = ", ".join(f"{count} {status}" for status, count in runs["status"].value_counts().items())
-    sets, encoders = ", ".join(sorted(runs["dataset"].unique())), ", ".join(sorted(runs["encoder"].unique()))
-    hours = finished["wall_seconds"].sum() / 3600
-    cost = f"{finished['flops'].sum():.3g} FLOPs in {hours:.2f} device-hours"
-    paid = "" if price is None else f" ({hours * price:,.2f} at {price:g} each)"
-    return f"{counted(len(runs), 'run')} ({text}) of {encoders} on {sets}: {cost}{paid}."

@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.linalg import solve_triangular
 from scipy.special import hyp2f1
 
 Array = NDArray[np.float64]
@@ -193,17 +194,37 @@ def detect_collapse(uniformity: float, points: int, dims: int) -> Representation
     return RepresentationCollapse(rank, directions) if collapsed else None
 
 
-def simulate_uniform(points: int, dims: int, rng: np.random.Generator) -> float:
-    """Percent error of P independent, uniform unit rows in D dimensions: perfect reconstruction and
-    uniformity (I23, definitions 2.1 and 2.2) at finite size. Works on the smaller Gram matrix.
+def simulate_uniform(points: int, dims: int, rng: np.random.Generator, N: float | None = None) -> float:
+    """Percent error of P uniform unit rows in D dimensions, perfectly reconstructed, at finite size. Endless data (N
+    None or infinite): independent rows (I23, definitions 2.1 and 2.2). A data set of N images: P of N rows of a random
+    tight frame, drawn without replacement, as `expected_percent_error` has them.
 
-    Args: points, dims: P, D; rng: numpy generator. Returns: one draw of the percent error.
+    Args: points, dims: P, D; rng: numpy generator; N: images of the data set. Returns: one draw of the percent error.
+    Raises: ValueError where P exceeds N.
     """
+    images = np.inf if N is None else float(N)
+    if images < points:
+        raise ValueError("a batch holds more images than the data set; N must be P or more")
+    if images <= dims:
+        return 0.0  # all images are orthogonal
     rows = rng.standard_normal((points, dims))
+    if np.isfinite(images):
+        whole = rows.T @ rows + _scatter(int(images) - points, dims, rng)
+        rows = np.asarray(solve_triangular(np.linalg.cholesky(whole), rows.T, lower=True)).T
     rows /= np.linalg.norm(rows, axis=1, keepdims=True)
     gram = rows @ rows.T if points <= dims else rows.T @ rows
     sigma = np.sqrt(np.clip(np.linalg.eigvalsh(gram), 0, None))
     return float(percent_error(sigma.sum(), points, dims))
+
+
+def _scatter(rows: int, dims: int, rng: np.random.Generator) -> Array:
+    """X^T X of X (rows, dims) of standard normal numbers: a Wishart matrix, by Bartlett's factor of many rows."""
+    if rows < dims:
+        X = rng.standard_normal((rows, dims))
+        return np.asarray(X.T @ X)
+    factor = np.tril(rng.standard_normal((dims, dims)), -1)
+    factor[np.diag_indices(dims)] = np.sqrt(rng.chisquare(rows - np.arange(dims)))
+    return np.asarray(factor @ factor.T)
 
 
 def scalar(value: Array) -> float | Array:

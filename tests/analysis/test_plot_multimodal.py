@@ -31,22 +31,22 @@ def sweep(tmp_path_factory):
 
 
 def test_a_figure_tables_and_crossings_are_made(sweep, tmp_path):
-    ran = invoke("plot_multimodal", sweep, "-o", tmp_path)
+    ran = invoke("plot_multimodal", sweep, "--width", "column", "-o", tmp_path)
     assert ran.returncode == 0, ran.stderr
     assert {path.name for path in tmp_path.glob("multimodal*")} == {
-        "multimodal.png", "multimodal.pdf", "multimodal.csv", "multimodal_crossings.csv"
+        "multimodal_0.png", "multimodal_0.pdf", "multimodal_1.png", "multimodal_1.pdf", "multimodal.csv",
+        "multimodal_crossings.csv",
     }  # fmt: skip
     assert "zero-shot top-1 on glyphs, D = 32, K = 2, mmcr against clip: they cross at P = 2" in ran.stdout
     assert "note" not in ran.stderr
-    image = Image.open(tmp_path / "multimodal.png")
-    assert image.width / image.info["dpi"][0] == pytest.approx(7.1, abs=0.4)  # two columns of a paper
+    image = Image.open(tmp_path / "multimodal_0.png")
+    assert image.width / image.info["dpi"][0] == pytest.approx(3.25, abs=0.01)
     table = pd.read_csv(tmp_path / "multimodal.csv")
     assert len(table) == 2 * 2 * 3 * 13 and (table["seeds"] == 2).all()  # 9 measured, 3 means of directions, the error
     assert pd.read_csv(tmp_path / "multimodal_crossings.csv")["kind"].tolist() == ["once"] * 6
 
 
-def test_many_sizes_take_pages_and_other_budgets_are_named(tmp_path, monkeypatch):
-    monkeypatch.setattr("analysis.figures.multimodal_figure.ROWS_A_PAGE", 1)
+def test_each_size_has_a_figure_and_other_budgets_are_named(tmp_path):
     store = Store(tmp_path / "budgets")
     for D in (32, 64):
         for P in (32, 64):
@@ -76,8 +76,8 @@ def test_the_report_has_the_section_and_judges_the_claim_once_for_the_whole_swee
     assert ran.returncode == 0, ran.stderr
     page = (store.root / "report.html").read_text()
     assert "<h2>Images and text</h2>" in page and "id='multimodal'" in page and "they cross at P = 2" in page
-    assert len(re.findall(r"MMCR is ahead of CLIP at small batches, P &lt; 512: <span class=\w+>", page)) == 1
-    assert "href='#multimodal'" in page and "<summary>mmcr: " in page
+    assert len(re.findall(r"<strong>MMCR is ahead of CLIP at small batches, P &lt; 512</strong>", page)) == 1
+    assert "href='#multimodal'" in page and "<summary>MMCR: " in page
 
 
 def test_the_report_of_images_alone_has_neither_section_nor_claim(tmp_path):
@@ -91,6 +91,6 @@ def test_a_claim_that_was_not_tested_says_so_in_the_report():
     judged = Judgment(claim, Verdict(Decision.NOT_TESTED, explanation="No runs."))
     (shown,) = judged_claims([judged], ["multimodal"])
     assert (
-        shown.statement.endswith("P < 512") and shown.decision.label == "not tested" and shown.explanation == "No runs."
+        shown.statement.endswith("P < 512") and shown.decision.label == "not tested" and shown.reasoning == "No runs."
     )
     assert shown.figures == ["multimodal"]

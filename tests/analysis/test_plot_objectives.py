@@ -64,7 +64,7 @@ def test_the_report_compares_objectives_and_ranks_measures(sweep):
     ran = invoke("report", sweep)
     assert ran.returncode == 0, ran.stderr
     page = (sweep / "report.html").read_text()
-    folds = re.findall(r"<details( open)?><summary>(\w+): \d", page)
-    assert folds == [(" open", "mmcr"), ("", "alignment"), ("", "simclr")]
+    folds = re.findall(r"<details( open)?><summary>([\w ()]+): \d", page)
+    assert folds == [(" open", "MMCR"), ("", "Alignment (control)"), ("", "SimCLR")]
     assert "Objectives on the same axes" in page and "simclr against mmcr, 4 pairs of runs" in page
     assert "Measures and the percent error" in page and "id='plane'" in page and "id='measures'" in page

@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
-from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
+from matplotlib.patches import Patch
 
-from analysis.figures.style import COLORS
+from analysis.figures.palette import list_colors
+from analysis.figures.style import legend, line_mark, panels
 from analysis.fitting.forecast.stopping import Target
 from mmcr_core.theory import PERCENT_ERROR
 
@@ -19,17 +20,19 @@ POINTS = 60  # of a line
 def draw(ways: Mapping[str, Sequence[pd.DataFrame]], target: Target, quantity: str, runs: int) -> Figure:
     """A line for each policy: the median over starts of the r.m.s. error of the settings that are predicted, with its
     quartiles; a filled dot where it stopped (median), and the target as a dashed line."""
-    figure, ax = plt.subplots(figsize=(4.2, 3.0), layout="constrained")
+    figure, axes = panels(1, 1, 2.6, 4.5)
+    ax, color_of = axes[0, 0], list_colors(list(ways))
     relative = quantity == PERCENT_ERROR
     unit = 100.0 if relative else 1.0
     shares = np.geomspace(min(way["share"].iloc[0] for each in ways.values() for way in each), 1, POINTS)
-    for color, (policy, each) in zip(COLORS, ways.items(), strict=False):
+    for policy, each in ways.items():
+        color = color_of[policy]
         errors = np.array(
             [np.interp(shares, way["share"], way["rms_error"], left=np.nan, right=np.nan) for way in each]
         )
         known = np.isfinite(errors).mean(axis=0) >= 0.5
         low, middle, high = (np.nanquantile(errors[:, known], q, axis=0) * unit for q in (0.25, 0.5, 0.75))
-        ax.plot(shares[known], middle, color=color, label=policy)
+        ax.plot(shares[known], middle, color=color)
         ax.fill_between(shares[known], low, high, color=color, alpha=0.15, lw=0)
         ends = pd.DataFrame([way.iloc[-1] for way in each])[["share", "rms_error"]].median()
         ax.plot(ends["share"], max(ends["rms_error"] * unit, 1e-3), "o", ms=4, color=color)
@@ -37,5 +40,10 @@ def draw(ways: Mapping[str, Sequence[pd.DataFrame]], target: Target, quantity: s
     what = "relative error (%)" if relative else f"error of {quantity}"
     ax.set(xscale="log", yscale="log", xlabel=f"share of the compute of all {runs} runs",
            ylabel=f"r.m.s. {what} of what is predicted")  # fmt: skip
-    ax.legend(title="dots: where it stops", title_fontsize=6)
+    legend(figure, [
+        *(line_mark(color, policy) for policy, color in color_of.items()),
+        Patch(color="0.85", label="quartiles over starts"),
+        line_mark("0.3", "where it stops", marker="o", ls="none"),
+        line_mark("black", "target", lw=0.6, ls="--"),
+    ])  # fmt: skip
     return figure

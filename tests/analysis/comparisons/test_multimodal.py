@@ -4,7 +4,16 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from analysis.comparisons.multimodal import ERROR, at_equal_images, budgets, measurements, over_batches, required
+from analysis.comparisons.multimodal import (
+    ERROR,
+    GAP,
+    at_equal_images,
+    budgets,
+    measurements,
+    over_batches,
+    paired_differences,
+    required,
+)
 from analysis.results.errors import ResultsError
 from analysis.results.results import open_results
 from sweeps.storage.sweep_store import Store
@@ -48,7 +57,7 @@ def test_means_and_intervals_are_those_of_student_over_seeds(table):
     of = (compared["variant"] == "mmcr") & (compared["P"] == 64) & (compared["measure"] == "zero_shot_top1")
     values = compared.loc[of, "value"].to_numpy()
     half = stats.t.ppf(0.975, 1) * values.std(ddof=1) / np.sqrt(2)
-    assert (row["seeds"], row["subject"]) == (2, "glyphs") and np.isnan(row["chance"])
+    assert (row["seeds"], row["subject"]) == (2, "glyphs") and row["chance"] == pytest.approx(1 / 26)
     assert (row["mean"], row["low"], row["high"]) == pytest.approx(
         (values.mean(), values.mean() - half, values.mean() + half)
     )
@@ -62,6 +71,19 @@ def test_recall_is_the_mean_of_both_directions_and_knows_chance(table):
     assert found.loc[("clip", 128, ERROR), "mean"] == pytest.approx(
         1 - found.loc[("clip", 128, "zero_shot_top1"), "mean"]
     )
+
+
+def test_differences_to_clip_are_those_of_runs_with_the_same_seed(table):
+    compared, _ = at_equal_images(table)
+    found = paired_differences(compared).set_index(["variant", "P", "measure"])
+    row = found.loc[("mmcr", 64, "recall_1")]
+    one = compared[(compared["P"] == 64) & (compared["measure"] == "recall_1")].set_index(["variant", "seed"])["value"]
+    apart = (one["mmcr"] - one["clip"]).to_numpy()
+    half = stats.t.ppf(0.975, 1) * apart.std(ddof=1) / np.sqrt(2)
+    assert (row["pairs"], row["less"]) == (2, "clip")
+    assert (row["mean"], row["high"]) == pytest.approx((apart.mean(), apart.mean() + half))
+    assert paired_differences(compared[compared["variant"] == "mmcr"]).empty
+    assert over_batches(compared).set_index("measure").loc[[ERROR, GAP], "chance"].isna().all()
 
 
 def test_runs_that_measured_one_direction_have_no_mean_of_both(tmp_path):

@@ -37,6 +37,19 @@ def test_seeds_are_averaged_and_runs_without_the_split_left_out():
     assert len(table) == 1
 
 
-def test_a_panel_for_each_k_and_d():
-    table = gap_table(pd.concat([runs(0.8, 0.8, P, D) for P in (32, 64) for D in (16, 32, 64)]))
-    assert len(draw_gap(table).axes) == 3
+def test_a_panel_for_each_k_and_d_that_was_run():
+    cells = pd.concat([runs(0.8, 0.8, P, D) for P in (32, 64) for D in (16, 32, 64)])
+    table = gap_table(pd.concat([cells, runs(0.8, 0.8).assign(K=4)]))
+    assert len(draw_gap(table).axes) == 4
+
+
+def test_bars_are_filled_up_to_the_error_and_hatched_where_uniformity_takes_away():
+    table = gap_table(pd.concat([runs(0.9, 0.99), runs(0.8, 0.7, P=128)]))
+    (ax,) = draw_gap(table).axes
+    tops = [bar.get_y() + bar.get_height() for bar in ax.patches if not bar.get_hatch()]
+    hatched = [bar for bar in ax.patches if bar.get_hatch()]
+    errors = table.sort_values("P")["percent_error"].to_numpy()
+    assert max(tops) == pytest.approx(errors.max()) and all(bar.get_height() >= 0 for bar in ax.patches)
+    assert [bar.get_y() for bar in hatched] == pytest.approx(errors)
+    assert hatched[0].get_height() == pytest.approx(-table.sort_values("P")["uniformity"].iloc[0])
+    assert hatched[1].get_height() == 0

@@ -48,12 +48,12 @@ def cells(K):
 def test_isoflop_curves_pass_through_what_was_measured_and_mark_the_least(law):
     cost = pd.Series({(P, D, 2): P * 1e6 for P in SIZES for D in SIZES})
     figure = isoflop_figure.draw(law, cells(2), cost)
-    assert len(figure.axes) == 2 * isoflop_figure.BUDGETS
+    assert len(figure.axes) == 2 * len(SIZES)  # error and gap, of each D
     for ax in figure.axes:
         stars = [line for line in ax.lines if line.get_marker() == "*"]
         curves = [line for line in ax.lines if len(line.get_xdata()) == isoflop_figure.FINE]
         measured = [line for line in ax.lines if line.get_marker() == "o"]
-        assert len(stars) == len(curves) == len(measured) == len(SIZES)
+        assert len(stars) == len(curves) == len(measured) == isoflop_figure.BUDGETS
         for star, curve, dots in zip(stars, curves, measured, strict=True):
             assert star.get_ydata()[0] == np.min(curve.get_ydata())
             on_curve = np.interp(dots.get_xdata(), curve.get_xdata(), curve.get_ydata())
@@ -85,6 +85,10 @@ def test_levels_are_drawn_where_data_sets_of_several_sizes_were_trained_on():
     assert len(table) == 4 and table["percent_error"].to_numpy() == pytest.approx(0.205)
     row = table[(table["P"] == 64) & (table["images"] == 128)].iloc[0]
     assert row["level"] == pytest.approx(expected_percent_error(64, 64, 128)) and row["deficit"] == pytest.approx(0.1)
-    (ax,) = draw_levels(table).axes
-    assert sum(line.get_marker() == "o" for line in ax.lines) == 4
-    assert ax.get_ylim()[0] == 0 and ax.get_ylim()[1] > 0.205
+    deficit, error = draw_levels(table).axes
+    (line,) = (line for line in error.lines if line.get_marker() == "o")  # of P = D alone
+    assert line.get_ydata() == pytest.approx([0.205, 0.205]) and line.get_xdata().tolist() == [128, 1000]
+    (dashed,) = (line for line in deficit.lines if line.get_linestyle() == "--")
+    at = np.interp(128, dashed.get_xdata(), dashed.get_ydata())
+    assert at == pytest.approx(expected_percent_error(64, 64, 128), abs=0.002)
+    assert error.get_ylim()[0] == 0 and error.get_ylim()[1] > 0.205

@@ -10,8 +10,9 @@ from PIL import Image
 
 from analysis.pages.claims_section import JudgedClaim
 from analysis.pages.html_page import embed, render_template
+from analysis.pages.overview import overview, strip
 from analysis.pages.provenance import provenance
-from analysis.pages.report_page import overview
+from analysis.pages.reproduction import selections
 from analysis.results.results import open_results
 from analysis.verdicts.verdict import Decision
 from sweeps.storage.sweep_store import Store
@@ -20,13 +21,20 @@ from tests.conftest import invoke
 from tests.synthetic import law, spec, write_run, write_sweep
 
 PROBE = """<script>addEventListener('load', () => {
-const heads = [...document.querySelectorAll('th')].filter(th => th.textContent === 'alpha'), th = heads[0];
+const heads = [...document.querySelectorAll('th')].filter(th => th.textContent === 'α'), th = heads[0];
 const column = () => [...th.closest('table').tBodies[0].rows].map(
     r => Number(r.cells[[...th.parentNode.children].indexOf(th)].dataset.value));
 th.click(); const up = column(); th.click(); const down = column();
 parent.postMessage(JSON.stringify({up, down, wide: document.documentElement.scrollWidth > innerWidth,
     inner: innerWidth, broken: [...document.images].filter(i => !i.naturalWidth).length,
-    links: [...document.querySelectorAll('dd a')].filter(a => !document.querySelector(a.getAttribute('href'))).length
+    links: [...document.querySelectorAll('a[href^="#"]')].filter(a => !document.getElementById(a.hash.slice(1))).length,
+    contents: document.querySelectorAll('#contents a').length, filtered: (() => {
+        const input = document.querySelector('.tools input'), table = input.closest('.tools').nextElementSibling;
+        input.value = 'D = 64'; input.oninput();
+        const shown = [...table.querySelectorAll('tbody tr')].filter(row => !row.hidden);
+        const place = [...table.querySelectorAll('th')].findIndex(th => th.textContent === 'D');
+        return shown.length && new Set(shown.map(row => row.cells[place].textContent)).size})(),
+    unnamed: [...document.images].filter(image => !image.alt).length
 }), '*');
 });</script>"""
 
@@ -45,12 +53,12 @@ def page(tmp_path_factory):
 def test_it_holds_claims_figures_failures_and_no_network(page):
     text = page.read_text()
     assert text.count("data:image/png;base64,") == 10
-    assert "peaks at P = D: <span class=confirmed>" in text
-    assert "shallower at P = D: <span class=confirmed>" in text
-    assert "in every cell: <span class=confirmed>" in text
+    verdicts = dict(re.findall(r"<strong>([^<]*)</strong>.*?<span class=([a-z-]+)>", text, re.DOTALL))
+    for claim in ("peaks at P = D", "power laws are shallower at P = D", "in every cell"):
+        assert [verdict for said, verdict in verdicts.items() if said.endswith(claim)] == ["confirmed"]
     assert "&lt;script&gt;x" in text and "<script>x" not in text
-    assert not re.search(r"(src|href)\s*=\s*['\"]?(https?:|//)", text)
-    assert "Cells that did not finish" in text and "Which law" in text
+    assert not re.search(r"(src\s*=\s*['\"]?|url\()(https?:|//)", text) and "arxiv.org/abs/2406.09366" in text
+    assert "Cells that did not finish" in text and "Selected laws" in text
 
 
 def test_names_are_escaped_wherever_the_page_shows_them(tmp_path):
@@ -60,10 +68,11 @@ def test_names_are_escaped_wherever_the_page_shows_them(tmp_path):
     pictures = embed(list(tmp_path.glob("*.png")))
     values = {"collapsed": pd.DataFrame(), "finished": pd.DataFrame({evil: [evil]}), "analysis": None}
     store = write_sweep(tmp_path / "known", sizes=(64,), views=(2,), steps=40)
+    values |= {"findings": [evil], "strip": [(evil, evil)], "commands": [evil]}
     runs = open_results(store.root).runs().assign(sweep=evil, dataset=evil, device=evil)
     values |= {"unfinished": runs[["sweep", "device"]], "source": provenance(runs), "title": evil, "grid": evil}
     text = render_template("report.html", overview=overview(runs), remark=evil, **values)
-    claim = JudgedClaim(evil, Decision.REFUTED, evil, [pictures[0].name])
+    claim = JudgedClaim(evil, Decision.REFUTED, evil, evil, evil, [pictures[0].name])
     claims = {"of_objectives": [{"name": evil, "opened": True, "counts": evil, "claims": [claim]}] * 2, "of_sweep": []}
     text += render_template("claims.html", analysis={"claims": claims})
     compared = {"differing": runs[["sweep"]], "sentences": [evil], "compared": runs[["device"]], "pictures": pictures}
@@ -84,6 +93,22 @@ def test_every_claim_links_to_the_figures_behind_it(page):
     assert len(re.findall(r"href='#\w+'", text)) >= 4
 
 
+def test_the_commands_name_the_cells_that_were_run_and_no_others():
+    cells = [(P, D, 2, seed) for P in (64, 128) for D in (32, 64) for seed in (0, 1)] + [(64, 64, 4, 0)]
+    runs = pd.DataFrame(cells, columns=["P", "D", "K", "seed"])
+    assert selections(runs) == ["K=2,P=64|128,D=32|64,seed=0|1", "K=4,P=64,D=64,seed=0"]
+    assert selections(runs[(runs["K"] == 2) & (runs["seed"] == 0) & ((runs["P"] == 64) | (runs["D"] == 32))]) == [
+        "K=2,P=128,D=32",
+        "K=2,P=64,D=32|64",
+    ]
+
+
+def test_the_strip_says_what_was_run_where_and_when(own):
+    said = dict(strip(open_results(own).runs()))
+    assert said["Runs"] == "18 finished" and said["Failures"] == "none" and said["Hardware"] == "synthetic"
+    assert said["Dates"] == "2026-01-01" and len(said["Commit"]) == 10
+
+
 def test_mixed_code_versions_are_a_warning(own):
     assert not provenance(open_results(own).runs()).mixed
     write_run(Store(own), spec(512, 64, 2), law(512, 64, 2, np.arange(1, 101) * 1e9), git_commit="0" * 40)
@@ -92,7 +117,7 @@ def test_mixed_code_versions_are_a_warning(own):
 
 
 @BROWSER
-@pytest.mark.parametrize("width", [1280, 400])
+@pytest.mark.parametrize("width", [1280, 390])
 def test_a_browser_draws_it_sorts_its_tables_and_scrolls_down_only(page, tmp_path, width):
     probed = tmp_path / "probed.html"
     probed.write_text(page.read_text().replace("</body>", PROBE + "</body>"))
@@ -102,13 +127,22 @@ def test_a_browser_draws_it_sorts_its_tables_and_scrolls_down_only(page, tmp_pat
         "<script>onmessage = event => document.title = event.data</script>"
     )
     shot = tmp_path / "shot.png"
-    ran = browse(tmp_path, "--window-size=1400,900", "--virtual-time-budget=5000", "--dump-dom", f"file://{frame}")
+    ran = browse(
+        tmp_path,
+        "--enable-logging=stderr",
+        "--window-size=1400,900",
+        "--virtual-time-budget=5000",
+        "--dump-dom",
+        f"file://{frame}",
+    )
     found = re.search(r"<title>(\{.*?\})</title>", ran.stdout)
     assert found, ran.stderr
     seen = json.loads(found.group(1).replace("&quot;", '"'))
     assert seen["up"] == sorted(seen["up"]) and seen["down"] == sorted(seen["up"], reverse=True)
     assert len(seen["up"]) > 10
     assert (seen["inner"], seen["wide"], seen["broken"], seen["links"]) == (width, False, 0, 0)
+    assert (seen["filtered"], seen["unnamed"]) == (1, 0) and seen["contents"] > 6
+    assert "CONSOLE" not in ran.stderr
     browse(tmp_path, f"--window-size={width},1400", f"--screenshot={shot}", f"file://{page}")
     image = np.asarray(Image.open(shot).convert("L"))
     assert image.shape[1] == width

@@ -148,6 +148,20 @@ def test_random_rows_of_a_tight_frame_have_that_level(P, D, N):
     assert found.mean() == pytest.approx(expected_percent_error(P, D, N), abs=4 * found.std() / np.sqrt(40) + 6e-4)
 
 
+@pytest.mark.parametrize(
+    ("P", "D", "N"), [(256, 256, 1437), (128, 64, 256), (64, 128, 256), (200, 50, 400), (128, 128, 192)]
+)
+def test_simulated_batches_of_a_data_set_have_its_level(P, D, N):
+    rng = np.random.default_rng(P + D)
+    draws = [simulate_uniform(P, D, rng, N) for _ in range(20)]
+    near = 0.06 / min(P, D) + 4 * np.std(draws) / np.sqrt(20)  # rows of one length are a tight frame but for 1 / D
+    assert np.mean(draws) == pytest.approx(expected_percent_error(P, D, N), abs=near)
+    assert simulate_uniform(32, 128, rng, 100) == 0  # all images are orthogonal
+    assert simulate_uniform(64, 32, rng, 64) < 0.01  # all of a tight frame
+    with pytest.raises(ValueError, match="more images than the data set"):
+        simulate_uniform(64, 32, rng, 63)
+
+
 @given(P=st.integers(2, 400), D=st.integers(2, 400), factor=st.floats(1, 50))
 def test_more_data_raise_the_level_towards_that_of_endless_data(P, D, factor):
     N = P * factor

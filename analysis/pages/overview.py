@@ -1,0 +1,64 @@
+"""The top of a report: sentences, and a strip of what was run, where and when."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pandas as pd
+
+from analysis.pages.html_page import scientific
+from analysis.sweep_analysis import SweepAnalysis
+from analysis.verdicts.registry import judgments
+from analysis.verdicts.verdict import Decision
+from sweeps.cli.formatting import counted, duration
+from sweeps.storage.run_status import RunStatus
+
+PEAK = "peak_at_p_equal_d"  # id of a claim
+
+
+def overview(runs: pd.DataFrame, price: float | None = None) -> str:
+    """How many runs of what, and what they cost; `price`: of a device-hour."""
+    finished = runs[runs["status"] == RunStatus.FINISHED]
+    text = ", ".join(f"{count} {status}" for status, count in runs["status"].value_counts().items())
+    sets, encoders = ", ".join(sorted(runs["dataset"].unique())), ", ".join(sorted(runs["encoder"].unique()))
+    hours = finished["wall_seconds"].sum() / 3600
+    cost = f"{finished['flops'].sum():.3g} FLOPs in {hours:.2f} device-hours"
+    paid = "" if price is None else f" ({hours * price:,.2f} at {price:g} each)"
+    return f"{counted(len(runs), 'run')} ({text}) of {encoders} on {sets}: {cost}{paid}."
+
+
+def findings(analysis: SweepAnalysis) -> list[str]:
+    """Two sentences on what the finished runs say: where the error peaks, and how many claims they decide."""
+    judged = judgments(analysis)
+    peaks = [each.verdict.counts[0] for each in judged if each.claim.id == PEAK and each.verdict.counts]
+    sentences = [
+        f"The percent error is largest at P = D in {count.number} of {counted(count.total, 'line')} of the grid."
+        for count in peaks
+        if count.total
+    ]
+    decided = Counter(each.verdict.decision for each in judged)
+    said = [f"{decided[kind]} {kind.label}" for kind in Decision if kind is not Decision.NOT_TESTED and decided[kind]]
+    if said:
+        sentences.append(f"Of the claims that this sweep can judge, {', '.join(said)}.")
+    return sentences
+
+
+def strip(runs: pd.DataFrame) -> list[tuple[str, str]]:
+    """Runs, failures, compute, hardware, dates and commits, each as a few words."""
+    finished = runs[runs["status"] == RunStatus.FINISHED]
+    failures = runs.loc[runs["status"] != RunStatus.FINISHED, "status"].value_counts()
+    first, last = runs["started_at"].min(), runs["finished_at"].max()
+    return [
+        ("Runs", f"{len(finished):,} finished"),
+        ("Failures", ", ".join(f"{count} {status}" for status, count in failures.items()) or "none"),
+        ("Compute", f"{scientific(float(finished['flops'].sum()))} FLOPs"),
+        ("Device time", duration(float(finished["wall_seconds"].sum()))),
+        ("Hardware", ", ".join(sorted(runs["device"].dropna().unique())) or "not known"),
+        ("Dates", _dates(first, last)),
+        ("Commit", ", ".join(commit[:10] for commit in sorted(runs["git_commit"].unique()))),
+    ]
+
+
+def _dates(first: object, last: object) -> str:
+    days = [str(each)[:10] for each in (first, last) if not pd.isna(each)]
+    return " to ".join(dict.fromkeys(days)) or "not known"

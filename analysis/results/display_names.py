@@ -1,0 +1,51 @@
+"""What figures and pages call objectives, settings and measures."""
+
+from __future__ import annotations
+
+OBJECTIVES = {
+    "mmcr": "MMCR",
+    "alignment": "Alignment (control)",
+    "barlow_twins": "Barlow Twins",
+    "byol": "BYOL",
+    "clip": "CLIP",
+    "frossl": "FroSSL",
+    "mcr2": "MCR²",
+    "siglip": "SigLIP",
+    "simclr": "SimCLR",
+    "swav": "SwAV",
+    "vicreg": "VICReg",
+}
+SETTINGS = {"dataset.limit": "images N"}  # else the last part of the key
+MEASURES = {
+    "percent_error": "pretraining percent error",
+    "heldout_percent_error": "held-out percent error",
+    "knn_accuracy": "kNN accuracy",
+    "mutual_information_bound": "mutual information bound",
+    "zero_shot_top1": "zero-shot top-1",
+    "zero_shot_top5": "zero-shot top-5",
+    "recall_1": "recall at 1",
+    "recall_5": "recall at 5",
+    "recall_10": "recall at 10",
+}
+
+
+def objective_of(variant: str) -> str:
+    """The objective's name of a label that `variants` made."""
+    return variant.split(", ", 1)[0]
+
+
+def variant_name(variant: str) -> str:
+    """A label of `variants` for people: `simclr, objective.temperature=0.5` is `SimCLR, temperature = 0.5`."""
+    objective, *settings = variant.split(", ")
+    return ", ".join([OBJECTIVES.get(objective, objective), *map(_setting, settings)])
+
+
+def _setting(text: str) -> str:
+    key, equal, value = text.partition("=")
+    named = SETTINGS.get(key, key.rsplit(".", 1)[-1].replace("_", " "))
+    return f"{named} = {value}" if equal else text
+
+
+def measure_name(name: str, subject: str = "") -> str:
+    """A measure for people, with what it was measured of."""
+    return MEASURES.get(name, name.replace("_", " ")) + (f", {subject}" if subject else "")
