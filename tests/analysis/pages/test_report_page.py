@@ -71,7 +71,7 @@ def test_names_are_escaped_wherever_the_page_shows_them(tmp_path):
     values |= {"findings": [evil], "strip": [(evil, evil)], "commands": [evil]}
     runs = open_results(store.root).runs().assign(sweep=evil, dataset=evil, device=evil)
     values |= {"unfinished": runs[["sweep", "device"]], "source": provenance(runs), "title": evil, "grid": evil}
-    text = render_template("report.html", overview=overview(runs), remark=evil, **values)
+    text = render_template("report.html", overview=overview(runs), remarks=[evil], **values)
     claim = JudgedClaim(evil, Decision.REFUTED, evil, evil, evil, [pictures[0].name])
     claims = {"of_objectives": [{"name": evil, "opened": True, "counts": evil, "claims": [claim]}] * 2, "of_sweep": []}
     text += render_template("claims.html", analysis={"claims": claims})
