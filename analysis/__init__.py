@@ -16,7 +16,7 @@ if TYPE_CHECKING:  # as type checkers read it, without the cost of `typing`
     from analysis.estimates.peak import find_peak
     from analysis.fitting.multivariate_fit import fit_joint
     from analysis.fitting.power_law_fit import fit_power_law
-    from analysis.results.results import open_results
+    from analysis.opened_results import open_results
     from analysis.sweep_analysis import SweepAnalysis
 
 logging.getLogger("analysis").addHandler(logging.NullHandler())  # silent until somebody asks, as -v does
@@ -28,7 +28,7 @@ _HOMES = {
     "find_peak": "analysis.estimates.peak",
     "fit_joint": "analysis.fitting.multivariate_fit",
     "fit_power_law": "analysis.fitting.power_law_fit",
-    "open_results": "analysis.results.results",
+    "open_results": "analysis.opened_results",
 }
 
 

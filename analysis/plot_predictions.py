@@ -18,7 +18,7 @@ from analysis.cli.prediction_text import prediction_remarks
 from analysis.cli.printed_width import Width
 from analysis.figures.predictions.predicted_cells import draw_grid, draw_left_out
 from analysis.figures.style import save
-from analysis.fitting.forecast.target_text import PERCENT_ERROR
+from mmcr_core.theory import PERCENT_ERROR
 from sweeps.cli.app import guarded, new_app
 from sweeps.cli.console import print_wrapped
 

@@ -25,8 +25,8 @@ from analysis.estimates.next_runs import next_runs
 from analysis.estimates.recommendation import Budget, priced_cells, recommend
 from analysis.figures.predictions.compute_frontier import draw
 from analysis.figures.style import save
-from analysis.fitting.forecast.target_text import PERCENT_ERROR
 from analysis.results.errors import ResultsError
+from mmcr_core.theory import PERCENT_ERROR
 from sweeps.cli.app import guarded, new_app
 from sweeps.cli.console import print_wrapped
 

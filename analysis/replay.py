@@ -23,7 +23,7 @@ from analysis.cli.terminal_table import print_table
 from analysis.estimates.adaptive_replay import FinishedSweep, replay, summary
 from analysis.figures.predictions.replay_curves import draw
 from analysis.figures.style import save
-from analysis.fitting.forecast.target_text import PERCENT_ERROR, parse_target
+from analysis.fitting.forecast.target_text import parse_target
 from analysis.results.errors import ResultsError
 from sweeps.cli.app import guarded, new_app
 
@@ -60,7 +60,7 @@ def main(
     except ValueError as error:
         raise ResultsError(f"--until: {error}") from error
     with analyze(results, best_over, output, width) as (analysis, folder):
-        sweep = FinishedSweep.of(analysis.planned, analysis.measured_along(quantity), quantity == PERCENT_ERROR)
+        sweep = FinishedSweep.of(analysis.planned, analysis.measured_along(quantity), quantity)
         ways = {
             each.value: [replay(sweep, target, each.value, start) for start in track(range(starts), each.value)]
             for each in dict.fromkeys(policy or Policy)

@@ -24,14 +24,14 @@ from analysis.estimates.joint_scaling_law import JointForm, JointLaw, grid_point
 from analysis.estimates.peak import finished_runs, peak_table
 from analysis.estimates.per_cell_fit import PURE, Fits, Form, chosen_form, fit_cell, fit_table, laws_by_seed
 from analysis.estimates.prediction import Backtest, Predictor, backtest, fit_predictors
-from analysis.estimates.run_points import Measured, measure_values, percent_errors, planned_runs
+from analysis.estimates.run_points import Measured, flops_per_step, measure_values, percent_errors, planned_runs
 from analysis.estimates.uniform_baseline import Level
 from analysis.fitting.diagnostics import FailedCheck
 from analysis.fitting.forecast.calibration import Calibration
 from analysis.fitting.forecast.covariance import Scales
 from analysis.fitting.forecast.points import Points
 from analysis.fitting.forecast.process import Process
-from analysis.fitting.forecast.target_text import PERCENT_ERROR
+from analysis.fitting.forecast.scales import Scale
 from analysis.fitting.forecast.trends import Quadratic, ScalingLaw
 from analysis.fitting.multivariate_fit import JointFit
 from analysis.fitting.power_law import PowerLawFit
@@ -39,10 +39,11 @@ from analysis.results.analysis_cache import KeptFiles, content_digest, to_table
 from analysis.results.errors import ResultsError
 from analysis.results.results import Results
 from analysis.results.serialization import pack, unpack
+from mmcr_core.theory import PERCENT_ERROR
 
 CLASSES = (  # that kept files hold
     *(PowerLawFit, JointFit, JointForm, JointLaw, Level, Cell, FailedCheck),
-    *(Predictor, Process, Calibration, Scales, Points, ScalingLaw, Quadratic),
+    *(Predictor, Process, Calibration, Scales, Points, ScalingLaw, Quadratic, Scale),
 )
 JointLaws = dict[str, list[JointLaw]]
 Track = Callable[[Sequence[Any], str], Iterable[Any]]
@@ -198,27 +199,37 @@ class SweepAnalysis:
         """A predictor for each variant, of the percent error or a measure. Raises ResultsError where there is none."""
 
         def compute() -> dict[str, Predictor]:
-            return fit_predictors(self.planned, self.measured_along(measure), law=measure == PERCENT_ERROR)
+            return fit_predictors(self.planned, self.measured_along(measure), measure)
 
         if not self.planned["finished"].all():  # what is kept belongs to runs that have ended
             return compute()
-        return self._value("predictors", compute, measure=measure)
+        return self._value("forecasts", compute, measure=measure)
 
-    def predict(self, cells: pd.DataFrame | None = None, at: Any = None, measure: str = PERCENT_ERROR) -> pd.DataFrame:
+    def predict(
+        self, cells: pd.DataFrame | None = None, at: Any = None, measure: str = PERCENT_ERROR, flops: Any = None
+    ) -> pd.DataFrame:
         """What cells have at the end of training, or after `at` steps: predicted from all runs of the sweep.
 
         Args: cells: rows with P, D, K (and variant where there are several; with run_id, of that very run); by default
             every cell of the sweep, trained, begun or not begun; at: steps, one for all or one for each cell, by
-            default the whole run; measure: percent_error, or a measure in [0, 1] such as knn_accuracy.
+            default the whole run; measure: percent_error, or a measure in [0, 1] such as knn_accuracy; flops: in the
+            place of `at`, the compute of a run in FLOPs, one for all or one for each cell.
         Returns: the cells with `steps`, `predicted` and the ends of 50, 80 and 95 % intervals (low_95, ...) of the
             expectation over seeds, and by default `measured`, the mean of the runs that finished (else NaN).
-        Raises: ResultsError where too few runs were trained to say, or a variant is not among them.
+        Raises: ResultsError where too few runs were trained to say, or a variant is not among them, and for both of
+            `at` and `flops`.
         """
+        if at is not None and flops is not None:
+            raise ResultsError("give steps or flops, one of the two")
         predictors = self.predictors_of(measure)
         everything = cells is None
         table = self._settings(measure) if cells is None else self._named(cells, predictors)
+        if flops is not None:
+            at = np.asarray(flops, float) / flops_per_step(self.planned, table)
         if at is not None:
             table["steps"] = np.broadcast_to(np.asarray(at, float), len(table))
+        if not (table["steps"] >= 1).all():
+            raise ResultsError("a prediction is of 1 step or more; give more steps or more flops")
         parts = []
         for variant, part in table.groupby("variant", sort=False):
             if (predictor := predictors.get(str(variant))) is not None:

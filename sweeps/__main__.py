@@ -15,6 +15,7 @@ COMMANDS = {  # name -> module with an `app`, what it does
     "status": ("sweeps.status", "Progress of a sweep, read from its store by any shell or machine."),
     "store": ("sweeps.store", "Check and compact a result store."),
     "config-reference": ("sweeps.config_reference", "Every key of a grid file, with its values, default and meaning."),
+    "export": ("sweeps.export", "A trained network for torchvision, timm or open_clip; a sweep's tables; with cards."),
     "make-shards": ("sweeps.make_shards", "Write tar shards of image-text pairs."),
     "report": ("analysis.report", "One self-contained HTML page of a sweep, or of several compared."),
     "claims": ("analysis.claims", "The paper's claims and ours with verdicts: in the terminal, a page or JSON."),

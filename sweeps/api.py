@@ -10,7 +10,7 @@ features = load_encoder("results/tiny", outcome.finished[0]).encode(images)
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,15 +29,17 @@ if TYPE_CHECKING:  # each function imports what it needs: plans and encoders nee
 __all__ = ["UserError", "launch", "load_encoder", "load_grid", "plan"]
 
 
-def load_grid(grid: str | Path | Mapping[str, Any]) -> GridSpec:
+def load_grid(grid: str | Path | Mapping[str, Any], overrides: Sequence[str] = ()) -> GridSpec:
     """Every cell of a grid as a frozen, checked run spec (`.cells`), and how to run them (`.settings`).
 
-    Args: grid: path of a grid file, or its keys and values as a mapping (docs/config_reference.md).
-    Raises: UserError for the first mistake, with file and line (of a mapping: "grid"), key and remedy.
+    Args: grid: path of a grid file, the name of a shipped one such as "paper-stl10", or its keys and values as a
+        mapping (docs/config_reference.md); overrides: what replaces keys of it, such as ["P=64,128"].
+    Raises: UserError for the first mistake, with file and line (of a mapping: "grid", of an override: it), key and
+        remedy.
     """
     from sweeps.config import grid_file
 
-    return grid_file.load_grid(grid)
+    return grid_file.load_grid(grid, overrides)
 
 
 def plan(
@@ -57,9 +59,11 @@ def plan(
         calibrate: measure each cell's step and memory first, on the Ray cluster at `address` (None: this machine);
         until: target of an adaptive sweep, such as "5%".
     Returns: a row per cell, the most expensive first: cell (its place in the grid), P, D, K, seed, what else varies,
-        run_id, steps, images, flops, memory_bytes, seconds (with measuring_seconds), loading_seconds (of its data,
-        once), gpus, cpus, threads, measured (False: an estimate), status, starts_at_seconds.
-        `.attrs["makespan_seconds"]`: time until the last cell that is to run has ended;
+        run_id, steps, images, flops, memory_bytes, recompute_bytes (the same with memory: recompute; None where there
+        is nothing to recompute), seconds (with measuring_seconds), loading_seconds (of its data, once), gpus, cpus,
+        threads, measured (False: an estimate), status, starts_at_seconds.
+        `.attrs["makespan_seconds"]`: time until the last cell that is to run has ended; `.attrs["counts"]`: cells
+        that the grid has, and that each of its links and exclusions leaves;
         of an adaptive sweep `.attrs["adaptive"]`: what it is expected to train of that.
     Raises: UserError.
     """
@@ -79,7 +83,10 @@ def plan(
         launching.calibrate(sweep, address, Limits(max_concurrent))
     preview = Preview.of(sweep, max_concurrent)
     table = pd.DataFrame(preview.rows())
-    table.attrs["makespan_seconds"] = preview.makespan_seconds
+    table.attrs |= {
+        "makespan_seconds": preview.makespan_seconds,
+        "counts": [count._asdict() for count in sweep.counts],
+    }
     if until is not None:
         from sweeps.execution.adaptive.preparation import expectation
         from sweeps.execution.adaptive.until import parse_until
@@ -97,7 +104,7 @@ def launch(
     calibrate: bool = False,
     time_limit: str | None = None,
     wait: bool = True,
-    tensorboard: bool = False,
+    track: Sequence[str] = (),
     address: str | None = None,
     until: str | None = None,
 ) -> Outcome:
@@ -105,9 +112,9 @@ def launch(
 
     Args: grid: a path, a mapping or a GridSpec; results: folder or URL of the sweeps' folders; only: cells, as of
         `plan`; max_concurrent: most cells at once; calibrate: measure each cell's step and memory first; time_limit:
-        stop after so long, such as "90s" or "2h"; wait: for cells that another launch trains; tensorboard: write its
-        files too; address: of a running Ray cluster (None: this machine); until: train until the rest can be predicted
-        so well, such as "5%", "max:5%" or "knn_accuracy=0.01".
+        stop after so long, such as "90s" or "2h"; wait: for cells that another launch trains; track: trackers that
+        follow the runs beside those of the grid, such as ["wandb"]; address: of a running Ray cluster (None: this
+        machine); until: train until the rest can be predicted so well, such as "5%", "max:5%" or "knn_accuracy=0.01".
     Returns: an Outcome: `.finished` (run_ids), `.finished_before` (their number), `.unfinished` (run_id -> reason),
         `.interrupted`, `.timed_out`, `.exit_code` as the command has it; of an adaptive sweep `.standing`: what was
         trained, paused and predicted, and how well.
@@ -118,8 +125,8 @@ def launch(
     from sweeps.planning.sweep import open_sweep
 
     _require_positive(max_concurrent)
-    sweep = open_sweep(grid, str(results), only)
-    limits = Limits.of(max_concurrent, time_limit, tensorboard, wait)
+    sweep = open_sweep(grid, str(results), only, track=track)
+    limits = Limits.of(max_concurrent, time_limit, wait)
     target = None
     if until is not None:
         from sweeps.execution.adaptive.until import parse_until
@@ -128,11 +135,11 @@ def launch(
     return launching.train(sweep, address, limits, calibrate, target)
 
 
-def load_encoder(results: str | Path, run_id: str, device: str = "cpu") -> TrainedNetwork:
+def load_encoder(results: str | Path, run_id: str | None = None, device: str = "cpu") -> TrainedNetwork:
     """The network of a finished run, in eval mode.
 
-    Args: results: a sweep's own folder or URL, such as results/quickstart; run_id: of a run that kept its weights;
-        device: where the network goes.
+    Args: results: a sweep's own folder or URL, such as results/quickstart, or what `sweeps/export.py` wrote; run_id: of
+        a run that kept its weights, None of an export; device: where the network goes.
     Returns: an nn.Module `net`: `net.encode(images)` gives features (N, F) of images (N, C, H, W), uint8 in 0..255 or
         floats in [0, 1], without gradients; `net(images)` gives unit embeddings (N, D), with them; `.spec` is the run,
         `.views` its augmentations.

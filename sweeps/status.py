@@ -21,6 +21,7 @@ from sweeps.cli.formatting import counted
 from sweeps.config.axes import PAPER, column, text_of, varying_keys
 from sweeps.monitoring.launch_outcome import latest
 from sweeps.monitoring.sweep_status import CellStatus, survey
+from sweeps.storage.decisions import read_stop
 from sweeps.storage.run_status import RunStatus
 from sweeps.storage.sweep_store import Store
 
@@ -36,7 +37,10 @@ app = new_app()
 @guarded
 def status(
     results: Annotated[str, typer.Argument(help="A sweep's folder or URL, such as results/quickstart.")],
-    watch: Annotated[bool, typer.Option("--watch", help="Refresh until every cell has ended.")] = False,
+    watch: Annotated[
+        bool,
+        typer.Option("--watch", help="Refresh until every cell has ended or --until is met."),
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print a list of objects.")] = False,
 ) -> None:
     """Show finished, running, failed and waiting cells without touching whoever runs them."""
@@ -58,6 +62,8 @@ def status(
         if columns(sys.stdout) is None:
             console.width = 160
         console.print(_shown(cells, console.width), highlight=False)
+    if not as_json and (stopped := _stopped(store, survey(results) if watch else cells)):
+        print_wrapped(stopped)
 
 
 def _row(cell: CellStatus, varying: list[str]) -> dict[str, object]:
@@ -105,9 +111,16 @@ def _shown(cells: list[CellStatus], width: int) -> Group:
     return Group(line, table)
 
 
+def _stopped(store: Store, cells: list[CellStatus]) -> str:
+    """What an adaptive launch said when its target was met, if nothing was trained since."""
+    busy = any(cell.status is RunStatus.RUNNING for cell in cells)
+    return "" if busy else read_stop(store.root) or ""
+
+
 def _watch(results: str, console: Console) -> None:
     """A table that is drawn anew on a terminal, a line a refresh elsewhere."""
     live = Live(console=console, refresh_per_second=1) if console.is_terminal else None
+    store = Store(results)
     with live or contextlib.nullcontext():
         while True:
             cells = survey(results)
@@ -115,7 +128,7 @@ def _watch(results: str, console: Console) -> None:
                 live.update(_shown(cells, console.width))
             else:
                 print(f"{time.strftime('%H:%M:%S')} {_counts(cells)}", flush=True)
-            if all(cell.status.ended for cell in cells):
+            if all(cell.status.ended for cell in cells) or _stopped(store, cells):
                 return
             time.sleep(REFRESH_SECONDS)
 

@@ -11,6 +11,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 # Lines are as long as they like, unless a test says otherwise: pytest imports readline, which exports a width.
 os.environ.pop("COLUMNS", None)
 os.unsetenv("COLUMNS")
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -38,11 +39,11 @@ LAUNCHES = (
     "main",
     "slurm",
     "fault_tolerance",
-    "cpu_count",
     "continuation",
     "api",
     "environment",
     "adaptive_launch",
+    "examples",
 )  # files of whole launches
 SHARED_DATA = Path(os.environ.get("MMCR_TEST_DATA", REPOSITORY.parent / "shared" / "data"))
 
@@ -52,7 +53,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     of a file together, since they share fixtures."""
     for item in items:
         launches = item.path.stem.removeprefix("test_") in LAUNCHES
-        item.add_marker(pytest.mark.xdist_group("launches" if launches else str(item.path)))
+        if not item.get_closest_marker("xdist_group"):  # files that share what takes seconds name a group of their own
+            item.add_marker(pytest.mark.xdist_group("launches" if launches else str(item.path)))
     items.sort(key=lambda item: item.get_closest_marker("xdist_group").args[0] != "launches")  # no tail of them alone
 
 
@@ -81,6 +83,13 @@ def maker(**usual: object) -> Callable[..., RunSpec]:
 def digits_spec() -> Callable[..., RunSpec]:
     """Makes small runs on digits."""
     return maker(dataset=DatasetSpec("digits"), projector=ProjectorSpec((32,)))
+
+
+@pytest.fixture
+def chunks_of_50(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Chunks of a tenth of their steps: a run of 110 has three."""
+    for module in ("mmcr_core.training.pretraining", "sweeps.execution.checkpointing", "sweeps.execution.continuation"):
+        monkeypatch.setattr(f"{module}.CHUNK_STEPS", 50)
 
 
 @pytest.fixture
@@ -132,9 +141,15 @@ def run_script(*arguments: object, timeout: float = 400) -> subprocess.Completed
 
 
 def invoke(script: str, *arguments: object) -> subprocess.CompletedProcess[str]:
-    """An analysis command within this process: the same exit code and output, without a second of imports."""
-    app = importlib.import_module(f"analysis.{script}").app
-    ran = CliRunner().invoke(app, list(map(str, arguments)))
+    """A command within this process, one of `analysis` or `sweeps.NAME`: the same exit code and output, without seconds
+    of imports. Signals are handled afterwards as before."""
+    app = importlib.import_module(script if "." in script else f"analysis.{script}").app
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    try:
+        ran = CliRunner().invoke(app, list(map(str, arguments)))
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
     if ran.exception and not isinstance(ran.exception, SystemExit):
         raise ran.exception
     return subprocess.CompletedProcess([script], ran.exit_code, ran.stdout, ran.stderr)

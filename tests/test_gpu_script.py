@@ -236,6 +236,7 @@ def test_a_summary_of_no_rows_says_that_nothing_was_reached():
     assert not holds and "not reached: ceilings, checks" in text
 
 
+@pytest.mark.slow
 def test_a_rehearsal_comes_home_whole_without_ray_duckdb_pydantic_and_universal_pathlib(tmp_path, monkeypatch):
     (tmp_path / "absent").mkdir()
     (tmp_path / "absent" / "sitecustomize.py").write_text(BLOCKER)

@@ -17,7 +17,7 @@ import torch
 
 from analysis import open_results
 from sweeps.execution.encoder_loading import load_encoder
-from tests.conftest import REPOSITORY, invoke, run_script
+from tests.conftest import REPOSITORY, invoke
 from tests.recorded_machine import differences
 
 STORES = REPOSITORY / "tests/stores/v0.1"
@@ -42,7 +42,7 @@ def store(tmp_path: Path) -> Path:
 def launch_cell(store: Path, run_id: str):
     """Train one cell as a task of a job array does."""
     number = pd.read_parquet(store / "cells.parquet")["run_id"].tolist().index(run_id)
-    return run_script("sweeps/launch.py", store / "grid.yaml", "--results", store.parent, "--cell", number)
+    return invoke("sweeps.launch", store / "grid.yaml", "--results", store.parent, "--cell", number)
 
 
 def trajectory(store: Path, run_id: str) -> pd.DataFrame:
@@ -90,11 +90,11 @@ def test_a_finished_cell_is_not_trained_again(store):
 
 
 def test_status_and_check_understand_it(store):
-    shown = run_script("sweeps/status.py", store, "--json")
+    shown = invoke("sweeps.status", store, "--json")
     cells = {cell["run_id"]: cell for cell in json.loads(shown.stdout)}
     assert Counter(cell["status"] for cell in cells.values()) == {"finished": 9, "running": 1, "begun": 1, "waiting": 7}
     assert (cells[INTERRUPTED]["step"], cells[INTERRUPTED]["steps"]) == (FACTS["interrupted_at"], STEPS)
-    checked = run_script("sweeps/store.py", "check", store)
+    checked = invoke("sweeps.store", "check", store)
     assert checked.returncode == 0, checked.stdout + checked.stderr
 
 

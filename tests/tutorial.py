@@ -53,6 +53,11 @@ class Step:
     def command(self) -> str:
         return self.shown.replace("\n> ", "\n")
 
+    @property
+    def of_trained(self) -> bool:
+        """Whether it trains the page's sweep, or reads what was trained."""
+        return "results/views" in self.command or self.command == "python sweeps/launch.py views.yaml"
+
 
 def steps(console: str) -> list[Step]:
     """The commands of a ```console block."""
@@ -93,14 +98,17 @@ def workplace(folder: Path) -> dict[str, str]:
     return os.environ | fixed | caches
 
 
-def played(page: str, folder: Path) -> Iterator[tuple[Step, str]]:
-    """Each command of the page, run after all before it, and what it printed."""
+def played(page: str, folder: Path, training: bool = True) -> Iterator[tuple[Step, str]]:
+    """Each command of the page, run after all before it, and what it printed; without `training` those alone that need
+    nothing of the page's own sweep."""
     environment = workplace(folder)
     for kind, block in BLOCK.findall(page):
         if kind == "yaml":
             (folder / block.split("\n")[0].removeprefix("# ")).write_text(block)
             continue
         for step in steps(block):
+            if not training and step.of_trained:
+                continue
             ran = subprocess.run(
                 ["bash", "-c", step.command],
                 cwd=folder,

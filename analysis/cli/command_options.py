@@ -11,13 +11,16 @@ from typing import Annotated, Literal
 
 import typer
 
-from analysis.cli.output_files import write
+from analysis.cli.output_files import printable, write, write_csv
 from analysis.cli.printed_width import Width, printed_at
 from analysis.cli.progress import track
+from analysis.cli.terminal_table import print_table
+from analysis.results.best_hyperparameter import Best
 from analysis.results.errors import ResultsError
 from analysis.results.results import Results, open_results
 from analysis.results.sweep_folder import WRITTEN, sweep_folders
 from analysis.sweep_analysis import SweepAnalysis
+from sweeps.cli.console import print_wrapped
 from sweeps.storage.filesystems import to_path
 from sweeps.storage.merging import merge
 from sweeps.storage.sweep_store import Store
@@ -57,7 +60,7 @@ def open_pooled(
     The tables that are written of several go beside their figures. Within it, figures are drawn for `width`.
     """
     if len(places) == 1:
-        opened = open_each(places, best_over)[0]
+        opened = open_each(places, best_over, output)[0]
         with printed_at(width):
             yield opened, output or opened.root / "figures"
         return
@@ -74,7 +77,7 @@ def open_pooled(
             )
         figures = output or folders[0].root.parent / name / "figures"
         with printed_at(width):
-            yield open_each([str(pooled)], best_over)[0], figures
+            yield open_each([str(pooled)], best_over, figures)[0], figures
         for table in pooled.glob("*.parquet"):
             if table.stem in WRITTEN:
                 write(table.read_bytes(), (output or figures.parent) / table.name)
@@ -89,21 +92,34 @@ def analyze(
         yield SweepAnalysis(results, track), figures
 
 
-def open_each(places: list[str], best_over: str | None) -> list[Results]:
-    """The same of several sweeps; those in which the setting does not vary are taken whole. Raises ResultsError where
-    it varies in none."""
+def open_each(places: list[str], best_over: str | None, figures: Path | None = None) -> list[Results]:
+    """The same of several sweeps; those in which the setting does not vary are taken whole. What won in each cell is
+    printed and written as best_over.csv, to the folder of `figures`, by default the sweep's own. Raises ResultsError
+    where the setting varies in none."""
     opened = [open_results(place) for place in places]
     if best_over is None:
         return opened
-    best = [results.best_over(best_over) for results in opened]
-    said, refused = [], []
-    for results in best:
+    best: dict[int, Best] = {}
+    refused: list[ResultsError] = []
+    for place, whole in enumerate(opened):
         try:
-            said.append(f"{results.root}: {results.remark}")
+            best[place] = whole.best_over(best_over).require_best()
         except ResultsError as error:
-            said.append("")
             refused.append(error)
-    if not any(said):
+    if not best:
         raise refused[0]
-    print("\n".join(filter(None, said)), file=sys.stderr)
-    return [taken if text else whole for whole, taken, text in zip(opened, best, said, strict=True)]
+    for place, found in best.items():
+        _tell(found, opened[place].root, figures or opened[place].root / "figures")
+    return [whole.best_over(best_over) if place in best else whole for place, whole in enumerate(opened)]
+
+
+def _tell(best: Best, sweep: Path, folder: Path) -> None:
+    """Print, to standard error, and write which value won in each cell."""
+    one = ["variant"] if best.winners["variant"].nunique() == 1 else []
+    spare = ["tried", "shown_error"]
+    print_table(best.winners.drop(columns=one), f"{sweep.name}: the best {best.key} of each cell", spare, sys.stderr)
+    for text in best.remarks:
+        print_wrapped(text, sys.stderr)
+    path = folder / "best_over.csv"
+    write_csv(best.winners, path)
+    print(printable(path), file=sys.stderr)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import textwrap
 from collections.abc import Sequence
+from typing import TextIO
 
 import pandas as pd
 from rich.console import Console
@@ -17,17 +18,20 @@ from sweeps.cli.formatting import counted
 READABLE = 6  # characters of a column
 
 
-def print_table(frame: pd.DataFrame, title: str | None = None, spare: Sequence[str] = ()) -> None:
-    """A frame as a table in the terminal; cells are never cut. Where it is too wide, headings break between words, then
-    columns of `spare` are left out, which is said, then cells go on in the next line; where that would leave less than
-    READABLE of each, rows are shown one by one, a line a column."""
+def print_table(
+    frame: pd.DataFrame, title: str | None = None, spare: Sequence[str] = (), stream: TextIO | None = None
+) -> None:
+    """A frame as a table in the terminal, on standard output unless another stream is given; cells are never cut. Where
+    it is too wide, headings break between words, then columns of `spare` are left out, which is said, then cells go on
+    in the next line; where that would leave less than READABLE of each, rows are shown one by one, a line a column."""
     texts = {str(name): [_cell(value) for value in frame[name]] for name in frame.columns}
-    width = columns(sys.stdout)
+    stream = stream or sys.stdout
+    width = columns(stream)
     headings = _headings(texts, width)
     shown = fitting({headings[name]: texts[name] for name in texts}, width, [headings[name] for name in spare])
     names = [name for name in texts if headings[name] in shown]
     if width is not None and _least_width(names, texts) > width:
-        _print_rows(texts, title)
+        _print_rows(texts, title, stream)
         return
     table = Table(title=title, title_justify="left")
     for name in names:
@@ -35,7 +39,7 @@ def print_table(frame: pd.DataFrame, title: str | None = None, spare: Sequence[s
         table.add_column(Text(headings[name]), justify="right" if numeric else "left", overflow="fold")
     for row in zip(*(texts[name] for name in names), strict=True):
         table.add_row(*map(Text, row))  # Text: no cell is taken for markup
-    console = Console(markup=False, highlight=False, width=width)
+    console = Console(file=stream, markup=False, highlight=False, width=width)
     if width is None:
         console.width = max(80, Console(width=10_000).measure(table).maximum)
     console.print(table)
@@ -49,18 +53,18 @@ def _least_width(names: Sequence[str], texts: dict[str, list[str]]) -> int:
     return sum(min(READABLE, length) + BORDER for length in longest) + 1
 
 
-def _print_rows(texts: dict[str, list[str]], title: str | None) -> None:
+def _print_rows(texts: dict[str, list[str]], title: str | None, stream: TextIO) -> None:
     """Each row by itself, a line a column."""
     room = max(map(len, texts))
     rows = list(zip(*texts.values(), strict=True))
     if title:
-        print(title)
+        print(title, file=stream)
     for i, row in enumerate(rows, 1):
-        print(f"row {i} of {len(rows)}")
+        print(f"row {i} of {len(rows)}", file=stream)
         for name, text in zip(texts, row, strict=True):
-            print(f"  {name:{room}}  {text}")
+            print(f"  {name:{room}}  {text}", file=stream)
     if not rows:
-        print("0 rows of", ", ".join(texts))
+        print("0 rows of", ", ".join(texts), file=stream)
 
 
 def _headings(texts: dict[str, list[str]], width: int | None) -> dict[str, str]:

@@ -8,16 +8,15 @@ from functools import partial
 
 import numpy as np
 import pandas as pd
-from scipy.special import expit
 
-from analysis.estimates.prediction import trend_of
 from analysis.estimates.run_points import Measured, as_points
 from analysis.fitting.blas_threads import on_one_thread
-from analysis.fitting.forecast.points import Array, Index, Points
+from analysis.fitting.forecast.points import Index, Points
+from analysis.fitting.forecast.scales import Scale
 from analysis.fitting.forecast.sequential_design import FEWEST, Decision, Ended, Knowledge, SequentialDesign, rungs_of
 from analysis.fitting.forecast.stopping import Target
-from analysis.fitting.forecast.trends import LAW_OF
 from analysis.results.errors import ResultsError
+from mmcr_core.theory import PERCENT_ERROR
 
 ADAPTIVE = "adaptive"
 FEWEST_SETTINGS = 4
@@ -26,29 +25,22 @@ MISSED = 2 / 0.05  # weight of what lies outside a 95 % interval in its score (G
 
 @dataclass(frozen=True)
 class FinishedSweep:
-    """The finished runs of a sweep (rows of `planned_runs`), what each measured on its way, and whether that is
-    predicted as logits; `relative`: whether errors are relative ones."""
+    """The finished runs of a sweep (rows of `planned_runs`), what each measured on its way, and the scale on which that
+    is predicted; `relative`: whether errors are relative ones."""
 
     runs: pd.DataFrame
     points: Points
-    logit: bool
+    scale: Scale
     relative: bool
 
     @classmethod
-    def of(cls, runs: pd.DataFrame, measured: Mapping[str, Measured], relative: bool = True) -> FinishedSweep:
+    def of(cls, runs: pd.DataFrame, measured: Mapping[str, Measured], quantity: str = PERCENT_ERROR) -> FinishedSweep:
         """Raises ResultsError where there are too few settings, or no run has more than one rung."""
         runs = runs[runs["finished"] & runs["run_id"].isin(list(measured))].reset_index(drop=True)
         if len(runs[["variant", "P", "D", "K"]].drop_duplicates()) < FEWEST_SETTINGS:
             raise ResultsError(f"a replay needs {FEWEST_SETTINGS} finished settings of P, D, K at least")
-        logit = not (relative and set(runs["objective"]) == {LAW_OF})
-        return cls(runs, as_points(runs, measured, logit), logit, relative)
-
-    def unit(self, value: Array) -> Array:
-        """Relative errors of the percent error, absolute ones of a measure, for one of the value."""
-        if not self.logit:
-            return np.ones_like(value)
-        share: Array = expit(value)
-        return 1 - share if self.relative else share * (1 - share)
+        scale = max(Scale.of(quantity, objective) for objective in runs["objective"])  # of logits, where both are
+        return cls(runs, as_points(runs, measured, scale), scale, quantity == PERCENT_ERROR)
 
     def design(self, target: Target) -> SequentialDesign:
         """Of these runs, none of which is trained yet."""
@@ -65,8 +57,8 @@ class FinishedSweep:
             return self.points[(self.points.run == run) & (shares <= rung * 1.02)]
 
         flops = (self.runs["flops_per_step"] * self.runs["steps"]).to_numpy(float)
-        trend = partial(trend_of, logit=self.logit)
-        return SequentialDesign(ends, flops, rungs, target, up_to, trend, self.unit)
+        unit = partial(self.scale.unit, relative=self.relative)
+        return SequentialDesign(ends, flops, rungs, target, up_to, self.scale.trend, unit)
 
 
 @on_one_thread
@@ -92,7 +84,9 @@ def replay(sweep: FinishedSweep, target: Target, policy: str, start: int) -> pd.
         residual = (outcome - decision.mean) / decision.sd if len(ended) >= FEWEST else np.nan
         ended = (*ended, Ended(decision.run, decision.rung, float(residual)))
         share = spent / design.flops.sum()
-        rows.append({"share": share, "rungs": len(ended)} | _judged(sweep, design, design.knowledge(ended)))
+        rows.append(
+            {"share": share, "rungs": len(ended)} | _judged(sweep, design, design.knowledge(design.considered(ended)))
+        )
     return pd.DataFrame(rows)
 
 
@@ -126,11 +120,11 @@ def _judged(sweep: FinishedSweep, design: SequentialDesign, known: Knowledge) ->
     truth = np.bincount(design.settings, design.ends.value) / seeds
     sd = np.sqrt(known.variance + known.process.mode.run**2 / seeds)
     half = known.calibration.half_width(sd)
-    scale = expit if sweep.logit else np.exp
+    number = sweep.scale.inverse
     missed = np.abs(known.mean - truth)
-    error = scale(known.mean) - scale(truth)
+    error = number(known.mean) - number(truth)
     if sweep.relative:
-        error = error / scale(truth)
+        error = error / number(truth)
     score = 2 * half + MISSED * np.maximum(missed - half, 0)
     some = len(settings) > 0
     return {

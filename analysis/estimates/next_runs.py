@@ -9,7 +9,7 @@ import pandas as pd
 
 from analysis.estimates.prediction import Predictor
 from analysis.fitting.blas_threads import on_one_thread
-from analysis.fitting.forecast.choice import expected_falls
+from analysis.fitting.forecast.choice import ExpectedFalls
 from analysis.fitting.forecast.points import WINDOW, Array, Points, places
 
 IN_GRID, NEW_SEED, BEYOND = "in the grid", "another seed", "beyond the grid"
@@ -29,11 +29,11 @@ def next_runs(planned: pd.DataFrame, predictor: Predictor, count: int) -> pd.Dat
     table = _candidates(mine)
     at = _places(table, predictor, np.full(len(table), -1), 1.0)
     targets = _places(table.drop_duplicates(["variant", *SETTING]), predictor, -1, np.inf)
+    expected = ExpectedFalls(predictor.process, targets, at)
     chosen: list[int] = []
     falls_of_chosen: list[float] = []
     for _ in range(min(count, len(table))):
-        running = at[chosen] if chosen else None
-        falls = expected_falls(predictor.process, targets, np.ones(len(targets)), at, running)
+        falls = expected(np.ones(len(targets)), at[chosen])
         falls[chosen] = 0.0
         best = int(np.argmax(falls / table["flops"].to_numpy(float)))
         chosen.append(best)

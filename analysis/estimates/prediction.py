@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
-from scipy.special import expit
 
 from analysis.estimates.run_points import Measured, as_points, baseline
 from analysis.estimates.uniform_baseline import Level
@@ -18,8 +17,9 @@ from analysis.fitting.blas_threads import on_one_thread
 from analysis.fitting.forecast.calibration import LEVELS, Calibration, calibrate
 from analysis.fitting.forecast.points import WINDOW, Array, Points, places
 from analysis.fitting.forecast.process import Process, fit_process
-from analysis.fitting.forecast.trends import LAW_OF, Quadratic, ScalingLaw, Trend
+from analysis.fitting.forecast.scales import Scale
 from analysis.results.errors import ResultsError
+from mmcr_core.theory import PERCENT_ERROR
 
 FEWEST = 3  # runs that a prediction is made from
 EARLY = 0.25  # of each run's steps, from which its end is predicted as a test
@@ -33,7 +33,7 @@ class Predictor:
 
     process: Process
     calibration: Calibration
-    logit: bool
+    scale: Scale
     variants: tuple[str, ...]
     levels: tuple[Level, ...]
     runs: tuple[str, ...]
@@ -64,13 +64,12 @@ class Predictor:
         mean, variance = self.process.predict(at)
         if one:
             variance = variance + self.process.mode.noise**2
-        scale = expit if self.logit else np.exp
-        table = {"predicted": scale(mean)}
+        table = {"predicted": mean}
         for level in LEVELS:
             half = self.calibration.half_width(np.sqrt(variance), level)
-            table |= {f"low_{round(100 * level)}": scale(mean - half), f"high_{round(100 * level)}": scale(mean + half)}
-        frame = pd.DataFrame(table, index=cells.index)
-        return frame if self.logit else frame.clip(upper=1.0)
+            table |= {f"low_{round(100 * level)}": mean - half, f"high_{round(100 * level)}": mean + half}
+        found = {name: self.scale.inverse(values) for name, values in table.items()}
+        return pd.DataFrame(found, index=cells.index).clip(upper=1.0)
 
     @property
     def has_replicates(self) -> bool:
@@ -86,12 +85,11 @@ class Predictor:
             (found,) = self.process.left_out_last(block)
             half = float(self.calibration.half_width(np.array(found.sd)))
             place = {name: int(getattr(found.at, name)[0]) for name in "PDK"}
-            scale = expit if self.logit else np.exp
+            values = (found.measured, found.predicted, found.predicted - half, found.predicted + half)
+            numbers = map(float, self.scale.inverse(np.array(values)))
+            names = ("measured", "predicted", "low_95", "high_95")
             rows.append(
-                {"variant": self.variants[found.at.variant[0]]}
-                | place
-                | {"measured": float(scale(found.measured)), "predicted": float(scale(found.predicted))}
-                | {"low_95": float(scale(found.predicted - half)), "high_95": float(scale(found.predicted + half))}
+                {"variant": self.variants[found.at.variant[0]]} | place | dict(zip(names, numbers, strict=True))
             )
         return pd.DataFrame(rows)
 
@@ -100,38 +98,32 @@ class Predictor:
         points = self.points
         own = points.variant == self.variants.index(variant)
         mine = points[own & (points.P == P) & (points.D == D) & (points.K == K)]
-        scale = expit if self.logit else np.exp
-        return mine.steps / (1 - WINDOW / 2), scale(mine.value)
+        return mine.steps / (1 - WINDOW / 2), self.scale.inverse(mine.value)
 
 
 @on_one_thread
-def fit_predictors(runs: pd.DataFrame, measured: dict[str, Measured], law: bool = True) -> dict[str, Predictor]:
-    """A predictor for each variant among `planned_runs`: one for all variants of MMCR, one for those of all other
-    objectives; without `law`, each is of logits. Raises ResultsError where there are too few runs for any."""
-    of_law = (runs["objective"] == LAW_OF) & law
-    families = [(part, logit) for part, logit in ((runs[of_law], False), (runs[~of_law], True)) if len(part)]
+def fit_predictors(runs: pd.DataFrame, measured: dict[str, Measured],
+                   quantity: str = PERCENT_ERROR) -> dict[str, Predictor]:  # fmt: skip
+    """A predictor of a quantity, what was `measured`, for each variant among `planned_runs`: one for all that share a
+    scale. Raises ResultsError where there are too few runs for any."""
+    scales = [Scale.of(quantity, objective) for objective in runs["objective"]]
     found: dict[str, Predictor] = {}
-    for part, logit in families:
+    for scale, part in runs.groupby(scales):
         if part["run_id"].isin(list(measured)).sum() >= FEWEST:
-            predictor = _predictor(part.reset_index(drop=True), measured, logit)
+            predictor = _predictor(part.reset_index(drop=True), measured, Scale(scale))
             found |= dict.fromkeys(predictor.variants, predictor)
     if not found:
         raise ResultsError(f"a prediction needs at least {FEWEST} runs of an objective that were trained for a while")
     return found
 
 
-def _predictor(runs: pd.DataFrame, measured: dict[str, Measured], logit: bool) -> Predictor:
-    points = as_points(runs, measured, logit)
-    process = fit_process(points, trend_of(points, logit))
+def _predictor(runs: pd.DataFrame, measured: dict[str, Measured], scale: Scale) -> Predictor:
+    points = as_points(runs, measured, scale)
+    process = fit_process(points, scale.trend(points))
     levels = runs.groupby("variant")["level"].first()
     return Predictor(
-        process, calibrate(process), logit, tuple(levels.index), tuple(levels), tuple(runs["run_id"]), points
+        process, calibrate(process), scale, tuple(levels.index), tuple(levels), tuple(runs["run_id"]), points
     )
-
-
-def trend_of(points: Points, logit: bool) -> Trend:
-    """The scaling law of percent errors, or the quadratic of logits, near what was measured."""
-    return Quadratic.near(points) if logit else ScalingLaw.near(points)
 
 
 @on_one_thread
@@ -146,10 +138,9 @@ def backtest(predictor: Predictor) -> Backtest:
     ends = ends[np.isin(ends.run, early.run)]
     if len(np.unique(early.run)) < FEWEST:
         return float("nan"), float("nan"), 0
-    process = fit_process(early, trend_of(early, predictor.logit))
+    process = fit_process(early, predictor.scale.trend(early))
     mean, variance = process.predict(replace(ends, replicates=np.ones(len(ends))))
     half = calibrate(process).half_width(np.sqrt(variance + ends.variance))
-    scale = expit if predictor.logit else np.exp
-    missed = scale(mean) / scale(ends.value) - 1
+    missed = predictor.scale.inverse(mean) / predictor.scale.inverse(ends.value) - 1
     inside = np.abs(mean - ends.value) <= half
     return float(np.sqrt((missed**2).mean())), float(inside.mean()), len(ends)

@@ -11,7 +11,9 @@ import pandas as pd
 
 from analysis.estimates.uniform_baseline import Level, level_of
 from analysis.fitting.forecast.points import Array, Points, places, relative_error, rung_windows
+from analysis.fitting.forecast.scales import Scale, shrunken
 from analysis.fitting.log_bins import decays
+from analysis.results.errors import ResultsError
 from analysis.results.results import Results
 from analysis.results.variant_labels import variants
 from mmcr_core.theory import expected_percent_error
@@ -87,26 +89,37 @@ def measure_values(results: Results, runs: pd.DataFrame, name: str) -> dict[str,
     found = {}
     for run_id, part in rows.sort_values("step").groupby("run_id"):
         count = np.maximum(part["count"].to_numpy(float), 1)
-        value = (part["value"].to_numpy(float) * count + 0.5) / (count + 1)
+        value = shrunken(part["value"].to_numpy(float), count)
         spread = (part["high"] - part["low"]).to_numpy(float) / (2 * Z95)
         variance = np.where(np.isfinite(spread), spread**2, value * (1 - value) / count)
         found[str(run_id)] = Measured(part["step"].to_numpy(float), value, np.maximum(variance, 1e-10))
     return found
 
 
-def as_points(runs: pd.DataFrame, measured: Mapping[str, Measured], logit: bool) -> Points:
-    """Points of the runs (rows of `planned_runs`) that were measured: logs, or logits; `run`: the row's number,
+def flops_per_step(planned: pd.DataFrame, cells: pd.DataFrame) -> Array:
+    """FLOPs of a step of each cell (rows with variant, P, D, K): as its runs have it, else by the median per view of
+    all runs. Raises ResultsError where no run has any."""
+    per_view = (planned["flops_per_step"] / planned["P"] / planned["K"]).median()
+    if not np.isfinite(per_view):
+        raise ResultsError("no run of the sweep has its flops_per_step; give steps")
+    known = planned.groupby(["variant", "P", "D", "K"])["flops_per_step"].mean()
+    own = known.reindex(pd.MultiIndex.from_frame(cells[["variant", "P", "D", "K"]])).to_numpy(float)
+    found: Array = np.where(np.isfinite(own), own, per_view * (cells["P"] * cells["K"]).to_numpy(float))
+    return found
+
+
+def as_points(runs: pd.DataFrame, measured: Mapping[str, Measured], scale: Scale) -> Points:
+    """Points of the runs (rows of `planned_runs`) that were measured; `run`: the row's number,
     `variant`: its number among the sorted names."""
     names = {name: number for number, name in enumerate(sorted(runs["variant"].unique()))}
     parts = []
     for number, run in enumerate(runs.itertuples()):
         if (found := measured.get(run.run_id)) is not None:
-            slope = 1 / (found.value * (1 - found.value)) if logit else 1 / found.value
             at = places(
                 run.P, run.D, run.K, found.steps, baseline(run.level, run.P, run.D), names[run.variant], number, 1
             )
-            value = np.log(found.value / (1 - found.value)) if logit else np.log(found.value)
-            parts.append(replace(at, value=value, variance=slope**2 * found.variance))
+            variance = found.variance / scale.slope(found.value) ** 2
+            parts.append(replace(at, value=scale.transform(found.value), variance=variance))
     return Points.concatenate(parts)
 
 

@@ -13,7 +13,6 @@ from analysis.estimates.per_cell_fit import compare_forms
 from analysis.figures import double_descent_figures, isoflop_figure, joint_law_figures, scaling_figures
 from analysis.figures.predictions.predicted_cells import draw_grid, draw_left_out
 from analysis.figures.style import png_alone, save
-from analysis.fitting.forecast.target_text import PERCENT_ERROR
 from analysis.pages.claims_section import claims_section
 from analysis.pages.html_page import embed, render_template
 from analysis.pages.multimodal_section import images_and_text
@@ -27,6 +26,7 @@ from analysis.results.display_names import objective_of
 from analysis.results.errors import ResultsError
 from analysis.sweep_analysis import SweepAnalysis
 from analysis.verdicts.registry import SUBJECT
+from mmcr_core.theory import PERCENT_ERROR
 from sweeps.storage.run_status import RunStatus
 
 RUN_COLUMNS = ["variant", "P", "D", "K", "seed", "steps", "flops", "percent_error", "heldout_percent_error"]
@@ -49,7 +49,7 @@ def render(analysis: SweepAnalysis, price: float | None = None) -> str:
         overview=overview(runs, price),
         findings=[] if finished.empty else findings(analysis),
         strip=strip(runs),
-        remark=results.remark,
+        remarks=best.remarks if (best := results.best) else [],
         collapsed=collapsed_runs(finished),
         analysis=analyzed,
         finished=finished[RUN_COLUMNS],

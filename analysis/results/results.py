@@ -1,6 +1,7 @@
 """Sweeps' tables as pandas frames and as SQL: `runs`, `trajectories`, `measures`, `fits`, `peaks`, `joint_law`.
 
-Of several sweeps each table is the union, distinguished by its column `sweep`. The same cell of two sweeps has the same
+`runs` has a column for each setting that the sweeps vary, such as "optimizer.learning_rate". Of several sweeps each
+table is the union, distinguished by its column `sweep`. The same cell of two sweeps has the same
 run_id, so that tables are joined USING (sweep, run_id). SQL sees only these tables: see `sandboxed_sql`.
 """
 
@@ -9,9 +10,9 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from pathlib import Path
-from typing import TypeVar
+from typing import Self, TypeVar
 
 import duckdb
 import pandas as pd
@@ -19,14 +20,16 @@ import pyarrow as pa
 import pyarrow.dataset as pds
 
 from analysis.results import legacy_names, sandboxed_sql
-from analysis.results.best_hyperparameter import best_over
+from analysis.results.best_hyperparameter import Best, best_over
 from analysis.results.errors import ResultsError
 from analysis.results.query_columns import columns_needed
+from analysis.results.setting_columns import setting_columns
 from analysis.results.sweep_folder import ATTEMPTS, TABLES, WRITTEN, SweepFolder, sweep_folders
 from analysis.results.variant_labels import variants
 from sweeps.storage.packing.packed import SCHEMAS
 
 T = TypeVar("T")
+SETTINGS = "<swept settings>"  # among the columns of runs: those of the settings, which are found in the specs
 
 
 class Results:
@@ -41,14 +44,14 @@ class Results:
         """The folder or URL of the sweep. Raises ResultsError where there are several."""
         return self.require_single_sweep()._folders[0].root
 
-    def best_over(self, key: str | None) -> Results:
+    def best_over(self, key: str | None) -> Self:
         """The same, of runs that differ in a swept setting such as `optimizer.learning_rate` only those with the value
         with the lowest final error in each cell, in `runs` and all that is made of it; SQL sees all. None: as it is."""
-        return Results(self._folders, key)
+        return type(self)(self._folders, key)
 
-    def snapshot(self) -> Results:
+    def snapshot(self) -> Self:
         """The same, with `runs` and `measures` read once, so that all that is made of them is of one moment."""
-        same = Results(self._folders, self._best_over)
+        same = type(self)(self._folders, self._best_over)
         same._read = {}
         same._refresh()
         return same
@@ -66,16 +69,23 @@ class Results:
         return () if self._best_over is None else (self._best_over,)
 
     @property
-    def remark(self) -> str:
-        """What was left out of `runs` by `best_over`, in a sentence; empty without it."""
-        return "" if self._best_over is None else best_over(self._every_run(), self._best_over)[1]
+    def best(self) -> Best | None:
+        """Which value of the setting of `best_over` won in each cell, and how sure that is; None without it. Raises
+        ResultsError for a setting that does not vary."""
+        return None if self._best_over is None else self.require_best()
+
+    def require_best(self) -> Best:
+        """The same. Raises ResultsError without a setting too."""
+        if self._best_over is None:
+            raise ResultsError("no setting was chosen; call best_over(KEY) first")
+        return best_over(self._every_run(), self._best_over)
 
     @property
     def damaged(self) -> bool:
         """Whether files were found to be damaged and left out so far."""
         return any(folder.damaged for folder in self._folders)
 
-    def require_single_sweep(self) -> Results:
+    def require_single_sweep(self) -> Self:
         """The same, for what is done for one sweep at a time. Raises ResultsError where there are several."""
         if len(self._folders) > 1:
             names = ", ".join(str(folder.root) for folder in self._folders)
@@ -83,16 +93,17 @@ class Results:
         return self
 
     def runs(self) -> pd.DataFrame:
-        """One row per run that has ended, with `variant`: what sets it apart beside P, D, K and seed."""
-        runs = self._every_run()
-        if self._best_over is not None:
-            runs, _ = best_over(runs, self._best_over)
+        """One row per run that has ended, with a column for each swept setting, named as in the grid, and `variant`:
+        what sets it apart beside P, D, K and seed."""
+        runs = best.runs if (best := self.best) else self._every_run()
         return runs.sort_values(["variant", "K", "D", "P", "seed", "sweep"], ignore_index=True)
 
     def _every_run(self) -> pd.DataFrame:
         def read() -> pd.DataFrame:
             runs = self.sql("SELECT * FROM runs")
-            return runs.assign(variant=variants([json.loads(spec) for spec in runs["spec"]]))
+            planned = {spec for folder in self._folders for spec in folder.planned_specs()} - {*runs["spec"]}
+            specs, others = ([json.loads(spec) for spec in part] for part in (runs["spec"], sorted(planned)))
+            return runs.assign(variant=variants(specs, planned=others))
 
         return self._once("runs", read)
 
@@ -117,10 +128,11 @@ class Results:
 
     def columns(self) -> pd.DataFrame:
         """Columns of the tables that there are: table, column, type."""
-        return self.sql(
+        query = (
             'SELECT table_name AS "table", column_name AS "column", data_type AS "type" '
             "FROM information_schema.columns ORDER BY table_name, ordinal_position"
         )
+        return self._reading(lambda: sandboxed_sql.answer(query, self._empty(self._every_column())))
 
     def sql(self, query: str) -> pd.DataFrame:
         """Answer of an SQL query over the tables; a table that only some of the sweeps have is noted on stderr.
@@ -145,17 +157,21 @@ class Results:
         found = {name: self._dataset(legacy_names.TODAY.get(name, name), columns) for name, columns in needed.items()}
         for folder in self._folders if "runs" not in found else ():
             folder.check_runs()
-        others = self._empty({table: () for table in TABLES if table not in found})
+        others = self._empty({table: [] for table in TABLES if table not in found})
         return others | {name: dataset for name, dataset in found.items() if dataset is not None}
 
-    def _empty(self, names: Iterable[str]) -> dict[str, pds.Dataset]:
+    def _empty(self, names: Mapping[str, Sequence[str]]) -> dict[str, pds.Dataset]:
+        """Tables without rows, `runs` with the columns of settings where they are among those that are named."""
         schemas = {name: self._schema(legacy_names.TODAY.get(name, name)) for name in names}
+        if SETTINGS in names.get("runs", ()) and (runs := self._dataset("runs")) is not None:
+            schemas["runs"] = runs.schema
         return {name: pds.dataset(schema.empty_table()) for name, schema in schemas.items() if schema is not None}
 
     def _every_column(self, query: str = "") -> dict[str, list[str]]:
         """Of each table, also under an older name by which `query` calls it."""
         schemas = {table: self._schema(table) for table in TABLES}
-        columns = {table: schema.names for table, schema in schemas.items() if schema is not None}
+        columns = {table: list(schema.names) for table, schema in schemas.items() if schema is not None}
+        columns["runs"].append(SETTINGS)
         older = {old: new for old, new in legacy_names.TODAY.items() if new in columns and _mentions(query, old)}
         return columns | {old: columns[new] for old, new in older.items()}
 
@@ -174,7 +190,7 @@ class Results:
         frame: pd.DataFrame = self._reading(dataset.to_table).to_pandas()
         return frame
 
-    def check(self) -> Results:
+    def check(self) -> Self:
         """Leave out rows of runs that are damaged. Raises ResultsError where none is left, or for newer schemas."""
         for folder in self._folders:
             self._reading(folder.runs)
@@ -219,7 +235,16 @@ class Results:
         parts = [folder.dataset(table, columns) for folder in self._folders if table == "runs" or folder.holds(table)]
         if not parts:  # sweeps that have not reached their first chunk
             return pds.dataset(columns.empty_table())
-        return parts[0] if len(parts) == 1 else pds.UnionDataset(columns, parts)
+        found = parts[0] if len(parts) == 1 else pds.UnionDataset(columns, parts)
+        return self._with_settings(found) if table == "runs" and (needed is None or SETTINGS in needed) else found
+
+    def _with_settings(self, runs: pds.Dataset) -> pds.Dataset:
+        table = runs.to_table()
+        planned = [spec for folder in self._folders for spec in folder.planned_specs()]
+        settings = setting_columns(table["spec"].to_pylist(), planned, table.column_names)
+        for name in settings.column_names:
+            table = table.append_column(name, settings[name])
+        return pds.dataset(table)
 
     def _note_absent(self, query: str) -> None:
         for table in TABLES if len(self._folders) > 1 else ():

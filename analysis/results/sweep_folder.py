@@ -15,7 +15,7 @@ import pyarrow.fs as pafs
 
 from analysis.results import legacy_names
 from analysis.results.errors import ResultsError
-from sweeps.storage.filesystems import file_system, is_local, resolved, to_path
+from sweeps.storage.filesystems import file_system, is_local, read_table, resolved, to_path
 from sweeps.storage.listing import Listing
 from sweeps.storage.packing.packed import SCHEMAS, PackedFile
 from sweeps.storage.schemas import RUN_SCHEMA, SCHEMA_VERSION
@@ -177,6 +177,14 @@ class SweepFolder:
             raise ResultsError(f"{self.root} holds no runs that can be read")
         self._checked = True
         return joined
+
+    def planned_specs(self) -> list[str]:
+        """The specs of the grid that was launched last, as far as the store knows them."""
+        try:
+            specs: list[str] = read_table(self.root / "cells.parquet")["spec"].to_pylist()
+        except (pa.ArrowException, OSError, KeyError):  # of a sweep of the first months, or damaged
+            return []
+        return specs
 
     def trajectories(self, runs: Set[str], columns: Sequence[str]) -> Iterator[tuple[str, pa.Table]]:
         """Each of `runs` that has a trajectory with these columns of its steps, in no order of runs. Damaged files are

@@ -56,8 +56,8 @@ class FolderOptions(DatasetOptions):
     """A user's own files, known by their content."""
 
     path: str = field(metadata={"remedy": "give a folder, a parquet file, or shards as DIR/{00000..00127}.tar"})
-    """Where a user's own files lie: a folder, a parquet file, or shards as `DIR/{00000..00127}.tar`, local or at URLs.
-    A run knows them by their content."""
+    """Where a user's own files lie: a folder of images; a parquet file, a folder of such, or a pattern
+    `DIR/*.parquet`; shards as `DIR/{00000..00127}.tar`, local or at URLs. A run knows them by their content."""
     size: int | None = None
     """The side in pixels at which images are kept (null: of a folder or a parquet file the first images' median shorter
     side, 256 at most; of shards the size of the views)."""
@@ -78,10 +78,19 @@ class FolderOptions(DatasetOptions):
 
 @dataclass(frozen=True, kw_only=True)
 class ParquetOptions(FolderOptions):
-    """A parquet file with a column `image`."""
+    """Parquet files with a column of images, as on the Hugging Face Hub."""
 
+    split: str = "train"  # type: ignore[assignment]
+    """Which of several files, by their names: `train` is `train-00000-of-00005.parquet` and the like, or all files
+    where no name tells of a split; `train+validation` is both."""
+    image_column: str | None = None
+    """The column of the images (null: `image`)."""
+    label_column: str | None = None
+    """The column of the labels (null: `label`, where there is one)."""
+    caption_column: str | None = None
+    """Of image-text pairs, the column of the captions: texts, or lists of them (null: `caption`)."""
     pairs: bool = False
-    """Whether the file's rows are image-text pairs, with a column `caption`."""
+    """Whether the rows are image-text pairs."""
     captions: int | None = None
     """Of image-text pairs, how many of the K views are captions of the image, drawn anew each time where it has more
     (null: 1 with `pairs: true`, else none)."""
@@ -90,6 +99,12 @@ class ParquetOptions(FolderOptions):
         super().__post_init__()
         unfit = "applies to image-text pairs; give pairs: true too, or leave it out"
         require(self.pairs or self.captions is None, "captions", unfit)
+        require(self.pairs or self.caption_column is None, "caption_column", unfit)
+        splits = self.split.split("+")
+        twice = f"'{self.split}' must name splits, each once, with + between them"
+        require(all(splits) and len(set(splits)) == len(splits), "split", twice)
+        given = [one for one in (self.image_column, self.label_column, self.caption_column) if one is not None]
+        require(len(set(given)) == len(given), "label_column", "is the column of something else too; name another")
         if self.pairs and self.captions is None:
             object.__setattr__(self, "captions", 1)
 
@@ -148,6 +163,9 @@ class DatasetSpec:
     digest: str | None = None
     decoding: int | None = None
     max_pixels: int | None = None
+    image_column: str | None = None
+    label_column: str | None = None
+    caption_column: str | None = None
     limit: int | None = None
     """How many training images are used (null: all). They are drawn once for all seeds, those of a smaller limit among
     those of a larger one; held-out images and a probe's labels are not limited, and shards cannot be."""
@@ -166,7 +184,7 @@ class DatasetSpec:
         require(self.captions is None or "captions" in options_of(kind), "captions", alone)
         splits = _splits(kind)
         unknown = f"is not a split of dataset '{self.name}'; use one of {', '.join(splits)}"
-        require(self.split in splits, "split", unknown)
+        require(not splits or self.split in splits, "split", unknown)  # of parquet files their names tell
         settle_options(self, DATASETS, self.name, f"dataset '{self.name}'")
         require(self.captions is None or self.captions >= 1, "captions", "must be 1 or more of the K views")
 

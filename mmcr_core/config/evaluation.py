@@ -33,14 +33,14 @@ class ZeroShotSpec:
     """The labeled images that are looked at, with the keys of `dataset`; shards have no labels."""
     classes: str | None = None
     """`imagenet`, or a file with the name of a class a line, in the order of the labels (null: the data set's own
-    words, of glyphs alone)."""
+    names, of glyphs and of parquet files that have them)."""
     templates: str | None = None
     """`imagenet`, or a file with a text a line, `{}` where the name of a class goes (null: the name alone)."""
     digest: str | None = field(default=None, metadata=FILLED_IN)
     """Of the names of classes and the templates, as the launch read them."""
 
     def __post_init__(self) -> None:
-        own = self.dataset.name == "glyphs"
+        own = self.dataset.name in ("glyphs", "parquet")  # of parquet files the launch sees whether they name theirs
         needed = f"is missing; name a file with the classes of dataset '{self.dataset.name}', a name per line"
         require(own or self.classes is not None, "classes", needed)
         require(self.dataset.name != "shards", "dataset", "must be labeled images; shards have no labels")

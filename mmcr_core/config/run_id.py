@@ -27,7 +27,8 @@ T = TypeVar("T")
 KEPT = "_kept"  # attribute of frozen parts, no field of theirs
 NUMBERS = "P D K seed precision"
 PARTS = {
-    "dataset": "name split size heldout digest limit pairs captions sampling decoding max_pixels",
+    "dataset": "name split size heldout digest limit pairs captions sampling decoding max_pixels image_column "
+    "caption_column",
     "encoder": "name stem width model options source architecture",
     "projector": "hidden",
     "budget": "epochs steps images",
@@ -58,6 +59,9 @@ NEUTRAL: dict[str, tuple[Any, ...]] = {
     "dataset.sampling": (None,),
     "dataset.decoding": (None,),
     "dataset.max_pixels": (None,),
+    "dataset.image_column": (None,),
+    "dataset.label_column": (None,),
+    "dataset.caption_column": (None,),
     "objective.clip_weight": (0.0,),
     "encoder.width": (None, 64),
     "encoder.model": (None,),
@@ -70,7 +74,9 @@ NEUTRAL: dict[str, tuple[Any, ...]] = {
     "optimizer.eps": (None, 1e-8),
     "optimizer.exclude_bias_and_norm": (None,),
 }
-WRITTEN_WHERE_SET = ("decoding", "max_pixels", "probe_images")  # later keys, absent in specs stored before
+WRITTEN_WHERE_SET = (  # later keys, absent in specs stored before
+    *("decoding", "max_pixels", "probe_images", "image_column", "label_column", "caption_column"),
+)
 NOT_IDENTITY = (
     "evaluate",
     "dataset.root",
@@ -78,6 +84,7 @@ NOT_IDENTITY = (
     "dataset.download",
     "dataset.processes",
     "dataset.samples",
+    "dataset.label_column",
     "encoder.config",
 )
 
@@ -122,8 +129,8 @@ def _values(part: str, fields: object, keys: list[str]) -> dict[str, Any]:
 
 
 def dataset_content(dataset: DatasetSpec) -> dict[str, Any]:
-    """What determines the content of a data set, wherever it lies."""
-    return _values("dataset", dataset, PARTS["dataset"].split())
+    """What determines the content of a data set, wherever it lies, and which labels are looked at."""
+    return _values("dataset", dataset, [*PARTS["dataset"].split(), "label_column"])
 
 
 def canonical_json(value: Any) -> str:

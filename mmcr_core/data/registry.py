@@ -9,7 +9,7 @@ from dataclasses import replace
 import torch
 
 from mmcr_core.config.run import DatasetSpec, RunSpec
-from mmcr_core.data import image_folder, parquet_file
+from mmcr_core.data import image_folder
 from mmcr_core.data.dataset import Dataset
 from mmcr_core.data.digits import Digits
 from mmcr_core.data.image_folder import ImageFolder
@@ -18,7 +18,7 @@ from mmcr_core.data.image_set import DatasetError, Images
 from mmcr_core.data.image_text.glyphs import GlyphPairs
 from mmcr_core.data.image_text.parquet_pairs import ParquetPairs
 from mmcr_core.data.image_text.shard_pairs import ShardPairs
-from mmcr_core.data.parquet_file import ParquetFile
+from mmcr_core.data.parquet.parquet_images import ParquetImages
 from mmcr_core.data.torchvision_datasets import TorchvisionSet
 from mmcr_core.device_buffers import Staging
 from mmcr_core.models.dual_encoder import tokens_of
@@ -28,6 +28,7 @@ __all__ = [
     "DatasetError",
     "Source",
     "class_count",
+    "class_names",
     "content_digest",
     "count",
     "dataset",
@@ -49,7 +50,7 @@ IMAGES: Registry = {
     "cifar100": TorchvisionSet,
     "stl10": TorchvisionSet,
     "folder": ImageFolder,
-    "parquet": ParquetFile,
+    "parquet": ParquetImages,
 }
 PAIRS: Registry = {
     "glyphs": GlyphPairs,
@@ -133,8 +134,14 @@ def remarks(spec: DatasetSpec) -> tuple[str, ...]:
 def class_count(spec: DatasetSpec) -> int | None:
     """How many classes labels of a user's own images name, 0 where there are none; None of other data. Raises
     DatasetError."""
-    counts = {"folder": image_folder.class_count, "parquet": parquet_file.class_count}
-    return counts[spec.name](spec.path or "") if spec.name in counts else None
+    if spec.name == "parquet":
+        return ParquetImages(spec).labels().class_count
+    return image_folder.class_count(spec.path or "") if spec.name == "folder" else None
+
+
+def class_names(spec: DatasetSpec) -> tuple[str, ...]:
+    """What the classes of a user's own images are called, as far as their files say it. Raises DatasetError."""
+    return ParquetImages(spec).labels().classes if spec.name == "parquet" else ()
 
 
 def content_digest(spec: DatasetSpec) -> str | None:

@@ -13,7 +13,7 @@ from mmcr_core.augmentation.augmentations import plain_view
 from mmcr_core.config.run import NAMED_CLASSES, EvaluateSpec, RunSpec, ZeroShotSpec
 from mmcr_core.config.run_id import digest
 from mmcr_core.config.validation import SpecError
-from mmcr_core.data.registry import class_count, dataset, require_present
+from mmcr_core.data.registry import class_count, class_names, dataset, require_present
 from mmcr_core.evaluation.confidence_intervals import Measure, share_of
 from mmcr_core.models.dual_encoder import open_clip, tokens_of
 
@@ -82,6 +82,9 @@ def require_texts(evaluate: EvaluateSpec) -> None:
     if labels == 0:
         problem = f"{given.dataset.path} has no labels; give images in class folders, or a parquet file with labels"
         raise SpecError("evaluate.zero_shot.dataset", problem)
+    if given.classes is None and given.dataset.name == "parquet" and not class_names(given.dataset):
+        problem = f"is missing; {given.dataset.path} has numbers as labels and no names for them: name a file"
+        raise SpecError("evaluate.zero_shot.classes", f"{problem} with a name per line")
     if given.classes and labels is not None and len(classes) != labels:
         problem = f"names {len(classes)} classes, and dataset '{given.dataset.name}' has {labels} labels"
         raise SpecError("evaluate.zero_shot.classes", f"{problem}; name one class for each, in their order")

@@ -2,12 +2,15 @@
 mutual information of two views, and the points that a hyperplane separates."""
 
 from mmcr_core.theory.error import (
+    FINAL_SHARE,
+    PERCENT_ERROR,
     Decomposition,
     RepresentationCollapse,
     decompose,
     detect_collapse,
     effective_rank,
     expected_percent_error,
+    final_steps,
     nuclear_norm_bound,
     nuclear_rank,
     percent_error,
@@ -17,6 +20,8 @@ from mmcr_core.theory.mutual_information import InformationBound, mutual_informa
 from mmcr_core.theory.separability import linearly_separable, separable_probability
 
 __all__ = [
+    "FINAL_SHARE",
+    "PERCENT_ERROR",
     "Decomposition",
     "InformationBound",
     "RepresentationCollapse",
@@ -24,6 +29,7 @@ __all__ = [
     "detect_collapse",
     "effective_rank",
     "expected_percent_error",
+    "final_steps",
     "linearly_separable",
     "mutual_information_bound",
     "nuclear_norm_bound",

@@ -19,6 +19,13 @@ from scipy.special import hyp2f1
 
 Array = NDArray[np.float64]
 QUADRATURE = 400  # nodes; errors below 1e-6
+PERCENT_ERROR = "percent_error"  # its name in tables
+FINAL_SHARE = 0.05  # of the steps of a run, over the last of which its percent error is a mean
+
+
+def final_steps(steps: int) -> int:
+    """Over how many of its last steps the percent error of a run of so many is a mean."""
+    return max(1, round(FINAL_SHARE * steps))
 
 
 class Decomposition(NamedTuple):

@@ -15,6 +15,7 @@ from mmcr_core.augmentation.compiled_augmentations import attempt, compiled
 from mmcr_core.config.run import RunSpec
 from mmcr_core.models import mixed_precision
 from mmcr_core.models.mixed_precision import embed
+from mmcr_core.models.recompute import blocks
 
 Forward = Callable[[dict[str, Tensor], tuple[Tensor, ...]], Tensor]
 _KEPT: dict[Hashable, Forward] = {}
@@ -27,7 +28,7 @@ def compiled_network(network: nn.Module, spec: RunSpec, batch: tuple[Tensor, ...
     """
     shape = tuple((tensor.shape, tensor.dtype, tensor.device) for tensor in batch)
     parts = spec.encoder, spec.projector, spec.D, spec.K, spec.dataset.captions, spec.precision
-    key = parts, shape, has_teacher, torch.get_num_threads()
+    key = parts, shape, has_teacher, torch.get_num_threads(), tuple(type(one) for one in blocks(network))
     if key not in _KEPT:
         skeleton, precision = copy.deepcopy(network).to("meta"), spec.precision
 

@@ -25,6 +25,7 @@ from mmcr_core.evaluation.evaluate import Measure, evaluate
 from mmcr_core.models.ema_teacher import ema_copy, ema_update
 from mmcr_core.models.mixed_precision import embed
 from mmcr_core.models.networks import build_network
+from mmcr_core.models.recompute import recompute
 from mmcr_core.objectives import build_objective
 from mmcr_core.objectives.base import METRICS, Objective, centroids, measure, normalized
 from mmcr_core.rng import generator
@@ -62,8 +63,9 @@ class Pretraining:
     """A run of `spec` on `device` ("cpu", "cuda", "cuda:1").
 
     Args: images: those of `spec.dataset`, where they are at hand already; graphs: replay the step as CUDA graphs, on a
-        GPU; compiled: compile the views; network_compiled: compile encoder and projector too; threads: of the CPU, for
-        this process from here on: sums depend on it, so that it is 1 whatever the machine.
+        GPU; compiled: compile the views; network_compiled: compile encoder and projector too; recomputed: the blocks of
+        the network are computed again in backward, which takes less memory and more time; threads: of the CPU, for this
+        process from here on: sums depend on it, so that it is 1 whatever the machine.
     Raises: DatasetError where the data is absent or has fewer than P images; CompilationFailed.
     """
 
@@ -76,6 +78,7 @@ class Pretraining:
         graphs: bool = True,
         compiled: bool = False,
         network_compiled: bool = False,
+        recomputed: bool = False,
         threads: int = 1,
     ) -> None:
         self.spec, self.device = spec, prepared(torch.device(device), threads)
@@ -92,6 +95,9 @@ class Pretraining:
         self.step = 0
         self.flops_per_step = flops_per_step(spec)
         self.network = build_network(spec).to(self.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.recomputed = recomputed
+        if recomputed:
+            recompute(self.network)
         self.objective = seeded_objective(spec).to(self.device)
         self.teacher = ema_copy(self.network) if self.objective.has_teacher else None
         learned = [*self.network.parameters(), *self.objective.parameters()]

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # A cell of a sweep for each task of a Slurm array, without Ray: one store, as under a launch.
-# Usage: sbatch --array=0-74 --gres=gpu:1 sweeps/cluster/slurm-array.sh GRID [options of launch.py]
+# Usage: sbatch --array=0-74 --gres=gpu:1 sweeps/cluster/slurm-array.sh GRID [KEY=VALUE ...] [options of launch.py]
 # With --until each task trains the next best rung, one after the other, until the target is met.
 # Cells are numbered as `launch.py GRID --plan` prints them.
 # The project and its .venv (make install) and --results must lie on a file system that all nodes share.

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # One sweep on several Slurm nodes: a Ray head on the first, a worker on each other, the launch on the head.
-# Usage: sbatch --nodes=4 --gres=gpu:8 sweeps/cluster/slurm.sh GRID [options of launch.py]
+# Usage: sbatch --nodes=4 --gres=gpu:8 sweeps/cluster/slurm.sh GRID [KEY=VALUE ...] [options of launch.py]
 # The project and its .venv (make install) and --results must lie on a file system that all nodes share.
 #SBATCH --job-name=mmcr-sweep
 #SBATCH --ntasks-per-node=1

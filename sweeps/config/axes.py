@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, fields, is_dataclass
 from typing import Any
 
@@ -23,15 +23,22 @@ def keys_of(spec: RunSpec) -> Keys:
 
 def grid_keys(spec: RunSpec) -> Keys:
     """The same without `run_id`."""
-    parts = {one.name: getattr(spec, one.name) for one in fields(spec)}
-    return _flat_spec(spec) | {key: part.name for key, part in parts.items() if hasattr(part, "name")}
+    return keys_of_parts(_parts(spec))
 
 
-def _flat_spec(spec: RunSpec) -> Keys:
-    """Dotted key -> value of a spec, whose parts are taken apart once for all runs that share them."""
+def keys_of_parts(parts: Mapping[str, Any]) -> Keys:
+    """The same of the parts that a spec is made of."""
+    return _flat_parts(parts) | {key: part.name for key, part in parts.items() if hasattr(part, "name")}
+
+
+def _parts(spec: RunSpec) -> Keys:
+    return {one.name: getattr(spec, one.name) for one in fields(spec)}
+
+
+def _flat_parts(parts: Mapping[str, Any]) -> Keys:
+    """Dotted key -> value of parts, which are taken apart once for all runs that share them."""
     flat: Keys = {}
-    for one in fields(spec):
-        part, name = getattr(spec, one.name), one.name
+    for name, part in parts.items():
         flat |= _flat_part(name, part) if is_dataclass(part) else {name: part}
     return flat
 
@@ -49,7 +56,7 @@ def varying(specs: Iterable[RunSpec]) -> list[str]:
     """Keys beside P, D, K and seed in which runs differ, in the grid's order."""
     rest = [one.name for one in fields(RunSpec) if one.name not in PAPER]
     parts = {tuple(map(_same_part, (getattr(spec, name) for name in rest))): spec for spec in specs}
-    return varying_keys([_flat_spec(spec) for spec in parts.values()])
+    return varying_keys([_flat_parts(_parts(spec)) for spec in parts.values()])
 
 
 def _same_part(part: Any) -> Any:

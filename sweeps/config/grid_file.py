@@ -1,15 +1,15 @@
 """A grid file, or a mapping in a notebook, becomes a frozen GridSpec: run specs, and how to run them.
 
 Each part of a run is read by its own model (`sweeps.config.spec_parsing`), checked by pydantic in its strict JSON mode
-(no conversions); each list in the file is an axis. Every mistake is one `GridError` that names file, line, key, remedy.
+(no conversions); each list in the file is an axis, `linked` has keys advance together, `exclude` leaves cells out.
+Every mistake is one `GridError` that names file and line (or the argument that says it), key, remedy.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any, get_origin, get_type_hints
@@ -22,103 +22,134 @@ from mmcr_core.config.run import DatasetSpec, RunSpec, SpecError
 from mmcr_core.config.run_id import run_id
 from mmcr_core.data import registry
 from mmcr_core.evaluation.zero_shot import require_texts, require_usable
-from sweeps.cli.errors import UserError
+from mmcr_core.training.memory import has_blocks
 from sweeps.config.custom_components import with_sources, with_zero_shot
+from sweeps.config.filters import CellCount, Exclusion
+from sweeps.config.grid_source import GridError, GridSource
+from sweeps.config.linked_keys import Link, linked_trees, number_of_trees, read_links, unlinked
 from sweeps.config.once import Once
+from sweeps.config.overrides import overridden
 from sweeps.config.settings import GridSettings
-from sweeps.config.spec_parsing import MODELS, read_part, read_run, spelled_out
+from sweeps.config.spec_parsing import MODELS, read_part, run_parts, spelled_out
 from sweeps.config.validation_errors import line_of, located, unknown_key
 from sweeps.config.yaml_lines import Lines, Marked, YamlError, expand, number_of_choices, parse, to_yaml
 from sweeps.config.yaml_lines import Path as KeyPath
-from sweeps.storage.filesystems import is_local, to_path
 
-
-class GridError(UserError):
-    """One line: FILE:LINE: KEY: what is wrong; what would be right."""
+__all__ = ["GridError", "GridSpec", "load_grid"]
 
 
 @dataclass(frozen=True)
 class GridSpec:
-    """A whole sweep: its settings, one RunSpec a cell, the text it was read from, and where keys stand that only a
-    machine can refuse: `resources.gpus` -> `g.yaml:7: resources.gpus`."""
+    """A whole sweep: its settings, one RunSpec a cell, the text it was read from, where keys stand that only a machine
+    can refuse: `resources.gpus` -> `g.yaml:7: resources.gpus`, how many cells each override, link and exclusion leaves,
+    and what is odd about them."""
 
     settings: GridSettings
     cells: tuple[RunSpec, ...]
     text: str
     places: dict[str, str] = field(default_factory=dict)
+    counts: tuple[CellCount, ...] = ()
+    remarks: tuple[str, ...] = ()
 
 
 MOST_CELLS = 100_000  # of a grid; more take minutes and gigabytes before the first word
 ANCHORS = "x-"  # what a key begins with that is there for its anchors alone
 _RUN_KEYS = tuple(field.name for field in fields(RunSpec))
+_BESIDE = ("linked", "exclude")
 
 
-def load_grid(grid: str | Path | Mapping[str, Any]) -> GridSpec:
+def load_grid(grid: str | Path | Mapping[str, Any], overrides: Sequence[str] = ()) -> GridSpec:
     """Read, expand and check a grid; hash the content of folder and parquet data sets and of a user's own code, which
     may lie beside a grid file or in the current folder.
 
-    Args: grid: path of a grid file, `-` for standard input, or its keys and values as a mapping, with plain values and
-        lists.
-    Raises: GridError, which names file and line (of a mapping: "grid"), key and remedy.
+    Args: grid: path of a grid file, the name of one that comes with this project (`paper-stl10`), `-` for standard
+        input, or its keys and values as a mapping, with plain values and lists; overrides: KEY=VALUE each, which
+        replace keys of it, as on the command line.
+    Raises: GridError, which names file and line (of a mapping: "grid", of an override: it), key and remedy.
     """
-    return _of_mapping(grid) if isinstance(grid, Mapping) else _of_file(grid)
-
-
-def _of_mapping(grid: Mapping[str, Any]) -> GridSpec:
-    custom_imports.look_in(os.getcwd())
+    source = GridSource("grid", "") if isinstance(grid, Mapping) else GridSource.found(grid)
+    custom_imports.look_in(os.getcwd(), *source.folders)
     try:
-        text = to_yaml(grid)
-        return _grid(parse(text), text, "grid:")
+        text = to_yaml(grid) if isinstance(grid, Mapping) else source.text
+        documents = overridden(_document(text), overrides)
+        if overrides:
+            said = f"# {source.name} {' '.join(overrides)}".replace("\n", " ")
+            text = f"{said}\n{to_yaml({key: one.plain() for key, one in documents[-1].items()})}"
+        return _grid(documents, overrides, text, source)
     except YamlError as error:
-        raise GridError(f"grid: {error}") from error
+        raise GridError(source.at(error.line, str(error))) from error
 
 
-def _of_file(path: str | Path) -> GridSpec:
-    try:
-        text = sys.stdin.read() if str(path) == "-" else to_path(path).read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        raise GridError(f"{path}: is not UTF-8 text; save it as UTF-8, or give the path of a grid file") from error
-    except OSError as error:
-        raise GridError(f"{path}: cannot be read ({error.strerror}); give the path of a grid file") from error
-    custom_imports.look_in(os.getcwd(), *([to_path(path).parent] if is_local(to_path(path)) else []))
-    try:
-        return _grid(parse(text), text, f"{path}:")
-    except YamlError as error:
-        raise GridError(f"{path}:{error.line}: {error}") from error
-
-
-def _grid(document: Marked, text: str, source: str) -> GridSpec:
+def _document(text: str) -> dict[str, Marked]:
+    document = parse(text)
     if not isinstance(document.value, dict):
         raise YamlError(document.line, "a grid file is a mapping of keys; see sweeps/grids/quickstart.yaml")
-    top: dict[str, Marked] = {key: value for key, value in document.value.items() if not key.startswith(ANCHORS)}
-    known = (*GridSettings.model_fields, *_RUN_KEYS)
+    return {key: value for key, value in document.value.items() if not key.startswith(ANCHORS)}
+
+
+def _grid(documents: list[dict[str, Marked]], overrides: Sequence[str], text: str, source: GridSource) -> GridSpec:
+    top = documents[-1]
+    known = (*GridSettings.model_fields, *_RUN_KEYS, *_BESIDE)
     for key, marked in top.items():
         if key not in known:
             raise YamlError(marked.line, unknown_key(key, known))
     _require_no_axis(top.get("evaluate"))
     settings = _settings({key: top[key] for key in GridSettings.model_fields if key in top})
-    sweep = Marked({key: marked for key, marked in top.items() if key in _RUN_KEYS}, 1)
+    line = top["memory"].line if settings.memory == "recompute" else None
+    trees, counts = _trees(documents, overrides)
+    exclusion = Exclusion(top.get("exclude"))
     cells: dict[str, RunSpec] = {}
     once = Once()
-    if (number := number_of_choices(sweep, (), _is_tuple)) > MOST_CELLS:
-        raise YamlError(1, f"the grid has {number:,} cells; {MOST_CELLS:,} at most: use fewer values, or several grids")
-    for mapping, lines in expand(sweep, (), _is_tuple):
-        spec = _cell(mapping, lines, once)
+    for mapping, lines in (choice for tree in trees for choice in expand(tree, (), _is_tuple)):
+        parts = _run_parts(mapping, lines, once)
+        if exclusion.leaves_out(parts):
+            continue
+        spec = _cell(parts, mapping, lines, once)
+        if line is not None:
+            once(_require_blocks, (spec.encoder, spec.views), lambda spec=spec: _require_blocks(spec, line))  # type: ignore[misc]
         key = run_id(spec)
         if key in cells:
             problem = f"two cells are the same run (P={spec.P}, D={spec.D}, K={spec.K}, seed={spec.seed})"
             reason = "a list holds one value in two spellings, or varies what is no part of a run, such as evaluate"
             raise YamlError(1, f"{problem}; {reason}: keep one")
         cells[key] = spec
+    left = exclusion.counts(len(cells))
     if not _gives(top.get("evaluate"), "probe_images"):
         cells = _with_probe_images(cells, once)
     asked: Any = top["resources"].value if "resources" in top else {}
-    places = {f"resources.{key}": f"{source}{one.line}: resources.{key}" for key, one in asked.items()}
-    return GridSpec(settings, tuple(cells.values()), text, places)
+    places = {f"resources.{key}": source.at(one.line, f"resources.{key}") for key, one in asked.items()}
+    return GridSpec(settings, tuple(cells.values()), text, places, (*counts, *left), exclusion.remarks)
 
 
-def _cell(mapping: dict[str, Any], lines: Lines, once: Once) -> RunSpec:
-    spec = _with_sources(_identified(_run_spec(mapping, lines, once), lines, once), lines, once)
+def _trees(documents: list[dict[str, Marked]], overrides: Sequence[str]) -> tuple[list[Marked], list[CellCount]]:
+    """What cells are expanded from, one tree for each step of the links; and how many cells the file has, after each
+    override, and after each link."""
+    counts = []
+    for document, said in zip(documents, ("in the grid", *(f"with {text}" for text in overrides)), strict=True):
+        sweep, links = _sweep(document)
+        counts.append(CellCount(said, number_of_choices(unlinked(sweep, links), (), _is_tuple)))
+    number = counts[-1].cells
+    trees = [sweep]
+    for place, link in enumerate(links):
+        if (steps := number_of_trees(links[: place + 1])) > MOST_CELLS:
+            number = steps
+            break
+        trees = list(linked_trees(sweep, links[: place + 1]))
+        number = sum(number_of_choices(unlinked(tree, links[place + 1 :]), (), _is_tuple) for tree in trees)
+        counts.append(CellCount(f"with {link} linked", number))
+    if number > MOST_CELLS:
+        raise YamlError(1, f"the grid has {number:,} cells; {MOST_CELLS:,} at most: use fewer values, or several grids")
+    return trees, counts
+
+
+def _sweep(top: dict[str, Marked]) -> tuple[Marked, list[Link]]:
+    return Marked({key: one for key, one in top.items() if key in _RUN_KEYS}, 1), read_links(
+        top.get("linked"), _RUN_KEYS
+    )
+
+
+def _cell(parts: dict[str, Any], mapping: dict[str, Any], lines: Lines, once: Once) -> RunSpec:
+    spec = _with_sources(_identified(_run_spec(parts, mapping, lines), lines, once), lines, once)
     once(_usable, (spec.dataset, spec.views, spec.encoder), lambda: _usable(spec, lines))
     once(_tried_zero_shot, (spec.evaluate, spec.views, spec.encoder), lambda: _tried_zero_shot(spec, lines))
     evaluate = once(with_zero_shot, (spec.evaluate,), lambda: with_zero_shot(spec.evaluate))
@@ -167,14 +198,19 @@ def _settings(marked: dict[str, Marked]) -> GridSettings:
     raise AssertionError("expand yields at least one choice")
 
 
-def _run_spec(mapping: dict[str, Any], lines: Lines, once: Once) -> RunSpec:
+def _run_parts(mapping: dict[str, Any], lines: Lines, once: Once) -> dict[str, Any]:
     parts = dict(mapping)
     for key in MODELS.keys() & mapping.keys():  # a choice among the values of a part is one object in all its cells
         parts[key] = once(_part, (key, mapping[key]), lambda key=key: _part(key, mapping[key], lines))  # type: ignore[misc]
     try:
-        return read_run(parts)
+        return run_parts(parts)
     except ValidationError as error:
         raise located(error, mapping, lines, RunSpec) from error
+
+
+def _run_spec(parts: dict[str, Any], mapping: dict[str, Any], lines: Lines) -> RunSpec:
+    try:
+        return RunSpec(**parts)
     except SpecError as error:
         given = mapping.get(error.key)
         shown = f"{given} " if isinstance(given, int) else ""
@@ -242,6 +278,16 @@ def _identified(spec: RunSpec, lines: Lines, once: Once) -> RunSpec:
     except SpecError as error:
         raise YamlError(line_of(lines, ("objective", error.key)), f"objective.{error.key}: {error}") from error
     return spec
+
+
+def _require_blocks(spec: RunSpec, line: int | str) -> None:
+    """Whether there is something to compute again in backward."""
+    if not has_blocks(spec.encoder, len(spec.views.mean), spec.views.size):
+        name = spec.encoder.model or spec.encoder.name
+        problem = (
+            f"recompute is for residual blocks and transformer layers, and encoder '{name}' has none that it knows"
+        )
+        raise YamlError(line, f"memory: {problem}; leave it out, or use a resnet or towers")
 
 
 def _usable(spec: RunSpec, lines: Lines) -> None:

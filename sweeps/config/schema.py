@@ -28,6 +28,25 @@ Schema = dict[str, Any]
 SETTINGS = {"checkpoint": CheckpointSettings, "resources": ResourceSettings}
 CUSTOM_NAME = {"type": "string", "pattern": r"^[A-Za-z_][A-Za-z0-9_.]*:[A-Za-z_][A-Za-z0-9_]*$"}
 NO_PART = "No part of a run's identity."
+BESIDE_AXES: Schema = {
+    "linked": {
+        "type": "array",
+        "items": {
+            "type": "object",
+            "minProperties": 2,
+            "additionalProperties": {"type": "array", "minItems": 1},
+        },
+        "default": [],
+        "description": "Keys that advance together instead of being combined, dotted where they stand inside another: "
+        "`[{P: [64, 256], optimizer.learning_rate: [1.0e-3, 2.0e-3]}]`. Several links are combined.",
+    },
+    "exclude": {
+        "anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}],
+        "default": [],
+        "description": 'Cells that are left out, in the words of `--only`: `["P=1024,K=8", "D>P"]`. They need not '
+        "be possible.",
+    },
+}
 
 
 def schema_text() -> str:
@@ -59,10 +78,14 @@ def grid_schema(axes: bool = True) -> Schema:
             place[key] = _swept(place[key])
     for key, default in {"objective": "mmcr", **{one: default_parts("")[one] for one in ("seed", "precision")}}.items():
         run[key]["default"] = default
+    needed = ["name", "dataset", "P", "D", "K", "budget"]
+    whole = _mapping({"name": settings.pop("name"), **run, **BESIDE_AXES, **settings}, needed)
+    if axes:  # any but the name may be linked instead
+        whole |= {"required": ["name"], "if": {"required": ["linked"]}, "else": {"required": needed[1:]}}
     return {
         "$schema": "http://json-schema.org/draft-07/schema#",
         "title": "A grid of pretraining runs",
-        **_mapping({"name": settings.pop("name"), **run, **settings}, ["name", "dataset", "P", "D", "K", "budget"]),
+        **whole,
         "patternProperties": {"^x-": {"description": "For anchors alone."}},
         "$defs": parts,
     }

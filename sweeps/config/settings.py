@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema, field_validator
+
+from sweeps.monitoring.trackers.choice import OWN, TRACKERS, require_known
 
 NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*")
+TrackerName = Annotated[str, WithJsonSchema({"type": "string", "pattern": f"^({'|'.join(TRACKERS)}|{OWN.pattern})$"})]
 
 
 class _Settings(BaseModel):
@@ -71,10 +74,22 @@ class GridSettings(_Settings):
     """When a run is saved, and what stays of it."""
     resources: ResourceSettings = ResourceSettings()
     """What one cell takes of a machine."""
+    memory: Literal["keep", "recompute"] = "keep"
+    """`recompute`: residual blocks and the layers of a dual encoder are computed again in backward instead of being
+    kept, which takes less memory and a third more time; gradients are the same."""
+    track: tuple[TrackerName, ...] = ()
+    """Trackers that follow the runs beside the store: tensorboard, wandb, mlflow, or `my_module:MyTracker`."""
 
     @field_validator("name")
     @classmethod
     def _plain(cls, value: str) -> str:
         if not NAME.fullmatch(value):
             raise ValueError("use letters, digits, '.', '_' and '-' only, not beginning with '.'")
+        return value
+
+    @field_validator("track")
+    @classmethod
+    def _known(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for name in value:
+            require_known(name)
         return value

@@ -82,12 +82,12 @@ def read_part(model: type, keys: Any) -> Any:
     return read.at_absolute_paths() if isinstance(read, DatasetSpec | EncoderSpec | EvaluateSpec) else read
 
 
-def read_run(given: dict[str, Any]) -> RunSpec:
-    """A run from its parts and numbers, with the defaults of its data set. Raises pydantic's ValidationError for keys
-    that are missing or of another type, SpecError where they don't go together."""
+def run_parts(given: dict[str, Any]) -> dict[str, Any]:
+    """All parts and numbers of a run, with the defaults of its data set. Raises pydantic's ValidationError for keys
+    that are missing or of another type."""
     dataset = given.get("dataset")
     defaults = default_parts(dataset.name, dataset.has_captions) if dataset else default_parts("")
-    return RunSpec(**dict(_KEYS(**defaults | given)))
+    return dict(_KEYS(**defaults | given))
 
 
 @functools.cache

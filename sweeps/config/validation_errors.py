@@ -10,7 +10,7 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 from pydantic import BaseModel, ValidationError
 
 from mmcr_core.config.run import NAMED_IMAGES, SpecError
-from sweeps.config.yaml_lines import Lines, YamlError, dotted
+from sweeps.config.yaml_lines import Line, Lines, YamlError, dotted
 from sweeps.config.yaml_lines import Path as KeyPath
 
 
@@ -72,7 +72,7 @@ def _lower(message: str) -> str:
     return message[:1].lower() + message[1:]
 
 
-def line_of(lines: Lines, path: KeyPath) -> int:
+def line_of(lines: Lines, path: KeyPath) -> Line:
     """Line of the longest known prefix of `path`."""
     for length in range(len(path), 0, -1):
         if path[:length] in lines:

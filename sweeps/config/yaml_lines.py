@@ -14,7 +14,8 @@ import numpy as np
 import yaml
 
 Path = tuple[str | int, ...]
-Lines = dict[Path, int]
+Line = int | str  # of the file, from 1, or the argument of the command line that says it instead
+Lines = dict[Path, Line]
 MERGE = "tag:yaml.org,2002:merge"
 
 
@@ -57,9 +58,9 @@ Loader.add_constructor("tag:yaml.org,2002:int", _integer)
 
 
 class YamlError(Exception):
-    """`line` (from 1) says where; the message says what."""
+    """`line` says where; the message says what."""
 
-    def __init__(self, line: int, problem: str) -> None:
+    def __init__(self, line: Line, problem: str) -> None:
         super().__init__(problem)
         self.line = line
 
@@ -69,7 +70,13 @@ class Marked:
     """A value and its line. `value` is a scalar, a list of Marked, or a dict of str to Marked."""
 
     value: Any
-    line: int
+    line: Line
+
+    def plain(self) -> Any:
+        """The value without lines."""
+        if isinstance(self.value, dict):
+            return {key: one.plain() for key, one in self.value.items()}
+        return [one.plain() for one in self.value] if isinstance(self.value, list) else self.value
 
 
 def parse(text: str) -> Marked:

@@ -69,14 +69,20 @@ def state_to_start_from(store: Store, key: str, settings: ExecutorSettings, note
 
 
 def start(
-    spec: RunSpec, store: Store, device: str, state: dict[str, Any] | None, begun: RunStart, remember: Note
+    spec: RunSpec,
+    store: Store,
+    settings: ExecutorSettings,
+    state: dict[str, Any] | None,
+    begun: RunStart,
+    remember: Note,
 ) -> Pretraining:
     """The run as `state` says, or untrained. It keeps the threads and the compilation that it began with, where that
     is possible; `begun` says what it has."""
     no_graphs = store.read_note(run_id(spec), NO_GRAPHS)
     if no_graphs:
         remember(f"{no_graphs}; it runs eagerly")
-    how: dict[str, Any] = {"graphs": not no_graphs, "threads": begun.threads}
+    device, recomputed = settings.device, settings.recomputed
+    how: dict[str, Any] = {"graphs": not no_graphs, "threads": begun.threads, "recomputed": recomputed}
     try:
         run = Pretraining(spec, device, **how, compiled=begun.compiled, network_compiled=begun.network_compiled)
     except CompilationFailed as error:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -20,6 +21,7 @@ from mmcr_core.models.networks import build_network
 from sweeps.cli.errors import UserError
 from sweeps.config.spec_serialization import spec_from_json
 from sweeps.execution.saved_weights import read_kept
+from sweeps.exporting.model import is_exported, read_exported
 from sweeps.storage.sweep_store import Store
 
 
@@ -85,29 +87,42 @@ class TrainedNetwork(nn.Module):
         return nn.functional.normalize(embeddings.float(), dim=-1)
 
 
-def load_encoder(results: str | Path, run_id: str, device: str = "cpu") -> TrainedNetwork:
-    """The network of a finished run in a sweep's folder or URL, ready to use.
+def load_encoder(results: str | Path, run_id: str | None = None, device: str = "cpu") -> TrainedNetwork:
+    """The network of a finished run in a sweep's folder or URL, or without `run_id` one that was exported there.
 
     Raises: UserError where there is no such run, none of its weights, or no such device, or
         where its own encoder is not to be found (in the current folder or on PYTHONPATH).
     """
     target = _usable(device)
-    store = Store(results)
-    state = read_kept(store, run_id)
+    if run_id is None:
+        if not is_exported(results):
+            raise UserError(f"{results} is no exported network; give the run_id of one of a sweep's runs too")
+        spec, network, step = read_exported(results)
+    else:
+        spec, state = kept_network(Store(results), run_id)
+        network, step = state["network"], state["step"]
+    try:
+        return TrainedNetwork(spec, network, step).to(target)
+    except SpecError as error:  # its encoder is a user's own, and that is not here, or another one
+        raise UserError(f"{f'run {run_id}' if run_id else results}: encoder: {error}") from error
+
+
+def kept_network(store: Store, run_id: str) -> tuple[RunSpec, dict[str, Any]]:
+    """The spec of a finished run and what was kept of it, as of `read_kept`. Raises UserError where there is no such
+    run, or none of its weights."""
+    results, state = store.root, read_kept(store, run_id)
     if state is None:
         known = store.status(run_id)
         if known is None:
             raise UserError(f"{results} has no run {run_id} that has ended; see the column run_id of its runs")
         if store.has_weights(run_id):
-            raise UserError(f"{results}/weights/{run_id}.pt is damaged; see: python sweeps/store.py check {results}")
+            what = f"what {results}/weights has of run {run_id}"
+            raise UserError(f"{what} is damaged; see: python sweeps/store.py check {results}")
         raise UserError(f"run {run_id} is {known} and kept no weights; train it with checkpoint: {{keep: weights}}")
     spec = spec_from_json(state["spec"])
     if spec is None:
-        raise UserError(f"{results}/weights/{run_id}.pt is of another version of this code; check out its git_commit")
-    try:
-        return TrainedNetwork(spec, state["network"], state["step"]).to(target)
-    except SpecError as error:  # its encoder is a user's own, and that is not here, or another one
-        raise UserError(f"run {run_id}: encoder: {error}") from error
+        raise UserError(f"run {run_id} of {results} is of another version of this code; check out its git_commit")
+    return spec, state
 
 
 def _usable(device: str) -> torch.device:

@@ -43,7 +43,8 @@ class ExecutorSettings:
     A checkpoint is written every `checkpoint_seconds`, or less often where writing one takes more than
     CHECKPOINT_SHARE of that time; `keep` says what stays of a finished run (none, weights, all); `compiled` and
     `network_compiled`: whether the views are, and encoder and projector; `continues`: run_id of a finished, shorter run
-    that this one continues.
+    that this one continues; `track`: names of the trackers that follow it; `recomputed`: as of
+    Pretraining.
     """
 
     device: str = "cpu"
@@ -53,12 +54,11 @@ class ExecutorSettings:
     compiled: bool = False
     network_compiled: bool = False
     continues: str | None = None
-    tensorboard: bool = False
+    track: tuple[str, ...] = ()
+    recomputed: bool = False
 
     @staticmethod
-    def of(
-        settings: GridSettings, device: str, threads: int, continues: str | None = None, tensorboard: bool = False
-    ) -> ExecutorSettings:
+    def of(settings: GridSettings, device: str, threads: int, continues: str | None = None) -> ExecutorSettings:
         """Of a cell of a grid, whatever runs it."""
         return ExecutorSettings(
             device,
@@ -68,7 +68,8 @@ class ExecutorSettings:
             compiles(settings.compile, device),
             compiles_network(settings.compile),
             continues,
-            tensorboard,
+            settings.track,
+            settings.memory == "recompute",
         )
 
 

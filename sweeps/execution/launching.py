@@ -8,7 +8,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from sweeps.cli.console import print_wrapped
-from sweeps.cli.errors import OptionError
 from sweeps.execution.ray.cluster import Cluster, cluster
 from sweeps.execution.ray.ray_tune import Launch
 from sweeps.execution.signals import like_ctrl_c
@@ -29,7 +28,6 @@ from sweeps.planning.sweep import (
     terminal,
     todo,
 )
-from sweeps.storage.filesystems import is_local
 
 if TYPE_CHECKING:  # what predicts is brought by adaptive sweeps alone
     from sweeps.execution.adaptive.scheduler import Scheduler
@@ -49,8 +47,6 @@ def train(
 ) -> Outcome:
     """Train the cells that have not finished, and say how each ended; of an adaptive sweep as many rungs of them as the
     target takes. Raises UserError before anything is written."""
-    if limits.tensorboard and not is_local(sweep.store.root):
-        raise OptionError("tensorboard", "needs results in a folder, not at a URL")
     require_runnable(sweep)
     if address is None:
         require_here(sweep)
@@ -68,7 +64,7 @@ def train(
         require_memory(planned, machine)
         record_launch(sweep)
         console = terminal(stderr=True)
-        for line in (left.note, *notes, *remarks(left.cells)):
+        for line in (left.note, *notes, *sweep.remarks, *remarks(left.cells)):
             print_wrapped(line, sys.stderr)
         if calibrate_first or (machine.gpu_memory_bytes and sweep.settings.resources.gpus == "auto"):
             _measure(sweep, planned, ray, limits)

@@ -47,7 +47,7 @@ def train_one(sweep: Sweep, number: int, limits: Limits) -> tuple[Sweep, Outcome
     require_here(sweep)
     left = todo(sweep)
     said = f"cell {number}, {described(cells[number], sweep.varying)}: {left.note}"
-    print("\n".join([said, *remarks(left.cells)]), file=sys.stderr)
+    print("\n".join([said, *sweep.remarks, *remarks(left.cells)]), file=sys.stderr)
     if not left.cells:
         return sweep, Outcome(finished_before=left.done)
     require_data(left.cells)
@@ -84,9 +84,7 @@ class LocalWorker:
         was stopped."""
         settings, key = self._sweep.settings, run_id(spec)
         device = "cuda" if torch.cuda.is_available() else "cpu"
-        how = ExecutorSettings.of(
-            settings, device, settings.resources.threads, self._continues.get(key), self._limits.tensorboard
-        )
+        how = ExecutorSettings.of(settings, device, settings.resources.threads, self._continues.get(key))
         while True:
             trial = RunExecutor(spec, self._sweep.store, settings.name, how, decision=decision)
             try:

@@ -20,7 +20,7 @@ from mmcr_core.data.image_set import DatasetError, describe_skipped
 from mmcr_core.evaluation.confidence_intervals import Measure
 from mmcr_core.theory import RepresentationCollapse, detect_collapse
 from mmcr_core.training import CaptureFailed, Chunk, Diverged, Pretraining, is_out_of_memory, process_must_end
-from sweeps.execution.adaptive.rung import Rung, tail_steps
+from sweeps.execution.adaptive.rung import Rung, at_the_end
 from sweeps.execution.backfill import measure_finished, outcome_columns
 from sweeps.execution.checkpointing import NO_GRAPHS, RunStart, start, state_to_start_from, write_checkpoint
 from sweeps.execution.executor_settings import JUDGED_FROM, ExecutorSettings, Progress
@@ -30,7 +30,7 @@ from sweeps.execution.saved_weights import keep
 from sweeps.execution.signals import StopFlag
 from sweeps.execution.stored_measures import missing_at, write_measures
 from sweeps.monitoring.launch_outcome import Ending, StopReason, with_earlier
-from sweeps.monitoring.tensorboard import Board
+from sweeps.monitoring.trackers.tracking import Tracking
 from sweeps.storage.decisions import StoredDecision
 from sweeps.storage.packing.compaction import compact_run
 from sweeps.storage.run_status import RunStatus
@@ -65,7 +65,7 @@ class RunExecutor:
         self._lease = store.lease(self.run_id, launch or uuid.uuid4().hex)
         self._leased = False
         self._notes: list[str] = []
-        self._board: Board | None = None
+        self._tracking = Tracking(self.settings.track, store, self.run_id, self._notes.append)
         self._rung = Rung(store, decision) if decision else None
         self._shorter_chunks = False  # whether chunks of an earlier attempt may lie inside the next one
 
@@ -139,6 +139,7 @@ class RunExecutor:
 
     def _write_chunk(self, chunk: Chunk) -> None:
         self.store.write_chunk(self.run_id, chunk.step_first, chunk.step_last, chunk.columns)
+        self._tracking.log(chunk)
         if self._shorter_chunks:  # that of a rung which ended within this one
             self.store.drop_shorter_chunks(self.run_id, chunk.step_first, chunk.step_last)
             self._shorter_chunks = False
@@ -149,15 +150,13 @@ class RunExecutor:
         self._let_go()
 
     def _end_run(self) -> None:
+        self._tracking.finish(None)
         if self._run is not None:
             self._run.close()
         self._run = None
 
     def _let_go(self) -> None:
         self._end_run()
-        if self._board:
-            self._board.close()
-            self._board = None
         self._lease.release()
 
     def save(self, *, alone: bool = False) -> None:
@@ -179,10 +178,9 @@ class RunExecutor:
         elif self._rung and stored:
             self._notes.append(f"its checkpoint is gone: {stored:,} steps are trained anew")
         self._memory.begin()
-        run = start(self.spec, self.store, self.settings.device, state, self._begun, self._remember)
+        run = start(self.spec, self.store, self.settings, state, self._begun, self._remember)
         self._first_steps_end = run.step + FIRST_STEPS if self._memory.on_gpu else None
-        if self.settings.tensorboard:
-            self._board = Board(self.store.root / "tensorboard" / self.run_id, run.step)
+        self._tracking.start(self.spec, self.sweep, run.steps)
         return run
 
     def _remember(self, note: str) -> None:
@@ -198,8 +196,6 @@ class RunExecutor:
         stops = [step for step in (*self.spec.evaluate.steps(run.steps), self._first_steps_end or 0) if step > first]
         for chunk in run.run(until=min([first + self._slice, end, *stops])):
             self._write_chunk(chunk)
-            if self._board:
-                self._board.add(chunk)
         taken = time.monotonic() - began
         if run.step == self._first_steps_end:
             self._memory.first_steps_end()
@@ -225,8 +221,7 @@ class RunExecutor:
         keep(self.store, run, vars(self._begun), self.settings.keep)
         if self._rung:
             self._rung.end(run)
-        tail = self.store.read_trajectory(self.run_id).tail(tail_steps(run.steps))
-        means = {name: float(tail[name].mean()) for name in ("percent_error", "reconstruction", "uniformity")}
+        means = at_the_end(self.store.read_trajectory(self.run_id), ("percent_error", "reconstruction", "uniformity"))
         self._write_row(RunStatus.FINISHED, None, means | outcome_columns(measures, self.spec))
         if collapse := detect_collapse(means["uniformity"], self.spec.P, self.spec.D):
             self._notes.append(collapse.describe())
@@ -276,7 +271,8 @@ class RunExecutor:
         step = self.store.steps_stored(self.run_id)
         training = describe_training(self.spec, step, self._begun, self._memory, self._run, self.settings.device)
         row = describe_run(self.spec, self.sweep) | training | outcome
-        self.store.write_run(row | {"status": status, "error": error})
+        self.store.write_run(row := row | {"status": status, "error": error})
+        self._tracking.finish(row)
 
     def _progress(
         self, run: Pretraining | None, status: RunStatus, ending: Ending | None = None, process_ends: bool = False

@@ -80,6 +80,7 @@ def _versions(begun: RunStart, run: Pretraining | None, device: str) -> str:
         "network_compiled": begun.network_compiled,
         "tf32": torch.backends.cuda.matmul.allow_tf32 or torch.backends.cudnn.allow_tf32,
     }
+    now |= {"recomputed": True} if run and run.recomputed else {}
     notes = {"notes": begun.notes} if begun.notes else {}
     skipped = {"skipped": describe_skipped(run.source.skipped)} if run and run.source.skipped else {}
     return json.dumps({**installed_versions(), **now, **notes, **skipped})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from dataclasses import asdict
+from typing import Any
 
 from mmcr_core.config.run_id import run_id
 from sweeps.cli.console import print_wrapped
@@ -15,22 +16,24 @@ from sweeps.planning.sweep import Sweep
 from sweeps.storage.run_status import RunStatus
 
 
+def report(sweep: Sweep, outcome: Outcome) -> dict[str, Any]:
+    """The outcome as plain values."""
+    return {
+        "name": sweep.settings.name,
+        "results": str(sweep.store.root),
+        "finished_before": outcome.finished_before,
+        "finished": outcome.finished,
+        "unfinished": {key: str(ending) for key, ending in outcome.unfinished.items()},
+        "interrupted": outcome.interrupted,
+        "timed_out": outcome.timed_out,
+    } | ({"adaptive": asdict(outcome.standing)} if outcome.standing else {})
+
+
 def show(sweep: Sweep, outcome: Outcome, as_json: bool) -> int:
     """Print the outcome; its exit code."""
     name, root, total = sweep.settings.name, sweep.store.root, len(sweep.cells)
     if as_json:
-        summary = {
-            "name": name,
-            "results": str(root),
-            "finished_before": outcome.finished_before,
-            "finished": outcome.finished,
-            "unfinished": {key: str(ending) for key, ending in outcome.unfinished.items()},
-            "interrupted": outcome.interrupted,
-            "timed_out": outcome.timed_out,
-        }
-        if outcome.standing:
-            summary["adaptive"] = asdict(outcome.standing)
-        print(json.dumps(summary, indent=2))
+        print(json.dumps(report(sweep, outcome), indent=2))
         return outcome.exit_code
     by_id = {run_id(cell): cell for cell in sweep.cells}
     for key, ending in outcome.unfinished.items():

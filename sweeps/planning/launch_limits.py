@@ -13,17 +13,16 @@ from sweeps.cli.errors import OptionError
 @dataclass(frozen=True)
 class Limits:
     """Most cells at once; `deadline` in the time of time.monotonic(): running cells then write a checkpoint, and
-    nothing more starts; whether TensorBoard files are written; whether to wait for cells that another launch trains."""
+    nothing more starts; whether to wait for cells that another launch trains."""
 
     max_concurrent: int | None = None
     deadline: float = math.inf
-    tensorboard: bool = False
     wait: bool = True
 
     @staticmethod
-    def of(max_concurrent: int | None, time_limit: str | None, tensorboard: bool, wait: bool) -> Limits:
+    def of(max_concurrent: int | None, time_limit: str | None, wait: bool) -> Limits:
         """From the command's options. Raises OptionError where `time_limit` is not such as 90s, 30m, 2h or 1d."""
-        return Limits(max_concurrent, time.monotonic() + _seconds(time_limit), tensorboard, wait)
+        return Limits(max_concurrent, time.monotonic() + _seconds(time_limit), wait)
 
 
 def _seconds(text: str | None) -> float:

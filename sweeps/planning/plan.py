@@ -11,7 +11,7 @@ from mmcr_core.config.run_id import run_id
 from mmcr_core.data import registry
 from mmcr_core.training.evaluation_flops import evaluation_flops
 from mmcr_core.training.flops import flops_per_step
-from mmcr_core.training.memory import WORKSPACE_BYTES, memory_bytes
+from mmcr_core.training.memory import WORKSPACE_BYTES, has_blocks, memory_bytes
 from sweeps.config.settings import ResourceSettings
 from sweeps.planning.machine import Machine
 from sweeps.planning.profiling import lookup
@@ -28,6 +28,7 @@ STEP_EFFICIENCY = {"cpu": 0.65, "cuda": 0.155}
 STEP_OVERHEAD_SECONDS = 0.0015
 PIXEL_SECONDS = 4.6e-8  # of making views, for each of their pixels, uncompiled on a CPU
 CELL_OVERHEAD_SECONDS = 0.5
+RECOMPUTING = 4 / 3  # FLOPs of a step whose forward is done twice, over those of one that keeps it
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,8 @@ class Cell:
     measuring_seconds: float = 0.0
     loading_seconds: float = 0.0  # of the data set, once for all cells that have it
     continues: str | None = None  # run_id of the shorter run that it continues
+    keep_bytes: int = 0  # estimate of its memory where all is kept for backward
+    recompute_bytes: int | None = None  # the same where blocks are computed again; None where it has none
 
 
 def plan(
@@ -57,16 +60,17 @@ def plan(
     machine: Machine,
     compile: str = "auto",
     speed: Callable[[RunSpec], Speed | None] = lambda spec: None,
+    recomputed: bool = False,
 ) -> list[Cell]:
     """Cells with their costs, the most expensive first; `compile`: whether the views are compiled, as a grid says it;
-    `speed`: of an encoder on a CPU, where it was measured."""
+    `speed`: of an encoder on a CPU, where it was measured; `recomputed`: whether blocks are, in backward."""
     loading = {dataset: registry.load_seconds(dataset) for dataset in {spec.dataset for spec in specs}}
     costs: dict[Hashable, Cell] = {}
     cells = []
     for spec in specs:
         shape = _shape(spec)
         if shape not in costs:
-            costs[shape] = _cell(spec, resources, machine, compile, speed, loading[spec.dataset])
+            costs[shape] = _cell(spec, resources, machine, compile, speed, loading[spec.dataset], recomputed)
         cells.append(replace(costs[shape], spec=spec, run_id=run_id(spec)))
     return sorted(cells, key=lambda cell: -cell.seconds)
 
@@ -85,14 +89,16 @@ def _cell(
     compile: str,
     speed: Callable[[RunSpec], Speed | None],
     loading: float,
+    recomputed: bool,
 ) -> Cell:
     images, heldout = registry.count(spec.dataset)
     steps = registry.steps_of(spec)
     flops = steps * float(flops_per_step(spec))
     device = "cuda" if machine.gpus and resources.gpus != 0 else "cpu"
-    estimate = memory_bytes(spec, images + heldout) + (WORKSPACE_BYTES if device == "cuda" else 0)
+    keep_bytes, recompute_bytes = _estimates(spec, images + heldout, device)
+    estimate = recompute_bytes if recomputed and recompute_bytes is not None else keep_bytes
     cpus, threads = _cpus(resources, machine, device, estimate), resources.threads
-    measured = lookup(spec, device, threads, compile)
+    measured = lookup(spec, device, threads, compile, recomputed)
     memory = measured.memory_bytes if measured else estimate
     gpus = _gpus(resources, machine, memory)
     if measured:
@@ -103,7 +109,11 @@ def _cell(
         rates = Speed(rate, rate) if gpus else speed(spec) or Speed(rate, rate)
         scale = 1 if gpus else threads
         pixels = 0 if gpus else spec.P * spec.image_views * spec.views.size**2
-        per_step = STEP_OVERHEAD_SECONDS + pixels * PIXEL_SECONDS + flops / steps / rates.training / scale
+        per_step = (
+            STEP_OVERHEAD_SECONDS
+            + pixels * PIXEL_SECONDS
+            + flops * (RECOMPUTING if recomputed else 1.0) / steps / rates.training / scale
+        )
         training = CELL_OVERHEAD_SECONDS + steps * per_step
         measuring = evaluation_flops(spec, images, heldout) / rates.measuring / scale
         measuring *= len(spec.evaluate.steps(steps))
@@ -121,7 +131,19 @@ def _cell(
         threads,
         measuring,
         loading,
+        keep_bytes=keep_bytes,
+        recompute_bytes=recompute_bytes,
     )
+
+
+def _estimates(spec: RunSpec, images: int, device: str) -> tuple[int, int | None]:
+    """Memory where all is kept for backward, and where blocks are computed again, if there are any."""
+    workspace, able = (
+        WORKSPACE_BYTES if device == "cuda" else 0,
+        has_blocks(spec.encoder, len(spec.views.mean), spec.views.size),
+    )
+    again = memory_bytes(spec, images, recomputed=True) + workspace if able else None
+    return memory_bytes(spec, images) + workspace, again
 
 
 def _gpus(resources: ResourceSettings, machine: Machine, memory: int) -> float:

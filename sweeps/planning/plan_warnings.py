@@ -4,6 +4,7 @@ that cannot reach the uniform baseline."""
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 from mmcr_core.config.run import RunSpec, SpecError
 from mmcr_core.models.networks import rank_bound
@@ -30,11 +31,28 @@ def memory_warning(cells: list[Cell], machine: Machine) -> str:
     worst = max(large, key=lambda cell: cell.memory_bytes)
     there = machine.gpu_memory_bytes if worst.gpus else machine.memory_bytes
     spec, what = worst.spec, "as measured" if worst.measured else "by estimate"
+    smaller = [cell for cell in large if cell.recompute_bytes and cell.recompute_bytes < cell.memory_bytes]
+    fit = len(smaller) - len(
+        too_large([replace(one, memory_bytes=one.recompute_bytes or 0) for one in smaller], machine)
+    )
+    remedy = f"memory: recompute makes {fit} of them fit; else " if fit else ""
     return (
         f"{len(large)} of {len(cells)} cells need more memory than {'a GPU' if worst.gpus else 'this machine'} has, "
         f"such as P = {spec.P}, D = {spec.D}, K = {spec.K}: {memory(worst.memory_bytes)} {what}, there are "
-        f"{memory(there)}; leave them out, use smaller P or K, precision: bf16, or a larger machine"
+        f"{memory(there)}; {remedy}leave them out, use smaller P or K, precision: bf16, or a larger machine"
     )
+
+
+def recompute_remark(cells: list[Cell], setting: str) -> str:
+    """What the largest cell takes with and without memory: recompute; empty where there is nothing to recompute."""
+    if not (able := [cell for cell in cells if cell.recompute_bytes]):
+        return ""
+    worst = max(able, key=lambda cell: cell.keep_bytes)
+    spec, without, within = worst.spec, memory(worst.keep_bytes), memory(worst.recompute_bytes or 0)
+    figures = (
+        f"{within} instead of {without} without it" if setting == "recompute" else f"{within} instead of {without}"
+    )
+    return f"memory: recompute takes {figures} at P = {spec.P}, D = {spec.D}, K = {spec.K}, by estimate."
 
 
 def require_memory(cells: list[Cell], machine: Machine) -> None:

@@ -20,7 +20,7 @@ from sweeps.planning.cpu_count import usable_cores
 from sweeps.planning.cuda_mps import remark
 from sweeps.planning.machine import Machine, this_machine
 from sweeps.planning.plan import Cell
-from sweeps.planning.plan_warnings import measuring_warning, memory_warning, rank_warning
+from sweeps.planning.plan_warnings import measuring_warning, memory_warning, rank_warning, recompute_remark
 from sweeps.planning.schedule import schedule
 from sweeps.planning.sweep import Sweep, remarks, terminal
 from sweeps.storage.run_status import RunStatus
@@ -32,8 +32,8 @@ if TYPE_CHECKING:  # what predicts is brought by adaptive sweeps alone
 MANY = 500  # cells, from which on the table has no lines drawn around it
 SPARE = ("GPUs", "cores", "starts", "run_id", "memory")  # columns that a narrow terminal goes without, in this order
 COSTS = (
-    *("run_id", "steps", "images", "flops", "memory_bytes", "seconds", "measuring_seconds", "loading_seconds"),
-    *("gpus", "cpus", "threads", "measured"),
+    *("run_id", "steps", "images", "flops", "memory_bytes", "recompute_bytes", "seconds", "measuring_seconds"),
+    *("loading_seconds", "gpus", "cpus", "threads", "measured"),
 )
 
 
@@ -105,6 +105,7 @@ def show(
     machine, planned, seconds = preview.machine, preview.cells, preview.makespan_seconds
     if as_json:
         whole = {"name": sweep.settings.name, "cells": preview.rows(), "makespan_seconds": seconds}
+        whole["counts"] = [count._asdict() for count in sweep.counts]
         whole["device_hours"] = preview.device_hours
         if price is not None:
             whole["cost"] = preview.device_hours * price
@@ -130,7 +131,7 @@ def show(
         f"{counted(len(planned), 'cell')}, {flops:.3e} FLOPs; {left} to run, about {duration(seconds)} on this machine "
         f"({kind}), {_cost(preview, price)}. {_basis(planned)}"
     )
-    if until and expected:
+    if until and expected and left:
         print_wrapped(_adaptive_line(until, expected, seconds))
     continued = f"{len(preview.continues)} of them continue shorter runs, and take less." if preview.continues else ""
     share = min(cell.gpus for cell in planned)
@@ -139,12 +140,20 @@ def show(
         continued,
         sharing,
         rank_warning(sweep.cells),
+        recompute_remark(planned, sweep.settings.memory),
         memory_warning(planned, machine),
         measuring_warning(planned),
     )
-    for sentence in filter(None, (*warnings, *remarks(sweep.cells))):
+    for sentence in filter(None, (counts_line(sweep), *warnings, *sweep.remarks, *remarks(sweep.cells))):
         print_wrapped(sentence)
     return 0
+
+
+def counts_line(sweep: Sweep) -> str:
+    """How many cells each override, link and exclusion of a grid leaves; empty where there is none."""
+    if len(sweep.counts) < 2:
+        return ""
+    return f"Cells: {'; '.join(f'{count.cells} {count.what}' for count in sweep.counts)}."
 
 
 def _expected(sweep: Sweep, until: Until) -> Expectation:
@@ -154,12 +163,12 @@ def _expected(sweep: Sweep, until: Until) -> Expectation:
 
 
 def _adaptive_line(until: Until, expected: Expectation, seconds: float) -> str:
-    draws = "" if expected.least == expected.most else f" ({expected.least:.0%} to {expected.most:.0%} in simulations)"
-    time = f"about {duration(seconds * expected.share)} instead of {duration(seconds)}"
+    least, most = (duration(seconds * share) for share in (expected.least, expected.most))
+    source = f"{expected.others} finished runs of this kind" if expected.others else "what other sweeps were like"
     return (
-        f"--until {until.text} is expected to train {expected.share:.0%} of the FLOPs{draws}, {time}: "
-        f"{expected.whole:.0%} of the cells whole, {expected.part:.0%} in part, the others not at all. Simulated from "
-        "the scaling law and from what the store has."
+        f"--until {until.text} is expected to train {expected.least:.0%} to {expected.most:.0%} of the FLOPs (mean "
+        f"{expected.share:.0%}), {least} to {most} instead of {duration(seconds)}: {expected.whole:.0%} of the cells "
+        f"whole, {expected.part:.0%} in part, the others not at all. Simulated from the scaling law and from {source}."
     )
 
 

@@ -8,6 +8,7 @@ import json
 import math
 import time
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import torch
 
@@ -43,20 +44,21 @@ class Measured:
     memory_bytes: int
 
 
-def shape_key(spec: RunSpec, device: str, threads: int, compile: str) -> str:
+def shape_key(spec: RunSpec, device: str, threads: int, compile: str, recomputed: bool = False) -> str:
     """What a measurement is kept under: the spec but for what costs nothing, the device, threads and torch."""
     shape = {key: value for key, value in identity(spec).items() if key not in NOT_SHAPE}
     shape["evaluate"] = asdict(spec.evaluate)
     shape["optimizer"] = spec.optimizer.name, parameter_copies(spec.optimizer)
     compiled = {"compiled": compiles(compile, device), "network_compiled": compiles_network(compile)}
+    compiled |= {"recomputed": True} if recomputed else {}
     where = {"device": device_name(device), "threads": threads, **compiled, "torch": torch.__version__}
     return hashlib.sha256(canonical_json({**shape, **where, "version": VERSION}).encode()).hexdigest()[:24]
 
 
-def lookup(spec: RunSpec, device: str, threads: int, compile: str) -> Measured | None:
+def lookup(spec: RunSpec, device: str, threads: int, compile: str, recomputed: bool = False) -> Measured | None:
     """The kept measurement of a cell's shape, if there is one."""
     try:
-        file = cache_folder() / "steps" / f"{shape_key(spec, device, threads, compile)}.json"
+        file = cache_folder() / "steps" / f"{shape_key(spec, device, threads, compile, recomputed)}.json"
         return Measured(**json.loads(file.read_text()))
     except (OSError, ValueError, TypeError, RuntimeError):  # absent, or of no use
         return None
@@ -65,18 +67,18 @@ def lookup(spec: RunSpec, device: str, threads: int, compile: str) -> Measured |
 class ProfilingRun:
     """Stands where a `Trial` would: trains for a moment, writes to the cache and not to the store."""
 
-    def __init__(self, spec: RunSpec, device: str, threads: int, compile: str) -> None:
-        self._spec, self._device, self._threads, self._compile = spec, device, threads, compile
+    def __init__(self, spec: RunSpec, device: str, threads: int, compile: str, recomputed: bool = False) -> None:
+        self._spec, self._shape = spec, (spec, device, threads, compile, recomputed)
 
     def advance(self, seconds: float, stop: StopFlag | None = None) -> Progress:
         """Measure and keep. A shape that cannot be run is left to its trial, which says why."""
         try:
-            measured = measure(self._spec, self._device, self._threads, self._compile)
+            measured = measure(*self._shape)
         except Exception as error:  # the launch goes on: the cell itself will fail with this reason
             ending = Ending(StopReason.ERROR, f"{type(error).__name__}: {error}")
             return Progress(ending.status, 0, 0, math.nan, 0.0, ending, process_ends=process_must_end(error))
         content = json.dumps(asdict(measured)).encode()
-        name = f"{shape_key(self._spec, self._device, self._threads, self._compile)}.json"
+        name = f"{shape_key(*self._shape)}.json"
         with contextlib.suppress(OSError, RuntimeError):  # without a cache it is measured again, and nothing worse
             write_atomically(cache_folder() / "steps" / name, content)
         return Progress(RunStatus.FINISHED, 0, 0, math.nan, self._spec.P / measured.seconds_per_step)
@@ -85,7 +87,7 @@ class ProfilingRun:
         """Nothing to keep."""
 
 
-def measure(spec: RunSpec, device: str, threads: int, compile: str = "off") -> Measured:
+def measure(spec: RunSpec, device: str, threads: int, compile: str = "off", recomputed: bool = False) -> Measured:
     """Run a shape for a moment on `device` with `threads` CPU threads. Raises what the run raises.
 
     On a GPU, steps are timed by its own events, after every graph has been captured; memory is what was reserved after
@@ -96,7 +98,8 @@ def measure(spec: RunSpec, device: str, threads: int, compile: str = "off") -> M
     registry.load(spec.dataset, device, spec.views.size)
     began = time.perf_counter()
     compiled, network_compiled = compiles(compile, device), compiles_network(compile)
-    run = Pretraining(spec, device, compiled=compiled, network_compiled=network_compiled, threads=threads)
+    how: dict[str, Any] = {"compiled": compiled, "network_compiled": network_compiled, "recomputed": recomputed}
+    run = Pretraining(spec, device, threads=threads, **how)
     start_seconds = time.perf_counter() - began
     _advance(run, FIRST_STEPS)
     if run.step >= FIRST_STEPS:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,17 +20,19 @@ from sweeps.cli.console import columns
 from sweeps.cli.errors import OptionError, UserError
 from sweeps.cli.formatting import counted
 from sweeps.config.axes import varying
-from sweeps.config.filters import asks_for_diverged, selected
+from sweeps.config.filters import CellCount, asks_for_diverged, selected
 from sweeps.config.grid_file import GridSpec, load_grid
 from sweeps.config.settings import GridSettings
 from sweeps.execution.continuation import runs_to_continue
 from sweeps.execution.stored_measures import can_be_measured, missing_measures
 from sweeps.monitoring.launch_outcome import Ending
+from sweeps.monitoring.trackers.choice import require_trackers
 from sweeps.planning.cpu_count import usable_cores
 from sweeps.planning.machine import Machine
 from sweeps.planning.plan import Cell, plan
 from sweeps.planning.speed import speed_of
 from sweeps.storage.cross_sweep_reuse import import_finished_runs
+from sweeps.storage.decisions import drop_stop
 from sweeps.storage.filesystems import is_local, outlives_this_process, to_path, write_atomically
 from sweeps.storage.run_status import RunStatus
 from sweeps.storage.sweep_store import Store
@@ -48,7 +50,9 @@ class Sweep:
     results: str
     store: Store
     retry_diverged: bool = False
-    places: dict[str, str] = field(default_factory=dict)  # as of GridSpec
+    places: dict[str, str] = field(default_factory=dict)  # as of GridSpec, and what follows
+    counts: tuple[CellCount, ...] = ()
+    remarks: tuple[str, ...] = ()
 
     @property
     def varying(self) -> list[str]:
@@ -57,7 +61,14 @@ class Sweep:
 
     def planned(self, cells: tuple[RunSpec, ...], machine: Machine) -> list[Cell]:
         """Costs of `cells` on `machine`, the most expensive first."""
-        return plan(cells, self.settings.resources, machine, self.settings.compile, speed_of)
+        return plan(
+            cells,
+            self.settings.resources,
+            machine,
+            self.settings.compile,
+            speed_of,
+            self.settings.memory == "recompute",
+        )
 
 
 @dataclass(frozen=True)
@@ -72,12 +83,22 @@ class PendingCells:
     note: str
 
 
-def open_sweep(grid: str | Path | Mapping[str, Any] | GridSpec, results: str, only: str | None = None) -> Sweep:
-    """Read a grid and choose cells. Raises UserError for a mistake in either."""
-    spec = grid if isinstance(grid, GridSpec) else load_grid(grid)
+def open_sweep(
+    grid: str | Path | Mapping[str, Any] | GridSpec,
+    results: str,
+    only: str | None = None,
+    overrides: Sequence[str] = (),
+    track: Sequence[str] = (),
+) -> Sweep:
+    """Read a grid with overrides, unless it has been read, and choose cells, which the trackers `track` follow beside
+    those of the grid. Raises UserError for a mistake in any."""
+    spec = grid if isinstance(grid, GridSpec) else load_grid(grid, overrides)
     store = Store(to_path(results) / spec.settings.name)
     chosen = selected(spec.cells, only, store.statuses)
-    return Sweep(spec.settings, spec.cells, chosen, spec.text, results, store, asks_for_diverged(only), spec.places)
+    settings = spec.settings.model_copy(update={"track": tuple(dict.fromkeys([*spec.settings.track, *track]))})
+    require_trackers(settings.track, store.root)
+    retried, told = asks_for_diverged(only), (spec.places, spec.counts, spec.remarks)
+    return Sweep(settings, spec.cells, chosen, spec.text, results, store, retried, *told)
 
 
 def require_runnable(sweep: Sweep) -> None:
@@ -214,6 +235,7 @@ def record_launch(sweep: Sweep) -> None:
     ]
     sweep.store.write_grid(sweep.text)
     sweep.store.write_cells(rows)
+    drop_stop(sweep.store.root)
 
 
 def terminal(stderr: bool = False) -> Console:

@@ -14,7 +14,7 @@ def import_finished_runs(store: Store, run_ids: Iterable[str]) -> dict[str, str]
     """Copy into `store` those of `run_ids` that it has not ended and that a sweep beside it has finished, the row
     last; run_id -> name of that sweep. Its row says in `sweep` whose it is now, else everything stays as it was."""
     missing, taken = set(run_ids) - _ended(store.snapshot()), dict[str, str]()
-    for other in _beside(store) if missing else ():
+    for other in sweeps_beside(store) if missing else ():
         here = other.snapshot()
         for run_id in sorted(_ended(here) & (missing - set(taken))):
             try:
@@ -40,10 +40,10 @@ def _copy(other: Store, store: Store, run_id: str) -> None:
         rows = other.read_measures(run_id, step)
         given = [{key: row[key] for key in row if key not in ("run_id", "step")} for row in rows]
         store.write_measures(run_id, step, given)
-    if (weights := other.read_weights(run_id)) is not None:
-        store.write_weights(run_id, weights)
+    store.copy_weights(run_id, other)
 
 
-def _beside(store: Store) -> list[Store]:
+def sweeps_beside(store: Store) -> list[Store]:
+    """The others in its results folder."""
     folders = store.root.parent.glob("*")
     return [Store(path) for path in sorted(folders) if path.name != store.root.name and path.is_dir()]

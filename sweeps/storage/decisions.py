@@ -3,6 +3,7 @@ again when it ends, by whoever has the run's lease."""
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
@@ -74,6 +75,30 @@ def read_decision(file: Path) -> StoredDecision | None:
     decision = StoredDecision(**table.to_pylist()[0])
     match = NAME.fullmatch(file.name)
     return decision if match and (match[1], float(match[2])) == (decision.run_id, decision.rung) else None
+
+
+def write_stop(root: Path, summary: str) -> None:
+    """Keep that an adaptive launch stopped here since its target was met."""
+    text = json.dumps({"summary": summary, "decided": len(decided_rungs(root))})
+    write_atomically(_stop_file(root), text.encode())
+
+
+def read_stop(root: Path) -> str | None:
+    """What an adaptive launch said when it stopped; None where none did, or more was decided since."""
+    try:
+        found = json.loads(_stop_file(root).read_bytes())
+        return str(found["summary"]) if found["decided"] == len(decided_rungs(root)) else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def drop_stop(root: Path) -> None:
+    """A launch begins that may train more."""
+    _stop_file(root).unlink(missing_ok=True)
+
+
+def _stop_file(root: Path) -> Path:
+    return root / "decisions" / "stopped.json"
 
 
 def paused_steps(rungs: Iterable[float], steps: int) -> set[int]:

@@ -25,6 +25,7 @@ from sweeps.storage.packing.packed import MARKER, packed_paths
 from sweeps.storage.run_status import RunStatus
 from sweeps.storage.schemas import MEASURE_SCHEMA, RUN_SCHEMA, TRAJECTORY_SCHEMA, of_schema
 from sweeps.storage.sweep_store import Store, read_run_row
+from sweeps.storage.weight_files import KINDS, REST, label_of
 
 LEFTOVER_SECONDS = 3600.0  # a temporary file this old belongs to nobody
 FOLDERS = ("trajectories", "checkpoints", "measures")  # with a folder for each run
@@ -55,7 +56,7 @@ def examine(store: Store, repair: bool, track: Callable[[Sequence[str]], Iterabl
 def _run_ids(store: Store) -> set[str]:
     """Every run that has left anything."""
     rows = set(store.snapshot().listing.rows)
-    weights = {file.stem for file in (store.root / "weights").glob("*.pt")}
+    weights = {file.stem for kind in KINDS for file in (store.root / "weights").glob(f"*{kind}")}
     folders = {path.name for kind in FOLDERS for path in (store.root / kind).glob("*") if path.is_dir()}
     return rows | {name for name in weights | folders if _is_run_id(name)}
 
@@ -142,9 +143,10 @@ class _Run:
                 whole = False
             if not whole:
                 yield self._aside(file, "measures cannot be read")
-        weights = self.store.root / "weights" / f"{self.run_id}.pt"
-        if weights.exists() and not _whole_archive(weights):
-            yield self._aside(weights, "weights are damaged")
+        for kind in KINDS:
+            weights = self.store.root / "weights" / f"{self.run_id}{kind}"
+            if weights.exists() and not (_whole_archive(weights) if kind == REST else label_of(weights.read_bytes())):
+                yield self._aside(weights, "weights are damaged")
 
     def _aside(self, file: Path, problem: str, remedy: str = "quarantined") -> Finding:
         if self.repair:

@@ -12,6 +12,7 @@ from sweeps.storage.chunks import chunk_steps, is_chunk, visible_chunks
 from sweeps.storage.decisions import decided_rungs
 from sweeps.storage.filesystems import files_below
 from sweeps.storage.packing.packed import MARKER, PackedFile, packed_files
+from sweeps.storage.weight_files import KINDS
 
 
 def is_run_file(file: Path) -> bool:
@@ -72,7 +73,7 @@ class Listing:
     @cached_property
     def weights(self) -> set[str]:
         """Runs of which something was kept."""
-        return {Path(name).stem for (name,) in files_below(self.root / "weights") if name.endswith(".pt")}
+        return {Path(name).stem for (name,) in files_below(self.root / "weights") if name.endswith(KINDS)}
 
     @cached_property
     def logs(self) -> set[str]:

@@ -89,8 +89,8 @@ def _copy(holders: list[Store], target: Store, row: dict[str, Any], weights: boo
                 for one in holder.read_measures(run_id, step)
             ]
             target.write_measures(run_id, step, rows)
-        if weights and (payload := holder.read_weights(run_id)) is not None:
-            target.write_weights(run_id, payload)
+        if weights:
+            target.copy_weights(run_id, holder)
     if store.log_file(run_id).exists():
         target.write_log(run_id, store.log_file(run_id).read_text(encoding="utf-8"))
     target.write_run({**row, "sweep": target.root.name})

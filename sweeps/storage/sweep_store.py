@@ -5,7 +5,7 @@
     trajectories/RUN_ID/STEPS.parquet    a chunk of consecutive steps, named by them
     measures/RUN_ID/STEP.parquet         what was measured of a run after so many steps, a row a number
     checkpoints/RUN_ID/STEP.ckpt         the newest two of an unfinished run
-    weights/RUN_ID.pt                    what is kept of a finished run: torch.save of its network
+    weights/RUN_ID.safetensors, .pt      what is kept of a finished run: its network; what a longer run needs
     logs/RUN_ID.txt                      the traceback of a run's last failure
     leases/RUN_ID.json                   who is training a cell now
     packed/TABLE-DIGEST.parquet          rows, trajectories and measures of many finished runs (see `compaction`)
@@ -40,6 +40,7 @@ from sweeps.storage.schemas import (
     parquet_bytes,
 )
 from sweeps.storage.snapshot import Snapshot, damaged_packed, only_row
+from sweeps.storage.weight_files import KINDS, NETWORK
 
 if TYPE_CHECKING:
     import pandas as pd  # plans do without it
@@ -211,18 +212,24 @@ class Store:
         files = (self.root / "measures" / run_id).glob("[0-9]*.parquet")
         return sorted({int(file.stem) for file in files} | set(packed.steps[run_id] if packed else ()))
 
-    def write_weights(self, run_id: str, payload: bytes) -> None:
-        """Keep what `torch.save` made of a finished run's network."""
-        write_atomically(self.root / "weights" / f"{run_id}.pt", payload)
+    def write_weights(self, run_id: str, payload: bytes, kind: str = NETWORK) -> None:
+        """Keep a finished run's network, or another of the `weight_files.KINDS` of files."""
+        write_atomically(self.root / "weights" / f"{run_id}{kind}", payload)
 
-    def read_weights(self, run_id: str) -> bytes | None:
-        """What was kept of a finished run; None where nothing was."""
-        path = self.root / "weights" / f"{run_id}.pt"
+    def read_weights(self, run_id: str, kind: str = NETWORK) -> bytes | None:
+        """What was kept of a finished run in a file of that kind; None where nothing was."""
+        path = self.root / "weights" / f"{run_id}{kind}"
         return path.read_bytes() if path.exists() else None
 
     def has_weights(self, run_id: str) -> bool:
         """Whether anything was kept of a finished run."""
-        return (self.root / "weights" / f"{run_id}.pt").exists()
+        return any((self.root / "weights" / f"{run_id}{kind}").exists() for kind in KINDS)
+
+    def copy_weights(self, run_id: str, other: Store) -> None:
+        """Take a copy of all that `other` kept of a finished run."""
+        for kind in KINDS:
+            if (payload := other.read_weights(run_id, kind)) is not None:
+                self.write_weights(run_id, payload, kind)
 
     def lease(self, run_id: str, launch: str) -> Lease:
         """The lease that a process of `launch` takes before it writes anything of a run."""

@@ -13,13 +13,12 @@ import pytest
 from PIL import Image
 from scipy import stats
 
-from analysis.estimates.fit_data import measured_cells
-from analysis.estimates.per_cell_fit import fit_table
 from analysis.figures.theory_figures import simulate, simulate_labelings
 from analysis.results.results import open_results
+from analysis.sweep_analysis import SweepAnalysis
 from mmcr_core.theory import expected_percent_error
 from sweeps.storage.sweep_store import Store
-from tests.conftest import REPOSITORY, invoke, run_script
+from tests.conftest import REPOSITORY, invoke
 from tests.synthetic import exponent, law, spec, write_run, write_sweep
 
 
@@ -85,18 +84,27 @@ def test_a_defect_in_a_real_process_leaves_with_code_1(sweep, tmp_path):
     assert "TypeError" in next(tmp_path.glob("*.log")).read_text()
 
 
-@pytest.mark.parametrize("script", [*COMMANDS, "plot_theory"])
-def test_help_has_an_example(script):
-    ran = run_script(f"analysis/{script}.py", "--help")
-    assert ran.returncode == 0
-    assert f"Example: python analysis/{script}.py" in " ".join(ran.stdout.split())
+def test_help_of_each_script_has_an_example():
+    """Run by their paths, as `python analysis/x.py` does, one after another in a process that imports libraries
+    once."""
+    scripts = [*COMMANDS, "plot_theory"]
+    code = f"""import runpy, sys
+sys.path.insert(0, "analysis")
+for script in {scripts}:
+    sys.argv = [script, "--help"]
+    try: runpy.run_path(f"analysis/{{script}}.py", run_name="__main__")
+    except SystemExit as end: print(end.code, flush=True)"""
+    ran = subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    assert ran.stdout.split("\n").count("0") == len(scripts), ran.stderr
+    for script in scripts:
+        assert f"Example: python analysis/{script}.py" in " ".join(ran.stdout.split())
 
 
 KINDS = ("scaling", "exponents", "double_descent", "error_map", "gap")
 
 
 def test_every_exponent_comes_back_inside_its_interval(sweep):
-    table, _ = fit_table(measured_cells(open_results(sweep)), "flops")
+    table = SweepAnalysis(open_results(sweep)).fits
     plain = table[(table["irreducible"] == "none") & (table["offset"] == "none")]
     truth = np.array([exponent(P, D) for P, D in zip(plain["P"], plain["D"], strict=True)])
     inside = (plain["alpha_low"] <= truth) & (truth <= plain["alpha_high"])
@@ -193,8 +201,6 @@ def test_all_noise_yields_no_trusted_law_and_no_peak(tmp_path):
     for P in (64, 128, 256):
         for D in (64, 128, 256):
             write_run(store, spec(P, D, 2, steps=800), 0.3 * np.exp(0.05 * rng.standard_normal(800)))
-    assert invoke("plot_scaling", store.root).returncode == 0
-    fits = open_results(store.root).fits()
-    assert not fits["trusted"].any()
-    assert invoke("plot_double_descent", store.root).returncode == 0
-    assert not open_results(store.root).peaks()["found"].any()
+    analysis = SweepAnalysis(open_results(store.root))
+    assert len(analysis.fits) == 9 * 6 and not analysis.fits["trusted"].any()
+    assert len(analysis.peaks) == 6 and not analysis.peaks["found"].any()

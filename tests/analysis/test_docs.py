@@ -2,8 +2,7 @@
 analysis."""
 
 import re
-import subprocess
-import sys
+import shutil
 from types import SimpleNamespace
 
 import numpy as np
@@ -26,13 +25,11 @@ SNIPPETS = [
 
 
 @pytest.mark.parametrize("code", SNIPPETS)
-def test_snippets_run(own, tmp_path, code):
-    (tmp_path / "results").mkdir()
-    own.rename(tmp_path / "results/quickstart")
-    ran = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env={"PYTHONPATH": str(REPOSITORY)},
-                         capture_output=True, text=True, timeout=300, check=False)  # fmt: skip
-    assert ran.returncode == 0, ran.stderr
-    assert ran.stdout.strip()
+def test_snippets_run(small, tmp_path, code, monkeypatch, capsys):
+    shutil.copytree(small, tmp_path / "results/quickstart")
+    monkeypatch.chdir(tmp_path)
+    exec(code, {})
+    assert capsys.readouterr().out.strip()
 
 
 def test_the_pages_show_pandas_duckdb_and_polars():

@@ -81,7 +81,8 @@ def test_the_schema_names_columns_and_types(sweep):
     assert types["trajectories", "step"] == "BIGINT"
 
 
-def test_every_example_is_printed_and_can_be_answered(own):
+def test_every_example_is_printed_and_can_be_answered(small, tmp_path):
+    own = shutil.copytree(small, tmp_path / "small")
     printed = invoke("query", own, "--examples").stdout
     results = open_results(own)
     fits, _ = fit_table(measured_cells(results), "flops")

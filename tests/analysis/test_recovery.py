@@ -4,6 +4,8 @@ import pytest
 
 from tests.benchmarks.recovery import recovered
 
+pytestmark = pytest.mark.slow  # of 18 cells: test_commands.py
+
 
 def test_known_exponents_and_peaks_come_back():
     found = recovered(draw=0, flat=False)
@@ -14,7 +16,6 @@ def test_known_exponents_and_peaks_come_back():
     assert found["trusted laws"] >= 73
 
 
-@pytest.mark.slow
 def test_noise_alone_has_no_law_and_no_peak():
     found = recovered(draw=4, flat=True)
     assert (found["trusted laws"], found["peaks found"]) == (0, 0)

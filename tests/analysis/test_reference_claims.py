@@ -25,6 +25,7 @@ from tests.conftest import REPOSITORY
 REFERENCE = REPOSITORY / "results/reference"
 SWEEPS = sorted(folder.name for folder in REFERENCE.iterdir() if folder.is_dir())
 FITTED = sorted(path.parent.name for path in REFERENCE.glob("*/fits.parquet"))
+MANY_RUNS = ("digits", "digits-images", "objectives-peaks-digits")  # a minute of fits; some are made anew below
 NUMBER = re.compile(r"[-+]?\d[\d,]*\.?\d*")
 
 
@@ -58,7 +59,9 @@ def unfitted(sweep, folder):
     return shutil.copytree(REFERENCE / sweep, folder / sweep, ignore=ignored)
 
 
-@pytest.mark.parametrize("sweep", SWEEPS)
+@pytest.mark.parametrize(
+    "sweep", [pytest.param(sweep, marks=pytest.mark.slow if sweep in MANY_RUNS else ()) for sweep in SWEEPS]
+)
 def test_the_readmes_claims_are_what_the_committed_sweeps_say(sweep, tmp_path):
     page = (REPOSITORY / "README.md").read_text().partition(BEGIN)[2].partition(END)[0]
     said = {key: text for key, text in rows(page).items() if key[1] == sweep}

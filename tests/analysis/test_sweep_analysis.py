@@ -24,13 +24,7 @@ COMMANDS = (
     ["plot_double_descent"], ["plot_scaling"], ["plot_grid_law"], ["report"], ["claims"],
     ["recommend", "--flops", "1e12"],
 )  # fmt: skip
-FITTED = ("fits", "cell_fits", "fits_by_seed", "peaks", "joint_law", "joint_laws", "predictors", "backtests")
-
-
-@pytest.fixture(scope="module")
-def small(tmp_path_factory):
-    """Folder of a sweep of nine cells; tests copy what they change."""
-    return write_sweep(tmp_path_factory.mktemp("small") / "small", (64, 128, 256), (2,), steps=300).root
+FITTED = ("fits", "cell_fits", "fits_by_seed", "peaks", "joint_law", "joint_laws", "forecasts", "backtests")
 
 
 @pytest.fixture
@@ -217,7 +211,8 @@ def test_nothing_is_kept_of_a_store_with_damaged_chunks(store, capsys):
     assert not (store / "fits.parquet").exists()
 
 
-def test_fits_over_another_axis_stay_until_others_are_asked_for(store):
+def test_fits_over_another_axis_stay_until_others_are_asked_for(tmp_path):
+    store = write_sweep(tmp_path / "one", (64,), (2,), steps=300).root
     assert invoke("plot_scaling", store, "--axis", "steps").returncode == 0
     assert set(SweepAnalysis(open_results(store)).fits["axis"]) == {"flops"}
     assert set(open_results(store).fits()["axis"]) == {"steps"}

@@ -6,7 +6,7 @@ from importlib import import_module
 
 NAMES = (
     *("nuclear_norm", "step_efficiency", "operations", "objectives", "compiled_views", "dataloader_baseline"),
-    *("lightly_baseline", "orchestration", "fits", "shard_reader", "large_store", "delayed_s3"),
+    *("lightly_baseline", "orchestration", "fits", "forecasts", "shard_reader", "large_store", "delayed_s3"),
 )
 SIMULATIONS = ("coverage", "recovery")  # long, and their numbers do not depend on the machine: `make simulations`
 

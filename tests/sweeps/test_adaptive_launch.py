@@ -21,10 +21,11 @@ from sweeps.launch import app
 from sweeps.monitoring.sweep_status import survey
 from sweeps.planning.launch_limits import Limits
 from sweeps.planning.sweep import open_sweep
+from sweeps.status import app as status
 from sweeps.storage.decisions import decided_rungs, read_decision
 from sweeps.storage.fsck import examine
 from sweeps.storage.sweep_store import Store
-from tests.conftest import REPOSITORY, run_script
+from tests.conftest import REPOSITORY, invoke, run_script
 from tests.sweeps.execution.test_run_executor import to_end
 
 GRID = {"P": "[8, 16, 32]", "D": "[8, 32]", "budget": "{steps: 96}", "checkpoint": "{every_seconds: 0.01}"}
@@ -57,6 +58,12 @@ def undisturbed(tmp_path_factory):
     grid.write_text("".join(f"{key}: {value}\n" for key, value in lines.items()))
     outcome = here(grid, folder / "r")
     return grid, Store(folder / "r/tiny"), outcome
+
+
+def test_a_watch_ends_when_the_target_is_met(undisturbed):
+    ran = CliRunner().invoke(status, [str(undisturbed[1].root), "--watch"])
+    assert ran.exit_code == 0
+    assert " ".join(ran.stdout.split()).endswith(undisturbed[2].standing.summary())
 
 
 def test_a_sweep_ends_when_its_target_is_met(undisturbed):
@@ -140,9 +147,8 @@ def test_two_launches_share_a_sweep(undisturbed, tmp_path):
 
 def test_the_time_limit_leaves_what_the_next_launch_goes_on_with(write_grid, tmp_path):
     grid = write_grid(P="[8, 16]", D="[8, 16]", budget="{steps: 1000000}")
-    ran = run_script(
-        "sweeps/launch.py", grid, "--until", "5%", "--local", "--results", tmp_path / "r", "--time-limit", "2s"
-    )
+    options = ["--until", "5%", "--local", "--results", tmp_path / "r", "--time-limit", "2s"]
+    ran = invoke("sweeps.launch", grid, *options)
     assert ran.returncode == 1, ran.stderr
     assert "stopped at the time limit (launch again to go on)" in ran.stdout
     assert "--until 5% is not met yet" in ran.stdout

@@ -15,7 +15,7 @@ from mmcr_core.config.run_id import run_id
 from mmcr_core.data.registry import load
 from sweeps.api import UserError, launch, load_encoder, load_grid, plan
 from sweeps.storage.run_status import RunStatus
-from tests.conftest import REPOSITORY, run_script
+from tests.conftest import REPOSITORY, invoke
 
 QUICKSTART = REPOSITORY / "sweeps/grids/quickstart.yaml"
 TINY = {
@@ -32,7 +32,7 @@ TINY = {
 
 def test_a_plan_is_a_row_per_cell_with_the_commands_numbers(tmp_path):
     table = plan(QUICKSTART, results=tmp_path)
-    printed = run_script("sweeps/launch.py", QUICKSTART, "--plan", "--json", "--results", tmp_path)
+    printed = invoke("sweeps.launch", QUICKSTART, "--plan", "--json", "--results", tmp_path)
     cells = {cell["run_id"]: cell for cell in json.loads(printed.stdout)["cells"]}
     assert set(table["run_id"]) == {run_id(cell) for cell in load_grid(QUICKSTART).cells} == set(cells)
     assert list(table["seconds"]) == sorted(table["seconds"], reverse=True)
@@ -93,11 +93,11 @@ def test_a_mapping_that_holds_itself_is_a_mistake():
         load_grid(grid)
 
 
-def test_a_launch_trains_what_is_missing_and_its_encoders_are_loaded(tmp_path):
-    outcome = launch(TINY, results=tmp_path, only="P=16")
+def test_a_launch_trains_what_is_missing_and_its_encoders_are_loaded(tmp_path, ray_address):
+    outcome = launch(TINY, results=tmp_path, only="P=16", address=ray_address)
     (first,) = outcome.finished
     assert (outcome.exit_code, outcome.finished_before, outcome.unfinished) == (0, 0, {})
-    outcome = launch(load_grid(TINY), results=str(tmp_path), max_concurrent=1)
+    outcome = launch(load_grid(TINY), results=str(tmp_path), max_concurrent=1, address=ray_address)
     assert (len(outcome.finished), outcome.finished_before) == (1, 1)
     again = launch(TINY, results=tmp_path)
     assert (again.finished, again.finished_before, again.exit_code) == ([], 2, 0)
@@ -127,7 +127,10 @@ def test_a_launch_with_a_mistake_writes_nothing(tmp_path):
         ({"only": "P=16,P=24"}, "only: no cell of the grid has P=16,P=24; a plan lists the cells"),
         ({"max_concurrent": 0}, "max_concurrent: 0 is not a number of cells; "),
         ({"time_limit": "soon"}, "time_limit: 'soon' is not a time; "),
-        ({"results": "memory://r", "tensorboard": True}, "tensorboard: needs results in a folder, not at a URL"),
+        (
+            {"results": "memory://r", "track": ["tensorboard"]},
+            "track: tensorboard needs results in a folder, not at a URL",
+        ),
         ({"results": "FILE"}, "results: "),
         ({"address": "127.0.0.1:1"}, "no Ray cluster answers at 127.0.0.1:1; "),
     ],

@@ -2,12 +2,9 @@
 
 import contextlib
 import shutil
-import socket
 import subprocess
 import sys
-import tempfile
 import time
-from pathlib import Path
 
 import pandas as pd
 import psutil
@@ -17,43 +14,14 @@ from sweeps.config.grid_file import load_grid
 from sweeps.execution.run_executor import RunExecutor
 from sweeps.storage.sweep_store import Store
 from tests.conftest import REPOSITORY
+from tests.sweeps.ray_nodes import ray_nodes
 
 
 @pytest.fixture
-def cluster(monkeypatch):
-    """Address of a head without cores, and a function that adds a node of one core: each a `ray start` of its
-    own, on the loopback address, with one token for all."""
-    folder = Path(tempfile.mkdtemp(prefix="ray-"))  # short: sockets lie in it
-    (folder / "token").write_text("0123456789abcdef" * 4)
-    monkeypatch.setenv("RAY_AUTH_MODE", "token")
-    monkeypatch.setenv("RAY_AUTH_TOKEN_PATH", str(folder / "token"))
-    monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        address = f"127.0.0.1:{free.getsockname()[1]}"
-    started = []
-
-    def start(*options):
-        ray = str(Path(sys.executable).with_name("ray"))
-        command = [ray, "start", *options, "--block", "--disable-usage-stats", "--node-ip-address=127.0.0.1"]
-        started.append(subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
-        return started[-1]
-
-    port = address.split(":")[1]
-    start("--head", f"--port={port}", "--num-cpus=0", "--include-dashboard=false", f"--temp-dir={folder / 'ray'}")
-    until = time.monotonic() + 300
-    while time.monotonic() < until:
-        with contextlib.suppress(OSError):
-            socket.create_connection(("127.0.0.1", int(port)), 1).close()
-            break
-        time.sleep(0.1)
-    yield address, lambda: start(f"--address={address}", "--num-cpus=1")
-    for process in started:
-        family = [process, *psutil.Process(process.pid).children(recursive=True)] if process.poll() is None else []
-        for member in family:
-            with contextlib.suppress(psutil.NoSuchProcess):
-                member.kill()
-    shutil.rmtree(folder, ignore_errors=True)
+def cluster():
+    """Address of a head without cores, and a function that adds a node of one core."""
+    with ray_nodes(head_cpus=0) as (address, add_node):
+        yield address, lambda: add_node(1)
 
 
 def below(node, name):

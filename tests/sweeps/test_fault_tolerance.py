@@ -25,7 +25,7 @@ from sweeps.planning.machine import Machine
 from sweeps.planning.plan import plan
 from sweeps.planning.sweep import open_sweep, record_launch
 from sweeps.storage.sweep_store import Store
-from tests.conftest import REPOSITORY, run_script
+from tests.conftest import REPOSITORY, invoke
 from tests.custom_components import write_failing
 from tests.sweeps.execution.test_run_executor import to_end
 
@@ -77,9 +77,10 @@ def small_disk(tmp_path):
     subprocess.run(["umount", str(disk)], check=True)
 
 
+@pytest.mark.usefixtures("chunks_of_50")
 def test_a_full_disk_stops_the_run_with_its_reason_and_space_lets_it_go_on(small_disk, tmp_path, digits_spec):
     disk, remount = small_disk
-    spec = digits_spec(budget=BudgetSpec(steps=1200))
+    spec = digits_spec(budget=BudgetSpec(steps=400))
     to_end(RunExecutor(spec, Store(tmp_path / "whole"), "s"))
     store = Store(disk / "s")
     trial = RunExecutor(spec, store, "s", ExecutorSettings(checkpoint_seconds=0.05))
@@ -96,15 +97,16 @@ def test_a_full_disk_stops_the_run_with_its_reason_and_space_lets_it_go_on(small
     )
 
 
+@pytest.mark.usefixtures("chunks_of_50")
 def test_a_read_only_disk_is_named_by_trial_and_launch(small_disk, digits_spec, write_grid):
     disk, remount = small_disk
-    trial = RunExecutor(digits_spec(budget=BudgetSpec(steps=600)), Store(disk / "s"), "s")
+    trial = RunExecutor(digits_spec(budget=BudgetSpec(steps=60)), Store(disk / "s"), "s")
     remount("size=50m")
     trial.advance(1e-9)
     remount("ro")
     progress = to_end(trial)
     assert progress.status == "failed" and "Read-only file system" in progress.error
-    ran = run_script("sweeps/launch.py", write_grid(), "--results", disk / "r")
+    ran = invoke("sweeps.launch", write_grid(), "--results", disk / "r")
     assert ran.returncode == 2
     assert f"{disk} is not a folder that can be written to" in ran.stderr
     remount("rw")
@@ -150,11 +152,11 @@ def test_a_cell_left_to_another_launch_is_not_retried(monkeypatch, digits_spec):
     assert len(rounds) == 1 and outcome.unfinished
 
 
-def test_the_time_limit_checkpoints_running_cells_and_status_shows_them(write_grid, tmp_path):
+def test_the_time_limit_checkpoints_running_cells_and_status_shows_them(write_grid, tmp_path, ray_address):
     grid = write_grid(D="[8, 16, 32]", budget="{steps: 1000000}")
-    for limit in (25, 90, 300):  # seconds; a busy machine may need more to begin at all
-        ran = run_script("sweeps/launch.py", grid, "--results", tmp_path / "r", "--time-limit", f"{limit}s",
-                         "--tensorboard", timeout=limit + 200)  # fmt: skip
+    for limit in (10, 60, 300):  # seconds; a busy machine may need more to begin at all
+        ran = invoke("sweeps.launch", grid, "--results", tmp_path / "r", "--time-limit", f"{limit}s",
+                     "--track", "tensorboard", "--address", ray_address)  # fmt: skip
         assert ran.returncode == 1, ran.stderr
         assert "0 of 3 cells finished, stopped at the time limit with 3 to go (launch again to go on)" in ran.stdout
         cells = survey(tmp_path / "r/tiny")
@@ -163,9 +165,9 @@ def test_the_time_limit_checkpoints_running_cells_and_status_shows_them(write_gr
             break
     assert begun
     assert all(0 < cell.step < cell.steps for cell in begun)
-    shown = run_script("sweeps/status.py", tmp_path / "r/tiny")
+    shown = invoke("sweeps.status", tmp_path / "r/tiny")
     assert f"3 cells: {len(begun)} begun" in shown.stdout
-    rows = json.loads(run_script("sweeps/status.py", tmp_path / "r/tiny", "--json").stdout)
+    rows = json.loads(invoke("sweeps.status", tmp_path / "r/tiny", "--json").stdout)
     assert [row["status"] for row in rows].count("begun") == len(begun)
     assert len({file.parent.name for file in (tmp_path / "r/tiny/tensorboard").glob("*/events*")}) >= len(begun)
 
@@ -190,7 +192,7 @@ def test_status_tells_running_finished_and_failed_cells(write_grid, tmp_path, di
     assert shown.returncode == 0, shown.stderr
     assert "learning_rate" in shown.stdout and "1e+30" in shown.stdout
     assert "logs/" in shown.stdout.replace("\n", "")
-    assert run_script("sweeps/status.py", tmp_path / "none").returncode == 2
+    assert invoke("sweeps.status", tmp_path / "none").returncode == 2
 
 
 def test_a_failure_leaves_its_traceback_to_read(tmp_path, digits_spec, monkeypatch):
@@ -209,13 +211,13 @@ def test_watching_into_a_pipe_prints_a_line_a_refresh(tmp_path, digits_spec, wri
     grid = write_grid()
     record_launch(open_sweep(grid, str(tmp_path)))
     to_end(RunExecutor(load_grid(grid).cells[0], Store(tmp_path / "tiny"), "tiny"))
-    ran = run_script("sweeps/status.py", tmp_path / "tiny", "--watch")
+    ran = invoke("sweeps.status", tmp_path / "tiny", "--watch")
     assert re.fullmatch(r"\d\d:\d\d:\d\d 1 cell: 1 finished\n", ran.stdout)
 
 
 @pytest.mark.parametrize("limit", ["2 hours", "h", "0s", "-5m"])
 def test_a_time_limit_that_is_none_is_refused(write_grid, tmp_path, limit):
-    ran = run_script("sweeps/launch.py", write_grid(), "--results", tmp_path / "r", f"--time-limit={limit}")
+    ran = invoke("sweeps.launch", write_grid(), "--results", tmp_path / "r", f"--time-limit={limit}")
     assert ran.returncode == 2 and "such as 90s or 2h" in ran.stderr
     assert not (tmp_path / "r").exists()
 
@@ -224,7 +226,7 @@ def test_a_sweep_folder_that_is_a_link_is_refused(write_grid, tmp_path):
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "r").mkdir()
     (tmp_path / "r/tiny").symlink_to(tmp_path / "elsewhere")
-    ran = run_script("sweeps/launch.py", write_grid(), "--results", tmp_path / "r")
+    ran = invoke("sweeps.launch", write_grid(), "--results", tmp_path / "r")
     assert ran.returncode == 2 and "is a link" in ran.stderr
     assert list((tmp_path / "elsewhere").iterdir()) == []
 
@@ -238,9 +240,10 @@ def test_a_node_with_other_code_is_refused_by_name():
 
 
 @pytest.mark.slow
-def test_after_a_failed_capture_a_cell_goes_on_in_another_worker_without_graphs(write_grid, tmp_path):
+def test_after_a_failed_capture_a_cell_goes_on_in_another_worker_without_graphs(write_grid, tmp_path, ray_address):
     objective = write_failing(tmp_path, 'CaptureFailed("the step cannot be captured as a CUDA graph (no)")', times=1)
-    ran = run_script("sweeps/launch.py", write_grid(objective=objective, D="[8, 16]"), "--results", tmp_path / "r")
+    grid = write_grid(objective=objective, D="[8, 16]")
+    ran = invoke("sweeps.launch", grid, "--results", tmp_path / "r", "--address", ray_address)
     assert ran.returncode == 0, ran.stderr
     rows = Store(tmp_path / "r/tiny").rows()
     assert [row["status"] for row in rows] == ["finished"] * 2
@@ -249,14 +252,14 @@ def test_after_a_failed_capture_a_cell_goes_on_in_another_worker_without_graphs(
 
 
 @pytest.mark.slow
-def test_a_damaged_row_is_quarantined_by_the_next_launch(write_grid, tmp_path):
+def test_a_damaged_row_is_quarantined_by_the_next_launch(write_grid, tmp_path, ray_address):
     grid, store = write_grid(), Store(tmp_path / "r/tiny")
     (cell,) = load_grid(grid).cells
     trial = RunExecutor(cell, store, "tiny")
     to_end(trial)
     row = tmp_path / "r/tiny/runs" / f"{trial.run_id}.parquet"
     row.write_bytes(b"PAR1")
-    ran = run_script("sweeps/launch.py", grid, "--results", tmp_path / "r")
+    ran = invoke("sweeps.launch", grid, "--results", tmp_path / "r", "--address", ray_address)
     assert ran.returncode == 0
     assert f"damaged/runs/{row.name} is damaged and was quarantined; its cell is run again" in ran.stderr
     assert store.statuses() == {trial.run_id: "finished"}

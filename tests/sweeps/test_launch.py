@@ -20,17 +20,19 @@ from sweeps.execution.run_executor import RunExecutor
 from sweeps.monitoring.sweep_status import survey
 from sweeps.planning.sweep import open_sweep, require_resources, require_runnable
 from sweeps.storage.sweep_store import Store
-from tests.conftest import REPOSITORY, run_script
+from tests.conftest import REPOSITORY, invoke, run_script
 from tests.custom_components import write_own
 
 
-def launch(grid, results, *options, timeout=400):
-    return run_script("sweeps/launch.py", grid, "--results", results, *options, timeout=timeout)
+def launch(grid, results, *options):
+    return invoke("sweeps.launch", grid, "--results", results, *options)
 
 
-def start(grid, results):
+def start(grid, results, **environment):
     command = [sys.executable, "sweeps/launch.py", str(grid), "--results", str(results)]
-    return subprocess.Popen(command, cwd=REPOSITORY, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    whole = os.environ | environment
+    return subprocess.Popen(command, cwd=REPOSITORY, env=whole, text=True, start_new_session=True, **pipes)
 
 
 def wait_for(condition, process, seconds=300):
@@ -39,16 +41,16 @@ def wait_for(condition, process, seconds=300):
     while not condition():
         assert process.poll() is None, process.communicate()
         assert time.monotonic() < until, "nothing happened"
-        time.sleep(0.05)
+        time.sleep(0.1)
 
 
 def files(folder):
     return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
 
 
-def test_a_grid_runs_and_a_second_launch_has_nothing_to_do(write_grid, tmp_path):
+def test_a_grid_runs_and_a_second_launch_has_nothing_to_do(write_grid, tmp_path, ray_address):
     grid, results = write_grid(P="[16, 32]", D="[8, 16]"), tmp_path / "results"
-    first = launch(grid, results)
+    first = launch(grid, results, "--address", ray_address)
     assert first.returncode == 0, first.stderr
     assert first.stdout == f"tiny: 4 of 4 cells finished; results in {results / 'tiny'}\n"
     assert first.stderr == "4 cells: 0 have finished already, 4 to run\n"
@@ -62,18 +64,20 @@ def test_a_grid_runs_and_a_second_launch_has_nothing_to_do(write_grid, tmp_path)
     assert {path: (results / "tiny" / path).stat().st_mtime_ns for path in files(results / "tiny")} == before
 
 
-@pytest.mark.slow
-def test_only_the_cells_asked_for_are_run(write_grid, tmp_path):
+def test_only_the_cells_asked_for_are_run(write_grid, tmp_path, ray_address):
     grid = write_grid(P="[16, 32]", D="[8, 16]", K="[2, 3]")
-    ran = launch(grid, tmp_path / "r", "--only", "K=3,P=16", "--max-concurrent", "1", "--json")
+    options = ["--only", "K=3,P=16", "--max-concurrent", "1", "--json", "--address", ray_address]
+    ran = launch(grid, tmp_path / "r", *options)
     assert len(json.loads(ran.stdout)["finished"]) == 2
     store = Store(tmp_path / "r/tiny")
     assert {(row["P"], row["K"]) for row in map(store.read_run, store.statuses())} == {(16, 3)}
 
 
-def test_cells_that_diverge_leave_the_others_and_are_tried_again_only_where_asked_for(write_grid, tmp_path):
+def test_cells_that_diverge_leave_the_others_and_are_tried_again_only_where_asked_for(
+    write_grid, tmp_path, ray_address
+):
     grid = write_grid(optimizer="{learning_rate: [1.0e-3, 1.0e+30]}", D="[8, 16]")
-    first = launch(grid, tmp_path / "results")
+    first = launch(grid, tmp_path / "results", "--address", ray_address)
     assert first.returncode == 1
     assert "2 of 4 cells finished, 2 diverged (--only status=diverged tries again)" in first.stdout
     assert first.stderr.count("diverged: loss or percent error is not finite") == 2
@@ -87,7 +91,7 @@ def test_cells_that_diverge_leave_the_others_and_are_tried_again_only_where_aske
     assert outcome["finished_before"] == 2 and outcome["finished"] == []
     assert len(outcome["unfinished"]) == 2
     assert {row["run_id"]: row["finished_at"] for row in store.rows()} == ends
-    asked = launch(grid, tmp_path / "results", "--only", "status=diverged,D=8")
+    asked = launch(grid, tmp_path / "results", "--only", "status=diverged,D=8", "--address", ray_address)
     assert asked.returncode == 1
     assert sum(row["finished_at"] != ends[row["run_id"]] for row in store.rows()) == 1
 
@@ -154,11 +158,11 @@ def test_a_place_that_keeps_no_results_is_refused(results, says, write_grid, tmp
 
 
 def test_the_papers_grid_is_planned_without_its_data(tmp_path):
-    ran = run_script("sweeps/launch.py", "sweeps/grids/paper-stl10.yaml", "--plan", "--results", tmp_path)
+    ran = launch(REPOSITORY / "sweeps/grids/paper-stl10.yaml", tmp_path, "--plan")
     assert ran.returncode == 0, ran.stderr
     assert "75 cells, 3.231e+18 FLOPs; 75 to run" in ran.stdout
     assert ran.stdout.count("to run") == 76
-    as_json = run_script("sweeps/launch.py", "sweeps/grids/cifar10.yaml", "--plan", "--json", "--results", tmp_path)
+    as_json = launch(REPOSITORY / "sweeps/grids/cifar10.yaml", tmp_path, "--plan", "--json")
     assert len(json.loads(as_json.stdout)["cells"]) == 75
     assert list(tmp_path.glob("results*")) == []
 
@@ -169,7 +173,7 @@ def test_help_has_an_example():
     assert "python sweeps/launch.py sweeps/grids/quickstart.yaml" in " ".join(ran.stdout.split())
 
 
-LONG = {"D": "[8, 16, 32]", "budget": "{steps: 1200}", "checkpoint": "{every_seconds: 0.5}"}
+LONG = {"D": "[8, 16]", "budget": "{steps: 1200}", "checkpoint": "{every_seconds: 0.5}"}
 
 
 @pytest.fixture
@@ -186,22 +190,24 @@ def trajectories(results):
     return pd.concat([store.read_trajectory(run_id) for run_id in sorted(store.statuses())], ignore_index=True)
 
 
-def checkpointed(results, runs=2):
-    return lambda: len(list((results / "tiny/checkpoints").glob("*/0*.ckpt"))) >= 2 * runs
+def test_preemption_worker_kill_and_driver_kill_lose_nothing(whole, write_grid, tmp_path, ray_address):
+    grid, results = write_grid(**LONG | {"checkpoint": "{every_seconds: 1000}"}), tmp_path / "results"
+    store = Store(results / "tiny")
 
+    preempted = start(grid, results)
+    wait_for(lambda: list((results / "tiny/trajectories").glob("*/0*.parquet")), preempted)
+    os.killpg(preempted.pid, signal.SIGTERM)  # to Ray's processes too, as `timeout` and batch systems do
+    stdout, stderr = preempted.communicate(timeout=300)
+    assert preempted.returncode == 130, stderr
+    assert "interrupted with " in stdout and "to go (launch again to go on)" in stdout
+    assert "Traceback" not in stderr and "received at" not in stderr
+    assert list((results / "tiny/leases").iterdir()) == []
+    cells = survey(results / "tiny")
+    assert any(cell.status == "begun" and store.checkpointed_step(cell.run_id) >= 500 for cell in cells)
+    assert not any(cell.status == "running" for cell in cells)
 
-def test_interrupt_worker_kill_and_driver_kill_lose_nothing(whole, write_grid, tmp_path):
-    grid, results = write_grid(**LONG), tmp_path / "results"
-
-    interrupted = start(grid, results)
-    wait_for(checkpointed(results), interrupted)
-    interrupted.send_signal(signal.SIGINT)
-    stdout, stderr = interrupted.communicate(timeout=300)
-    assert interrupted.returncode == 130, stderr
-    assert "launch again to go on" in stdout
-    assert "Traceback" not in stderr
-
-    killed = start(grid, results)
+    grid = write_grid(**LONG)
+    killed = start(grid, results, SLURM_CPUS_PER_TASK="1")  # one worker: what it lost, its successor goes on with
     wait_for(lambda: workers(killed), killed)
     assert listening(killed) and all("127.0.0.1" in address for address in listening(killed))
     assert workers(killed)[0].nice() == psutil.Process(killed.pid).nice()  # cells are no background work
@@ -212,9 +218,9 @@ def test_interrupt_worker_kill_and_driver_kill_lose_nothing(whole, write_grid, t
     killed.kill()
     killed.communicate()
 
-    last = launch(grid, results)
+    last = launch(grid, results, "--address", ray_address)
     assert last.returncode == 0, last.stderr
-    assert list(Store(results / "tiny").statuses().values()) == ["finished"] * 3
+    assert list(Store(results / "tiny").statuses().values()) == ["finished"] * 2
     pd.testing.assert_frame_equal(trajectories(results), whole, check_exact=True)
 
 
@@ -250,7 +256,7 @@ def test_kills_of_worker_driver_and_all_of_ray_at_random_moments_lose_nothing(wr
     if driver is not None:
         driver.communicate(timeout=600)
     for _ in range(3):
-        last = launch(grid, results, timeout=600)
+        last = run_script("sweeps/launch.py", grid, "--results", results, timeout=600)
     assert last.returncode == 0, last.stderr
     for cell in load_grid(grid).cells:
         trial = RunExecutor(cell, Store(tmp_path / "whole/tiny"), "tiny")
@@ -301,7 +307,7 @@ def test_real_photographs_from_parquet_run_the_same_road(shared_data, write_grid
 
 
 def test_an_own_objective_and_encoder_beside_the_grid_are_trained_and_their_store_is_read_without_them(
-    write_grid, tmp_path
+    write_grid, tmp_path, ray_address
 ):
     own = write_own(tmp_path)
     grid = write_grid(
@@ -310,7 +316,7 @@ def test_an_own_objective_and_encoder_beside_the_grid_are_trained_and_their_stor
         projector="{hidden: []}",
         optimizer="{name: lars, learning_rate: 0.1}",
     )
-    ran = launch(grid, tmp_path / "results")
+    ran = run_script("sweeps/launch.py", grid, "--results", tmp_path / "results", "--address", ray_address)
     assert ran.returncode == 0, ran.stderr
     (tmp_path / f"{own}.py").unlink()
     (row,) = Store(tmp_path / "results/tiny").rows()

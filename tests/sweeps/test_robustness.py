@@ -1,6 +1,7 @@
 """What a hostile user, or a hostile machine, gets: one sentence, nothing lost."""
 
 import contextlib
+import json
 import os
 import signal
 import socket
@@ -22,7 +23,7 @@ from sweeps.planning.plan import plan
 from sweeps.planning.plan_warnings import memory_warning, require_memory
 from sweeps.planning.profiling import ProfilingRun, lookup
 from sweeps.storage.sweep_store import Store
-from tests.conftest import REPOSITORY, run_script
+from tests.conftest import REPOSITORY, invoke
 
 
 def one_sentence(ran, code, says):
@@ -41,7 +42,7 @@ def test_a_binary_grid_file_is_refused(tmp_path, content):
 def test_a_sweeps_folder_that_is_a_file_is_refused(write_grid, tmp_path):
     (tmp_path / "r").mkdir()
     (tmp_path / "r/tiny").write_text("a file")
-    ran = run_script("sweeps/launch.py", write_grid(), "--results", tmp_path / "r", "--cell", "0")
+    ran = invoke("sweeps.launch", write_grid(), "--results", tmp_path / "r", "--cell", "0")
     one_sentence(ran, 2, "tiny is not a folder that can be written to")
     assert (tmp_path / "r/tiny").read_text() == "a file"
 
@@ -59,7 +60,7 @@ def full_disk(tmp_path):
 
 
 def test_a_disk_that_is_full_at_the_start_is_named(full_disk, write_grid):
-    ran = run_script("sweeps/launch.py", write_grid(), "--results", full_disk / "r", "--cell", "0")
+    ran = invoke("sweeps.launch", write_grid(), "--results", full_disk / "r", "--cell", "0")
     assert ran.returncode == 2
     assert "No space left on device" in ran.stderr.splitlines()[-1]
     assert "Traceback" not in ran.stderr
@@ -72,19 +73,22 @@ def test_a_cache_folder_that_cannot_be_made_is_never_fatal(digits_spec, tmp_path
     assert lookup(digits_spec(), "cpu", 1, False) is None
 
 
-def test_a_long_tmpdir_does_not_keep_ray_from_starting(tmp_path):
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="no affinity on this system")
+def test_ray_starts_below_a_long_tmpdir_with_the_cores_that_the_plan_counts(tmp_path):
     folder = tmp_path / ("x" * 80)
     folder.mkdir()
-    command = [
-        sys.executable,
-        "-c",
-        "from sweeps.execution.ray.cluster import cluster\nwith cluster(None) as ray: print(ray.cpus)",
-    ]
-    environment = os.environ | {"TMPDIR": str(folder)}
-    environment.pop("RAY_TMPDIR", None)
+    script = (
+        f"import json, os; os.sched_setaffinity(0, {{{min(os.sched_getaffinity(0))}}})\n"
+        "from sweeps.execution.ray.cluster import cluster\n"
+        "from sweeps.planning.cpu_count import usable_cores\n"
+        "with cluster(None) as ray: print(json.dumps([ray.cpus, usable_cores()]))"
+    )
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("RAY_")}
+    environment |= {"TMPDIR": str(folder), "RAY_USAGE_STATS_ENABLED": "0"}
+    command = [sys.executable, "-c", script]
     ran = subprocess.run(command, cwd=REPOSITORY, env=environment, capture_output=True, text=True, check=False)
     assert ran.returncode == 0, ran.stderr
-    assert float(ran.stdout) >= 1
+    assert json.loads(ran.stdout) == [1, 1]
 
 
 @pytest.mark.parametrize("answer", [b"", b"HTTP/1.1 400 Bad Request\r\n\r\n", None], ids=["hangs up", "http", "silent"])
@@ -113,13 +117,9 @@ def to_all(process, number):
     os.killpg(process.pid, number)
 
 
+@pytest.mark.slow  # SIGTERM to all is sent in test_launch.py
 @pytest.mark.parametrize(
-    ("send", "number"),
-    [
-        (to_all, signal.SIGTERM),
-        pytest.param(to_all, signal.SIGHUP, marks=pytest.mark.slow),
-        pytest.param(to_launch, signal.SIGTERM, marks=pytest.mark.slow),
-    ],
+    ("send", "number"), [(to_launch, signal.SIGINT), (to_launch, signal.SIGTERM), (to_all, signal.SIGHUP)]
 )
 def test_signals_of_preemption_are_ctrl_c(write_grid, tmp_path, send, number):
     """Also where Ray's processes get them, as from `timeout` and batch systems."""

@@ -12,7 +12,7 @@ from matplotlib.patches import Patch
 from analysis.figures.palette import list_colors
 from analysis.figures.style import legend, line_mark, panels
 from analysis.fitting.forecast.stopping import Target
-from analysis.fitting.forecast.target_text import PERCENT_ERROR
+from mmcr_core.theory import PERCENT_ERROR
 
 POINTS = 60  # of a line
 

@@ -12,6 +12,8 @@ from analysis.fitting.forecast.trends import REFERENCE_STEPS, coordinates
 VIEWS_LENGTH = 0.8  # of the part of the misfit that depends on K, in 2 / K
 VARIANT_CONSTANT = 0.5  # standard deviation of a variant's own height
 VARIANT_SLOPE = 0.1  # and of its own slope, per octave of steps
+SMOOTH = [0, 1, 3]  # coordinates over which the misfit has lengths: P, D, steps
+NO_RUN = -2  # equal to the number of none
 
 
 class Scales(NamedTuple):
@@ -32,12 +34,27 @@ class Scales(NamedTuple):
 
 def between(scales: Scales, a: Points, b: Points) -> Array:
     """Covariance of a's values with b's, (n, m), without noise of points."""
-    return sum(_parts(scales, a, b)[0].values(), start=np.zeros((len(a), len(b))))
+    x, y = coordinates(a), coordinates(b)
+    near = _gaussian(x[:, SMOOTH] / _lengths(scales), y[:, SMOOTH] / _lengths(scales))
+    total = near * _over_views(scales, a.K, b.K)
+    if scales.variant:
+        same = a.variant[:, None] == b.variant[None, :]
+        t, u = (np.log2(each.steps / REFERENCE_STEPS) for each in (a, b))
+        near *= scales.variant**2
+        near += VARIANT_CONSTANT**2 + VARIANT_SLOPE**2 * np.outer(t, u)
+        total += np.where(same, near, 0.0)
+    rows, columns = np.nonzero(a.run[:, None] == np.where(b.run >= 0, b.run, NO_RUN)[None, :])
+    apart = (x[rows, 3] - y[columns, 3]) / scales.length_run
+    weight = 1 / np.sqrt(a.replicates[rows] * b.replicates[columns])
+    total[rows, columns] += scales.run**2 * weight * np.exp(-0.5 * apart**2)
+    return total
 
 
 def within(scales: Scales, points: Points) -> Array:
     """Covariance of measured points, (n, n), with their noise."""
-    return between(scales, points, points) + np.diag(_noise(scales, points))
+    total = between(scales, points, points)
+    total[np.diag_indices(len(points))] += _noise(scales, points)
+    return total
 
 
 def variances(scales: Scales, at: Points) -> Array:
@@ -48,24 +65,43 @@ def variances(scales: Scales, at: Points) -> Array:
     return total
 
 
-def with_slopes(scales: Scales, points: Points) -> tuple[Array, list[Array]]:
-    """`within`, and its derivatives by the logarithm of each scale, in order; those of lengths and deviations are
-    (n, n), that of the noise too."""
-    parts, squares = _parts(scales, points, points)
-    shared = parts["misfit"] + parts["views"] + parts["variant"]
-    noise = np.diag(_noise(scales, points))
+def with_slopes(scales: Scales, points: Points, squares: Array | None = None) -> tuple[Array, list[Array]]:
+    """`within`, and its derivatives by the logarithm of each scale, in order, (n, n) each; `squares`: as
+    `square_distances` gives them."""
+    squares = square_distances(points) if squares is None else squares
+    near = np.exp(-0.5 * np.tensordot(_lengths(scales) ** -2, squares[SMOOTH], 1))
+    views = scales.views**2 * near * np.exp(-0.5 * squares[2] / VIEWS_LENGTH**2)
+    same = (points.run[:, None] == points.run[None, :]) & (points.run[:, None] >= 0)
+    weight = 1 / np.sqrt(np.outer(points.replicates, points.replicates))
+    run = np.where(same, scales.run**2 * weight * np.exp(-0.5 * squares[3] / scales.length_run**2), 0.0)
+    misfit, variant, constant = scales.misfit**2 * near, np.zeros_like(near), np.zeros_like(near)
+    if scales.variant:
+        alike = points.variant[:, None] == points.variant[None, :]
+        t = np.log2(points.steps / REFERENCE_STEPS)
+        variant = np.where(alike, scales.variant**2 * near, 0.0)
+        constant = np.where(alike, VARIANT_CONSTANT**2 + VARIANT_SLOPE**2 * np.outer(t, t), 0.0)
+    shared = misfit + views + variant
     slopes = [
-        2 * parts["misfit"],
-        2 * parts["views"],
-        2 * parts["variant"],
-        shared * squares[0],
-        shared * squares[1],
-        shared * squares[3],
-        2 * parts["run"],
-        parts["run"] * squares[4],
+        2 * misfit,
+        2 * views,
+        2 * variant,
+        *(shared * (squares[axis] / length**2) for axis, length in zip(SMOOTH, _lengths(scales), strict=True)),
+        2 * run,
+        run * (squares[3] / scales.length_run**2),
         np.diag(2 * scales.noise**2 / points.replicates),
     ]
-    return shared + parts["constant"] + parts["run"] + noise, slopes
+    return shared + constant + run + np.diag(_noise(scales, points)), slopes
+
+
+def square_distances(points: Points) -> Array:
+    """Over P, D, K and steps, (4, n, n)."""
+    x = coordinates(points).T
+    squares: Array = (x[:, :, None] - x[:, None, :]) ** 2
+    return squares
+
+
+def _lengths(scales: Scales) -> Array:
+    return np.array([scales.length_P, scales.length_D, scales.length_steps])
 
 
 def _noise(scales: Scales, points: Points) -> Array:
@@ -73,25 +109,19 @@ def _noise(scales: Scales, points: Points) -> Array:
     return noise
 
 
-def _parts(scales: Scales, a: Points, b: Points) -> tuple[dict[str, Array], list[Array]]:
-    """The covariance's parts by name, and squares of scaled distances over P, D, K, steps, and a run's steps."""
-    x, y = coordinates(a), coordinates(b)
-    lengths = (scales.length_P, scales.length_D, VIEWS_LENGTH, scales.length_steps)
-    squares = [((x[:, None, i] - y[None, :, i]) / length) ** 2 for i, length in enumerate(lengths)]
-    squares.append(((x[:, None, 3] - y[None, :, 3]) / scales.length_run) ** 2)
-    near = np.exp(-0.5 * (squares[0] + squares[1] + squares[3]))
-    same_run = (a.run[:, None] == b.run[None, :]) & (a.run[:, None] >= 0)
-    weight = 1 / np.sqrt(a.replicates[:, None] * b.replicates[None, :])
-    parts = {
-        "misfit": scales.misfit**2 * near,
-        "views": scales.views**2 * near * np.exp(-0.5 * squares[2]),
-        "run": np.where(same_run, scales.run**2 * weight * np.exp(-0.5 * squares[4]), 0.0),
-        "variant": np.zeros_like(near),
-        "constant": np.zeros_like(near),
-    }
-    if scales.variant:
-        same = a.variant[:, None] == b.variant[None, :]
-        t, u = (np.log2(each.steps / REFERENCE_STEPS) for each in (a, b))
-        parts["variant"] = np.where(same, scales.variant**2 * near, 0.0)
-        parts["constant"] = np.where(same, VARIANT_CONSTANT**2 + VARIANT_SLOPE**2 * t[:, None] * u[None, :], 0.0)
-    return parts, squares
+def _gaussian(x: Array, y: Array) -> Array:
+    """exp(-|x - y|^2 / 2) of all pairs, (n, m), by one product of matrices."""
+    rows = np.concatenate([x, -0.5 * (x**2).sum(1, keepdims=True), np.ones((len(x), 1))], axis=1)
+    columns = np.concatenate([y, np.ones((len(y), 1)), -0.5 * (y**2).sum(1, keepdims=True)], axis=1)
+    exponents = rows @ columns.T
+    near: Array = np.exp(exponents, out=exponents)
+    return near
+
+
+def _over_views(scales: Scales, a: Array, b: Array) -> Array:
+    """Variance of the misfit that K = a and K = b share, (n, m)."""
+    (kinds, row), (others, column) = (np.unique(each, return_inverse=True) for each in (a, b))
+    apart = (2 / kinds[:, None] - 2 / others[None, :]) / VIEWS_LENGTH
+    table = scales.misfit**2 + scales.views**2 * np.exp(-0.5 * apart**2)
+    shared: Array = table[row.reshape(-1)][:, column.reshape(-1)]
+    return shared

@@ -8,11 +8,13 @@ from dataclasses import dataclass, fields, replace
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from mmcr_core.theory import FINAL_SHARE, final_steps
+
 Array = NDArray[np.float64]
 Index = NDArray[np.intp]
 
 FRACTIONS = (1 / 16, 1 / 8, 1 / 4, 1 / 2, 1.0)  # of a run's steps: a point ends at each
-WINDOW = 0.05  # of the steps so far, over which a point is a mean, as a run's final percent error is
+WINDOW = FINAL_SHARE  # of the steps so far, over which a point is a mean as a run's final percent error is
 BATCHES = 8  # of consecutive steps, whose means are nearly independent
 FEWEST_STEPS = 40  # before the first point
 UNKNOWN_NOISE = 0.01  # relative standard error of a mean over too few steps to tell
@@ -73,7 +75,7 @@ def rung_windows(steps: int, total: int, settled: int) -> list[tuple[int, int]]:
     """First and end of the steps over which a run of `total` steps, trained for `steps`, has its points: none that
     begins before `settled`, the end of the warm-up's aftermath, or ends before FEWEST_STEPS, but for its end."""
     ends = [(round(part * total), part == 1) for part in FRACTIONS]
-    windows = [(end - max(1, round(WINDOW * end)), end, last) for end, last in ends if 0 < end <= steps]
+    windows = [(end - final_steps(end), end, last) for end, last in ends if 0 < end <= steps]
     return [(first, end) for first, end, last in windows if last or (first >= settled and end >= FEWEST_STEPS)]
 
 
@@ -91,8 +93,10 @@ def pooled(points: Points, most: int) -> Points:
     Work grows with the cube of the points, and replicates tell little that their mean does not.
     """
     parts = []
-    for setting in np.unique(points.setting):
-        mine = points[points.setting == setting]
+    order = np.argsort(points.setting, kind="stable")
+    starts = np.flatnonzero(np.diff(points.setting[order])) + 1
+    for index in np.split(order, starts) if len(points) else []:
+        mine = points[index]
         runs = np.unique(mine.run)
         curves = {run: mine[mine.run == run] for run in runs}
         alike: dict[tuple[float, ...], list[Points]] = {}
@@ -102,6 +106,18 @@ def pooled(points: Points, most: int) -> Points:
         for group in alike.values():
             parts += [_mean(group[first::room]) for first in range(min(room, len(group)))]
     return Points.concatenate(parts)
+
+
+def thinned(points: Points, most: int) -> Points:
+    """The same, with no more than `most` points if there are no more runs: the last of each run, then those before
+    the last, and so on."""
+    if len(points) <= most:
+        return points
+    order = np.lexsort((-points.steps, points.run))
+    runs, first = np.unique(points.run[order], return_index=True)
+    from_last = np.arange(len(order)) - np.repeat(first, np.diff([*first, len(order)]))
+    kept = order[np.argsort(from_last, kind="stable")][: max(most, len(runs))]
+    return points[np.sort(kept)]
 
 
 def _mean(curves: list[Points]) -> Points:

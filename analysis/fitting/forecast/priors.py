@@ -19,6 +19,11 @@ MEDIANS = Scales(0.075, 0.062, 0.044, 2.5, 1.8, 3.1, 0.0093, 2.0, 0.0035)
 SPREADS = Scales(1.0, 0.86, 0.4, 0.46, 0.4, 0.47, 0.8, 0.63, 0.39)
 
 
+def drawn(rng: np.random.Generator) -> Scales:
+    """The hyperparameters of a sweep of which nothing is known."""
+    return Scales(*np.exp(np.log(MEDIANS) + np.array(SPREADS) * rng.standard_normal(len(SPREADS))))
+
+
 def learned(modes: Sequence[Scales]) -> tuple[Scales, Scales]:
     """Medians and spreads of the next sweep's hyperparameters, of the most probable ones of some sweeps (fitted under
     VAGUE, which counts as one more sweep): geometric means, and the standard deviations between sweeps with

@@ -17,17 +17,27 @@ from scipy.stats import qmc
 
 from analysis.fitting.forecast import covariance
 from analysis.fitting.forecast.covariance import Scales
-from analysis.fitting.forecast.points import Array, Index, Points, pooled
+from analysis.fitting.forecast.points import Array, Index, Points, pooled, thinned
 from analysis.fitting.forecast.priors import MEDIANS, SPREADS
 from analysis.fitting.forecast.trends import Trend
 
 CURVES = 3  # of a setting, at most: more replicates are pooled
+MOST_POINTS = 1500  # that predictions are made from: beyond, those in the middle of runs are left out
 LEARNING_POINTS = 300  # that hyperparameters are learned from, whole runs, at most
 ROUNDS = 2  # of trend and hyperparameters in turn
 SAMPLES = 8  # of the hyperparameters
 LEAST_WEIGHT = 0.01
 SMALLEST = 1e-12  # of a variance
 STEPS, HALVINGS, CONVERGED = 8, 10, 1e-3  # of the trend's fit
+
+
+class Seen(NamedTuple):
+    """Places `at`, with their slopes by the trend's standardized parameters (n, k), and their covariance with the
+    points, whitened, (points, n)."""
+
+    at: Points
+    slopes: Array
+    whitened: Array
 
 
 class LeftOut(NamedTuple):
@@ -56,7 +66,8 @@ class Process:
 
     def extended(self, points: Points) -> Process:
         """The same with other points, and the hyperparameters that it has."""
-        theta = _trend_fit(self.trend, self.theta, self.mode, points)
+        points = thinned(pooled(points, CURVES), MOST_POINTS)
+        theta = _trend_fit(self.trend, self.theta, self.mode, points) if len(points) else self.theta
         return replace(self, points=points, theta=theta)
 
     def of_trend_alone(self) -> Process:
@@ -68,8 +79,8 @@ class Process:
         residual, slopes = _residual(self.trend, self.theta, self.points)
         solved = []
         for scales, weight in self.samples:
-            factor = linalg.cholesky(_total(scales, self.trend, slopes, self.points), lower=True)
-            solved.append((scales, weight, factor, linalg.solve_triangular(factor, residual, lower=True)))
+            factor = _cholesky(_total(scales, self.trend, slopes, self.points))
+            solved.append((scales, weight, factor, _solve(factor, residual)))
         return solved
 
     def predict(self, at: Points) -> tuple[Array, Array]:
@@ -90,23 +101,25 @@ class Process:
 
     def joint(self, at: Points) -> Array:
         """Covariance of the values at these places, (n, n), without noise, by the most probable hyperparameters."""
-        return self.shared(at, at)
+        seen = self.seen(at)
+        return self.shared(seen, seen)
 
-    def shared(self, a: Points, b: Points) -> Array:
-        """The same of the values at places a with those at places b, (n, m)."""
-        scales, _, factor, _ = self._solved[0]
-        _, of_a = self.trend(self.theta, a)
-        _, of_b = self.trend(self.theta, b)
-        prior = covariance.between(scales, a, b) + (of_a * self.trend.prior_sd**2) @ of_b.T
-        shared: Array = prior - self._cross(scales, a, of_a, factor).T @ self._cross(scales, b, of_b, factor)
-        return shared
-
-    def spread(self, at: Points) -> Array:
-        """The diagonal of `joint`, (n,)."""
+    def seen(self, at: Points) -> Seen:
+        """Places as the points see them, of which covariances are quickly had."""
         scales, _, factor, _ = self._solved[0]
         _, slopes = self.trend(self.theta, at)
-        known = (self._cross(scales, at, slopes, factor) ** 2).sum(axis=0)
-        spread: Array = covariance.variances(scales, at) + ((slopes * self.trend.prior_sd) ** 2).sum(axis=1) - known
+        return Seen(at, slopes * self.trend.prior_sd, self._cross(scales, at, slopes, factor))
+
+    def shared(self, a: Seen, b: Seen) -> Array:
+        """Covariance of the values at places a with those at places b, (n, m), as `joint`."""
+        prior = covariance.between(self.mode, a.at, b.at) + a.slopes @ b.slopes.T
+        shared: Array = prior - a.whitened.T @ b.whitened
+        return shared
+
+    def spread(self, a: Seen) -> Array:
+        """The diagonal of `joint`, (n,)."""
+        known = (a.whitened**2).sum(axis=0)
+        spread: Array = covariance.variances(self.mode, a.at) + (a.slopes**2).sum(axis=1) - known
         return spread
 
     def left_out(self, index: Index) -> tuple[Array, Array]:
@@ -137,14 +150,12 @@ class Process:
     @cached_property
     def _precision(self) -> tuple[Array, Array]:
         _, _, factor, whitened = self._solved[0]
-        inverse = linalg.solve_triangular(factor, np.eye(len(factor)), lower=True)
-        return inverse.T @ inverse, inverse.T @ whitened
+        return _inverse(factor), linalg.solve_triangular(factor, whitened, lower=True, trans=1, check_finite=False)
 
     def _cross(self, scales: Scales, at: Points, slopes: Array, factor: Array) -> Array:
         _, own = self.trend(self.theta, self.points)
         cross = covariance.between(scales, self.points, at) + (own * self.trend.prior_sd**2) @ slopes.T
-        whitened: Array = linalg.solve_triangular(factor, cross, lower=True)
-        return whitened
+        return _solve(factor, cross)
 
 
 def fit_process(points: Points, trend: Trend, scales: Scales = MEDIANS, spread: Scales = SPREADS,
@@ -154,7 +165,7 @@ def fit_process(points: Points, trend: Trend, scales: Scales = MEDIANS, spread: 
     if not len(points):
         scales = scales._replace(variant=0.0)
         return Process(points, trend, trend.prior_mean, ((scales, 1.0),))
-    points = pooled(points, CURVES)
+    points = thinned(pooled(points, CURVES), MOST_POINTS)
     rng = np.random.default_rng(seed)
     learned = points[_some_runs(points, rng)]
     several = len(np.unique(points.variant)) > 1
@@ -181,16 +192,19 @@ class _Learner:
         scales = Scales(*np.exp(logs))
         return scales if self.several else scales._replace(variant=0.0)
 
+    @cached_property
+    def _squares(self) -> Array:
+        return covariance.square_distances(self.points)
+
     def loss(self, logs: Array, theta: Array) -> tuple[float, Array]:
         """Negative log posterior and its gradient."""
         residual, slopes = _residual(self.trend, theta, self.points)
-        total, by_scale = covariance.with_slopes(self.scales(logs), self.points)
+        total, by_scale = covariance.with_slopes(self.scales(logs), self.points, self._squares)
         total = total + (slopes * self.trend.prior_sd**2) @ slopes.T
         off = (logs - self.center) / self.width
-        factor = linalg.cholesky(total, lower=True)
-        weighted = linalg.cho_solve((factor, True), residual)
-        inverse = linalg.cho_solve((factor, True), np.eye(len(residual)))
-        excess = np.outer(weighted, weighted) - inverse
+        factor = _cholesky(total)
+        weighted = linalg.cho_solve((factor, True), residual, check_finite=False)
+        excess = np.outer(weighted, weighted) - _inverse(factor)
         gradient = np.array([-0.5 * np.vdot(excess, each) for each in by_scale])
         value = 0.5 * residual @ weighted + np.log(np.diag(factor)).sum() + 0.5 * off @ off
         return float(value), gradient + off / self.width
@@ -242,19 +256,39 @@ def _total(scales: Scales, trend: Trend, slopes: Array, points: Points) -> Array
     return total
 
 
+def _cholesky(total: Array) -> Array:
+    """The lower factor, in place."""
+    factor: Array = linalg.cholesky(total, lower=True, overwrite_a=True, check_finite=False)
+    return factor
+
+
+def _solve(factor: Array, right: Array) -> Array:
+    found: Array = linalg.solve_triangular(factor, right, lower=True, check_finite=False)
+    return found
+
+
+def _inverse(factor: Array) -> Array:
+    """Of the matrix with this lower factor."""
+    if not len(factor):
+        return factor
+    half = linalg.lapack.dpotri(factor, lower=True)[0]
+    found: Array = np.tril(half) + np.tril(half, -1).T
+    return found
+
+
 def _trend_fit(trend: Trend, theta: Array, scales: Scales, points: Points) -> Array:
     """The most probable parameters, by Gauss-Newton steps that are halved until they help."""
-    factor = linalg.cholesky(covariance.within(scales, points), lower=True)
+    factor = _cholesky(covariance.within(scales, points))
     mean, sd = trend.prior_mean, trend.prior_sd
 
     def whitened(theta: Array) -> tuple[Array, Array, float]:
         value, slopes = trend(theta, points)
-        left = linalg.solve_triangular(factor, points.value - value, lower=True)
+        left = _solve(factor, points.value - value)
         return left, slopes, float(left @ left + (((theta - mean) / sd) ** 2).sum())
 
     left, slopes, cost = whitened(theta)
     for _ in range(STEPS):
-        scaled = linalg.solve_triangular(factor, slopes, lower=True)
+        scaled = _solve(factor, slopes)
         step = np.linalg.solve(scaled.T @ scaled + np.diag(sd**-2), scaled.T @ left - (theta - mean) / sd**2)
         for share in 0.5 ** np.arange(HALVINGS):
             tried = theta + share * step

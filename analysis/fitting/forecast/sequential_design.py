@@ -15,16 +15,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analysis.fitting.forecast.calibration import Calibration, calibrate
-from analysis.fitting.forecast.choice import expected_falls
-from analysis.fitting.forecast.points import FEWEST_STEPS, WINDOW, Array, Index, Points, places, pooled
-from analysis.fitting.forecast.process import CURVES, Process, fit_process
+from analysis.fitting.forecast.choice import ExpectedFalls
+from analysis.fitting.forecast.points import FEWEST_STEPS, Array, Index, Points, places
+from analysis.fitting.forecast.process import Process, fit_process
 from analysis.fitting.forecast.stopping import CONFIRMED, Target
 from analysis.fitting.forecast.trends import Trend
+from mmcr_core.theory import final_steps
 
 RUNGS = (1 / 8, 1 / 4, 1 / 2, 1.0)  # of a run's steps, between which it may be paused
 GROWTH = 1.2  # of the rungs that have ended, after which hyperparameters are learned anew
 SURPRISE = 3.5  # standard deviations, beyond which a setting is trained, not predicted
 HALF_NORMAL = 0.6745  # median of |z| of a normal distribution
+FRESH = 64  # ended rungs, up to which each decision knows them all; then those of a 64th more at a time
+DECIDING = (
+    0.02  # of the time of the rung that it buys, at most, goes into a decision; those of short rungs go in batches
+)
+LONGEST = 0.1  # seconds that a decision may take, beside a twentieth for the choice itself
+KNOWING_SECONDS = np.polynomial.Polynomial([0.01, 2e-4, 1e-6])  # to know so many ended rungs, on a core
+FLOPS_PER_SECOND = 5e10  # of a core that trains: on what trains faster, rungs that are short have more FLOPs
+LARGEST_BATCH = 1 / 8  # of the ended rungs
 FEWEST = 3  # rungs, before which there is nothing to learn from
 
 
@@ -86,7 +95,7 @@ def rungs_of(steps: int, settled: int, decays: bool) -> tuple[float, ...]:
     """The rungs of a run of so many steps that is `settled` after its warm-up: none ends before that, or below
     FEWEST_STEPS. A run whose learning rate `decays` has but its end: its errors on the way are not final ones."""
     ends = [(rung, round(rung * steps)) for rung in RUNGS if rung < 1 and not decays]
-    return (*(rung for rung, end in ends if end >= FEWEST_STEPS and end - round(WINDOW * end) >= settled), 1.0)
+    return (*(rung for rung, end in ends if end >= FEWEST_STEPS and end - final_steps(end) >= settled), 1.0)
 
 
 class SequentialDesign:
@@ -94,19 +103,21 @@ class SequentialDesign:
 
     Args: points: what a run measured up to a rung (see `rung_windows`); trend: of points, such as
         `ScalingLaw.near`; target: to be met by the predictions of settings; unit: of the target for one of the value,
-        at values (n,): 1 for a relative error of a log.
+        at values (n,): 1 for a relative error of a log; fresh: ended rungs, up to which each decision knows them all.
     """
 
     def __init__(self, ends: Points, flops: Array, rungs: Sequence[tuple[float, ...]], target: Target,
                  points: Callable[[int, float], Points], trend: Callable[[Points], Trend],
-                 unit: Callable[[Array], Array] = np.ones_like) -> None:  # fmt: skip
+                 unit: Callable[[Array], Array] = np.ones_like, fresh: int = FRESH) -> None:  # fmt: skip
         self.ends, self.flops, self.rungs, self.target = ends, flops, rungs, target
-        self.points, self.trend, self.unit = points, trend, unit
+        self.points, self.trend, self.unit, self._fresh = points, trend, unit, fresh
+        self._rung_seconds = float(np.median(flops * [each[0] for each in rungs])) / FLOPS_PER_SECOND
         self.settings: Index = ends.setting
         first = np.unique(self.settings, return_index=True)[1]
         each = ends[first]
         self._targets = places(each.P, each.D, each.K, each.steps, each.baseline, each.variant)
         self.knowledge = lru_cache(maxsize=CONFIRMED + 2)(self._knowledge)
+        self._falls = lru_cache(maxsize=2)(self._expected_falls)
         self._learned = lru_cache(maxsize=2)(self._learn)
 
     def reached(self, ended: Sequence[Ended]) -> Array:
@@ -116,14 +127,30 @@ class SequentialDesign:
             shares[each.run] = max(shares[each.run], each.rung)
         return shares
 
+    def considered(self, ended: tuple[Ended, ...]) -> tuple[Ended, ...]:
+        """Those of the ended rungs that decisions know, the others counting as running: all while they are few, then a
+        growing number, so that deciding stays cheap beside training. It follows from their number, and from what rungs
+        cost, alone."""
+        count = 0
+        while (following := count + self.batch(count)) <= len(ended):
+            count = following
+        return ended[:count]
+
+    def batch(self, count: int) -> int:
+        """How many rungs have to end after so many before decisions know them."""
+        most = min(LONGEST, DECIDING * self._rung_seconds)
+        cheap = min(KNOWING_SECONDS(count) / most, LARGEST_BATCH * count)
+        return max(1, count // self._fresh, int(cheap))
+
     def enough(self, ended: tuple[Ended, ...], settled: bool = True) -> bool:
-        """Whether the target was met by this rung and by the two before it, with nothing unsettled (unless that is not
-        asked for), or nothing is left to be predicted."""
+        """Whether the target was met by the rung that was considered last and by the two before it, with nothing
+        unsettled (unless that is not asked for), or nothing is left to be predicted."""
         if len(np.unique(self.settings[self.reached(ended) == 1])) == len(self._targets):
             return True
-        befores = (ended[: len(ended) - back] for back in range(CONFIRMED + 1))
-        if len(ended) < FEWEST + CONFIRMED:
+        count = len(self.considered(ended))
+        if count < FEWEST + CONFIRMED:
             return False
+        befores = (ended[: count - back] for back in range(CONFIRMED + 1))
         return all(known.is_met if settled else known.distance <= 1 for known in map(self.knowledge, befores))
 
     def choose(
@@ -131,31 +158,49 @@ class SequentialDesign:
     ) -> Decision | None:
         """What to train next beside what is running; None where everything is trained or running. `by_trend`: as if
         the trend were the truth (a V-optimal design), for comparison."""
+        known = self.considered(ended)
+        unknown = [(one.run, one.rung) for one in ended[len(known) :]]
+        choice = self._chosen(known, sorted([*running, *unknown]), by_trend)
+        if choice is None and unknown:  # all that is left has just ended a rung
+            choice = self._chosen(ended, sorted(running), by_trend)
+        return choice
+
+    def _chosen(
+        self, ended: tuple[Ended, ...], running: Sequence[tuple[int, float]], by_trend: bool
+    ) -> Decision | None:
         known, reached, busy = self.knowledge(ended), self.reached(ended), {run for run, _ in running}
-        free = self._distinct(reached, busy)
-        if not free:
+        places, at = self._candidates(reached)
+        free = [min((run for run in runs if run not in busy), key=lambda run: self.flops[run], default=-1)
+                for runs in places]  # fmt: skip
+        left = np.flatnonzero(np.array(free) >= 0)
+        if not len(left):
             return None
-        nexts = np.array([next(rung for rung in self.rungs[run] if rung > reached[run]) for run in free])
-        candidates = self._at(free, nexts)
-        underway = self._at([run for run, _ in running], np.array([rung for _, rung in running])) if running else None
+        runs = np.array(free)[left]
+        underway = self._at([run for run, _ in running], np.array([rung for _, rung in running]))
         weights = self.target.weights(known.half_width) * known.open * known.unit**2
-        process = known.process.of_trend_alone() if by_trend else known.process
-        falls = expected_falls(process, self._targets, weights, candidates, underway)
-        rate = falls / (self.flops[free] * (nexts - reached[free]))
-        unsettled = known.unsettled[self.settings[free]]
+        falls = self._falls(ended, by_trend)(weights, underway)[left]
+        rate = falls / (self.flops[runs] * (at[left] - reached[runs]))
+        unsettled = known.unsettled[self.settings[runs]]
         if known.distance <= 1 and unsettled.any():
             rate = np.where(unsettled, rate, -np.inf)
-        best = int(np.argmax(rate))
-        return self.expected(ended, free[best], float(nexts[best]), float(rate[best]))
+        best = np.lexsort((runs, -rate))[0]
+        return self.expected(ended, int(runs[best]), float(at[left][best]), float(rate[best]))
 
-    def _distinct(self, reached: Array, busy: set[int]) -> list[int]:
-        """Runs that can be trained on: of those of a setting that were not begun, which are alike, the cheapest."""
-        free = [run for run in range(len(self.ends)) if reached[run] < 1 and run not in busy]
-        new: dict[int, int] = {}
-        for run in sorted((run for run in free if reached[run] == 0), key=lambda run: self.flops[run]):
-            new.setdefault(int(self.settings[run]), run)
-        kept = {*new.values(), *(run for run in free if reached[run] > 0)}
-        return sorted(kept)
+    def _candidates(self, reached: Array) -> tuple[list[list[int]], Array]:
+        """Runs that could be trained on, those that are alike (of a setting, and not begun) together, and the rungs
+        that they would reach."""
+        begun = [[int(run)] for run in np.flatnonzero((reached > 0) & (reached < 1))]
+        new: dict[tuple[int, float], list[int]] = {}
+        for run in map(int, np.flatnonzero(reached == 0)):
+            new.setdefault((int(self.settings[run]), self.rungs[run][0]), []).append(run)
+        alike = [*begun, *new.values()]
+        return alike, np.array([next(rung for rung in self.rungs[a] if rung > reached[a]) for a, *_ in alike])
+
+    def _expected_falls(self, ended: tuple[Ended, ...], by_trend: bool) -> ExpectedFalls:
+        process = self.knowledge(ended).process
+        alike, rungs = self._candidates(self.reached(ended))
+        candidates = self._at([runs[0] for runs in alike], rungs)
+        return ExpectedFalls(process.of_trend_alone() if by_trend else process, self._targets, candidates)
 
     def expected(self, ended: tuple[Ended, ...], run: int, rung: float, fall_per_flop: float = 0.0) -> Decision:
         """The decision to train this run up to this rung, with what is expected there."""
@@ -171,7 +216,7 @@ class SequentialDesign:
     def _knowledge(self, ended: tuple[Ended, ...]) -> Knowledge:
         process = self._learned(ended[: _learned_at(len(ended))])
         if len(ended) > _learned_at(len(ended)):
-            process = process.extended(self._measured(ended))
+            process = process.extended(self.measured(ended))
         before = np.array([each.residual for each in ended])
         calibration = calibrate(process, before[np.isfinite(before)])
         mean, variance = process.predict(self._targets)
@@ -198,13 +243,14 @@ class SequentialDesign:
         return [column.tolist() for column in (at.variant, at.P, at.D, at.K)]
 
     def _learn(self, ended: tuple[Ended, ...]) -> Process:
-        points = self._measured(ended)
+        points = self.measured(ended)
         return fit_process(points, self.trend(points))
 
-    def _measured(self, ended: tuple[Ended, ...]) -> Points:
+    def measured(self, ended: tuple[Ended, ...]) -> Points:
+        """What was measured up to all of these rungs."""
         reached = self.reached(ended)
         parts = [self.points(int(run), float(reached[run])) for run in np.flatnonzero(reached)]
-        return pooled(Points.concatenate(parts), CURVES)
+        return Points.concatenate(parts)
 
 
 def _learned_at(count: int) -> int:

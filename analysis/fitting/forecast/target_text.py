@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 
 from analysis.fitting.forecast.stopping import Target
+from mmcr_core.theory import PERCENT_ERROR
 
-PERCENT_ERROR = "percent_error"
 USES = "use 5% (r.m.s. relative error), max:5% (of every cell), or a measure such as knn_accuracy=0.01 (its own units)"
 RELATIVE = re.compile(r"(max:)?(\d+(?:\.\d+)?)%")
 ABSOLUTE = re.compile(r"(max:)?([a-z0-9_]+)=(\d*\.?\d+)")

@@ -14,7 +14,6 @@ import numpy as np
 from analysis.fitting.forecast.points import Array, Points
 
 REFERENCE_STEPS = 256.0
-LAW_OF = "mmcr"  # the objective whose percent error has a law
 
 
 class Trend(Protocol):

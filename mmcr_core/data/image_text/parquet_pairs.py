@@ -1,22 +1,17 @@
-"""A user's parquet file of images and captions."""
+"""Images and captions of parquet files."""
 
 from __future__ import annotations
 
-from mmcr_core.data import parquet_file
 from mmcr_core.data.image_text.pair_dataset import PairDataset
 from mmcr_core.data.image_text.pair_set import Pairs
-from mmcr_core.data.parquet_file import ParquetFile
+from mmcr_core.data.parquet.parquet_images import ParquetImages
 
 
-class ParquetPairs(PairDataset, ParquetFile):
+class ParquetPairs(PairDataset, ParquetImages):
     """A row without a caption is not readable."""
 
     what = "pairs"
     captioned = True
-
-    def require_present(self) -> None:
-        super().require_present()
-        parquet_file.require_captions(self.path)
 
     def load(self) -> Pairs:
         found = self.decoded()
@@ -25,4 +20,5 @@ class ParquetPairs(PairDataset, ParquetFile):
             tuple(spoken for spoken, out in zip(found.captions, held, strict=True) if out is kept)
             for kept in (False, True)
         )
-        return Pairs(*found.divided, found.skipped, train_captions=train, heldout_captions=heldout)
+        classes = self.labels().classes
+        return Pairs(*found.divided, found.skipped, classes, train_captions=train, heldout_captions=heldout)

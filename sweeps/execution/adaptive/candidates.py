@@ -56,7 +56,7 @@ def candidates(cells: Sequence[RunSpec]) -> list[Candidate]:
         level = (cell.P, cell.D, images, where_possible(rank_bound, cell) or np.inf)
         if level not in baselines:
             baselines[level] = float(expected_percent_error(*level[:2], N=max(images, cell.P), rank=level[3]))
-        variant = variants.setdefault(_variant(cell), len(variants))
+        variant = variants.setdefault(kind(cell), len(variants))
         rungs = rungs_of(steps, settled, cell.optimizer.schedule != "constant")
         flops = steps * float(flops_per_step(cell))
         found.append(Candidate(cell, run_id(cell), steps, settled, flops, rungs, variant, baselines[level]))
@@ -72,7 +72,8 @@ def ends(runs: Sequence[Candidate], windowed: bool) -> Points:
     return places(P, D, K, steps, baselines, variants, np.arange(len(runs)), 1.0)
 
 
-def _variant(cell: RunSpec) -> str:
+def kind(cell: RunSpec) -> str:
+    """Equal for runs that differ in P, D, K and seed alone, and in what is measured."""
     parts = asdict(cell)
     return json.dumps(
         {key: part for key, part in parts.items() if key not in ("P", "D", "K", "seed", "evaluate")}, default=str

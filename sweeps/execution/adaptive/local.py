@@ -39,7 +39,7 @@ def train_until(sweep: Sweep, until: Until, limits: Limits) -> Outcome:
     measured_again = [cell for cell in left.cells if sweep.store.status(run_id(cell)) == RunStatus.FINISHED]
     _work(scheduler, LocalWorker(sweep, limits, left.continues), sweep, limits, measured_again, outcome)
     outcome.unfinished = dict(left.diverged) | outcome.unfinished
-    outcome.standing = scheduler.standing()
+    outcome.standing = scheduler.conclude()
     return outcome
 
 

@@ -2,43 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from analysis.fitting.forecast.points import Array, Points, places, relative_error, rung_windows
+from analysis.fitting.forecast.scales import Scale, shrunken
+from mmcr_core.theory import PERCENT_ERROR
 from sweeps.execution.adaptive.candidates import Candidate
-from sweeps.execution.adaptive.rung import PERCENT_ERROR
 from sweeps.storage.sweep_store import Store
-
-LEAST = 1e-9  # percent error, whose logarithm is taken
-
-
-@dataclass(frozen=True)
-class Scale:
-    """The scale on which a quantity is predicted: its value of numbers, numbers of values, the derivative of the value
-    by the number's logarithm, and the target's unit for one of the value, at values."""
-
-    name: str
-    value: Callable[[Array], Array]
-    number: Callable[[Array], Array]
-    by_log: Callable[[Array], Array]
-    unit: Callable[[Array], Array]
-
-
-def _logit(p: Array) -> Array:
-    p = np.clip(p, LEAST, 1 - LEAST)
-    return np.log(p) - np.log1p(-p)
-
-
-def _share(value: Array) -> Array:
-    return 1 / (1 + np.exp(-value))
-
-
-LOG = Scale("log", lambda e: np.log(np.maximum(e, LEAST)), np.exp, np.ones_like, np.ones_like)
-LOGIT = Scale("logit", _logit, _share, lambda e: 1 / (1 - np.clip(e, 0, 1 - LEAST)), lambda v: 1 - _share(v))
-SHARE = replace(LOGIT, unit=lambda v: _share(v) * (1 - _share(v)))  # of which absolute differences count
 
 
 class Measurements:
@@ -67,11 +40,14 @@ class Measurements:
             read = self._store.read_trajectory(run.run_id)["percent_error"].to_numpy()
             errors = self._errors[number] = read
         windows = [window for window in rung_windows(end, run.steps, run.settled) if window[1] <= len(errors)]
+        windows = [
+            (first, last) for first, last in windows if (errors[first:last] > 0).all()
+        ]  # else it has no logarithm
         parts = [errors[first:last] for first, last in windows]
         means = np.array([part.mean() for part in parts])
         spread = np.array([relative_error(part) for part in parts])
         middles = [(first + last) / 2 for first, last in windows]
-        return self._points(number, middles, means, (spread * self._scale.by_log(means)) ** 2)
+        return self._points(number, middles, means, (spread * means) ** 2)
 
     def _measured(self, number: int, end: int) -> Points:
         run, found = self._runs[number], []
@@ -83,11 +59,12 @@ class Measurements:
         steps, values, counts = (
             (np.array(column, float) for column in zip(*found, strict=True)) if found else np.zeros((3, 0))
         )
-        shares = (values * counts + 0.5) / (counts + 1)  # none of n, or all, is no share of 0 or 1
-        return self._points(number, steps, shares, 1 / (counts * shares * (1 - shares)))
+        shares = shrunken(values, counts)
+        return self._points(number, steps, shares, shares * (1 - shares) / counts)
 
     def _points(self, number: int, steps: Sequence[float] | Array, numbers: Array, variance: Array) -> Points:
         run = self._runs[number]
         spec = run.spec
         at = places(spec.P, spec.D, spec.K, np.asarray(steps, float), run.baseline, run.variant, number, 1.0)
-        return replace(at, value=self._scale.value(numbers), variance=variance)
+        slope = self._scale.slope(numbers)
+        return replace(at, value=self._scale.transform(numbers), variance=variance / slope**2)

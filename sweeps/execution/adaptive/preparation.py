@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from sweeps.execution.adaptive.candidates import candidates
+from sweeps.execution.adaptive.finished_elsewhere import finished_elsewhere
 from sweeps.execution.adaptive.scheduler import Scheduler
-from sweeps.execution.adaptive.simulation import DRAWS, Expectation, expected
+from sweeps.execution.adaptive.simulation import DRAWS, FEW, Expectation, Known, expected
 from sweeps.execution.adaptive.until import Until, require_measured
 from sweeps.planning.sweep import Sweep
 
-FEW = 50  # runs, up to which several draws take seconds
+LEAST_DRAWS = 3
 
 
 def scheduler_of(sweep: Sweep, until: Until, launch: str) -> Scheduler:
@@ -30,4 +31,5 @@ def expectation(sweep: Sweep, until: Until) -> Expectation:
     """What an adaptive launch of a sweep is expected to train, of what its store has not. Raises UserError as
     `scheduler_of`."""
     families = scheduler_of(sweep, until, "").families()
-    return expected(families, DRAWS if sum(len(family.runs) for family, _ in families) <= FEW else 1)
+    known = [Known(*each, *finished_elsewhere(sweep.store, each[0], until.quantity)) for each in families]
+    return expected(known, DRAWS if sum(len(family.runs) for family, _ in families) <= FEW else LEAST_DRAWS)

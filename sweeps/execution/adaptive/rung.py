@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import pandas as pd
+
+from mmcr_core.theory import PERCENT_ERROR, final_steps
 from mmcr_core.training import Pretraining
 from sweeps.storage.decisions import StoredDecision, decision_file, read_decision, write_decision
 from sweeps.storage.sweep_store import Store
 
-TAIL = 0.05  # `percent_error` of a run is the mean over this last share of its steps
-PERCENT_ERROR = "percent_error"  # what a decision is about, if not a measure
 
-
-def tail_steps(steps: int) -> int:
-    """Over how many of its last steps the percent error of a run of so many is a mean."""
-    return max(1, round(TAIL * steps))
+def at_the_end(trajectory: pd.DataFrame, columns: Sequence[str]) -> dict[str, float]:
+    """Means of these columns over the last steps of a trajectory, which are the outcome of a run or of a rung."""
+    last = trajectory.tail(final_steps(len(trajectory)))
+    return {name: float(last[name].mean()) for name in columns}
 
 
 class Rung:
@@ -50,7 +53,6 @@ class Rung:
     def _measured(self, run: Pretraining) -> float | None:
         run_id, quantity = self._decision.run_id, self._decision.quantity
         if quantity == PERCENT_ERROR:
-            errors = self._store.read_trajectory(run_id)["percent_error"].to_numpy()[: run.step]
-            return float(errors[-tail_steps(run.step) :].mean())
+            return at_the_end(self._store.read_trajectory(run_id).head(run.step), [quantity])[quantity]
         rows = self._store.read_measures(run_id, run.step)
         return next((row["value"] for row in rows if (row["name"], row["subject"]) == (quantity, "")), None)

@@ -6,32 +6,29 @@ import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cache, cached_property
+from functools import cache, cached_property, partial
 from pathlib import Path
 
 import numpy as np
 from threadpoolctl import threadpool_limits
 
 import analysis.fitting.forecast as forecast
-from analysis.fitting.forecast.points import Array, Points
+from analysis.fitting.forecast.points import Array
+from analysis.fitting.forecast.scales import Scale
 from analysis.fitting.forecast.sequential_design import Decision, Ended, Knowledge, SequentialDesign
-from analysis.fitting.forecast.trends import LAW_OF, Quadratic, ScalingLaw, Trend
 from sweeps.execution.adaptive.candidates import Candidate, ends
 from sweeps.execution.adaptive.history import EndedRung, History
-from sweeps.execution.adaptive.measurements import LOG, LOGIT, SHARE, Measurements, Scale
+from sweeps.execution.adaptive.measurements import Measurements
 from sweeps.execution.adaptive.until import Until
 from sweeps.monitoring.standing import Standing
-from sweeps.storage.decisions import StoredDecision
+from sweeps.storage.decisions import StoredDecision, write_stop
 from sweeps.storage.run_status import RunStatus
 from sweeps.storage.sweep_store import Store
-
-FRESH = 64  # ended rungs, up to which each decision knows them all
-GROWTH = 1 + 1 / FRESH  # of them, after which decisions know them; until then they count as running
 
 
 @dataclass(frozen=True)
 class Family:
-    """Runs that predict each other, with their design; `scale`: of what is predicted."""
+    """Runs that predict each other, with their design; `scale`: on which they do."""
 
     runs: tuple[Candidate, ...]
     scale: Scale
@@ -39,15 +36,14 @@ class Family:
 
     @staticmethod
     def of(runs: Sequence[Candidate], until: Until, measurements: Callable[[Scale], Measurements]) -> Family:
-        """Percent errors of MMCR have a law, everything else a trend of its logit."""
-        lawful = _has_law(runs[0], until)
-        scale = LOG if lawful else LOGIT if until.is_relative else SHARE
-        trend: Callable[[Points], Trend] = ScalingLaw.near if lawful else Quadratic.near
+        """Of runs that share a scale."""
+        scale = _scale(runs[0], until)
         flops = np.array([run.flops for run in runs])
         at = ends(runs, windowed=until.is_relative)
         points = measurements(scale).points
         rungs = [run.rungs for run in runs]
-        return Family(tuple(runs), scale, SequentialDesign(at, flops, rungs, until.target, points, trend, scale.unit))
+        unit = partial(scale.unit, relative=until.is_relative)
+        return Family(tuple(runs), scale, SequentialDesign(at, flops, rungs, until.target, points, scale.trend, unit))
 
     @cached_property
     def numbers(self) -> dict[str, int]:
@@ -61,13 +57,9 @@ class Family:
 
     def _residual(self, one: EndedRung, quantity: str) -> float:
         decision = one.decision
-        if (
-            decision is None
-            or decision.measured is None
-            or (decision.quantity, decision.scale) != (quantity, self.scale.name)
-        ):
+        if decision is None or not decision.measured or (decision.quantity, decision.scale) != (quantity, self.scale):
             return np.nan
-        return float((self.scale.value(np.array(decision.measured)) - decision.mean) / decision.sd)
+        return float((self.scale.transform(np.array(decision.measured)) - decision.mean) / decision.sd)
 
 
 class Scheduler:
@@ -130,6 +122,13 @@ class Scheduler:
         """Whether others train what the next decision may depend on."""
         return bool(set(self._history.held()) - set(self._given))
 
+    def conclude(self) -> Standing:
+        """How it stands at the end of a launch; that the target was met is kept in the store."""
+        standing = self.standing()
+        if self.enough():
+            write_stop(self._store.root, standing.summary())
+        return standing
+
     def standing(self) -> Standing:
         """By all that has ended."""
         with threadpool_limits(1, user_api="blas"):
@@ -175,7 +174,7 @@ class Scheduler:
 
     def _made(self, left_out: frozenset[str]) -> list[Family]:
         kept = [run for run in self._runs if run.run_id not in left_out]
-        parts = ([run for run in kept if _has_law(run, self._until) == lawful] for lawful in (True, False))
+        parts = ([run for run in kept if _scale(run, self._until) is scale] for scale in Scale)
         return [Family.of(runs, self._until, self._measurements(runs)) for runs in parts if runs]
 
     def _measurements(self, runs: Sequence[Candidate]) -> Callable[[Scale], Measurements]:
@@ -188,17 +187,12 @@ class Scheduler:
         return read
 
     def _enough(self, family: Family) -> bool:
-        return family.design.enough(_known(family.ended(self._history.ended(), self._until.quantity)))
+        return family.design.enough(family.ended(self._history.ended(), self._until.quantity))
 
     def _choice(self, family: Family, busy: dict[str, float]) -> Decision | None:
         ended = family.ended(self._history.ended(), self._until.quantity)
-        known = _known(ended)
         running = [(family.numbers[run_id], rung) for run_id, rung in busy.items() if run_id in family.numbers]
-        unknown = [(one.run, one.rung) for one in ended[len(known) :]]
-        choice = family.design.choose(known, sorted([*running, *unknown]))
-        if choice is None and unknown:  # all that is left has just ended a rung
-            choice = family.design.choose(ended, sorted(running))
-        return choice
+        return family.design.choose(ended, running)
 
     def _give(self, decision: StoredDecision) -> StoredDecision:
         self._given[decision.run_id] = decision
@@ -209,22 +203,13 @@ class Scheduler:
         number = max([self._history.next_number(), *(1 + one.number for one in self._given.values())])
         return StoredDecision(
             run.run_id, choice.rung, run.steps_of(choice.rung), number,
-            self._until.quantity, scale.name, self._launch, code_of_decisions(), datetime.now(UTC),
-            choice.fall_per_flop, choice.mean, choice.sd, float(scale.number(np.array(choice.mean))),
+            self._until.quantity, scale.value, self._launch, code_of_decisions(), datetime.now(UTC),
+            choice.fall_per_flop, choice.mean, choice.sd, float(scale.inverse(np.array(choice.mean))),
         )  # fmt: skip
 
 
-def _has_law(run: Candidate, until: Until) -> bool:
-    return until.is_relative and run.spec.objective.name == LAW_OF
-
-
-def _known(ended: tuple[Ended, ...]) -> tuple[Ended, ...]:
-    """Those that decisions know: all while they are few, then a growing number, so that deciding stays cheap beside
-    training. It follows from their number alone."""
-    count = min(FRESH, len(ended))
-    while (following := max(count + 1, int(GROWTH * count))) <= len(ended):
-        count = following
-    return ended[:count]
+def _scale(run: Candidate, until: Until) -> Scale:
+    return Scale.of(until.quantity, run.spec.objective.name)
 
 
 def _open(known: list[Knowledge], name: str) -> list[Array]:

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from analysis.fitting.forecast.stopping import Target
-from analysis.fitting.forecast.target_text import PERCENT_ERROR, RECALLS, SHARES, parse_target
+from analysis.fitting.forecast.target_text import RECALLS, SHARES, parse_target
 from mmcr_core.config.run import RunSpec
 from mmcr_core.evaluation.evaluate import requested_measures
+from mmcr_core.theory import PERCENT_ERROR
 from sweeps.cli.errors import OptionError
 
 
@@ -46,5 +47,5 @@ def require_measured(until: Until, cells: Sequence[RunSpec]) -> None:
         asked = {name for name, subject in requested_measures(cell) if not subject}
         if until.quantity not in asked or 1 not in cell.evaluate.at:
             there = ", ".join(sorted(asked & {*SHARES, *RECALLS})) or "none that is predicted"
-            where = "at the end of each run" if until.quantity in asked else f"; it has {there}"
-            raise OptionError("until", f"the grid does not measure {until.quantity} {where}; add it under evaluate")
+            where = " at the end of each run" if until.quantity in asked else f"; it has {there}"
+            raise OptionError("until", f"the grid does not measure {until.quantity}{where}; add it under evaluate")

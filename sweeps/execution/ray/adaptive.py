@@ -80,7 +80,7 @@ class AdaptiveLaunch:
         outcome.timed_out = outcome.interrupted and time.monotonic() > limits.deadline
         for run_id in outcome.with_status(RunStatus.LEFT):  # another launch does it
             del outcome.unfinished[run_id]
-        outcome.standing = self._scheduler.standing()
+        outcome.standing = self._scheduler.conclude()
         return outcome
 
     def _wait(self, outcome: Outcome) -> None:

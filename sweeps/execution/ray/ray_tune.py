@@ -27,6 +27,7 @@ from sweeps.execution.ray.trainable import CellTrainable, Job, code_version
 from sweeps.execution.ray.worker_failures import Returned, Watcher, WorkerWatch
 from sweeps.execution.retries import RESTARTS, Retry, next_attempt
 from sweeps.monitoring.launch_outcome import Ending, Outcome
+from sweeps.monitoring.trackers.choice import passed_on
 from sweeps.planning.launch_limits import Limits
 from sweeps.planning.plan import Cell
 from sweeps.planning.profiling import shape_key
@@ -109,7 +110,11 @@ class Launch:
         for cell in cells:
             if not cell.measured:
                 device = "cuda" if cell.gpus else "cpu"
-                shapes[shape_key(cell.spec, device, cell.threads, self.settings.compile)] = cell
+                shapes[
+                    shape_key(
+                        cell.spec, device, cell.threads, self.settings.compile, self.settings.memory == "recompute"
+                    )
+                ] = cell
         if shapes:
             self._run_once([_alone(cell) for cell in shapes.values()], calibrate=True)
 
@@ -147,8 +152,8 @@ class Launch:
             self.settings,
             resolved(self.store.root),
             self.id,
-            self.limits.tensorboard,
             code_version(),
+            passed_on(),
             calibrate,
             custom_imports.folders(),
         )

@@ -36,8 +36,8 @@ class Job:
     settings: GridSettings
     root: str
     launch: str
-    tensorboard: bool
     code: dict[str, str]
+    environment: dict[str, str]  # what a worker's has too, unless it has its own
     calibrate: bool = False
     folders: tuple[str, ...] = ()  # where a user's own objectives and encoders lie
 
@@ -53,6 +53,8 @@ class CellTrainable(Trainable):  # type: ignore[misc]
         self._other_code = other_code(job.code)
         self._trial: RunExecutor | ProfilingRun | None = None
         custom_imports.look_in(*job.folders)
+        for name, value in job.environment.items():
+            os.environ.setdefault(name, value)
         self._job: Job = job
         self._process_ends = False
         self._stop, self._working = StopFlag(), threading.Lock()
@@ -72,9 +74,11 @@ class CellTrainable(Trainable):  # type: ignore[misc]
         if self._other_code:
             return  # `step` says so
         if job.calibrate:
-            self._trial = ProfilingRun(cell.spec, device, threads, job.settings.compile)
+            self._trial = ProfilingRun(
+                cell.spec, device, threads, job.settings.compile, job.settings.memory == "recompute"
+            )
             return
-        settings = ExecutorSettings.of(job.settings, device, threads, cell.continues, job.tensorboard)
+        settings = ExecutorSettings.of(job.settings, device, threads, cell.continues)
         decision = StoredDecision(**config["decision"]) if "decision" in config else None
         self._trial = RunExecutor(
             cell.spec, Store(job.root), job.settings.name, settings, launch=job.launch, decision=decision

@@ -6,7 +6,8 @@ from analysis.estimates.fit_data import Cell
 from analysis.estimates.joint_scaling_law import grid_points
 from mmcr_core.theory import expected_percent_error
 
-STEPS = np.geomspace(20, 20_000, 25)
+COUNT = 15
+STEPS = np.geomspace(20, 20_000, COUNT)
 SIZES = (32, 64, 128, 256)
 
 
@@ -21,9 +22,11 @@ def points(curve=law, noise=0.01, seeds=1, deviation=0.0):
         for D in SIZES:
             for K in (2, 4):
                 own = deviation * rng.standard_normal()
-                curves = [curve(P, D, K, STEPS) * np.exp(own + noise * rng.standard_normal(25)) for _ in range(seeds)]
+                curves = [
+                    curve(P, D, K, STEPS) * np.exp(own + noise * rng.standard_normal(COUNT)) for _ in range(seeds)
+                ]
                 error = np.concatenate(curves)
-                labels = np.repeat(range(seeds), 25).tolist()
+                labels = np.repeat(range(seeds), COUNT).tolist()
                 covariance = noise**2 * np.eye(len(error))
                 cells["mmcr", P, D, K] = Cell(np.tile(STEPS, seeds), error, noise * error, covariance, labels, False)
     return grid_points(cells)

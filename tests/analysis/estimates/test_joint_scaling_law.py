@@ -13,12 +13,9 @@ from analysis.estimates.joint_scaling_law import (
     law_table,
 )
 from mmcr_core.theory import expected_percent_error
-from tests.analysis.estimates.synthetic_grid import STEPS, points
+from tests.analysis.estimates.synthetic_grid import COUNT, STEPS, points
 
-
-@pytest.fixture(scope="module")
-def laws():
-    return fit_joint_laws(points())
+pytestmark = pytest.mark.xdist_group("joint laws")
 
 
 def test_the_law_of_the_grid_is_recovered_and_its_floor_found(laws):
@@ -97,8 +94,8 @@ def test_views_by_formula_come_first_where_they_predict_better():
         for D in (32, 64, 128):
             for K in (2, 3, 4, 16):
                 level = expected_percent_error(P, D)
-                error = (level + (1 - 1 / K) * 2 * STEPS**-0.3) * np.exp(0.003 * rng.standard_normal(25))
-                cells["mmcr", P, D, K] = Cell(STEPS, error, 0.003 * error, 9e-6 * np.eye(25), [0] * 25, False)
+                error = (level + (1 - 1 / K) * 2 * STEPS**-0.3) * np.exp(0.003 * rng.standard_normal(COUNT))
+                cells["mmcr", P, D, K] = Cell(STEPS, error, 0.003 * error, 9e-6 * np.eye(COUNT), [0] * COUNT, False)
     laws = fit_joint_laws(grid_points(cells))
     assert laws[0].form.by_formula and BY_FORMULA in laws[0].fit.alpha
     assert laws[0].fit.alpha["K"] == pytest.approx(0, abs=0.01)
@@ -109,8 +106,8 @@ def test_nine_cells_are_enough_to_see_an_offset():
     rng, cells = np.random.default_rng(1), {}
     for P in (64, 128, 256):
         for D in (64, 128, 256):
-            error = late(P, D, 2, STEPS) * np.exp(0.01 * rng.standard_normal(25))
-            cells["mmcr", P, D, 2] = Cell(STEPS, error, 0.01 * error, 1e-4 * np.eye(25), [0] * 25, False)
+            error = late(P, D, 2, STEPS) * np.exp(0.01 * rng.standard_normal(COUNT))
+            cells["mmcr", P, D, 2] = Cell(STEPS, error, 0.01 * error, 1e-4 * np.eye(COUNT), [0] * COUNT, False)
     law = fit_joint_laws(grid_points(cells))[0]
     assert (law.form.irreducible, law.form.offset) == ("theory", "free")
     low, high = law.fit.interval("alpha", "steps")

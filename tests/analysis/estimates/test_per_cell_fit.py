@@ -22,7 +22,9 @@ def cell_of(curve, seeds=(0,)):
 
 def test_axes_do_not_change_exponents(sweep):
     results = open_results(sweep)
-    alphas = [fit_table(measured_cells(results, axis=axis), axis)[0]["alpha"] for axis in ("flops", "seconds")]
+    few = [dict(sorted(measured_cells(results, axis=axis).items())[::6]) for axis in ("flops", "seconds")]
+    alphas = [fit_table(cells, axis)[0]["alpha"] for cells, axis in zip(few, ("flops", "seconds"), strict=True)]
+    assert len(alphas[0]) == 3 * 6
     np.testing.assert_allclose(*alphas, rtol=1e-4)
 
 

@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from analysis import SweepAnalysis, open_results
+from analysis.opened_results import open_results as opened
 from analysis.results.errors import ResultsError
 from mmcr_core.config.run_id import run_id
 from mmcr_core.theory import expected_percent_error
@@ -73,6 +74,23 @@ def test_any_cell_and_any_steps_can_be_asked_for(analysis):
     assert table["predicted"][1] < table["predicted"][0]
     whole = analysis.predict(cells.iloc[2:])
     assert whole["steps"].tolist() == [STEPS * 256 / 512]  # as many images as the longest run
+
+
+def test_cells_are_predicted_by_their_numbers_and_for_so_much_compute(store, analysis):
+    results = opened(store.root)
+    by_steps = results.predict(P=[32, 64], D=64, K=2, steps=200)
+    pd.testing.assert_frame_equal(by_steps, results.analysis.predict(by_steps[["P", "D", "K", "variant", "steps"]]))
+    assert by_steps["predicted"].tolist() == analysis.predict(by_steps[["P", "D", "K"]], at=200)["predicted"].tolist()
+    assert ((by_steps["low_95"] < by_steps["predicted"]) & (by_steps["predicted"] < by_steps["high_95"])).all()
+    whole = results.predict(64, 64, 2)
+    assert whole["steps"].tolist() == [STEPS]
+    pd.testing.assert_frame_equal(results.predict(64, 64, 2, flops=1e9 * STEPS, variant="mmcr"), whole, check_like=True)
+    beyond = results.predict(512, 64, 4, flops=[1e12, 2e12])  # priced by the median of all runs per view
+    per_view = np.median([1e9 / P / K for P in (32, 64, 128) for K in (2, 4)])
+    assert beyond["steps"].tolist() == pytest.approx([1e12 / per_view / 2048, 2e12 / per_view / 2048])
+    for mistake, says in (({"flops": 1e12, "steps": 3}, "one of the two"), ({"flops": 1.0}, "of 1 step or more")):
+        with pytest.raises(ResultsError, match=says):
+            results.predict(64, 64, 2, **mistake)
 
 
 def test_one_run_is_less_certain_than_its_setting_and_a_trained_one_is_known(analysis):

@@ -2,8 +2,6 @@
 
 import json
 import re
-import shutil
-import subprocess
 
 import numpy as np
 import pandas as pd
@@ -18,11 +16,10 @@ from analysis.pages.reproduction import selections
 from analysis.results.results import open_results
 from analysis.verdicts.verdict import Decision
 from sweeps.storage.sweep_store import Store
+from tests.browser import BROWSER, browse
 from tests.conftest import invoke
 from tests.synthetic import law, spec, write_run, write_sweep
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-BROWSER = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
 PROBE = """<script>addEventListener('load', () => {
 const heads = [...document.querySelectorAll('th')].filter(th => th.textContent === 'α'), th = heads[0];
 const column = () => [...th.closest('table').tBodies[0].rows].map(
@@ -74,7 +71,7 @@ def test_names_are_escaped_wherever_the_page_shows_them(tmp_path):
     values |= {"findings": [evil], "strip": [(evil, evil)], "commands": [evil]}
     runs = open_results(store.root).runs().assign(sweep=evil, dataset=evil, device=evil)
     values |= {"unfinished": runs[["sweep", "device"]], "source": provenance(runs), "title": evil, "grid": evil}
-    text = render_template("report.html", overview=overview(runs), remark=evil, **values)
+    text = render_template("report.html", overview=overview(runs), remarks=[evil], **values)
     claim = JudgedClaim(evil, Decision.REFUTED, evil, evil, evil, [pictures[0].name])
     claims = {"of_objectives": [{"name": evil, "opened": True, "counts": evil, "claims": [claim]}] * 2, "of_sweep": []}
     text += render_template("claims.html", analysis={"claims": claims})
@@ -150,9 +147,3 @@ def test_a_browser_draws_it_sorts_its_tables_and_scrolls_down_only(page, tmp_pat
     image = np.asarray(Image.open(shot).convert("L"))
     assert image.shape[1] == width
     assert 0.01 < (image < 128).mean() < 0.5
-
-
-def browse(folder, *arguments):
-    command = [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--hide-scrollbars",
-               "--disable-background-networking", f"--user-data-dir={folder / 'profile'}", *arguments]  # fmt: skip
-    return subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)

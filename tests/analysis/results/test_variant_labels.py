@@ -14,7 +14,7 @@ def test_what_is_no_part_of_a_run_makes_no_variant():
 
 def test_variants_name_what_differs():
     base = {"objective": {"name": "mmcr"}, "P": 1, "optimizer": {"learning_rate": 0.001}, "dataset": {"root": "/a"}}
-    other = base | {"P": 2, "optimizer": {"learning_rate": 0.003}, "dataset": {"root": "/b"}}
+    other = base | {"optimizer": {"learning_rate": 0.003}, "dataset": {"root": "/b"}}
     assert variants([base, base | {"P": 4}]) == ["mmcr", "mmcr"]
     assert variants([base, other]) == ["mmcr, optimizer.learning_rate=0.001", "mmcr, optimizer.learning_rate=0.003"]
 
@@ -46,3 +46,23 @@ def test_names_of_parts_and_their_own_options_tell_variants_apart():
 def test_what_was_measured_makes_no_variant():
     base = {"objective": {"name": "mmcr"}, "evaluate": {"probe": "knn"}}
     assert variants([base, base | {"evaluate": {"probe": "knn", "measures": ["linear"]}}]) == ["mmcr", "mmcr"]
+
+
+def sized(P, rate):
+    return {"objective": {"name": "mmcr"}, "P": P, "D": 8, "K": 2, "seed": 0, "optimizer": {"learning_rate": rate}}
+
+
+def test_a_setting_that_advances_with_an_axis_makes_no_variant():
+    linked = [sized(16, 0.1), sized(32, 0.2), sized(64, 0.2)]
+    assert variants(linked) == ["mmcr"] * 3
+    assert variants([*linked, sized(16, 0.2)])[0] == "mmcr, optimizer.learning_rate=0.1"
+    assert variants([sized(16, 0.1), sized(16, 0.2)])[1] == "mmcr, optimizer.learning_rate=0.2"
+    named = [sized(P, 0.1) | {"encoder": {"name": name}} for P, name in ((16, "a"), (32, "b"))]
+    assert variants(named) == ["mmcr, encoder.name=a", "mmcr, encoder.name=b"]
+
+
+def test_runs_that_have_not_ended_count_for_what_sets_runs_apart():
+    ended, others = [sized(16, 0.1), sized(32, 0.2)], [sized(16, 0.2), sized(32, 0.1)]
+    assert variants(ended) == ["mmcr", "mmcr"]
+    assert variants(ended, planned=others) == ["mmcr, optimizer.learning_rate=0.1", "mmcr, optimizer.learning_rate=0.2"]
+    assert variants([sized(16, 0.1)], planned=[sized(16, 0.2)]) == ["mmcr, optimizer.learning_rate=0.1"]

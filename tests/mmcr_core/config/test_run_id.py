@@ -110,7 +110,7 @@ def test_every_key_of_a_spec_counts_or_is_said_not_to(objective):
     keys = [key for key in keys if not key.startswith("evaluate.")]
     keys += [key for key, value in fields.items() if not isinstance(value, dict)] + ["evaluate"]
     assert sorted([*said, *module.NOT_IDENTITY]) == sorted(keys)
-    assert set(module.NEUTRAL) - {"objective.clip_weight"} <= set(said)
+    assert set(module.NEUTRAL) - {"objective.clip_weight", "dataset.label_column"} <= set(said)
 
 
 def test_canonical_json_does_not_depend_on_order():

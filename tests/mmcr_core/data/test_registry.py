@@ -17,7 +17,7 @@ from mmcr_core.config.run import DatasetSpec
 from mmcr_core.data import registry
 from mmcr_core.data.image_set import DatasetError
 from mmcr_core.data.image_text.parquet_pairs import ParquetPairs
-from mmcr_core.data.parquet_file import ParquetFile
+from mmcr_core.data.parquet.parquet_images import ParquetImages
 from tests.mmcr_core.data.custom_data import encoded, write_folder, write_parquet
 
 
@@ -114,7 +114,7 @@ def test_the_asked_size_is_kept(tmp_path):
         (lambda p: DatasetSpec("parquet", path=str(no_image(p / "n.parquet"))), "needs 'image'"),
         (lambda p: DatasetSpec("parquet", path=str(numbers(p / "i.parquet"))), "encoded JPEG, PNG or other"),
         (lambda p: write_parquet(p / "bad.parquet", [b"x"] * 3), "holds 0 readable images"),
-        (lambda p: DatasetSpec("parquet", path=str(p)), "is a folder, not a file"),
+        (lambda p: DatasetSpec("parquet", path=str(p)), r"holds no \*.parquet files"),
         (lambda p: DatasetSpec("folder", path=str(write_text(p / "f"))), "is a file, not a folder"),
     ],
 )
@@ -141,7 +141,7 @@ def numbers(path):
 def test_every_name_has_a_data_set_and_parquet_files_two():
     assert {*registry.IMAGES, *registry.PAIRS} == set(get_args(DatasetName))
     assert set(registry.IMAGES) & set(registry.PAIRS) == {"parquet"}
-    assert isinstance(registry.dataset(DatasetSpec("parquet", path="a")), ParquetFile)
+    assert isinstance(registry.dataset(DatasetSpec("parquet", path="a")), ParquetImages)
     assert isinstance(registry.dataset(DatasetSpec("parquet", path="a", pairs=True)), ParquetPairs)
 
 

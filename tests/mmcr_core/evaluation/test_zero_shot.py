@@ -11,9 +11,11 @@ import torch
 
 from mmcr_core.config.defaults import VIEW_RECIPES, run_spec
 from mmcr_core.config.run import BudgetSpec, DatasetSpec, EncoderSpec, EvaluateSpec, SpecError, ZeroShotSpec
+from mmcr_core.data import registry
 from mmcr_core.data.image_set import DatasetError
 from mmcr_core.evaluation.zero_shot import class_embeddings, require_texts, require_usable, texts, zero_shot
 from mmcr_core.models.dual_encoder import open_clip
+from tests.mmcr_core.data.custom_data import write_hub
 from tests.mmcr_core.data.shards.shard_data import gray
 
 
@@ -123,3 +125,12 @@ def test_files_of_no_use_are_refused(classes, templates, key, says, tmp_path):
 def test_a_file_of_names_may_begin_with_a_byte_order_mark_and_end_its_lines_as_windows_does(tmp_path):
     (tmp_path / "names").write_bytes("cat\r\ndög\r\n".encode("utf-8-sig"))
     assert texts(ZeroShotSpec(DatasetSpec("digits"), str(tmp_path / "names")), ())[0] == ["cat", "dög"]
+
+
+def test_parquet_files_may_name_their_own_classes(tmp_path):
+    named, unnamed = write_hub(tmp_path / "named"), write_hub(tmp_path / "unnamed", names=())
+    require_texts(EvaluateSpec(measures=("zero_shot",), zero_shot=ZeroShotSpec(named)))
+    assert texts(ZeroShotSpec(named), registry.load(named).classes)[0] == ["cat", "dog", "eel"]
+    with pytest.raises(SpecError, match=r"is missing; .*unnamed has numbers as labels and no names for them") as raised:
+        require_texts(EvaluateSpec(measures=("zero_shot",), zero_shot=ZeroShotSpec(unnamed)))
+    assert raised.value.key == "evaluate.zero_shot.classes"

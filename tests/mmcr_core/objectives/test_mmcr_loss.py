@@ -1,5 +1,7 @@
 """MMCRLoss, the loss for anybody's loop: the objective's numbers, of a tensor or of a list of views."""
 
+from importlib import import_module
+
 import numpy as np
 import pytest
 import torch
@@ -76,3 +78,15 @@ def test_an_embedding_of_zeros_has_no_direction_and_no_gradient_that_is_not_fini
     value, gradient = with_gradient(MMCRLoss(), z)
     assert value == pytest.approx(with_gradient(MMCRLoss(), z[1:])[0])
     assert torch.isfinite(gradient).all()
+
+
+@pytest.mark.parametrize("weight", [0.0, 0.005])
+def test_it_is_lightlys_of_unit_embeddings_which_lightly_leaves_to_its_user(weight):
+    import_module("mmcr_core.data.torchvision_import")  # lightly imports torchvision
+    theirs = pytest.importorskip("lightly.loss").MMCRLoss(lmda=weight)
+    z = torch.randn(24, 4, 10, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    unit = torch.nn.functional.normalize(z, dim=-1)
+    ours = MMCRLoss(local_weight=weight)
+    assert theirs(unit[:, :2], unit[:, 2:]).item() == pytest.approx(ours(z).item(), rel=1e-9)
+    assert theirs(3 * unit[:, :2], 3 * unit[:, 2:]).item() == pytest.approx(3 * ours(z).item(), rel=1e-9)
+    assert ours(3 * z).item() == pytest.approx(ours(z).item(), rel=1e-12)

@@ -62,7 +62,7 @@ def test_every_objective_is_resumed_bit_for_bit(digits_spec, objective):
     assert same(expected, columns([*before, *resumed.run()]))
 
 
-@pytest.mark.parametrize("K", [2, 3])
+@pytest.mark.parametrize("K", [pytest.param(2, marks=pytest.mark.slow), 3])
 @pytest.mark.parametrize("objective", EVERY_OBJECTIVE, ids=lambda spec: spec.name)
 def test_training_lowers_every_loss(digits_spec, objective, K):
     run = Pretraining(digits_spec(objective=objective, P=64, D=16, K=K, budget=BudgetSpec(steps=40)))

@@ -1,17 +1,29 @@
 """What the estimate of memory counts."""
 
 import dataclasses
+import weakref
 
 import pytest
 import torch
 from torch import nn
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 
 from mmcr_core.config.defaults import VIEW_RECIPES, run_spec
-from mmcr_core.config.run import BudgetSpec, DatasetSpec, EncoderSpec, OptimizerSpec
+from mmcr_core.config.run import BudgetSpec, DatasetSpec, EncoderSpec, OptimizerSpec, ProjectorSpec
 from mmcr_core.models.encoders import build_network
+from mmcr_core.models.recompute import recompute
 from mmcr_core.objectives import objective_spec
 from mmcr_core.training import Pretraining
-from mmcr_core.training.memory import WORKSPACE_BYTES, count, kept_by, memory_bytes, network_memory, objective_memory
+from mmcr_core.training.memory import (
+    WORKSPACE_BYTES,
+    count,
+    has_blocks,
+    kept_by,
+    memory_bytes,
+    network_memory,
+    objective_memory,
+)
 
 MEGABYTE = 1 << 20
 
@@ -113,6 +125,62 @@ def test_the_network_and_what_its_optimizer_keeps_are_counted(digits_spec):
     parameters = count(build_network(adam))
     assert memory_bytes(adam, 0) - memory_bytes(sgd, 0) == 4 * parameters
     assert memory_bytes(adam, 0) - memory_bytes(bare, 0) == 8 * parameters
+
+
+class Live(TorchDispatchMode):
+    """Bytes of the tensors that are made within, at most alive at once; `known`: those from before."""
+
+    def __init__(self, known):
+        super().__init__()
+        self.now = self.peak = 0
+        self.seen = {tensor.untyped_storage()._cdata for tensor in known}
+
+    def __torch_dispatch__(self, function, types, arguments=(), named=None):
+        made = function(*arguments, **(named or {}))
+        for tensor in tree_leaves(made):
+            if (
+                isinstance(tensor, torch.Tensor)
+                and (place := (store := tensor.untyped_storage())._cdata) not in self.seen
+            ):
+                self.seen.add(place)
+                self.now += store.nbytes()
+                self.peak = max(self.peak, self.now)
+                weakref.finalize(store, self.free, place, store.nbytes())
+        return made
+
+    def free(self, place, size):
+        self.seen.discard(place)
+        self.now -= size
+
+
+@pytest.mark.parametrize("recomputed", [False, True])
+@pytest.mark.parametrize("stem", ["small", "imagenet"])
+def test_what_a_step_takes_on_a_cpu_is_at_most_what_is_estimated(digits_spec, stem, recomputed):
+    """Within a third: the estimate has workspaces of a GPU too."""
+    size, views = 32 if stem == "small" else 64, 16
+    recipe = dataclasses.replace(VIEW_RECIPES["digits"], size=size)
+    network = build_network(digits_spec(encoder=EncoderSpec("resnet18", stem, width=16), views=recipe))
+    if recomputed:
+        recompute(network)
+    batch = torch.randn(views, 1, size, size)
+    network(batch).sum().backward()
+    known = [*network.parameters(), *network.buffers(), *(one.grad for one in network.parameters()), batch]
+    with Live(known) as live:
+        network(batch).sum().backward()
+    _, per_view, _ = network_memory(
+        EncoderSpec("resnet18", stem, width=16), ProjectorSpec((32,)), 8, 1, size, recomputed
+    )
+    assert 0.6 < live.peak / (views * per_view.with_backward("fp32")) < 1
+
+
+def test_recomputing_needs_less_and_the_paper_s_largest_cell_fits_into_20_gib():
+    memory = {}
+    for recomputed in (False, True):
+        spec = run_spec(DatasetSpec("stl10", split="train+unlabeled"), 1024, 256, 8, BudgetSpec(steps=1))
+        small = dataclasses.replace(spec, views=dataclasses.replace(spec.views, size=64))
+        memory[recomputed] = memory_bytes(small, 2048, recomputed) / 2**30
+    assert memory[True] < 14 < 20 < memory[False]
+    assert has_blocks(spec.encoder, 3, 96) and not has_blocks(EncoderSpec("convnet"), 3, 32)
 
 
 # P, D, K; GiB reserved at most by steps of ResNet-18 in bf16 on an H100, with 2,048 images of 96 pixels

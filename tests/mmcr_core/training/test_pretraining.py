@@ -41,7 +41,7 @@ def test_splitting_a_run_changes_neither_its_numbers_nor_its_chunks(digits_spec,
 @pytest.mark.usefixtures("_short_chunks")
 @pytest.mark.parametrize("stop", range(13))
 def test_a_run_cut_at_any_step_and_resumed_is_the_run_bit_for_bit(digits_spec, stop):
-    spec = digits_spec(P=600)  # two batches an epoch: permutations are redrawn on the way
+    spec = digits_spec(P=30, dataset=DatasetSpec("digits", limit=64))  # two batches an epoch: permutations are redrawn
     whole = Pretraining(spec)
     expected = columns(whole.run())
     begun = Pretraining(spec)

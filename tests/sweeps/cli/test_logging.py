@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 from sweeps.cli.app import PACKAGES
 from sweeps.storage.checkpoints import write_checkpoint
 from sweeps.storage.leases import Lease
-from tests.conftest import invoke, run_script
+from tests.conftest import invoke
 from tests.synthetic import write_sweep
 
 
@@ -34,10 +34,10 @@ def test_a_checkpoint_and_a_lease_are_logged(tmp_path, caplog):
 
 
 def test_a_command_logs_what_its_packages_do_where_it_is_given_v(write_grid, tmp_path):
-    options = ["sweeps/launch.py", write_grid(), "--results", tmp_path / "r", "--cell", 0]
-    quiet = run_script(*options)
+    options = ["sweeps.launch", write_grid(), "--results", tmp_path / "r", "--cell", 0]
+    quiet = invoke(*options)
     assert quiet.returncode == 0 and "sweeps.storage" not in quiet.stderr
-    heard = run_script(*options, "-v", "--results", tmp_path / "again")
+    heard = invoke(*options, "-v", "--results", tmp_path / "again")
     assert heard.returncode == 0
     for line in ("sweeps.storage.leases: lease ", "sweeps.storage.sweep_store: steps 0 to 11 of run "):
         assert line in heard.stderr

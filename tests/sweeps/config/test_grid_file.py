@@ -148,7 +148,8 @@ def test_any_change_of_what_determines_the_result_changes_the_id(tmp_path):
         if path[-1] == "name":  # of a part: its algorithm is known by it
             continue
         other = replaced(cell, path, "something else")
-        no_matter = path[-1] in ("root", "path", "download", "processes", "samples", "config") or path[0] == "evaluate"
+        outside = ("root", "path", "download", "processes", "samples", "config", "label_column")
+        no_matter = path[-1] in outside or path[0] == "evaluate"
         assert (run_id(other) == run_id(cell)) == no_matter, (path, value)
 
 
@@ -390,3 +391,12 @@ def test_a_grid_may_come_from_standard_input(monkeypatch):
     monkeypatch.setattr("sys.stdin", io.StringIO(textwrap.dedent(BASE).replace("P: 16", "P: x")))
     with pytest.raises(GridError, match=r"^-:4: P: 'x' is wrong"):
         load_grid("-")
+
+
+def test_recomputing_is_refused_where_an_encoder_has_nothing_to_recompute(write_grid):
+    resnet = load_grid(write_grid(encoder="{name: resnet18, stem: small, width: 8}", memory="recompute"))
+    assert resnet.cells == load_grid(write_grid(encoder="{name: resnet18, stem: small, width: 8}")).cells
+    with pytest.raises(
+        GridError, match=r"grid.yaml:9: memory: recompute is for residual blocks and transformer layers"
+    ):
+        load_grid(write_grid(memory="recompute"))

@@ -78,7 +78,7 @@ MISTAKES = {
     "dataset: glyphs->dataset: digits\nobjective: {name: mmcr, clip_weight: 1.0}": "objective: 'mmcr' needs image-text",
     "dataset: glyphs->dataset: digits\nencoder: towers": "3: encoder: towers needs image-text pairs",
     "dataset: glyphs->dataset: digits\nevaluate: {measures: [retrieval]}": "evaluate.measures: .* needs image-text",
-    "dataset: glyphs->dataset: {name: parquet, pairs: true, path: FILE}": "for pairs it needs one 'caption'",
+    "dataset: glyphs->dataset: {name: parquet, pairs: true, path: FILE}": "it needs 'caption'",
     "evaluate: {zero_shot: {dataset: digits, classes: x}}": "evaluate.zero_shot: is looked at by the measure zero_shot",
     "evaluate: {measures: [zero_shot], zero_shot: {dataset: digits}}": "evaluate.zero_shot.classes.* is missing",
     "evaluate: {measures: [zero_shot], zero_shot: {dataset: cifar10, classes: imagenet}}": "'cifar10' has 3 channels",

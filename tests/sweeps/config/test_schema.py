@@ -23,13 +23,6 @@ BLOCKS = [
 ]
 
 
-def plain(marked):
-    value = marked.value
-    if isinstance(value, dict):
-        return {key: plain(one) for key, one in value.items()}
-    return [plain(one) for one in value] if isinstance(value, list) else value
-
-
 def refused(grid):
     return [error.message for error in GRID.iter_errors(grid)]
 
@@ -58,15 +51,15 @@ def test_the_schema_is_one():
 def test_shipped_grids_name_the_schema_and_validate(path):
     told = re.match(r"# yaml-language-server: \$schema=(.+)\n", path.read_text())
     assert json.loads((path.parent / told[1]).read_text()) == SCHEMA
-    assert refused(plain(parse(path.read_text()))) == []
+    assert refused(parse(path.read_text()).plain()) == []
 
 
 @pytest.mark.parametrize(("page", "block"), BLOCKS)
 def test_grids_of_the_docs_validate(page, block):
     try:
-        shown = [plain(parse(block))]
+        shown = [parse(block).plain()]
     except YamlError:  # lines to choose from, which repeat a key
-        shown = [plain(parse(line)) for line in re.split(r"\n(?=\S)", block)]
+        shown = [parse(line).plain() for line in re.split(r"\n(?=\S)", block)]
         shown = [{"dataset": {"name": "shards"} | one} if "path" in one else one for one in shown]
     assert [error for one in shown for error in refused(BASE | one)] == []
 
@@ -84,12 +77,16 @@ LINES = [
     "evaluate: {measures: [knn], at: [0, 1], zero_shot: {dataset: {name: glyphs}, templates: imagenet}}",
     "resources: {gpus: auto, cpus: 2}",
     "compile: on",
+    "track: [wandb, mlflow, tensorboard, my_module:MyTracker]",
+    "linked: [{P: [16, 32], optimizer.learning_rate: [1e-3, 2e-3]}, {seed: [0, 1], projector.hidden: [[32], [64]]}]",
+    "exclude: ['P=1024,K=8', 'D>P']",
+    "exclude: D>P",
 ]
 
 
 @pytest.mark.parametrize("line", LINES)
 def test_axes_and_short_forms_validate(line):
-    assert refused(BASE | plain(parse(line))) == []
+    assert refused(BASE | parse(line).plain()) == []
 
 
 MISTAKES = [
@@ -98,7 +95,13 @@ MISTAKES = [
     "P: []",
     "name: a b",
     "nane: base",
+    "track: [wanbd]",
     "linked: 1",
+    "linked: [{D: [8, 16]}]",
+    "linked: [{seed: 1, D: [8, 16]}]",
+    "linked: {seed: [1, 2], optimizer.learning_rate: [1, 2]}",
+    "exclude: {P: 2}",
+    "exclude: [2]",
     "budget: {}",
     "budget: {steps: 5, epochs: 1}",
     "budget: {stepz: 5}",
@@ -134,13 +137,13 @@ MISTAKES = [
 
 @pytest.mark.parametrize("line", MISTAKES)
 def test_what_the_reader_refuses_for_its_shape_the_schema_refuses(line, tmp_path):
-    grid = BASE | plain(parse(line))
+    grid = BASE | parse(line).plain()
     assert refused(grid)
     with pytest.raises(GridError):
         load(tmp_path, grid)
 
 
-@pytest.mark.parametrize("key", SCHEMA["required"])
+@pytest.mark.parametrize("key", [*SCHEMA["required"], *SCHEMA["else"]["required"]])
 def test_what_must_be_given_is_missed(key, tmp_path):
     grid = {one: value for one, value in BASE.items() if one != key}
     assert refused(grid) == [f"'{key}' is a required property"]

@@ -155,7 +155,7 @@ def test_where_no_weights_were_kept_what_is_missing_is_said(tmp_path, digits_spe
 def test_damaged_weights_are_told_where_a_measure_needs_them(tmp_path, digits_spec):
     store = Store(tmp_path)
     run_id, _ = finish(digits_spec(), store)
-    (tmp_path / "weights" / f"{run_id}.pt").write_bytes(b"half")
+    (tmp_path / "weights" / f"{run_id}.safetensors").write_bytes(b"half")
     progress = RunExecutor(digits_spec(evaluate=EvaluateSpec(2, "knn")), store, "s").advance(60)
     assert progress.status == "failed"
     assert "lacks knn_accuracy, and its weights are damaged; see: python sweeps/store.py check" in progress.error

@@ -11,17 +11,18 @@ from mmcr_core.objectives import objective_spec
 from sweeps.execution.continuation import runs_to_continue
 from sweeps.execution.encoder_loading import load_encoder
 from sweeps.storage.sweep_store import Store
-from tests.conftest import run_script
+from tests.conftest import invoke
 from tests.sweeps.execution.test_backfill import finish
 
 IN_STEPS = OptimizerSpec(warmup=5)
 
 
-@pytest.mark.parametrize("steps", [12, 500, 730])
+@pytest.mark.usefixtures("chunks_of_50")
+@pytest.mark.parametrize("steps", [12, 50, 73])
 def test_a_longer_run_goes_on_from_a_shorter_one_and_is_the_run_bit_for_bit(tmp_path, digits_spec, steps):
     store = Store(tmp_path / "s")
     short = digits_spec(optimizer=IN_STEPS, budget=BudgetSpec(steps=steps))
-    long = digits_spec(optimizer=IN_STEPS, budget=BudgetSpec(steps=1100))
+    long = digits_spec(optimizer=IN_STEPS, budget=BudgetSpec(steps=110))
     earlier, _ = finish(short, store, keep="all")
     continues = runs_to_continue(store, [long])
     assert list(continues.values()) == [earlier]
@@ -67,18 +68,18 @@ def test_the_longest_of_the_shorter_runs_is_gone_on_from(tmp_path, digits_spec):
     assert list(runs_to_continue(store, [forty, other]).values()) == [ids[1]]
 
 
-def test_a_launch_measures_what_is_missing_and_goes_on_from_shorter_runs(write_grid, tmp_path):
+def test_a_launch_measures_what_is_missing_and_goes_on_from_shorter_runs(write_grid, tmp_path, ray_address):
     lines = {"optimizer": "{warmup: 4}", "checkpoint": "{keep: all}"}
     first = write_grid(**lines)
-    assert run_script("sweeps/launch.py", first, "--results", tmp_path / "r", "--cell", "0").returncode == 0
+    assert invoke("sweeps.launch", first, "--results", tmp_path / "r", "--cell", "0").returncode == 0
     second = write_grid(**lines, budget="{steps: [12, 40]}", evaluate="{heldout_batches: 2, probe: knn}")
-    ran = run_script("sweeps/launch.py", second, "--results", tmp_path / "r")
+    ran = invoke("sweeps.launch", second, "--results", tmp_path / "r", "--address", ray_address)
     assert ran.returncode == 0, ran.stderr
     assert ran.stderr.splitlines()[0] == (
         "2 cells: 0 have finished already, 2 to run; 1 of them finished runs, to be measured again; "
         "1 of them continue shorter runs"
     )
-    third = run_script("sweeps/launch.py", second, "--results", tmp_path / "r")
+    third = invoke("sweeps.launch", second, "--results", tmp_path / "r", "--address", ray_address)
     assert "2 have finished already, 0 to run" in third.stderr
     store = Store(tmp_path / "r/tiny")
     assert sorted(row["steps"] for row in store.rows()) == [12, 40]

@@ -56,7 +56,7 @@ def test_what_is_missing_is_said_in_one_sentence(trained, digits_spec, tmp_path)
     folder, run_id, _ = trained
     with pytest.raises(UserError, match="has no run 0123 that has ended"):
         load_encoder(folder, "0123")
-    (folder / "weights" / f"{run_id}.pt").write_bytes(b"half")
+    (folder / "weights" / f"{run_id}.safetensors").write_bytes(b"half")
     with pytest.raises(UserError, match=r"is damaged; see: python sweeps/store\.py check"):
         load_encoder(folder, run_id)
     bare = RunExecutor(digits_spec(), Store(tmp_path / "bare"), "s", ExecutorSettings(keep="none"))

@@ -54,10 +54,10 @@ def test_fractions_are_measured_where_they_lie_and_change_nothing(tmp_path, digi
 
 def test_kills_lose_no_measure_and_change_none(tmp_path, digits_spec):
     spec = digits_spec(
-        budget=BudgetSpec(steps=200), evaluate=dataclasses.replace(ON_THE_WAY, at=(0, 0.2, 0.4, 0.6, 0.8, 1))
+        budget=BudgetSpec(steps=120), evaluate=dataclasses.replace(ON_THE_WAY, at=(0, 0.2, 0.4, 0.6, 0.8, 1))
     )
     run_id, _ = trained(spec, tmp_path / "whole")
-    killed_until_done(spec, tmp_path / "killed", np.random.default_rng(0), kills=1)
+    killed_until_done(spec, tmp_path / "killed", np.random.default_rng(0), kills=1, chunk=50)
     whole, killed = Store(tmp_path / "whole"), Store(tmp_path / "killed/store")
     pd.testing.assert_frame_equal(table(killed, run_id), table(whole, run_id), check_exact=True)
     pd.testing.assert_frame_equal(killed.read_trajectory(run_id), whole.read_trajectory(run_id), check_exact=True)

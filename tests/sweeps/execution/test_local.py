@@ -10,6 +10,7 @@ from dataclasses import asdict
 
 import pandas as pd
 import pytest
+import torch
 
 from sweeps.config.grid_file import load_grid
 from sweeps.execution.executor_settings import ExecutorSettings
@@ -17,7 +18,7 @@ from sweeps.execution.fresh_process import CARRIED, Carried
 from sweeps.execution.run_executor import RunExecutor
 from sweeps.monitoring.sweep_status import survey
 from sweeps.storage.sweep_store import Store
-from tests.conftest import REPOSITORY, run_script
+from tests.conftest import REPOSITORY, invoke, run_script
 from tests.custom_components import write_failing
 from tests.sweeps.execution.test_run_executor import to_end
 
@@ -29,12 +30,17 @@ def _one_core(monkeypatch):
 
 
 def one(grid, number, results, *options):
-    return run_script("sweeps/launch.py", grid, "--cell", number, "--results", results, *options)
+    return invoke("sweeps.launch", grid, "--cell", number, "--results", results, *options)
+
+
+def processes(grid, results):
+    """Cell 0 in a process of its own, and those that take its place."""
+    return run_script("sweeps/launch.py", grid, "--cell", 0, "--results", results)
 
 
 def test_the_cells_of_an_array_fill_one_store_as_a_launch_does(write_grid, tmp_path):
     grid = write_grid(P="[16, 32]")
-    numbered = json.loads(run_script("sweeps/launch.py", grid, "--plan", "--json").stdout)["cells"]
+    numbered = json.loads(invoke("sweeps.launch", grid, "--plan", "--json").stdout)["cells"]
     order = [cell["run_id"] for cell in sorted(numbered, key=lambda cell: cell["cell"])]
     for number in (1, 0):
         ran = one(grid, number, tmp_path / "r")
@@ -45,9 +51,16 @@ def test_the_cells_of_an_array_fill_one_store_as_a_launch_does(write_grid, tmp_p
     again = one(grid, 1, tmp_path / "r", "--json")
     assert json.loads(again.stdout)["finished_before"] == 1
     assert [cell.status for cell in survey(tmp_path / "r/tiny")] == ["finished", "finished"]
-    assert (
-        "2 have finished already, 0 to run" in run_script("sweeps/launch.py", grid, "--results", tmp_path / "r").stderr
-    )
+    launched = invoke("sweeps.launch", grid, "--results", tmp_path / "r")
+    assert "2 have finished already, 0 to run" in launched.stderr
+
+
+def test_keys_replaced_on_the_command_line_are_kept_with_the_store(write_grid, tmp_path):
+    ran = one(write_grid(), 1, tmp_path / "r", "P=16,24", "optimizer.learning_rate=2e-3")
+    assert ran.returncode == 0 and "cell 1, P=24 D=8 K=2 seed=0: 1 cells" in ran.stderr, ran.stderr
+    kept = load_grid(tmp_path / "r/tiny/grid.yaml")
+    assert [(cell.P, cell.optimizer.learning_rate) for cell in kept.cells] == [(16, 2e-3), (24, 2e-3)]
+    assert [cell.status for cell in survey(tmp_path / "r/tiny")] == ["waiting", "finished"]
 
 
 def test_it_imports_no_ray(write_grid, tmp_path):
@@ -70,6 +83,7 @@ def test_signals_leave_a_checkpoint_and_the_next_task_goes_on_bit_for_bit(write_
     process = subprocess.Popen(command, cwd=REPOSITORY, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     while not store.steps_stored(whole.run_id):
         assert process.poll() is None, process.communicate()
+        time.sleep(0.05)
     os.kill(process.pid, number)
     stdout, stderr = process.communicate(timeout=300)
     assert process.returncode == 130, stderr
@@ -97,6 +111,7 @@ def test_the_time_limit_is_kept(write_grid, tmp_path):
 )
 def test_a_cell_has_one_thread_unless_the_grid_says_otherwise(write_grid, tmp_path, monkeypatch, threads):
     monkeypatch.setenv("SLURM_CPUS_PER_TASK", "2")
+    torch.set_num_threads(3 - threads)
     ran = one(write_grid(resources="{cpus: 2}" if threads == 2 else None), 0, tmp_path / "r")
     assert ran.returncode == 0, ran.stderr
     (row,) = (tmp_path / "r/tiny/runs").glob("*.parquet")
@@ -115,7 +130,7 @@ CAPTURE = 'CaptureFailed("the step cannot be captured as a CUDA graph (no)")'
 
 
 def test_after_a_failed_capture_the_cell_goes_on_in_a_fresh_process_without_graphs(write_grid, tmp_path):
-    ran = one(write_grid(objective=write_failing(tmp_path, CAPTURE, times=1)), 0, tmp_path / "r")
+    ran = processes(write_grid(objective=write_failing(tmp_path, CAPTURE, times=1)), tmp_path / "r")
     assert ran.returncode == 0, ran.stderr
     assert "captured as a CUDA graph (no); the cell goes on in a fresh process" in ran.stderr
     assert "Traceback" not in ran.stderr
@@ -126,7 +141,7 @@ def test_after_a_failed_capture_the_cell_goes_on_in_a_fresh_process_without_grap
 
 def test_a_cell_whose_processes_all_had_to_end_fails_with_the_reason(write_grid, tmp_path):
     objective = write_failing(tmp_path, 'RuntimeError("CUDA error: an illegal memory access was encountered")', times=3)
-    ran = one(write_grid(objective=objective), 0, tmp_path / "r")
+    ran = processes(write_grid(objective=objective), tmp_path / "r")
     assert ran.returncode == 1, ran.stderr
     assert "Traceback" not in ran.stderr
     (row,) = Store(tmp_path / "r/tiny").rows()
@@ -139,7 +154,7 @@ def test_a_cell_whose_processes_all_had_to_end_fails_with_the_reason(write_grid,
 
 def test_a_retry_after_memory_ran_out_in_a_capture_has_a_fresh_process(write_grid, tmp_path):
     objective = write_failing(tmp_path, 'CaptureOutOfMemory("CUDA out of memory")', times=1)
-    ran = one(write_grid(objective=objective, retries="1"), 0, tmp_path / "r")
+    ran = processes(write_grid(objective=objective, retries="1"), tmp_path / "r")
     assert ran.returncode == 0, ran.stderr
     assert [row["status"] for row in Store(tmp_path / "r/tiny").rows()] == ["finished"]
 

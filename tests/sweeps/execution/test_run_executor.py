@@ -15,7 +15,7 @@ import pandas as pd
 import pytest
 
 from mmcr_core.config.defaults import VIEW_RECIPES
-from mmcr_core.config.run import BudgetSpec, DatasetSpec, EvaluateSpec, OptimizerSpec, ZeroShotSpec
+from mmcr_core.config.run import BudgetSpec, DatasetSpec, EncoderSpec, EvaluateSpec, OptimizerSpec, ZeroShotSpec
 from mmcr_core.objectives import OBJECTIVES, objective_spec
 from sweeps.execution.executor_settings import ExecutorSettings
 from sweeps.execution.run_executor import RunExecutor
@@ -165,17 +165,18 @@ def test_a_foreign_or_damaged_checkpoint_is_not_used(tmp_path, digits_spec):
     )
 
 
+@pytest.mark.usefixtures("chunks_of_50")
 def test_a_checkpoint_whose_earlier_steps_are_missing_is_not_used(tmp_path, digits_spec):
-    spec, store = digits_spec(budget=BudgetSpec(steps=700)), Store(tmp_path)
+    spec, store = digits_spec(budget=BudgetSpec(steps=70)), Store(tmp_path)
     trial = RunExecutor(spec, store, "s")
-    while trial._run is None or trial._run.step < 520:
+    while trial._run is None or trial._run.step < 52:
         trial.advance(1e-9)
     trial.stop()
     next((tmp_path / "trajectories" / trial.run_id).iterdir()).unlink()
     progress = to_end(RunExecutor(spec, store, "s"), 60)
     assert progress.status == "finished", progress.error
     assert "goes on after steps that are missing" in progress.notes[0]
-    assert len(store.read_trajectory(trial.run_id)) == 700
+    assert len(store.read_trajectory(trial.run_id)) == 70
 
 
 def test_what_was_trained_stays_where_measuring_fails_at_the_end(tmp_path, pairs_spec):
@@ -197,6 +198,9 @@ def test_what_was_trained_stays_where_measuring_fails_at_the_end(tmp_path, pairs
 CHILD = textwrap.dedent(
     """
     import pickle, sys
+    from mmcr_core.training import pretraining
+    from sweeps.execution import checkpointing
+    pretraining.CHUNK_STEPS = checkpointing.CHUNK_STEPS = int(sys.argv[3])
     from sweeps.execution.run_executor import RunExecutor
     from sweeps.execution.executor_settings import ExecutorSettings
     from sweeps.storage.sweep_store import Store
@@ -209,14 +213,15 @@ CHILD = textwrap.dedent(
 )
 
 
-def killed_until_done(spec, folder, rng, kills):
-    """Run a trial in its own process and SIGKILL it `kills` times, each after a random number of reports."""
+def killed_until_done(spec, folder, rng, kills, chunk=500):
+    """Run a trial, in chunks of `chunk` steps, in its own process and SIGKILL it `kills` times, each after a random
+    number of reports."""
     import pickle
 
     folder.mkdir()
     (folder / "spec.pickle").write_bytes(pickle.dumps(spec))
     for attempt in range(kills + 1):
-        arguments = [sys.executable, "-c", CHILD, str(folder / "spec.pickle"), str(folder / "store")]
+        arguments = [sys.executable, "-c", CHILD, str(folder / "spec.pickle"), str(folder / "store"), str(chunk)]
         child = subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True)
         assert child.stdout is not None
         reports = int(rng.integers(1, 12)) if attempt < kills else 10**9
@@ -231,11 +236,11 @@ def killed_until_done(spec, folder, rng, kills):
     return Store(folder / "store")
 
 
-def check_kills(tmp_path, digits_spec, seed, kills, steps, **changes):
+def check_kills(tmp_path, digits_spec, seed, kills, steps, chunk=500, **changes):
     spec = digits_spec(P=32, budget=BudgetSpec(steps=steps), **changes)
     whole = RunExecutor(spec, Store(tmp_path / "whole"), "s")
     to_end(whole)
-    store = killed_until_done(spec, tmp_path / "killed", np.random.default_rng(seed), kills)
+    store = killed_until_done(spec, tmp_path / "killed", np.random.default_rng(seed), kills, chunk)
     pd.testing.assert_frame_equal(
         store.read_trajectory(whole.run_id), Store(tmp_path / "whole").read_trajectory(whole.run_id), check_exact=True
     )
@@ -244,8 +249,8 @@ def check_kills(tmp_path, digits_spec, seed, kills, steps, **changes):
     assert {name: ours[name] for name in same} == {name: theirs[name] for name in same}
 
 
-def test_a_run_killed_three_times_leaves_the_same_trajectory_bit_for_bit(tmp_path, digits_spec):
-    check_kills(tmp_path, digits_spec, seed=0, kills=3, steps=700)
+def test_a_run_killed_twice_leaves_the_same_trajectory_bit_for_bit(tmp_path, digits_spec):
+    check_kills(tmp_path, digits_spec, seed=0, kills=2, steps=200, chunk=50)
 
 
 @pytest.mark.slow
@@ -271,3 +276,19 @@ def test_a_run_on_shards_killed_fifteen_times_leaves_the_same_trajectory(tmp_pat
     measures = EvaluateSpec(2, "none", ("retrieval", "modality_gap"))
     more = {"dataset": dataset, "views": views, "evaluate": measures, "objective": objective_spec("clip")}
     check_kills(tmp_path, pairs_spec, seed=0, kills=15, steps=900, **more)
+
+
+def test_a_run_that_recomputes_has_the_same_rows_and_says_so(tmp_path, digits_spec):
+    spec = digits_spec(encoder=EncoderSpec("resnet18", "small", width=8))
+    rows, steps = [], []
+    for recomputed in (False, True):
+        store = Store(tmp_path / str(recomputed))
+        trial = RunExecutor(spec, store, "s", ExecutorSettings(recomputed=recomputed))
+        assert to_end(trial, 5).status == "finished"
+        rows.append(store.read_run(trial.run_id))
+        steps.append(store.read_trajectory(trial.run_id))
+    pd.testing.assert_frame_equal(*steps, check_exact=True)
+    assert (
+        rows[0]["run_id"] == rows[1]["run_id"] and rows[0]["heldout_percent_error"] == rows[1]["heldout_percent_error"]
+    )
+    assert ["recomputed" in json.loads(row["versions"]) for row in rows] == [False, True]

@@ -1,15 +1,11 @@
 """One notion of cores for the plan and for Ray."""
 
-import json
 import os
-import subprocess
-import sys
 
 import pytest
 
 from sweeps.planning import cpu_count
 from sweeps.planning.cpu_count import usable_cores
-from tests.conftest import REPOSITORY
 
 
 def group(root, path, text):
@@ -60,16 +56,3 @@ def test_the_older_kind_of_control_group_counts_too(played):
     assert usable_cores() == 3
     (played / "cpu/cpu.cfs_quota_us").write_text("-1\n")
     assert usable_cores() == 8
-
-
-@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="no affinity on this system")
-def test_ray_gets_the_cores_that_the_plan_counts():
-    one = min(os.sched_getaffinity(0))
-    script = (
-        f"import json, os; os.sched_setaffinity(0, {{{one}}})\n"
-        "from sweeps.execution.ray.cluster import cluster\n"
-        "from sweeps.planning.cpu_count import usable_cores\n"
-        "with cluster(None) as ray: print(json.dumps([ray.cpus, usable_cores()]))"
-    )
-    ran = subprocess.run([sys.executable, "-c", script], cwd=REPOSITORY, capture_output=True, text=True, check=False)
-    assert json.loads(ran.stdout) == [1, 1], ran.stderr

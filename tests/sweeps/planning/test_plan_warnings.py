@@ -3,7 +3,10 @@
 from dataclasses import replace
 
 from mmcr_core.config.run import ProjectorSpec
-from sweeps.planning.plan_warnings import rank_warning
+from sweeps.config.settings import ResourceSettings
+from sweeps.planning.machine import Machine
+from sweeps.planning.plan import plan
+from sweeps.planning.plan_warnings import memory_warning, rank_warning, recompute_remark
 
 
 def test_a_plan_names_cells_that_the_projector_keeps_from_the_level(paper, digits_spec):
@@ -14,3 +17,23 @@ def test_a_plan_names_cells_that_the_projector_keeps_from_the_level(paper, digit
         "rank of M (by 512 at P = 1024, D = 1024, where the baseline is 0.340 instead of 0.151); use projector: "
         "{hidden: [1024]} or more."
     )
+
+
+def test_a_plan_says_what_recomputing_takes_and_which_cells_fit_only_with_it(paper):
+    (large,) = [cell for cell in paper if (cell.P, cell.D, cell.K) == (1024, 1024, 8)]
+    gpu = Machine(1, 8, 14 << 30, 5e14)
+    (kept,), (again,) = (plan((large,), ResourceSettings(), gpu, recomputed=recomputed) for recomputed in (False, True))
+    assert again.memory_bytes == kept.recompute_bytes < kept.memory_bytes == again.keep_bytes
+    assert 1.2 < again.seconds / kept.seconds < 1.35
+    assert "; memory: recompute makes 1 of them fit; else leave them out, use smaller P" in memory_warning([kept], gpu)
+    assert memory_warning([again], gpu) == ""
+    said = "memory: recompute takes 11.4 GiB instead of 15.7 GiB"
+    at = "at P = 1024, D = 1024, K = 8, by estimate."
+    assert recompute_remark([kept], "keep") == f"{said} {at}"
+    assert recompute_remark([again], "recompute") == f"{said} without it {at}"
+
+
+def test_where_nothing_can_be_recomputed_nothing_is_said_of_it(digits_spec):
+    cells = plan((digits_spec(P=512),), ResourceSettings(), small := Machine(0, 2, 0, 1e11, 1 << 20))
+    assert cells[0].recompute_bytes is None and recompute_remark(cells, "keep") == ""
+    assert "recompute" not in memory_warning(cells, small)

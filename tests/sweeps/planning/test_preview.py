@@ -3,8 +3,10 @@
 import json
 
 import pytest
+from typer.testing import CliRunner
 
 from mmcr_core.config.run import BudgetSpec, DatasetSpec, EvaluateSpec, OptimizerSpec
+from sweeps import launch
 from sweeps.execution.executor_settings import ExecutorSettings
 from sweeps.execution.run_executor import RunExecutor
 from sweeps.planning.preview import Preview, show
@@ -23,6 +25,23 @@ def test_a_plan_names_the_runs_that_continue_shorter_ones(write_grid, tmp_path, 
     assert show(sweep, None, as_json=False) == 0
     printed = capsys.readouterr().out
     assert f"continues {trial.run_id}" in printed and "1 of them continue shorter runs, and take less." in printed
+
+
+def test_a_plan_says_how_many_cells_each_override_link_and_exclusion_leaves(write_grid, tmp_path):
+    links = "[{D: [8, 16, 32], seed: [0, 1, 2]}]"
+    grid = write_grid(D=None, linked=links, exclude="['D>P', 'K=7']")
+    arguments = [str(grid), "P=16,32", "--plan", "--results", str(tmp_path / "r"), "--only", "D>=16"]
+    printed = CliRunner().invoke(launch.app, arguments)
+    assert printed.exit_code == 0, printed.output
+    counts = "9 in the grid; 18 with P=16,32; 6 with D and seed linked; 5 without D>P; 5 without K=7."
+    assert f"\nCells: {counts}\n" in printed.stdout and "\n3 cells, " in printed.stdout
+    assert "\nnote: exclude: 'K=7' leaves out no cell of this grid\n" in printed.stdout
+    told = json.loads(CliRunner().invoke(launch.app, [*arguments, "--json"]).stdout)["counts"]
+    assert [count["cells"] for count in told] == [9, 18, 6, 5, 5]
+    plain = CliRunner().invoke(launch.app, [str(write_grid()), "--plan"])
+    assert "Cells: " not in plain.stdout
+    wrong = CliRunner().invoke(launch.app, [str(grid), "P=16", "Q=1", "--plan"])
+    assert (wrong.exit_code, wrong.stderr.count("\n")) == (2, 1) and wrong.stderr.startswith("argument Q=1: Q: unknown")
 
 
 def test_batches_larger_than_the_heldout_images_are_named(digits_spec):

@@ -7,7 +7,7 @@ from sweeps.execution.run_executor import RunExecutor
 from sweeps.storage.cross_sweep_reuse import import_finished_runs
 from sweeps.storage.fsck import examine
 from sweeps.storage.sweep_store import Store
-from tests.conftest import run_script
+from tests.conftest import invoke
 from tests.sweeps.execution.test_run_executor import to_end
 
 
@@ -40,9 +40,9 @@ def test_runs_that_have_not_finished_or_are_not_whole_are_not_taken(tmp_path, di
 
 def test_a_launch_says_what_it_has_taken_over(write_grid, tmp_path):
     small = write_grid(name="small")
-    assert run_script("sweeps/launch.py", small, "--results", tmp_path / "r", "--cell", "0").returncode == 0
+    assert invoke("sweeps.launch", small, "--results", tmp_path / "r", "--cell", "0").returncode == 0
     large = write_grid(name="large", D="[8, 16]")
-    ran = run_script("sweeps/launch.py", large, "--results", tmp_path / "r", "--cell", "0")
+    ran = invoke("sweeps.launch", large, "--results", tmp_path / "r", "--cell", "0")
     assert ran.returncode == 0, ran.stderr
     assert "1 cell: 1 have finished already, 0 to run; 1 reused from small" in ran.stderr
     assert list(Store(tmp_path / "r/large").statuses().values()) == ["finished"]

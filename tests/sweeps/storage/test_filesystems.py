@@ -12,13 +12,14 @@ import pandas as pd
 import pytest
 
 from analysis import open_results
+from mmcr_core.config.run import BudgetSpec
 from sweeps.execution.run_executor import RunExecutor
 from sweeps.storage.filesystems import create_exclusively, read_files, to_path
 from sweeps.storage.fsck import examine
 from sweeps.storage.leases import Lease
 from sweeps.storage.packing.compaction import compact, compact_run
 from sweeps.storage.sweep_store import Store
-from tests.conftest import run_script
+from tests.conftest import invoke
 from tests.sweeps.execution.test_run_executor import to_end
 from tests.synthetic import write_sweep
 
@@ -56,27 +57,27 @@ def bucket(server, monkeypatch, tmp_path):
 @pytest.mark.slow
 def test_a_grid_runs_is_resumed_and_analysed_at_a_url(bucket, write_grid, tmp_path):
     grid = write_grid(D="[8, 16]", P="[16, 32]", budget="{steps: 700}")
-    first = run_script("sweeps/launch.py", grid, "--results", f"{bucket}/results", "--only", "D=8")
+    first = invoke("sweeps.launch", grid, "--results", f"{bucket}/results", "--only", "D=8")
     assert first.returncode == 0, first.stderr
-    ran = run_script("sweeps/launch.py", grid, "--results", f"{bucket}/results", "--json")
+    ran = invoke("sweeps.launch", grid, "--results", f"{bucket}/results", "--json")
     assert ran.returncode == 0, ran.stderr
     outcome = json.loads(ran.stdout)
     assert outcome["finished_before"] == 2 and len(outcome["finished"]) == 2
     url = f"{bucket}/results/tiny"
     assert set(Store(url).statuses().values()) == {"finished"}
-    query = run_script("analysis/query.py", url, "SELECT count(*) AS n, sum(steps) AS s FROM runs", "--json")
+    query = invoke("query", url, "SELECT count(*) AS n, sum(steps) AS s FROM runs", "--json")
     assert json.loads(query.stdout) == [{"n": 4, "s": 2800}], query.stderr
     for script in ("plot_scaling", "plot_double_descent", "report"):
-        drawn = run_script(f"analysis/{script}.py", url)
+        drawn = invoke(script, url)
         assert drawn.returncode == 0, drawn.stderr
     names = {path.name for path in (to_path(url) / "figures").glob("*")}
     assert {"scaling.png", "scaling.pdf", "double_descent.png"} <= names
     assert (to_path(url) / "report.html").exists() and (to_path(url) / "fits.parquet").exists()
-    fits = run_script("analysis/query.py", url, "SELECT count(*) AS n FROM fits", "--json")
+    fits = invoke("query", url, "SELECT count(*) AS n FROM fits", "--json")
     assert json.loads(fits.stdout) == [{"n": 12}]
-    shown = run_script("sweeps/status.py", url)
+    shown = invoke("sweeps.status", url)
     assert "4 cells: 4 finished" in shown.stdout
-    checked = run_script("sweeps/store.py", "check", url)
+    checked = invoke("sweeps.store", "check", url)
     assert checked.stdout == "4 runs checked, 0 problems\n"
 
 
@@ -136,15 +137,14 @@ def test_small_files_of_a_url_are_read_by_one_request_each(bucket, monkeypatch):
     assert asked == ["get_object"] * 3
 
 
+@pytest.mark.usefixtures("chunks_of_50")
 def test_upkeep_works_at_a_url(bucket, digits_spec):
-    from mmcr_core.config.run import BudgetSpec
-
     store = Store(f"{bucket}/s")
-    trial = RunExecutor(digits_spec(budget=BudgetSpec(steps=1100)), store, "s")
+    trial = RunExecutor(digits_spec(budget=BudgetSpec(steps=110)), store, "s")
     to_end(trial)
     (chunk,) = store.chunks(trial.run_id)  # a run compacts itself as it ends
     assert compact_run(store, trial.run_id) == 0
-    assert store.steps_stored(trial.run_id) == 1100
+    assert store.steps_stored(trial.run_id) == 110
     chunk.write_bytes(chunk.read_bytes()[:100])
     found = [finding.problem for finding in examine(store, repair=True)]
     assert found[0] == "chunk cannot be read" and found[-1] == "trajectory is not whole"
@@ -152,8 +152,8 @@ def test_upkeep_works_at_a_url(bucket, digits_spec):
 
 
 def test_a_bucket_that_is_not_there_is_named(bucket, write_grid):
-    ran = run_script("sweeps/launch.py", write_grid(), "--results", "s3://no-such-bucket/r")
+    ran = invoke("sweeps.launch", write_grid(), "--results", "s3://no-such-bucket/r")
     assert ran.returncode == 2, ran.stderr
     assert "--results: s3://no-such-bucket/r cannot be written to" in ran.stderr and "Traceback" not in ran.stderr
-    board = run_script("sweeps/launch.py", write_grid(), "--results", f"{bucket}/r", "--tensorboard")
-    assert board.returncode == 2 and "--tensorboard: needs" in board.stderr
+    board = invoke("sweeps.launch", write_grid(), "--results", f"{bucket}/r", "--track", "tensorboard")
+    assert board.returncode == 2 and "--track: tensorboard needs results in a folder" in board.stderr

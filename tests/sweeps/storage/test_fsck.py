@@ -11,7 +11,7 @@ from sweeps.cli.errors import UserError
 from sweeps.storage.fsck import examine
 from sweeps.storage.packing.compaction import compact_run
 from sweeps.storage.sweep_store import Store
-from tests.conftest import run_script
+from tests.conftest import invoke
 from tests.synthetic import write_sweep
 
 
@@ -30,7 +30,7 @@ def problems(store, repair=True):
 
 def test_a_whole_store_has_no_problems(store):
     assert problems(store) == []
-    ran = run_script("sweeps/store.py", "check", store.root)
+    ran = invoke("sweeps.store", "check", store.root)
     assert ran.returncode == 0
     assert ran.stdout == "4 runs checked, 0 problems\n"
 
@@ -103,7 +103,7 @@ def test_a_cell_that_is_being_trained_is_left_alone(begun):
     before = {file: file.read_bytes() for file in store.root.rglob("*") if file.is_file()}
     assert problems(store) == ["is being trained"]
     assert {file: file.read_bytes() for file in store.root.rglob("*") if file.is_file()} == before
-    ran = run_script("sweeps/store.py", "check", store.root)
+    ran = invoke("sweeps.store", "check", store.root)
     assert ran.returncode == 0
     assert f"{run_id}.json: is being trained; not checked" in ran.stdout
     lease.release()
@@ -146,8 +146,8 @@ def test_foreign_files_are_named_and_passed_over_by_everything(store):
     assert len(store.statuses()) == 4
     assert store.checkpointed_step(row.stem) == 5
     assert [name for name, _ in store.read_checkpoints(row.stem)] == ["00000005.ckpt"]
-    for command in (["store.py", "check"], ["store.py", "compact"], ["status.py"]):
-        ran = run_script(f"sweeps/{command[0]}", *command[1:], store.root)
+    for command in (["store", "check"], ["store", "compact"], ["status"]):
+        ran = invoke(f"sweeps.{command[0]}", *command[1:], store.root)
         assert ran.returncode == 0, ran.stdout + ran.stderr
     assert all(stranger.read_bytes() == b"not ours" for stranger in (*strangers, odd))
 
@@ -174,7 +174,7 @@ def test_a_sweep_that_has_no_runs_yet_can_be_checked_and_compacted(store):
     shutil.rmtree(store.root / "trajectories")
     store.write_checkpoint("abc", 5, b"state")
     for command, says in (("check", "0 runs checked, 0 problems"), ("compact", "0 runs packed")):
-        ran = run_script("sweeps/store.py", command, store.root)
+        ran = invoke("sweeps.store", command, store.root)
         assert ran.returncode == 0 and says in ran.stdout
 
 
@@ -186,7 +186,7 @@ def test_cells_that_cannot_be_read_are_found(store):
 def test_compact_refuses_a_newer_schema_in_one_sentence(store):
     row = store.read_run(store.statuses().popitem()[0])
     store.write_run({**row, "schema_version": 2})
-    ran = run_script("sweeps/store.py", "compact", store.root)
+    ran = invoke("sweeps.store", "compact", store.root)
     assert ran.returncode == 2
     assert ran.stderr.count("\n") == 1 and "schema_version 2" in ran.stderr
 
@@ -217,7 +217,7 @@ def test_a_newer_schema_is_refused(store):
     store.write_run({**row, "schema_version": 2})
     with pytest.raises(UserError, match="schema_version 2; this code reads up to 1"):
         store.statuses()
-    ran = run_script("sweeps/store.py", "check", store.root)
+    ran = invoke("sweeps.store", "check", store.root)
     assert ran.returncode == 2 and "Traceback" not in ran.stderr
 
 
@@ -235,7 +235,7 @@ def test_compaction_killed_before_it_deleted_is_finished_by_the_next(store):
 
 @pytest.mark.parametrize("command", ["check", "compact"])
 def test_a_folder_that_is_no_sweep_is_refused(tmp_path, command):
-    ran = run_script("sweeps/store.py", command, tmp_path)
+    ran = invoke("sweeps.store", command, tmp_path)
     assert ran.returncode == 2
     assert "is not a sweep's folder" in ran.stderr
 
@@ -267,7 +267,7 @@ def test_damaged_weights_and_measures_are_quarantined_and_measured_again_where_t
     assert not measures.exists()
     assert RunExecutor(digits_spec(), store, "s").advance(60).status == "finished"
     assert store.read_measures(trial.run_id, 12) == before
-    weights = tmp_path / "weights" / f"{trial.run_id}.pt"
+    weights = tmp_path / "weights" / f"{trial.run_id}.safetensors"
     content = bytearray(weights.read_bytes())
     content[len(content) // 2] ^= 0xFF
     weights.write_bytes(content)

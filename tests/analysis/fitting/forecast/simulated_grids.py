@@ -55,7 +55,7 @@ def simulated(kind: str, seed: int, seeds: int = 1) -> tuple[Points, np.ndarray]
 
 
 def design(points: Points, target: Target) -> SequentialDesign:
-    """A sweep of these runs, all of which cost P K steps."""
+    """A sweep of these runs, all of which cost as P K steps do."""
     each = len(FRACTIONS)
 
     def up_to(run: int, rung: float) -> Points:
@@ -63,7 +63,7 @@ def design(points: Points, target: Target) -> SequentialDesign:
         return mine[np.array(FRACTIONS) <= rung]
 
     ends = points[np.arange(each - 1, len(points), each)]
-    flops = ends.P * ends.K * ends.steps
+    flops = 1e7 * ends.P * ends.K * ends.steps
     return SequentialDesign(ends, flops, [RUNGS] * len(ends), target, up_to, ScalingLaw.near)
 
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from analysis.fitting.forecast.choice import NOISE, expected_falls
+from analysis.fitting.forecast.choice import NOISE, ExpectedFalls
 from analysis.fitting.forecast.points import Points, places
 from analysis.fitting.forecast.process import fit_process
 from analysis.fitting.forecast.trends import ScalingLaw
@@ -30,7 +30,7 @@ def test_falls_are_differences_of_variances_before_and_after(process):
         known = Points.concatenate([process.points, *measured])
         return replace(process, points=known).predict(targets)[1] @ weights
 
-    falls = expected_falls(process, targets, weights, candidates, running)
+    falls = ExpectedFalls(process, targets, candidates)(weights, running)
     for number in range(2):
         fall = variance(running) - variance(running, candidates[[number]])
         assert falls[number] == pytest.approx(fall, rel=1e-3)
@@ -39,6 +39,6 @@ def test_falls_are_differences_of_variances_before_and_after(process):
 def test_what_is_running_takes_away_what_it_tells(process):
     targets = places(64, [32, 64, 128], 2, 1000, 0.1)
     same = places(64, 64, 2, 1000, 0.1, 0, [101, 102], 1.0)
-    lone = expected_falls(process, targets, np.ones(3), same[[1]])
-    after = expected_falls(process, targets, np.ones(3), same[[1]], same[[0]])
+    lone = ExpectedFalls(process, targets, same[[1]])(np.ones(3))
+    after = ExpectedFalls(process, targets, same[[1]])(np.ones(3), same[[0]])
     assert after[0] < 0.5 * lone[0]

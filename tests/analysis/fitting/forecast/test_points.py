@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from analysis.fitting.forecast.points import Points, places, pooled, relative_error, rung_windows
+from analysis.fitting.forecast.points import Points, places, pooled, relative_error, rung_windows, thinned
 from tests.analysis.fitting.forecast.simulated_grids import simulated
 
 
@@ -52,3 +52,13 @@ def test_settings_are_variant_p_d_and_k():
     at = places([64, 64, 64, 32], 64, [2, 2, 4, 2], 100, 0.1, [0, 1, 0, 0])
     assert len(set(at.setting)) == 4
     assert len(Points.concatenate([])) == 0
+
+
+def test_thinned_runs_keep_their_last_points():
+    points, _ = simulated("law", 0)
+    few = thinned(points, 70)
+    assert len(few) == 70 and len(thinned(points, 10)) == 32
+    for run in range(32):
+        mine, all_of_it = few.steps[few.run == run], points.steps[points.run == run]
+        assert sorted(mine) == sorted(all_of_it)[-len(mine) :]
+    assert thinned(points, 160) is points

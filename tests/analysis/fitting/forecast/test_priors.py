@@ -54,7 +54,8 @@ def test_a_sweep_that_taught_nothing_is_predicted_by_what_others_taught(sweeps, 
     medians, spreads = learned([mode for teacher, mode in modes.items() if teacher not in silent])
     runs, measured = sweeps[name]
     each = [runs["P"], runs["D"], runs["K"]]
-    cost = (runs["K"] + runs["P"] * runs["D"] * 1e-9).groupby(each).max()  # each K shows as many images
+    sizes = runs[["P", "D", "K"]].astype(float)
+    cost = (sizes["K"] + sizes["P"] * sizes["D"] * 1e-9).groupby(each).max()  # each K shows as many images
     if name == "cifar10":  # two values of K tell nothing of a third
         cost = cost % 1
     held = pd.MultiIndex.from_arrays(each).isin(cost.nlargest(round(0.3 * len(cost))).index)

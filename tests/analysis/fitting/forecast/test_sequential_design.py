@@ -84,3 +84,12 @@ def test_two_seeds_of_a_setting_predict_each_other_but_for_their_noise():
     known = sweep.knowledge(some).process
     seen, twin = (known.predict(replace(sweep.ends[[run]], run=np.array([run])))[1][0] for run in (0, 1))
     assert twin > seen
+
+
+@pytest.mark.parametrize(("cost", "count", "known"), [(1e7, 60, 60), (1e7, 300, 298), (1.0, 15, 15), (1.0, 60, 57)])
+def test_where_rungs_are_short_decisions_know_all_but_an_eighth(cost, count, known):
+    points, _ = simulated("law", 6)
+    sweep = design(points, Target(0.05))
+    cheap = type(sweep)(sweep.ends, sweep.flops * cost / 1e7, sweep.rungs, sweep.target, sweep.points, sweep.trend)
+    considered = cheap.considered(tuple(Ended(number % 32, 0.125) for number in range(count)))
+    assert len(considered) == known

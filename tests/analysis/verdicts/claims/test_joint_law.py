@@ -8,6 +8,8 @@ from analysis.estimates.joint_scaling_law import fit_joint_laws
 from analysis.verdicts.claims.joint_law import judge_aspect, judge_prediction
 from tests.analysis.estimates.synthetic_grid import law, points
 
+pytestmark = pytest.mark.xdist_group("joint laws")
+
 
 def test_no_joint_law_is_undecided():
     for judge in (judge_aspect, judge_prediction):
@@ -15,8 +17,8 @@ def test_no_joint_law_is_undecided():
         assert verdict.decision == "undecided" and not verdict.measured
 
 
-def test_what_is_left_of_the_peak_is_judged_by_the_aspect_above_the_baseline():
-    gone = judge_aspect(SimpleNamespace(joint_laws=fit_joint_laws(points())))
+def test_what_is_left_of_the_peak_is_judged_by_the_aspect_above_the_baseline(laws):
+    gone = judge_aspect(SimpleNamespace(joint_laws=laws))
     assert gone.decision == "confirmed" and gone.effect.low <= 0 <= gone.effect.high < 0.1
     assert gone.effects[1].what == "without e_inf" and gone.effects[1].low > 0
     left = points(lambda P, D, K, steps: law(P, D, K, steps) + steps**-0.25 * (P == D))

@@ -46,7 +46,10 @@ def test_rows_may_have_several_captions_and_one_without_any_is_named(tmp_path):
 @pytest.mark.parametrize(
     ("table", "says"),
     [
-        ({"image": [b"x"] * 3}, "has columns image; for pairs it needs one 'caption'"),
+        (
+            {"image": [b"x"] * 3},
+            "has columns image; it needs 'caption' .text, or lists of texts., no other column",
+        ),
         ({"image": [b"x"] * 3, "caption": [1, 2, 3]}, "column 'caption' is int64; it must hold text"),
     ],
 )

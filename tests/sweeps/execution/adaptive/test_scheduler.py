@@ -5,7 +5,8 @@ import pytest
 
 from mmcr_core.config.run import OptimizerSpec
 from mmcr_core.objectives import objective_spec
-from sweeps.storage.decisions import decision_file
+from sweeps.execution.adaptive.until import parse_until
+from sweeps.storage.decisions import decision_file, read_stop
 from sweeps.storage.run_status import RunStatus
 from tests.sweeps.execution.adaptive.played_sweep import PlayedSweep, errors, grid, spec, what
 
@@ -164,3 +165,16 @@ def test_a_damaged_decision_is_passed_over(tmp_path):
     (first,) = sweep.play(sweep.scheduler(), most=1)
     decision_file(sweep.store.root, first.run_id, first.rung).write_bytes(b"no")
     assert what([sweep.scheduler().next()])[0][:2] == (first.run_id, first.rung)
+
+
+def test_that_the_target_was_met_is_kept_until_more_is_decided(tmp_path):
+    sweep = PlayedSweep(tmp_path, grid(P=(8, 16), D=(8, 16)), "20%")
+    sweep.play(scheduler := sweep.scheduler(), most=3)
+    scheduler.conclude()
+    assert read_stop(sweep.store.root) is None
+    sweep.play(scheduler)
+    assert scheduler.conclude().summary() == read_stop(sweep.store.root)
+    assert "--until 20% is met" in read_stop(sweep.store.root)
+    sweep.until = parse_until("0.1%")
+    sweep.begin(sweep.scheduler().next())
+    assert read_stop(sweep.store.root) is None

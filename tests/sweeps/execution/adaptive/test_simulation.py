@@ -2,8 +2,10 @@
 
 import pytest
 
+from mmcr_core.config.run import OptimizerSpec
+from sweeps.execution.adaptive.finished_elsewhere import finished_elsewhere
 from sweeps.execution.adaptive.preparation import expectation
-from sweeps.execution.adaptive.simulation import expected
+from sweeps.execution.adaptive.simulation import Known, expected
 from sweeps.execution.adaptive.until import parse_until
 from sweeps.planning.sweep import open_sweep
 from tests.sweeps.execution.adaptive.played_sweep import PlayedSweep, grid
@@ -14,26 +16,55 @@ def sweep(tmp_path_factory):
     return PlayedSweep(tmp_path_factory.mktemp("simulated"), grid(P=(8, 16, 64), D=(8, 16, 64)), "10%")
 
 
+def simulated(sweep, draws=1):
+    families = sweep.scheduler().families()
+    return expected(
+        [Known(*each, *finished_elsewhere(sweep.store, each[0], "percent_error")) for each in families], draws
+    )
+
+
 def test_a_part_is_trained_and_the_same_part_each_time(sweep):
-    first = expected(sweep.scheduler().families(), draws=1)
+    first = simulated(sweep)
     assert 0 < first.share < 1 and first.least == first.share == first.most
     assert first.whole + first.part <= 1 and set(first.shares) == set(sweep.cells)
-    assert expected(sweep.scheduler().families(), draws=1) == first
+    assert simulated(sweep) == first
 
 
 def test_what_is_trained_already_counts(sweep, tmp_path):
     begun = PlayedSweep(tmp_path, sweep.cells.values(), "10%")
     decisions = begun.play(begun.scheduler(), most=8)
-    shares = expected(begun.scheduler().families(), draws=1).shares
+    shares = simulated(begun).shares
     assert all(shares[one.run_id] >= one.rung for one in decisions)
     finished = PlayedSweep(tmp_path / "all", sweep.cells.values(), "10%")
     for key in finished.cells:
         finished.write_steps(key, 400)
         finished.write_row(key)
-    assert expected(finished.scheduler().families(), draws=1).share == 1
+    assert simulated(finished).share == 1
 
 
 def test_a_plan_says_so(write_grid, tmp_path):
     sweep = open_sweep(write_grid(P="[8, 16]", D="[8, 16]", budget="{steps: 96}"), str(tmp_path))
     assert 0 < expectation(sweep, parse_until("30%")).share <= 1
     assert not (tmp_path / "tiny").exists()
+
+
+def test_sweeps_differ_as_much_as_sweeps_do(sweep):
+    found = simulated(sweep, draws=4)
+    assert found.least < found.share < found.most and found.others == 0
+
+
+def test_finished_runs_of_its_kind_are_learned_from(tmp_path):
+    before = PlayedSweep(tmp_path / "before", grid(P=(8, 16, 64), D=(8, 16, 64)))
+    for key in before.cells:
+        before.write_steps(key, 400)
+        before.write_row(key)
+    other = PlayedSweep(tmp_path / "other", grid(P=(8, 16), D=(8,), optimizer=OptimizerSpec(learning_rate=0.1)))
+    for key in other.cells:
+        other.write_steps(key, 400)
+        other.write_row(key)
+    sweep = PlayedSweep(tmp_path / "sweep", grid(P=(8, 16, 64), D=(8, 16, 64), seed=1))
+    (family, _), *_ = sweep.scheduler().families()
+    points, runs = finished_elsewhere(sweep.store, family, "percent_error")
+    assert runs == 9 and set(points.run) == set(range(9, 18)) and set(points.variant) == {0}
+    found = simulated(sweep, draws=2)
+    assert found.others == 9 and found.most < 0.6

@@ -19,7 +19,7 @@ from sweeps.storage.fsck import examine
 from sweeps.storage.packing import compaction, packed
 from sweeps.storage.packing.compaction import compact
 from sweeps.storage.sweep_store import Store
-from tests.conftest import run_script
+from tests.conftest import invoke
 from tests.synthetic import spec, write_run, write_sweep
 
 STEPS = 700  # in two chunks
@@ -65,7 +65,7 @@ def problems(store, repair=True):
 def test_a_packed_store_reads_as_before_from_a_file_a_table(store):
     before, files = tables(store.root), len(small_files(store))
     rows, status = store.rows(), survey(store.root)
-    ran = run_script("sweeps/store.py", "compact", store.root)
+    ran = invoke("sweeps.store", "compact", store.root)
     assert ran.stdout == f"4 runs packed, {files} files fewer\n"
     assert [file.name for file in small_files(store)] == [packed.MARKER]
     assert sorted(file.name.split("-")[0] for file in (store.root / "packed").iterdir()) == sorted(packed.SCHEMAS)
@@ -226,7 +226,7 @@ def test_a_damaged_packed_file_is_refused_by_launches_and_named_by_analysis(stor
     packed._INDEX.clear()
     with pytest.raises(UserError, match="is damaged; save what can be read of its runs"):
         store.statuses()
-    ran = run_script("analysis/query.py", store.root, "SELECT count(*) FROM runs")
+    ran = invoke("query", store.root, "SELECT count(*) FROM runs")
     assert ran.returncode == 2 and f"{file} is damaged and left out" in ran.stderr
 
 

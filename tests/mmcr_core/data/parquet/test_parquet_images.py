@@ -10,7 +10,7 @@ import pytest
 from mmcr_core.config.run import DatasetSpec
 from mmcr_core.data import registry
 from mmcr_core.data.image_set import DatasetError
-from tests.mmcr_core.data.custom_data import encoded, write_parquet
+from tests.mmcr_core.data.custom_data import encoded, gray, write_parquet
 
 
 @pytest.fixture(autouse=True)
@@ -24,14 +24,6 @@ def labels_of(spec, rows):
     both = [(images.train, images.train_labels), (images.heldout, images.heldout_labels)]
     by_level = {int(x[0, 0, 0]): int(y) for part, labels in both for x, y in zip(part, labels, strict=True)}
     return [by_level[level] for level in range(rows)]
-
-
-def gray(level):
-    from PIL import Image
-
-    from tests.mmcr_core.data.custom_data import saved
-
-    return saved(Image.new("L", (4, 4), level))
 
 
 def write_labels(path, labels):

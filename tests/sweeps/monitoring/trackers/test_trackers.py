@@ -1,0 +1,121 @@
+"""TensorBoard, W&B (offline) and MLflow (SQLite) have each step of a run once, however often its process was killed."""
+
+import importlib.util
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from mmcr_core.config.run import BudgetSpec
+from sweeps.execution.executor_settings import ExecutorSettings
+from sweeps.execution.run_executor import RunExecutor
+from sweeps.storage.sweep_store import Store
+from tests.conftest import REPOSITORY
+from tests.sweeps.execution.test_run_executor import to_end
+from tests.sweeps.monitoring.trackers.readers import of_mlflow, of_tensorboard, of_wandb
+
+INSTALLED = [name for name in ("wandb", "mlflow", "sqlalchemy") if importlib.util.find_spec(name)]
+pytestmark = pytest.mark.skipif(len(INSTALLED) < 3, reason="needs the extras wandb and mlflow")
+
+KILLER = """
+import os, pathlib, signal
+
+class Killer:
+    def start(self, run):
+        self.folder = pathlib.Path(run.root)
+
+    def log(self, chunk):
+        with (self.folder / "own.txt").open("a") as file:
+            file.write(f"{chunk.step_first} {chunk.step_last}\\n")
+        if chunk.step_first == 500 and not (self.folder / "killed").exists():
+            (self.folder / "killed").touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def finish(self, row):
+        with (self.folder / "own.txt").open("a") as file:
+            file.write(f"{row['status']}\\n")
+"""
+
+
+@pytest.fixture(scope="module")
+def killed(tmp_path_factory):
+    """A run of 1100 steps by --cell that was killed once its second chunk was stored, before a checkpoint followed it,
+    and went on: the store, the run_id, what the first process ended with."""
+    folder = tmp_path_factory.mktemp("killed")
+    (folder / "killer.py").write_text(KILLER)
+    grid = folder / "grid.yaml"
+    grid.write_text(
+        "{name: tiny, dataset: digits, projector: {hidden: [32]}, P: 16, D: 8, K: 2, budget: {steps: 1100},\n"
+        "evaluate: {heldout_batches: 2, probe: none}, checkpoint: {every_seconds: 0.5}, track: [wandb, mlflow]}\n"
+    )
+    environment = os.environ | {"WANDB_MODE": "offline", "MLFLOW_DISABLE_TELEMETRY": "true"}
+    command = [sys.executable, "sweeps/launch.py", str(grid), "--cell", "0", "--results", str(folder / "r")]
+    command += ["--track", "tensorboard", "--track", "killer:Killer"]
+    codes = []
+    for _ in range(2):
+        ran = subprocess.run(command, cwd=REPOSITORY, env=environment, capture_output=True, text=True, check=False)
+        codes.append(ran.returncode)
+        assert ran.returncode in (0, -signal.SIGKILL), ran.stderr
+        assert "fails" not in ran.stderr and "Traceback" not in ran.stderr, ran.stderr
+    store = Store(folder / "r/tiny")
+    (run_id,) = store.statuses()
+    return store, run_id, codes
+
+
+def test_the_killed_run_finished_and_its_own_tracker_was_given_each_step_once(killed):
+    store, run_id, codes = killed
+    assert codes == [-signal.SIGKILL, 0]
+    given = (store.root / "own.txt").read_text().splitlines()
+    assert given == ["0 499", "500 999", "500 999", "1000 1099", "finished"]  # it died before it had the second
+    assert not (store.root / "checkpoints" / run_id).exists()
+
+
+def test_tensorboard_shows_each_step_once(killed):
+    store, run_id, _ = killed
+    steps, errors = of_tensorboard(store.root, run_id)
+    assert steps == list(range(1100))
+    assert errors == pytest.approx(list(store.read_trajectory(run_id)["percent_error"]), abs=0)
+
+
+def test_mlflow_has_one_run_with_each_step_once(killed):
+    store, run_id, _ = killed
+    steps, errors, run = of_mlflow(store.root, "tiny", run_id)
+    row = store.read_run(run_id)
+    assert steps == list(range(1100))
+    assert errors == list(store.read_trajectory(run_id)["percent_error"])
+    assert run.info.status == "FINISHED"
+    assert run.data.params["optimizer.learning_rate"] == "0.001" and run.data.params["P"] == "16"
+    assert run.data.metrics["final/percent_error"] == row["percent_error"]
+
+
+def test_wandb_has_one_run_with_each_step_once(killed):
+    store, run_id, _ = killed
+    steps, errors, messages = of_wandb(store.root, run_id)
+    assert steps == list(range(1100))
+    assert errors == list(store.read_trajectory(run_id)["percent_error"])
+    begun = [message.run for message in messages if message.WhichOneof("record_type") == "run"]
+    assert {(run.run_id, run.project, run.run_group) for run in begun} == {(run_id, "tiny", "tiny")}
+    assert [message.exit.exit_code for message in messages if message.WhichOneof("record_type") == "exit"] == [0]
+
+
+def test_a_tracker_run_catches_up_with_the_store_is_preempted_and_goes_on(digits_spec, tmp_path, monkeypatch):
+    """And another cell of the same process is another run."""
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    store, how = Store(tmp_path), ExecutorSettings(track=("wandb",))
+    untracked = RunExecutor(digits_spec(budget=BudgetSpec(steps=600)), store, "s")
+    while untracked.advance(0.2).step < 500:
+        pass
+    untracked.stop()
+    stopped = RunExecutor(untracked.spec, store, "s", how)
+    stopped.advance(1e-9)
+    stopped.stop()
+    other = RunExecutor(digits_spec(seed=1), store, "s", how)
+    for trial in (RunExecutor(untracked.spec, store, "s", how), other):
+        assert to_end(trial).notes == ()
+    steps, _, messages = of_wandb(store.root, untracked.run_id)
+    kinds = [message.WhichOneof("record_type") for message in messages]
+    assert steps == list(range(600))
+    assert (kinds.count("preempting"), kinds.count("exit")) == (1, 2)
+    assert of_wandb(store.root, other.run_id)[0] == list(range(12))
