@@ -77,7 +77,8 @@ def draw_scaling(cells: Cells, fits: Fits, runs: pd.DataFrame, axis: str, form: 
     color = view_colors(sorted(int(K) for K in runs["K"].unique()))
     stacked = len(color) if narrow() or len(columns) > 5 else 1  # lines of exponents above a panel
     height = 0.62 + 0.13 * (stacked + 1)
-    figure, axes = panels(len(rows), len(columns), height, sharex=True, sharey=True)
+    height, width = max(height, 1.8 / len(rows)), 1.9 * len(columns) + 1.4
+    figure, axes = panels(len(rows), len(columns), height, width, sharex=True, sharey=True)
     drawn: list[NDArray[np.float64]] = []
     blank, failed = False, False
     for row, P in zip(axes, rows, strict=True):
@@ -118,11 +119,7 @@ def draw_scaling(cells: Cells, fits: Fits, runs: pd.DataFrame, axis: str, form: 
 
 def _marks(color: dict[int, str], form: Form, blank: bool, failed: bool, diagonal: bool, cells: Cells) -> list[Artist]:
     offset = ", $x_0$: offset of compute" if form[1] == "free" else ""
-    handles: list[Artist] = [
-        line_mark(c, f"K = {K}: error, and exponent $\\alpha$ of", marker="o") for K, c in color.items()
-    ]
-    if len(color) > 1:
-        handles = [line_mark(c, f"K = {K}", marker="o") for K, c in color.items()]
+    handles: list[Artist] = [line_mark(c, f"K = {K}", marker="o") for K, c in color.items()]
     handles.append(line_mark("0.3", f"law {FORMULAS[form]}, its $\\alpha$ above{offset}", lw=1))
     if form != PURE:
         handles.append(line_mark("0.3", f"power law {FORMULAS[PURE]}", lw=0.9, ls=":"))

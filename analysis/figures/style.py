@@ -92,7 +92,10 @@ def legend(figure: Figure, handles: Sequence[Artist], title: str = "") -> Legend
         if columns == 1 or box.width / figure.dpi <= figure.get_figwidth() - 0.05:
             break
         made.remove()
-    figure.set_figheight(figure.get_figheight() + box.height / figure.dpi)
+    height, added = figure.get_figheight(), box.height / figure.dpi
+    figure.set_figheight(height + added)
+    for label in (text for text in figure.texts if text.get_rotation() == 90):
+        label.set_y(0.5 * height / (height + added))  # a shared label of axes y: beside the panels, not the legend
     return made
 
 
