@@ -13,7 +13,7 @@ from sweeps.cli.version import version_text
 COMMANDS = {  # name -> module with an `app`, what it does
     "launch": ("sweeps.launch", "Launch a grid, or plan it: runs, hours, disk."),
     "status": ("sweeps.status", "Progress of a sweep, read from its store by any shell or machine."),
-    "store": ("sweeps.store", "Check and compact a result store."),
+    "store": ("sweeps.store", "Check, compact, merge or migrate result stores."),
     "config-reference": ("sweeps.config_reference", "Every key of a grid file, with its values, default and meaning."),
     "export": ("sweeps.export", "A trained network for torchvision, timm or open_clip; a sweep's tables; with cards."),
     "make-shards": ("sweeps.make_shards", "Write tar shards of image-text pairs."),

@@ -23,7 +23,7 @@ T = TypeVar("T")
 EXAMPLE = "Example: python sweeps/store.py check results/quickstart"
 RESULTS = Annotated[str, typer.Argument(help="A sweep's folder or URL, such as results/quickstart.")]
 PARTS = ("runs", "packed", "trajectories", "checkpoints", "cells.parquet")  # of which a store has one
-app = new_app(help="Check, compact or merge result stores.", epilog=EXAMPLE)
+app = new_app(help="Check, compact, merge or migrate result stores.", epilog=EXAMPLE)
 
 
 @app.command(epilog=EXAMPLE)
@@ -73,6 +73,23 @@ def merge(
         raise UserError(f"--output: {output} exists already; name a folder that does not")
     merged = merging.merge(stores, target)
     print(f"{counted(merged.runs, 'run')} in {output}, {merged.shared} of them in several stores alike")
+
+
+@app.command(epilog="Example: python sweeps/store.py migrate results/quickstart")
+@guarded
+def migrate(results: RESULTS) -> None:
+    """Bring a store of an older version into the form of this one; it is read as it is, too."""
+    from sweeps.execution import migration  # brings torch with it
+
+    done = migration.migrate(_opened(results), lambda runs: _tracked(runs, "migrating"))
+    weights, claims = counted(done.weights, "network"), counted(done.claims, "lapsed claim")
+    print(f"{weights} written as safetensors, {claims} removed")
+    if done.left:
+        shown = ", ".join(done.left[:3]) + (", ..." if len(done.left) > 3 else "")
+        print_wrapped(
+            f"{counted(len(done.left), 'run')} left as before ({shown}): a launch trains them, or what was kept of "
+            "them is damaged"
+        )
 
 
 def _tracked(items: Sequence[T], what: str) -> Iterator[T]:

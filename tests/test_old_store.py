@@ -130,3 +130,38 @@ def test_analysis_computes_them_as_they_were(store):
     after = open_results(store).peaks()
     numbers = ["at", "largest_at", "location", "height", "prominence"]
     pd.testing.assert_frame_equal(after[numbers], before[numbers], rtol=1e-6)
+
+
+def test_it_is_migrated_without_losing_anything_and_once(store):
+    images = torch.zeros(2, 1, 8, 8, dtype=torch.uint8)
+    before, rows = load_encoder(store, WITH_WEIGHTS).encode(images), open_results(store).runs()
+    ran = invoke("sweeps.store", "migrate", store)
+    assert ran.returncode == 0, ran.stderr
+    assert ran.stdout.splitlines()[0] == "1 network written as safetensors, 1 lapsed claim removed"
+    assert f"1 run left as before ({BEING_TRAINED}): a launch trains them" in ran.stdout
+    assert not (store / f"weights/{WITH_WEIGHTS}.pt").exists()
+    assert [file.stem for file in (store / "claims").iterdir()] == [BEING_TRAINED]
+    assert torch.equal(load_encoder(store, WITH_WEIGHTS).encode(images), before)
+    pd.testing.assert_frame_equal(open_results(store).runs(), rows)
+    assert invoke("sweeps.store", "check", store).returncode == 0
+    again = contents(store)
+    assert (
+        "0 networks written as safetensors, 0 lapsed claims removed" in invoke("sweeps.store", "migrate", store).stdout
+    )
+    assert contents(store) == again
+
+
+def test_a_migration_that_was_killed_before_it_removed_the_older_file_goes_on(store):
+    file = store / f"weights/{WITH_WEIGHTS}.pt"
+    before = file.read_bytes()
+    assert invoke("sweeps.store", "migrate", store).returncode == 0
+    file.write_bytes(before)
+    assert "1 network written" in invoke("sweeps.store", "migrate", store).stdout
+    assert not file.exists() and load_encoder(store, WITH_WEIGHTS) is not None
+
+
+def test_damaged_weights_are_left_as_they_are(store):
+    file = store / f"weights/{WITH_WEIGHTS}.pt"
+    file.write_bytes(file.read_bytes()[:1000])
+    ran = invoke("sweeps.store", "migrate", store)
+    assert ran.returncode == 0 and "2 runs left as before" in ran.stdout and file.stat().st_size == 1000

@@ -36,7 +36,7 @@ def read_kept(store: Store, key: str) -> dict[str, Any] | None:
     """What was kept of the run called `key`, on the CPU: {run_id, spec, step, network}, and {begun, run} where all was;
     None where nothing was, or where it is damaged. What fails on a device is no damage, so that whoever loads it there
     meets that failure."""
-    network, rest = store.read_weights(key), _unpickled(store.read_weights(key, REST))
+    network, rest = store.read_weights(key), unpickled(store.read_weights(key, REST))
     if network is None:  # or of an older version
         return rest if rest and rest.get("run_id") == key and "network" in rest else None
     about = label_of(network)
@@ -45,7 +45,7 @@ def read_kept(store: Store, key: str) -> dict[str, Any] | None:
     from safetensors.torch import load
 
     state: dict[str, Any] = {**about, "network": load(network)}
-    if rest and rest.get("run_id") == key:
+    if rest and rest.get("run_id") == key and "begun" in rest:  # not an older file of the network alone
         state |= {"begun": rest["begun"], "run": rest["run"] | {"network": state["network"]}}
     return state
 
@@ -57,7 +57,8 @@ def tensors_to_bytes(tensors: dict[str, torch.Tensor]) -> bytes:
     return save({name: tensor.detach().to("cpu", copy=True).contiguous() for name, tensor in tensors.items()})
 
 
-def _unpickled(payload: bytes | None) -> dict[str, Any] | None:
+def unpickled(payload: bytes | None) -> dict[str, Any] | None:
+    """What torch.save wrote, on the CPU; None where that is nothing, or damaged."""
     if payload is None:
         return None
     try:
