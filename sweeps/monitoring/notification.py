@@ -55,7 +55,8 @@ def _tell(words: list[str], report: Report) -> None:
     """What the command prints goes to standard error."""
     told = json.dumps(report, indent=2) + "\n"
     try:
-        ran = subprocess.run(words, input=told, text=True, stdout=sys.stderr, timeout=SECONDS, check=False)
+        ran = subprocess.run(words, input=told, text=True, stdout=subprocess.PIPE, timeout=SECONDS, check=False)
+        print(ran.stdout, end="", file=sys.stderr)  # a notebook's has no file that the command could write to
         problem = f"ended with exit code {ran.returncode}" if ran.returncode else ""
     except subprocess.TimeoutExpired:
         problem = f"took longer than {SECONDS} s and was ended"

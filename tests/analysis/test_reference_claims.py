@@ -18,7 +18,7 @@ from analysis.estimates.per_cell_fit import fit_table
 from analysis.results.results import open_results
 from analysis.sweep_analysis import SweepAnalysis
 from analysis.verdicts.registry import judgments
-from analysis.verdicts.rendering import markdown
+from analysis.verdicts.rendering import markdown, symbols
 from analysis.verdicts.verdict import above, below
 from tests.conftest import REPOSITORY
 
@@ -29,17 +29,26 @@ MANY_RUNS = ("digits", "digits-images", "objectives-peaks-digits")  # a minute o
 NUMBER = re.compile(r"[-+]?\d[\d,]*\.?\d*")
 
 
-def rows(table):
-    """(claim, sweep) -> what is said, of a table's rows."""
-    found = {}
-    for line in table.splitlines():
-        cells = re.split(r"(?<!\\)\|", line)
-        said = cells[2] if len(cells) == 5 else ""
-        for part in said.split("<br>"):
-            sweep, colon, text = part.strip().partition(": **")
-            if colon:
-                found[cells[1].strip(), sweep] = text
+def cells_of(line):
+    return [cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]]
+
+
+def rows(section):
+    """(claim, sweep) -> verdict and numbers, of a page's section of claims."""
+    found, claim = {}, None
+    for line in section.splitlines():
+        if title := re.match(r"\*\*(.+)\*\* \(figure by", line):
+            claim = title[1]
+        elif claim and len(cells := cells_of(line)) == 3 and cells[0] not in ("sweep", "---"):
+            found[claim, cells[0]] = f"{cells[1]}: {cells[2]}"
     return found
+
+
+def symbols_of(table, sweep):
+    """Claim -> symbol and number, of a sweep's column."""
+    lines = [cells_of(line) for line in table.splitlines() if line.startswith("|")]
+    column = lines[0].index(sweep)
+    return {line[0]: line[column] for line in lines[2:] if line[column]}
 
 
 def assert_same(said, made):
@@ -62,14 +71,21 @@ def unfitted(sweep, folder):
 @pytest.mark.parametrize(
     "sweep", [pytest.param(sweep, marks=pytest.mark.slow if sweep in MANY_RUNS else ()) for sweep in SWEEPS]
 )
-def test_the_readmes_claims_are_what_the_committed_sweeps_say(sweep, tmp_path):
-    page = (REPOSITORY / "README.md").read_text().partition(BEGIN)[2].partition(END)[0]
-    said = {key: text for key, text in rows(page).items() if key[1] == sweep}
+def test_the_claims_of_the_pages_are_what_the_committed_sweeps_say(sweep, tmp_path):
+    full, short = (
+        (REPOSITORY / page).read_text().partition(BEGIN)[2].partition(END)[0]
+        for page in ("docs/results.md", "README.md")
+    )
+    said = {key: text for key, text in rows(full).items() if key[1] == sweep}
     judged = judgments(SweepAnalysis(open_results(unfitted(sweep, tmp_path))))
     made = rows(markdown({sweep: judged}))
     assert said.keys() == made.keys() and made
     for key, text in said.items():
         assert_same(text, made[key])
+    marks, anew = symbols_of(short, sweep), symbols_of(symbols({sweep: judged}), sweep)
+    assert marks.keys() == anew.keys()
+    for claim, mark in marks.items():
+        assert_same(mark, anew[claim])
     for claim, verdict, _ in judged:
         if claim.id == "shallower_pure_slopes" and verdict.measured:
             assert verdict.decision == below(verdict.effect)

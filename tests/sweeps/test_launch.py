@@ -170,7 +170,7 @@ def test_the_papers_grid_is_planned_without_its_data(tmp_path):
 def test_help_has_an_example():
     ran = run_script("sweeps/launch.py", "--help")
     assert ran.returncode == 0
-    assert "python sweeps/launch.py sweeps/grids/quickstart.yaml" in " ".join(ran.stdout.split())
+    assert "Example: python sweeps/launch.py quickstart P=64,128" in " ".join(ran.stdout.split())
 
 
 LONG = {"D": "[8, 16]", "budget": "{steps: 1200}", "checkpoint": "{every_seconds: 0.5}"}
