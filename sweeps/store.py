@@ -79,7 +79,7 @@ def merge(
 @guarded
 def migrate(results: RESULTS) -> None:
     """Bring a store of an older version into the form of this one; it is read as it is, too."""
-    from sweeps.execution import migration  # brings torch with it
+    from sweeps.exporting import migration  # brings torch with it
 
     done = migration.migrate(_opened(results), lambda runs: _tracked(runs, "migrating"))
     weights, claims = counted(done.weights, "network"), counted(done.claims, "lapsed claim")

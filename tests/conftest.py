@@ -48,7 +48,7 @@ LAUNCHES = (
 SHARED_DATA = Path(os.environ.get("MMCR_TEST_DATA", REPOSITORY.parent / "shared" / "data"))
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
+@pytest.hookimpl(tryfirst=True)  # before xdist reads groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Whole launches take turns, in one of the processes that `make test` runs; all else goes on beside them, the tests
     of a file together, since they share fixtures."""

@@ -13,7 +13,7 @@ from tests.sweeps.execution.adaptive.played_sweep import PlayedSweep, grid
 
 @pytest.fixture(scope="module")
 def sweep(tmp_path_factory):
-    return PlayedSweep(tmp_path_factory.mktemp("simulated"), grid(P=(8, 16, 64), D=(8, 16, 64)), "10%")
+    return PlayedSweep(tmp_path_factory.mktemp("simulated") / "sweep", grid(P=(8, 16, 64), D=(8, 16, 64)), "10%")
 
 
 def simulated(sweep, draws=1):
