@@ -52,7 +52,7 @@ def _verdict(laws: pd.DataFrame, most: float, law: str, explanation: str) -> Ver
     elif against > len(laws) / 2:
         decision = Decision.REFUTED
     counts = (
-        Count(passed, len(laws), f"cells have a valid law {law}"),
+        Count(passed, len(laws), "cells have a valid law", law),
         Count(against, len(laws), "have failed checks that speak against it"),
     )
     low, median, high = 100 * laws["extrapolation_error"].astype(float).quantile([0.25, 0.5, 0.75])
