@@ -92,12 +92,12 @@ def _table(rows: Mapping[str, Verdict]) -> list[str]:
     columns = list(dict.fromkeys(column for each in cells.values() for column in each if column != OVER))
     if any(each[OVER] for each in cells.values()):
         columns.append(OVER)
-    table = [["sweep", "verdict", *columns], ["---"] * (2 + len(columns))]
-    table += [
+    table = [
         [name, verdict.decision.label, *(cells[name].get(column, "") for column in columns)]
         for name, verdict in rows.items()
     ]
-    return [f"| {' | '.join(map(_escaped, row))} |" for row in table]
+    head, *lines = (f"| {' | '.join(map(_escaped, row))} |" for row in (["sweep", "verdict", *columns], *table))
+    return [head, "|" + "---|" * (2 + len(columns)), *lines]
 
 
 def _cells(verdict: Verdict) -> dict[str, str]:
