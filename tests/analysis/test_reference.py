@@ -93,7 +93,7 @@ def test_the_findings_show_final_errors_exponents_and_accuracies_of_the_stores()
         said = re.search(rf"^\| {name} \| ([\d.]+) \| ([\d.]+) \| ([\d.]+) \|$", text, re.M).groups()
         medians = fits.loc[form].groupby("K")["alpha"].median()
         assert list(map(float, said)) == pytest.approx(medians.tolist(), abs=6e-4)
-    said = re.search(r"from (0\.\d+) to (0\.\d+), and\snearest-neighbor accuracy from (0\.\d+) to (0\.\d+)", text)
+    said = re.search(r"from (0\.\d+) to (0\.\d+), and\s+nearest-neighbor accuracy from (0\.\d+) to (0\.\d+)", text)
     runs = open_results(REPOSITORY / "results/reference/cifar10").runs()
     ends = runs[(runs["K"] == 2) & (runs["D"] == 64)].sort_values("P").iloc[[0, -1]]
     measured = [*ends["percent_error"], *ends["probe_accuracy"]]
