@@ -60,7 +60,8 @@ def markdown(judged: Judged, sweeps: Sequence[Results] = ()) -> str:
         lines += [f"### {title}", ""]
         for claim in _of(source):
             if rows := _measured(claim, judged):
-                lines += [f"**{_escaped(claim.statement)}** (figure by `{claim.script}`)", "", *_table(rows), ""]
+                common, table = _table(rows)
+                lines += [f"**{_escaped(claim.statement)}** (figure by `{claim.script}`{common})", "", *table, ""]
     untested = _untested(judged, sweeps)
     if untested:
         lines += ["### Not tested", "", "| claim | launch |", "|---|---|"]
@@ -86,18 +87,21 @@ def _of(source: Source) -> list[Claim]:
     return [claim for claim in all_claims() if claim.source is source]
 
 
-def _table(rows: Mapping[str, Verdict]) -> list[str]:
-    """A row for each sweep, a column for each number that any of them has; last, what intervals are over."""
+def _table(rows: Mapping[str, Verdict]) -> tuple[str, list[str]]:
+    """What all intervals are over, or nothing where it differs; a row for each sweep, a column for each number that any
+    of them has and, where it differs, what intervals are over."""
     cells = {name: _cells(verdict) for name, verdict in rows.items()}
     columns = list(dict.fromkeys(column for each in cells.values() for column in each if column != OVER))
-    if any(each[OVER] for each in cells.values()):
+    overs = {each[OVER] for each in cells.values()}
+    if len(overs) > 1:
         columns.append(OVER)
     table = [
         [name, verdict.decision.label, *(cells[name].get(column, "") for column in columns)]
         for name, verdict in rows.items()
     ]
     head, *lines = (f"| {' | '.join(map(_escaped, row))} |" for row in (["sweep", "verdict", *columns], *table))
-    return [head, "|" + "---|" * (2 + len(columns)), *lines]
+    common = f"; {OVER} {overs.pop()}" if len(overs) == 1 and "" not in overs else ""
+    return common, [head, "|" + "---|" * (2 + len(columns)), *lines]
 
 
 def _cells(verdict: Verdict) -> dict[str, str]:

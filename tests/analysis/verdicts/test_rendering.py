@@ -48,6 +48,12 @@ def test_no_text_breaks_a_row():
     assert {row.replace("\\|", "").count("|") for row in rows} == {3, 5, 7} and "_inf" in "".join(rows)
 
 
+def test_what_all_intervals_are_over_stands_beside_the_claim():
+    text = markdown({"digits": [Judgment(PEAK, CONFIRMED)]})
+    assert "(figure by `plot_double_descent.py`; interval over seeds)" in text
+    assert "| sweep | verdict | lines peak | a \\| rise |\n" in text
+
+
 def test_a_symbol_and_a_number_stand_for_each_verdict_in_the_column_of_its_sweep():
     rows = [line.split(" | ") for line in symbols(JUDGED | {"empty": []}).splitlines()]
     assert rows[0][1:] == ["digits", "cifar10 |"]
