@@ -82,10 +82,11 @@ def clear_beyond(axes: Panels, count: int) -> None:
 
 
 def legend(figure: Figure, handles: Sequence[Artist], title: str = "") -> Legend:
-    """Explain `handles` above the panels, row by row in as few rows as fit the width; the figure grows by their
+    """Explain `handles` above the panels, row by row in few even rows that fit the width; the figure grows by their
     height."""
     renderer = figure.canvas.get_renderer()  # type: ignore[attr-defined]
-    for columns in range(len(handles), 0, -1):
+    for rows in range(1, len(handles) + 1):
+        columns = -(-len(handles) // rows)
         by_columns = [handle for first in range(columns) for handle in handles[first::columns]]
         made = figure.legend(handles=by_columns, loc="outside upper center", ncols=columns, title=title)
         box = made.get_window_extent(renderer)
