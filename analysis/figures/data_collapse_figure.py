@@ -46,7 +46,9 @@ def draw_collapse(law: JointLaw) -> Figure:
     plain_ticks([top], "x", 0.9 * float(x.min()), 1.1 * float(x.max()))
     below = int((y <= 0).sum())
     if below:
-        top.annotate(f"{below} points below $e_\\infty$ not shown", (0.03, 0.03), xycoords="axes fraction", fontsize=LEAST)
+        top.annotate(
+            f"{below} points below $e_\\infty$ not shown", (0.03, 0.03), xycoords="axes fraction", fontsize=LEAST
+        )
     top.legend(handles=handles, loc="upper right")
     bottom.axhline(0, color=THEORY, lw=0.6, zorder=0)
     most = 1.08 * float(np.abs(missed).max())

@@ -13,11 +13,10 @@ import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from analysis.pages.captions import caption_of
-from analysis.results.display_names import variant_name
+from analysis.results.display_names import with_names
 
 DPI = 200  # of the figures
 READABLE = 600  # pixels below which a figure of many panels is scrolled instead of shrunk
-VARIANTS = ("variant", "against", "less")  # columns of labels
 COLUMNS = {  # others with spaces for underscores
     "alpha": "α",
     "alpha_low": "α, low",
@@ -82,7 +81,7 @@ def embed(paths: list[Path], shown: Set[int] | None = None) -> list[Picture]:
 def _cells(frame: pd.DataFrame) -> tuple[list[tuple[str, bool]], list[list[Cell]]]:
     """Columns (name, whether of numbers) and rows, with names for people; numbers are shown to 4 digits and sorted at
     full precision."""
-    named = frame.assign(**{name: frame[name].map(_variant) for name in VARIANTS if name in frame})
+    named = with_names(frame)
     numeric = [
         pd.api.types.is_numeric_dtype(named[name]) and not pd.api.types.is_bool_dtype(named[name]) for name in named
     ]
@@ -93,10 +92,6 @@ def _cells(frame: pd.DataFrame) -> tuple[list[tuple[str, bool]], list[list[Cell]
 def column_name(name: str) -> str:
     """A column of a table as people read it."""
     return COLUMNS.get(name, name.replace("_", " "))
-
-
-def _variant(label: object) -> object:
-    return variant_name(label) if isinstance(label, str) else label
 
 
 def _csv(frame: pd.DataFrame) -> str:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
+import pandas as pd
+
 OBJECTIVES = {
     "mmcr": "MMCR",
     "alignment": "Alignment (control)",
@@ -16,6 +20,7 @@ OBJECTIVES = {
     "vicreg": "VICReg",
 }
 SETTINGS = {"dataset.limit": "images N"}  # else the last part of the key
+LABELS = ("variant", "against", "less", "ahead_below")  # columns of labels of variants
 MEASURES = {
     "percent_error": "pretraining percent error",
     "heldout_percent_error": "held-out percent error",
@@ -38,6 +43,17 @@ def variant_name(variant: str) -> str:
     """A label of `variants` for people: `simclr, objective.temperature=0.5` is `SimCLR, temperature = 0.5`."""
     objective, *settings = variant.split(", ")
     return ", ".join([OBJECTIVES.get(objective, objective), *map(_setting, settings)])
+
+
+def variant_names(variants: Iterable[str]) -> str:
+    """Several labels of `variants` for people, in a sentence."""
+    return ", ".join(map(variant_name, variants))
+
+
+def with_names(table: pd.DataFrame) -> pd.DataFrame:
+    """A table for people: labels of variants as `variant_name`."""
+    named = {name: table[name].map(variant_name, na_action="ignore") for name in LABELS if name in table}
+    return table.assign(**named)
 
 
 def _setting(text: str) -> str:

@@ -34,7 +34,7 @@ def test_a_known_crossing_is_said_with_its_interval():
     assert (row["variant"], row["against"], row["seeds"], row["ahead_below"]) == ("mmcr", "clip", 3, "mmcr")
     assert (row["ahead_at"], row["behind_at"]) == ("32 64 128", "256 512 1024")
     (sentence,) = describe_crossings(found)
-    assert sentence.startswith("zero-shot top-1 on glyphs, D = 64, K = 2, mmcr against clip: they cross at P = ")
+    assert sentence.startswith("zero-shot top-1 on glyphs, D = 64, K = 2, MMCR against CLIP: they cross at P = ")
     assert sentence.endswith("3 pairs of seeds): mmcr is ahead below, clip above.")
 
 

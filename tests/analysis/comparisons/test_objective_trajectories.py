@@ -78,7 +78,7 @@ def test_differences_are_over_pairs_of_the_same_seed(results):
 
 def test_what_is_clearly_different_is_said_and_what_is_not(results):
     simclr, vicreg = describe_differences(differences(results))
-    assert simclr.startswith("simclr against mmcr, 3 pairs of runs – higher: percent error +0.1")
+    assert simclr.startswith("SimCLR against MMCR, 3 pairs of runs – higher: pretraining percent error +0.1")
     assert "lower: knn accuracy -0.110 (-0.135 to -0.085)" in simclr
     assert "higher" not in vicreg and "not clearly different" in vicreg
 
