@@ -33,6 +33,7 @@ COLUMNS = {  # others with spaces for underscores
     "chosen": "selected",
     "wall_seconds": "seconds",
 }
+SYMBOLS = {"e_inf": "e∞", "^-alpha": "^(−α)", "alpha": "α"}
 SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 LONG = 40  # characters beyond which a cell's text may wrap
 
@@ -61,7 +62,7 @@ def render_template(template: str, **values: object) -> str:
     """A page with values in it."""
     folder = FileSystemLoader(Path(__file__).parent / "templates")
     found = Environment(loader=folder, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    found.filters |= {"cells": _cells, "csv": _csv, "scientific": scientific}
+    found.filters |= {"cells": _cells, "csv": _csv, "scientific": scientific, "symbols": symbols}
     return found.get_template(template).render(values)
 
 
@@ -89,6 +90,13 @@ def _cells(frame: pd.DataFrame) -> tuple[list[tuple[str, bool]], list[list[Cell]
     return [(column_name(str(name)), number) for name, number in zip(named, numeric, strict=True)], rows
 
 
+def symbols(text: str) -> str:
+    """A sentence of the terminal with the symbols that a page has."""
+    for typed, symbol in SYMBOLS.items():
+        text = text.replace(typed, symbol)
+    return text
+
+
 def column_name(name: str) -> str:
     """A column of a table as people read it."""
     return COLUMNS.get(name, name.replace("_", " "))
@@ -99,9 +107,9 @@ def _csv(frame: pd.DataFrame) -> str:
     return f"data:text/csv;base64,{base64.b64encode(frame.to_csv(index=False).encode()).decode()}"
 
 
-def scientific(number: float) -> str:
-    """To 4 digits, as 2.102 × 10¹⁴ where it is very large or small."""
-    mantissa, _, power = f"{number:.4g}".partition("e")
+def scientific(number: float, digits: int = 4) -> str:
+    """To so many digits, as 2.102 × 10¹⁴ where it is very large or small."""
+    mantissa, _, power = f"{number:.{digits}g}".partition("e")
     return f"{mantissa} × 10{str(int(power)).translate(SUPERSCRIPT)}" if power else mantissa
 
 

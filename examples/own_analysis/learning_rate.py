@@ -32,6 +32,8 @@ def main(results: Path) -> None:
     for cell, part in runs.groupby(CELL):
         mean = part.groupby(RATE)[ERROR].mean()  # over seeds
         rates, errors = mean.index.to_numpy(float), mean.to_numpy()
+        if len(rates) < 3:
+            sys.exit(f"a parabola needs three learning rates; {results} has {len(rates)}")
         best, curve = best_rate(rates, errors)
         name = ", ".join(f"{key} = {value}" for key, value in zip(CELL, cell, strict=True))
         inside = "within the grid" if rates[0] < best < rates[-1] else "beyond the grid: extend it"
