@@ -33,6 +33,10 @@ COLUMNS = {  # others with spaces for underscores
     "chosen": "selected",
     "wall_seconds": "seconds",
 }
+VALUES = {  # of columns, as people read them
+    "irreducible": {"theory": "e∞", "free": "fitted"},
+    "offset": {"free": "fitted"},
+}
 SYMBOLS = {"e_inf": "e∞", "^-alpha": "^(−α)", "alpha": "α"}
 SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 LONG = 40  # characters beyond which a cell's text may wrap
@@ -82,7 +86,8 @@ def embed(paths: list[Path], shown: Set[int] | None = None) -> list[Picture]:
 def _cells(frame: pd.DataFrame) -> tuple[list[tuple[str, bool]], list[list[Cell]]]:
     """Columns (name, whether of numbers) and rows, with names for people; numbers are shown to 4 digits and sorted at
     full precision."""
-    named = with_names(frame)
+    values = {name: frame[name].replace(said) for name, said in VALUES.items() if name in frame}
+    named = with_names(frame).assign(**values)
     numeric = [
         pd.api.types.is_numeric_dtype(named[name]) and not pd.api.types.is_bool_dtype(named[name]) for name in named
     ]
