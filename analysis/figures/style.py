@@ -125,7 +125,7 @@ def plain_ticks(axes: Iterable[Axes], axis: str, low: float, high: float, small:
     """Limits of a logarithmic axis that spans few decades (`x` or `y`), with ticks as plain numbers, fewer in `small`
     panels."""
     decades = range(int(np.floor(np.log10(low))), int(np.ceil(np.log10(high))) + 1)
-    fine = (1, 1.5, 2, 3, 4, 6) if high / low < 6 else (1, 2, 5) if small else (1, 2, 3, 5, 7)
+    fine = (1, 1.5, 2, 3, 4, 6) if high / low < 8 else (1, 2, 5) if small else (1, 2, 3, 5, 7)
     steps = fine if high / low < 12 else (1, 2, 5) if high / low < 300 else (1,)
     ticks = [step * 10.0**decade for decade in decades for step in steps if low <= step * 10.0**decade <= high]
     for ax in axes:
