@@ -7,7 +7,7 @@ import pandas as pd
 
 from analysis.estimates.peak import finished_runs
 from analysis.fitting.resampling import student_half_width
-from analysis.results.display_names import measure_name, variant_name
+from analysis.results.display_names import quantity_name, variant_name
 from analysis.results.results import Results
 
 SAME = ["P", "D", "K", "seed"]
@@ -69,4 +69,4 @@ def describe_differences(compared: pd.DataFrame) -> list[str]:
 def _quantity(row: object) -> str:
     quantity, difference, low, high = (getattr(row, name) for name in ("quantity", "difference", "low", "high"))
     interval = f" ({low:+.3f} to {high:+.3f})" if np.isfinite(low) else ""
-    return f"{measure_name(*str(quantity).split(', ', 1))} {difference:+.3f}{interval}"
+    return f"{quantity_name(str(quantity))} {difference:+.3f}{interval}"

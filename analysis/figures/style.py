@@ -135,6 +135,12 @@ def plain_ticks(axes: Iterable[Axes], axis: str, low: float, high: float, small:
         chosen.minorticks_off()
 
 
+def power_of_ten(number: float) -> str:
+    """A large number for a label, as 5.0 x 10^11."""
+    digits, exponent = f"{number:.1e}".split("e")
+    return f"${digits} \\times 10^{{{int(exponent)}}}$"
+
+
 def size_ticks(ax: Axes, sizes: Sequence[int], upright: bool = False) -> None:
     """Ticks of a log2 axis x at sizes that were run, upright where they would touch."""
     ax.set_xscale("log", base=2)

@@ -20,6 +20,7 @@ OBJECTIVES = {
     "vicreg": "VICReg",
 }
 SETTINGS = {"dataset.limit": "images N"}  # else the last part of the key
+QUANTITIES = ("measure", "quantity")  # columns of names of measures, perhaps with what they were measured of
 LABELS = ("variant", "against", "less", "ahead_below")  # columns of labels of variants
 MEASURES = {
     "percent_error": "pretraining percent error",
@@ -51,9 +52,17 @@ def variant_names(variants: Iterable[str]) -> str:
 
 
 def with_names(table: pd.DataFrame) -> pd.DataFrame:
-    """A table for people: labels of variants as `variant_name`."""
-    named = {name: table[name].map(variant_name, na_action="ignore") for name in LABELS if name in table}
-    return table.assign(**named)
+    """A table for people: labels of variants as `variant_name`, measures as `quantity_name`."""
+    names = dict.fromkeys(LABELS, variant_name) | dict.fromkeys(QUANTITIES, quantity_name)
+    return table.assign(
+        **{key: table[key].map(made, na_action="ignore") for key, made in names.items() if key in table}
+    )
+
+
+def quantity_name(quantity: str) -> str:
+    """A measure for people: `knn_accuracy, 5 labels a class` is `kNN accuracy, 5 labels a class`."""
+    name, _, subject = quantity.partition(", ")
+    return measure_name(name, subject)
 
 
 def _setting(text: str) -> str:

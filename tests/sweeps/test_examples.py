@@ -1,4 +1,5 @@
-"""Each example of an extension runs by the commands of its README, in a folder that has the examples."""
+"""Each example of an extension runs by the commands of its README, in a folder that has the examples: as they stand
+under Ray, or faster cell by cell in this process."""
 
 import re
 import shlex
@@ -13,17 +14,24 @@ from PIL import Image
 
 from analysis import open_results
 from mmcr_core.objectives import make_objective
+from sweeps.config.grid_file import load_grid
 from tests.conftest import REPOSITORY, invoke
 
 EXAMPLES = sorted(page.parent.name for page in (REPOSITORY / "examples").glob("*/README.md"))
 
 
-@pytest.fixture
-def play(tmp_path, monkeypatch, ray_address):
+@pytest.fixture(params=["cells", pytest.param("ray", marks=pytest.mark.slow)])
+def play(request, tmp_path, monkeypatch):
     """Runs the commands of an example's README; what each printed."""
     shutil.copytree(REPOSITORY / "examples", tmp_path / "examples")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PYTHONPATH", str(REPOSITORY))
+
+    def launch(grid):
+        if request.param == "ray":
+            return invoke("sweeps.launch", grid, "--address", request.getfixturevalue("ray_address"))
+        cells = range(len(load_grid(Path(grid)).cells))
+        return max((invoke("sweeps.launch", grid, "--cell", i) for i in cells), key=lambda ran: ran.returncode)
 
     def run(name):
         lines = re.search(r"^```\n(.*?)^```$", Path("examples", name, "README.md").read_text(), re.S | re.M)[1]
@@ -34,8 +42,7 @@ def play(tmp_path, monkeypatch, ray_address):
             if package == name:
                 ran = subprocess.run([sys.executable, script, *arguments], capture_output=True, text=True)
             else:
-                joined = ["--address", ray_address] if command == "launch" else []
-                ran = invoke(f"{package}.{command}", *arguments, *joined)
+                ran = launch(*arguments) if command == "launch" else invoke(f"{package}.{command}", *arguments)
             assert ran.returncode == 0, ran.stderr
             printed.append(ran.stdout)
         return printed
