@@ -32,9 +32,9 @@ def drawn(monkeypatch):
         ("plot_objectives", Width.COLUMN),
     ],
 )
-def test_figures_fit_their_column_and_can_be_read(sweep, tmp_path, drawn, command, width):
+def test_figures_fit_their_column_and_can_be_read(small, tmp_path, drawn, command, width):
     name, *options = command.split()
-    ran = invoke(name, sweep, "--width", width, *options, "-o", tmp_path)
+    ran = invoke(name, small, "--width", width, *options, "-o", tmp_path)
     assert ran.returncode == 0, ran.stderr
     assert len(drawn) > 1
     assert all(across <= INCHES[width] + 1e-6 and smallest >= 7 for across, smallest in drawn)
