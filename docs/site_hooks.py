@@ -36,7 +36,7 @@ def on_page_markdown(markdown: str, page: Page, **_: Any) -> str:
     if page.file.src_uri in PAGES:
         markdown = re.sub(r"\]\(docs/", "](", markdown)
         markdown = re.sub(r"^!\[[^]]*\]\(https://img\.shields\.io.*\n", "", markdown, flags=re.M)
-        markdown = re.sub(r"^> \[!NOTE\]\n((?:> .*\n)+)", _note, markdown, flags=re.M)
+    markdown = re.sub(r"^> \[!NOTE\]\n((?:> .*\n)+)", _note, markdown, flags=re.M)
     return re.sub(r"\]\(\.\./README\.md(#[^)]*)?\)", "](index.md)", markdown).replace("](../", "](")
 
 

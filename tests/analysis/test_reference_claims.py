@@ -39,13 +39,16 @@ def cells_of(line):
 
 
 def rows(section):
-    """(claim, sweep) -> verdict and numbers, of a page's section of claims."""
-    found, claim = {}, None
+    """(claim, sweep) -> verdict and numbers with their headings, of a page's section of claims."""
+    found, claim, over, head = {}, None, "", []
     for line in section.splitlines():
-        if title := re.match(r"\*\*(.+)\*\* \(figure by", line):
-            claim = title[1]
-        elif claim and len(cells := cells_of(line)) == 3 and cells[0] not in ("sweep", "---"):
-            found[claim, cells[0]] = f"{cells[1]}: {cells[2]}"
+        if title := re.match(r"\*\*(.+)\*\* \(figure by `\w+\.py`(?:; interval over (.+))?\)$", line):
+            claim, over = title[1], title[2]
+        elif line.startswith("| sweep |"):
+            head = cells_of(line)
+        elif claim and line.startswith("| ") and len(cells := cells_of(line)) == len(head) and cells[0] != "---":
+            pairs = [*zip(head[1:], cells[1:], strict=True), ("interval over", over)]
+            found[claim, cells[0]] = "; ".join(f"{name}: {cell}" for name, cell in pairs if cell)
     return found
 
 
