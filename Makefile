@@ -55,6 +55,9 @@ figures: $(RUN)
 	$(BIN)/python analysis/plot_double_descent.py $(REFERENCE)/digits-images
 	$(BIN)/python analysis/plot_objectives.py $(REFERENCE)/objectives-digits
 	$(BIN)/python analysis/plot_multimodal.py $(REFERENCE)/multimodal-glyphs
+	for sweep in digits-images objectives-digits objectives-peaks-digits multimodal-glyphs; do \
+		$(BIN)/python analysis/report.py $(REFERENCE)/$$sweep || exit 1; \
+	done
 	$(BIN)/python analysis/claims.py $(addprefix $(REFERENCE)/,$(JUDGED)) --write docs/results.md --summary README.md
 
 # What pages of docs/ say of the code and show of its commands, written anew; the site in build/site.

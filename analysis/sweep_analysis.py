@@ -38,6 +38,7 @@ from analysis.fitting.forecast.trends import Quadratic, ScalingLaw
 from analysis.fitting.multivariate_fit import JointFit
 from analysis.fitting.power_law import PowerLawFit
 from analysis.results.analysis_cache import KeptFiles, content_digest, to_table
+from analysis.results.display_names import variant_name
 from analysis.results.errors import ResultsError
 from analysis.results.results import Results
 from analysis.results.serialization import pack, unpack
@@ -238,7 +239,7 @@ class SweepAnalysis:
             if (predictor := predictors.get(str(variant))) is not None:
                 parts.append(part.join(predictor.predict(part, part["steps"].to_numpy(float))))
             elif not everything:
-                raise ResultsError(f"too few runs of {variant} were trained to predict any of it")
+                raise ResultsError(f"too few runs of {variant_name(variant)} were trained to predict any of it")
         return pd.concat(parts).sort_index()
 
     def left_out(self, measure: str = PERCENT_ERROR) -> pd.DataFrame:

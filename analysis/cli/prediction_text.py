@@ -7,6 +7,7 @@ import numpy as np
 from analysis.estimates.prediction import Predictor
 from analysis.estimates.stopped_sweep import StoppedSweep
 from analysis.fitting.forecast.calibration import ENOUGH
+from analysis.results.display_names import variant_names
 from analysis.sweep_analysis import SweepAnalysis
 from sweeps.cli.formatting import counted
 
@@ -19,7 +20,7 @@ def prediction_remarks(analysis: SweepAnalysis, measure: str) -> list[str]:
         decaying = sorted(analysis.decaying & set(predictor.variants))
         if decaying:
             found.append(
-                f"The learning rate of {', '.join(decaying)} decays, so only the ends of its runs tell anything."
+                f"The learning rate of {variant_names(decaying)} decays, so only the ends of its runs tell anything."
             )
     return found
 
@@ -43,7 +44,7 @@ def stop_remark(stopped: StoppedSweep) -> str:
 
 def _remarks(predictor: Predictor) -> list[str]:
     table, calibration = predictor.left_out(), predictor.calibration
-    names = ", ".join(predictor.variants)
+    names = variant_names(predictor.variants)
     if len(table) < 3:
         return [f"{names}: {len(table)} settings, too few to be left out: the intervals are the model's own."]
     missed = np.sqrt(((table["predicted"] / table["measured"] - 1) ** 2).mean())

@@ -22,7 +22,7 @@ from analysis.pages.picture_cache import KeptPictures
 from analysis.pages.provenance import provenance
 from analysis.pages.representation_collapse import collapsed_runs
 from analysis.pages.reproduction import commands
-from analysis.results.display_names import objective_of
+from analysis.results.display_names import objective_of, variant_name
 from analysis.results.errors import ResultsError
 from analysis.sweep_analysis import SweepAnalysis
 from analysis.verdicts.registry import SUBJECT
@@ -71,7 +71,7 @@ def _analysis(analysis: SweepAnalysis, folder: Path) -> dict[str, object]:
     pictured = [] if predicted is None else drawn.of("predictions", lambda folder: _of_predictions(analysis, folder))
     drawn.keep()
     words = [
-        " ".join([*([f"{variant}:"] * (len(laws) > 1)), *describe_exponents(kinds[0])])
+        " ".join([*([f"{variant_name(variant)}:"] * (len(laws) > 1)), *describe_exponents(kinds[0])])
         for variant, kinds in laws.items()
     ]
     pairs = images_and_text(analysis, folder)

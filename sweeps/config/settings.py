@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema, field_validat
 from sweeps.monitoring.trackers.choice import OWN, TRACKERS, require_known
 
 NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*")
+LONGEST_NAME = 200  # characters, of the 255 bytes that a file name may have
 TrackerName = Annotated[str, WithJsonSchema({"type": "string", "pattern": f"^({'|'.join(TRACKERS)}|{OWN.pattern})$"})]
 
 
@@ -83,6 +84,8 @@ class GridSettings(_Settings):
     def _plain(cls, value: str) -> str:
         if not NAME.fullmatch(value):
             raise ValueError("use letters, digits, '.', '_' and '-' only, not beginning with '.'")
+        if len(value) > LONGEST_NAME:
+            raise ValueError(f"has {len(value)} characters; {LONGEST_NAME} are the most that a folder's name can have")
         return value
 
     @field_validator("track")

@@ -147,6 +147,7 @@ def test_a_results_path_that_is_a_file_is_refused(write_grid, tmp_path):
         ("memory://x", "memory://x is lost when the process ends; choose a folder"),
         ("http://127.0.0.1:1/x", "http://127.0.0.1:1/x cannot be written to (NotImplementedError: "),
         ("LINK", "link is a link to nowhere, which is not there; make it first"),
+        ("", "is empty; give a folder, . for this one"),
     ],
 )
 def test_a_place_that_keeps_no_results_is_refused(results, says, write_grid, tmp_path):

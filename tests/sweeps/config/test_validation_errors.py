@@ -8,6 +8,7 @@ from sweeps.config.grid_file import GridError, load_grid
 from tests.sweeps.config.base_grid import BASE, load
 
 MISTAKES = {
+    f"name: base|name: {'x' * 201}": "3: name: '.*' has 201 characters; 200 are the most",
     "P: 16|P: 2048": "5: P: 2048 exceeds the 1437 training images of dataset 'digits' .*; use P <= 1437",
     "P: 16|P: []": "5: P: the list is empty; give at least one value",
     "P: 16|P: [16, 16]": "5: P: 16 stands twice in the list; keep one",
