@@ -9,6 +9,7 @@ REFERENCE := results/reference
 JUDGED := digits digits-images cifar10 tiny-imagenet objectives-digits objectives-peaks-digits multimodal-glyphs
 SIDE_BY_SIDE := -n 2 --dist loadgroup --no-loadscope-reorder
 export RAY_USAGE_STATS_ENABLED := 0
+unexport PYTHONDONTWRITEBYTECODE # hundreds of processes start: without it each compiles all files again
 
 .PHONY: install quickstart reference figures docs test test-all lint bench simulations gpu gpu-pack gpu-results clean
 

@@ -1,6 +1,5 @@
 """Packing finished runs: nothing is lost, nothing is seen twice, and what is packed goes on as before."""
 
-import multiprocessing
 import shutil
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -24,6 +23,7 @@ from sweeps.storage.packing import compaction, packed
 from sweeps.storage.packing.compaction import compact
 from sweeps.storage.sweep_store import Store
 from tests.conftest import invoke
+from tests.forks import FORKS
 from tests.synthetic import spec, write_run, write_sweep
 
 STEPS = 700  # in two chunks
@@ -145,9 +145,8 @@ def read_until(root, stop, wrong, begun):
 
 
 def test_readers_see_each_run_and_step_once_while_it_is_packed(store, tmp_path):
-    context = multiprocessing.get_context("spawn")
-    stop, wrong, begun = context.Event(), context.Queue(), context.Event()
-    reader = context.Process(target=read_until, args=(store.root, stop, wrong, begun))
+    stop, wrong, begun = FORKS.Event(), FORKS.Queue(), FORKS.Event()
+    reader = FORKS.Process(target=read_until, args=(store.root, stop, wrong, begun))
     reader.start()
     assert begun.wait(60)
     saved = {file: file.read_bytes() for file in small_files(store)}
