@@ -17,7 +17,8 @@ from sweeps.__main__ import COMMANDS
 
 REPOSITORY = Path(__file__).parents[1]
 PAGES = {"index.md": "README.md", "CHANGELOG.md": "CHANGELOG.md", "CONTRIBUTING.md": "CONTRIBUTING.md"}
-SHOWN = ("LICENSE", "CITATION.cff", *(f"results/reference/*/{name}" for name in ("figures/*.png", "report.html")))
+FIGURES = ("results/reference/*/figures/*.png", "results/reference/*/report.html")
+SHOWN = ("LICENSE", "CITATION.cff", "examples/*/README.md", *FIGURES)
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
