@@ -9,6 +9,7 @@ REFERENCE := results/reference
 JUDGED := digits digits-images cifar10 tiny-imagenet objectives-digits objectives-peaks-digits multimodal-glyphs
 SIDE_BY_SIDE := -n 2 --dist loadgroup --no-loadscope-reorder
 export RAY_USAGE_STATS_ENABLED := 0
+unexport PYTHONDONTWRITEBYTECODE # hundreds of processes start: without it each compiles all files again
 
 .PHONY: install quickstart reference figures docs test test-all lint bench simulations gpu gpu-pack gpu-results clean
 
@@ -54,6 +55,9 @@ figures: $(RUN)
 	$(BIN)/python analysis/plot_double_descent.py $(REFERENCE)/digits-images
 	$(BIN)/python analysis/plot_objectives.py $(REFERENCE)/objectives-digits
 	$(BIN)/python analysis/plot_multimodal.py $(REFERENCE)/multimodal-glyphs
+	for sweep in digits-images objectives-digits objectives-peaks-digits multimodal-glyphs; do \
+		$(BIN)/python analysis/report.py $(REFERENCE)/$$sweep || exit 1; \
+	done
 	$(BIN)/python analysis/claims.py $(addprefix $(REFERENCE)/,$(JUDGED)) --write docs/results.md --summary README.md
 
 # What pages of docs/ say of the code and show of its commands, written anew; the site in build/site.

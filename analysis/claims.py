@@ -54,7 +54,7 @@ def main(
     judged = dict(zip(_names(opened), found, strict=True))
     for name in (name for name, each in judged.items() if not any(one.verdict.measured for one in each)):
         print_wrapped(
-            f"note: {name} has too few finished runs of mmcr for any claim, or none; report.py judges other objectives",
+            f"note: {name} has too few finished runs of MMCR for any claim, or none; report.py judges other objectives",
             sys.stderr,
         )
     if json:

@@ -13,6 +13,7 @@ from analysis.cli.output_files import print_paths, write_law
 from analysis.cli.printed_width import Width
 from analysis.cli.terminal_table import print_table
 from analysis.figures.double_descent_figures import double_descent_figures, summary
+from analysis.results.display_names import with_names
 from sweeps.cli.app import guarded, new_app
 
 EXAMPLE = "Example: python analysis/plot_double_descent.py results/quickstart"
@@ -31,7 +32,7 @@ def main(
     """Mark where the percent error peaks."""
     with analyze(results, best_over, output, width) as (analysis, folder):
         write_law(analysis, "peaks", analysis.peaks, output)
-        print_table(summary(analysis.peaks), "Largest percent error over P, for each D")
+        print_table(with_names(summary(analysis.peaks)), "Largest percent error over P, for each D")
         print_paths(double_descent_figures(analysis, folder, views == "all"))
 
 

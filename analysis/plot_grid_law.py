@@ -12,6 +12,7 @@ from analysis.cli.printed_width import Width
 from analysis.cli.terminal_table import print_table
 from analysis.estimates.exponent_summary import describe_exponents
 from analysis.figures import isoflop_figure, joint_law_figures
+from analysis.results.display_names import variant_name, with_names
 from sweeps.cli.app import guarded, new_app
 from sweeps.cli.console import print_wrapped
 
@@ -36,10 +37,14 @@ def main(
         named = SHOWN if len(laws) > 1 else SHOWN[1:]
         shown_laws = table[named].rename(columns={"by_formula": "K by formula"}).drop_duplicates()
         print_table(
-            shown_laws, "e = E + A prod x^-alpha (steps + s0 prod z^s)^-alpha, the best first", spare=["tested"]
+            with_names(shown_laws),
+            "e = E + A prod x^-alpha (steps + s0 prod z^s)^-alpha, the best first",
+            spare=["tested"],
         )
         for variant, kinds in laws.items():
-            print_wrapped("\n".join([*([f"{variant}:"] * (len(laws) > 1)), *describe_exponents(kinds[0])]))
+            print_wrapped(
+                "\n".join([*([f"{variant_name(variant)}:"] * (len(laws) > 1)), *describe_exponents(kinds[0])])
+            )
         print_paths(
             joint_law_figures.joint_law_figures(laws, folder)
             + isoflop_figure.isoflop_figures(laws, analysis.cells, analysis.finished, folder, views == "all")

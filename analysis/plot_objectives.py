@@ -14,6 +14,7 @@ from analysis.cli.terminal_table import print_table
 from analysis.comparisons.gain_over_untrained import gains
 from analysis.comparisons.objective_differences import describe_differences
 from analysis.figures import metric_figures, objective_figures
+from analysis.results.display_names import with_names
 from sweeps.cli.app import guarded, new_app
 from sweeps.cli.console import print_wrapped
 
@@ -33,7 +34,9 @@ def main(results: RESULTS, width: WIDTH = Width.PAGE, output: FIGURES = None, be
         for line in describe_differences(compared):
             print_wrapped(line)
         if not (gained := gains(opened)).empty:
-            print_table(gained, "accuracy at the end less that of the untrained network, on the same test images")
+            print_table(
+                with_names(gained), "accuracy at the end less that of the untrained network, on the same test images"
+            )
         print_paths(pictures)
 
 

@@ -2,8 +2,10 @@
 
 python analysis/plot_predictions.py results/quickstart
 python analysis/plot_predictions.py results/quickstart --measure knn_accuracy --json
+python analysis/plot_predictions.py results/quickstart --at-stop
 
-Writes figures/predictions.{png,pdf}, predicted_grid.{png,pdf} and predictions.csv.
+Writes figures/predictions.{png,pdf}, predicted_grid.{png,pdf} and predictions.csv; with --at-stop stop.{png,pdf},
+stop_grid.{png,pdf} and stop.csv.
 """
 
 from __future__ import annotations
@@ -14,10 +16,11 @@ import typer
 
 from analysis.cli.command_options import BEST_OVER, FIGURES, RESULTS, WIDTH, analyze
 from analysis.cli.output_files import printable, write_csv
-from analysis.cli.prediction_text import prediction_remarks
+from analysis.cli.prediction_text import prediction_remarks, stop_remark
 from analysis.cli.printed_width import Width
-from analysis.figures.predictions.predicted_cells import draw_grid, draw_left_out
+from analysis.figures.predictions.predicted_cells import draw_grid, draw_predicted
 from analysis.figures.style import save
+from analysis.results.errors import ResultsError
 from mmcr_core.theory import PERCENT_ERROR
 from sweeps.cli.app import guarded, new_app
 from sweeps.cli.console import print_wrapped
@@ -31,24 +34,40 @@ app = new_app()
 def main(
     results: RESULTS,
     measure: Annotated[str, typer.Option(help="percent_error, or a measure in [0, 1].")] = PERCENT_ERROR,
+    at_stop: Annotated[
+        bool,
+        typer.Option("--at-stop", help="Of a finished adaptive sweep: what it predicted at its stop, and how well."),
+    ] = False,
     width: WIDTH = Width.PAGE,
     output: FIGURES = None,
     best_over: BEST_OVER = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print a list of objects.")] = False,
 ) -> None:
     """Predict every cell of a sweep, trained, begun or not begun."""
+    if at_stop and measure != PERCENT_ERROR:
+        raise ResultsError("--at-stop is of what --until asked for; leave --measure out")
     with analyze(results, best_over, output, width) as (analysis, folder):
-        table = analysis.predict(measure=measure)
-        left_out = analysis.left_out(measure)
-        what = "percent error" if measure == PERCENT_ERROR else measure
-        figures = {"predictions": draw_left_out(left_out, what), "predicted_grid": draw_grid(table, what)}
+        if at_stop:
+            stopped = analysis.at_stop()
+            table, remarks = stopped.settings, [stop_remark(stopped)]
+            final = stopped.predicted.assign(measured=stopped.predicted["final"])
+            figures = {
+                "stop": draw_predicted(final, stopped.quantity, "at the stop"),
+                "stop_grid": draw_grid(table, stopped.quantity),
+            }
+        else:
+            table, remarks = analysis.predict(measure=measure), prediction_remarks(analysis, measure)
+            figures = {
+                "predictions": draw_predicted(analysis.left_out(measure), measure),
+                "predicted_grid": draw_grid(table, measure),
+            }
         paths = [save(figure, folder, name) for name, figure in figures.items()]
-        paths.append(folder / "predictions.csv")
+        paths.append(folder / f"{next(iter(figures))}.csv")
         write_csv(table, paths[-1])
         if as_json:
             print(table.to_json(orient="records", indent=2))
             return
-        for text in prediction_remarks(analysis, measure):
+        for text in remarks:
             print_wrapped(text)
         for path in paths:
             print(printable(path))

@@ -18,6 +18,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.comparisons import multimodal, objective_differences
+from analysis.estimates.adaptive_replay import FinishedSweep
 from analysis.estimates.error_component_changes import factor_changes
 from analysis.estimates.fit_data import CELL, Cell, Key, measured_cells, tail_errors
 from analysis.estimates.joint_scaling_law import JointForm, JointLaw, grid_points, joint_laws, law_table
@@ -25,6 +26,7 @@ from analysis.estimates.peak import finished_runs, peak_table
 from analysis.estimates.per_cell_fit import PURE, Fits, Form, chosen_form, fit_cell, fit_table, laws_by_seed
 from analysis.estimates.prediction import Backtest, Predictor, backtest, fit_predictors
 from analysis.estimates.run_points import Measured, flops_per_step, measure_values, percent_errors, planned_runs
+from analysis.estimates.stopped_sweep import StoppedSweep, stopped_sweep
 from analysis.estimates.uniform_baseline import Level
 from analysis.fitting.diagnostics import FailedCheck
 from analysis.fitting.forecast.calibration import Calibration
@@ -36,10 +38,12 @@ from analysis.fitting.forecast.trends import Quadratic, ScalingLaw
 from analysis.fitting.multivariate_fit import JointFit
 from analysis.fitting.power_law import PowerLawFit
 from analysis.results.analysis_cache import KeptFiles, content_digest, to_table
+from analysis.results.display_names import variant_name
 from analysis.results.errors import ResultsError
 from analysis.results.results import Results
 from analysis.results.serialization import pack, unpack
 from mmcr_core.theory import PERCENT_ERROR
+from sweeps.storage.decisions import every_decision
 
 CLASSES = (  # that kept files hold
     *(PowerLawFit, JointFit, JointForm, JointLaw, Level, Cell, FailedCheck),
@@ -235,13 +239,23 @@ class SweepAnalysis:
             if (predictor := predictors.get(str(variant))) is not None:
                 parts.append(part.join(predictor.predict(part, part["steps"].to_numpy(float))))
             elif not everything:
-                raise ResultsError(f"too few runs of {variant} were trained to predict any of it")
+                raise ResultsError(f"too few runs of {variant_name(variant)} were trained to predict any of it")
         return pd.concat(parts).sort_index()
 
     def left_out(self, measure: str = PERCENT_ERROR) -> pd.DataFrame:
         """Each setting's last measured value beside what the runs of all others say of it, see `Predictor.left_out`."""
         predictors = {each.variants: each for each in self.predictors_of(measure).values()}
         return pd.concat([each.left_out() for each in predictors.values()], ignore_index=True)
+
+    def at_stop(self) -> StoppedSweep:
+        """What an adaptive launch (`--until`) predicted when it stopped, beside what was measured since. Raises
+        ResultsError where there was none, or where what it began has not finished."""
+        decisions = every_decision(self.results.root)
+        quantity = decisions[-1].quantity if decisions else PERCENT_ERROR
+        runs = self.finished
+        sweep = FinishedSweep.of(self.planned, self.measured_along(quantity), quantity)
+        finished_at = dict(zip(runs["run_id"], runs["finished_at"], strict=True))
+        return stopped_sweep(sweep, [each for each in decisions if each.quantity == quantity], finished_at)
 
     def _settings(self, measure: str) -> pd.DataFrame:
         """Every cell with the steps of its whole run, and what was measured of the runs that finished."""

@@ -17,7 +17,8 @@ from sweeps.__main__ import COMMANDS
 
 REPOSITORY = Path(__file__).parents[1]
 PAGES = {"index.md": "README.md", "CHANGELOG.md": "CHANGELOG.md", "CONTRIBUTING.md": "CONTRIBUTING.md"}
-SHOWN = ("LICENSE", "CITATION.cff", *(f"results/reference/*/{name}" for name in ("figures/*.png", "report.html")))
+FIGURES = ("results/reference/*/figures/*.png", "results/reference/*/report.html")
+SHOWN = ("LICENSE", "CITATION.cff", "examples/*/README.md", *FIGURES)
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
@@ -36,7 +37,7 @@ def on_page_markdown(markdown: str, page: Page, **_: Any) -> str:
     if page.file.src_uri in PAGES:
         markdown = re.sub(r"\]\(docs/", "](", markdown)
         markdown = re.sub(r"^!\[[^]]*\]\(https://img\.shields\.io.*\n", "", markdown, flags=re.M)
-        markdown = re.sub(r"^> \[!NOTE\]\n((?:> .*\n)+)", _note, markdown, flags=re.M)
+    markdown = re.sub(r"^> \[!NOTE\]\n((?:> .*\n)+)", _note, markdown, flags=re.M)
     return re.sub(r"\]\(\.\./README\.md(#[^)]*)?\)", "](index.md)", markdown).replace("](../", "](")
 
 

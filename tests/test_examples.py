@@ -1,5 +1,7 @@
 """The notebooks run from their first cell to their last, as they were saved: with their outputs, and none an error."""
 
+import ast
+
 import nbformat
 import pytest
 from nbclient import NotebookClient
@@ -22,6 +24,18 @@ def test_each_notebook_is_saved_as_it_ran(path):
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_what_each_notebook_imports_is_there(path):
+    lines = [node for cell in code_cells(nbformat.read(path, as_version=4)) for node in ast.parse(cell.source).body]
+    imports = [node for node in lines if isinstance(node, ast.Import | ast.ImportFrom)]
+    exec(compile(ast.Module(imports, []), path, "exec"), names := {})
+    assert {"open_results", "plt"} <= names.keys()
+
+
+# A plan, a launch and its encoders: tests/sweeps/test_api.py
+@pytest.mark.parametrize(
+    "path",
+    [pytest.param(path, id=path.stem, marks=pytest.mark.slow if path.stem == "sweep" else ()) for path in NOTEBOOKS],
+)
 def test_each_notebook_runs_from_its_first_cell_to_its_last(path, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", str(REPOSITORY))
     monkeypatch.setenv("MPLBACKEND", "module://matplotlib_inline.backend_inline")  # figures are shown, as by jupyter

@@ -14,7 +14,7 @@ pytest.importorskip("mkdocs", reason="the extra docs is not installed")
 QUESTIONS = {
     "interruptions crashes": "running_sweeps",
     "slurm array": "clusters",
-    "custom objective": "encoders_and_optimizers",
+    "custom objective": "extending",
     "time limit": "running_sweeps",
     "nearest neighbor accuracy": "measures",
     "barlow twins": "objectives",

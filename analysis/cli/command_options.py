@@ -16,6 +16,7 @@ from analysis.cli.printed_width import Width, printed_at
 from analysis.cli.progress import track
 from analysis.cli.terminal_table import print_table
 from analysis.results.best_hyperparameter import Best
+from analysis.results.display_names import with_names
 from analysis.results.errors import ResultsError
 from analysis.results.results import Results, open_results
 from analysis.results.sweep_folder import WRITTEN, sweep_folders
@@ -117,7 +118,9 @@ def _tell(best: Best, sweep: Path, folder: Path) -> None:
     """Print, to standard error, and write which value won in each cell."""
     one = ["variant"] if best.winners["variant"].nunique() == 1 else []
     spare = ["tried", "shown_error"]
-    print_table(best.winners.drop(columns=one), f"{sweep.name}: the best {best.key} of each cell", spare, sys.stderr)
+    print_table(
+        with_names(best.winners.drop(columns=one)), f"{sweep.name}: the best {best.key} of each cell", spare, sys.stderr
+    )
     for text in best.remarks:
         print_wrapped(text, sys.stderr)
     path = folder / "best_over.csv"

@@ -5,8 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from analysis.estimates.prediction import Predictor
+from analysis.estimates.stopped_sweep import StoppedSweep
 from analysis.fitting.forecast.calibration import ENOUGH
+from analysis.results.display_names import variant_names
 from analysis.sweep_analysis import SweepAnalysis
+from sweeps.cli.formatting import counted
 
 
 def prediction_remarks(analysis: SweepAnalysis, measure: str) -> list[str]:
@@ -17,14 +20,31 @@ def prediction_remarks(analysis: SweepAnalysis, measure: str) -> list[str]:
         decaying = sorted(analysis.decaying & set(predictor.variants))
         if decaying:
             found.append(
-                f"The learning rate of {', '.join(decaying)} decays, so only the ends of its runs tell anything."
+                f"The learning rate of {variant_names(decaying)} decays, so only the ends of its runs tell anything."
             )
     return found
 
 
+def stop_remark(stopped: StoppedSweep) -> str:
+    """How right a finished adaptive sweep was when it stopped."""
+    table = stopped.predicted
+    head = f"It stopped after {stopped.share:.1%} of the grid's FLOPs and {counted(stopped.rungs, 'rung')}"
+    if table.empty:
+        return f"{head}, with every setting trained to its end."
+    error, written = stopped.errors, "{:.1%}".format if stopped.is_relative else "{:.3f}".format
+    inside = ((table["low_95"] <= table["final"]) & (table["final"] <= table["high_95"])).sum()
+    worst = table.loc[error.abs().idxmax()]
+    return (
+        f"{head}, with {len(table)} of {counted(len(stopped.settings), 'setting')} predicted: r.m.s. error "
+        f"{written(stopped.expected_rms)} expected, {written(np.sqrt((error**2).mean()))} measured since; {inside} "
+        f"inside their 95 % intervals; the largest {written(error.abs().max())} "
+        f"(P = {worst['P']}, D = {worst['D']}, K = {worst['K']})."
+    )
+
+
 def _remarks(predictor: Predictor) -> list[str]:
     table, calibration = predictor.left_out(), predictor.calibration
-    names = ", ".join(predictor.variants)
+    names = variant_names(predictor.variants)
     if len(table) < 3:
         return [f"{names}: {len(table)} settings, too few to be left out: the intervals are the model's own."]
     missed = np.sqrt(((table["predicted"] / table["measured"] - 1) ** 2).mean())

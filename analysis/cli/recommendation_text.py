@@ -10,6 +10,7 @@ import pandas as pd
 from analysis.estimates.fit_data import CELL
 from analysis.estimates.prediction import Backtest
 from analysis.estimates.recommendation import Budget
+from analysis.results.display_names import variant_name, with_names
 
 BASELINES = (
     "Percent errors of different P / D have different baselines: uniform embeddings have e_inf(P, D), 0.151 at P = D "
@@ -22,7 +23,7 @@ TOLERATED = 0.2  # relative error of the test prediction beyond which a warning 
 def readable(table: pd.DataFrame) -> pd.DataFrame:
     """The table for people: rounded, the 95 % interval of the error in brackets (less e_inf, it is that of the gap)."""
     forecasts = zip(table["error"], table["low"], table["high"], strict=True)
-    return table[[*CELL, "steps"]].assign(
+    return with_names(table[[*CELL, "steps"]]).assign(
         **{
             "x trained": table["times"].map("{:.2g}".format),
             "percent error (95 %)": [f"{value:.4f} ({low:.4f} to {high:.4f})" for value, low, high in forecasts],
@@ -41,7 +42,7 @@ def readable_next(table: pd.DataFrame) -> pd.DataFrame:
     ranges = zip(table["predicted"], table["low_95"], table["high_95"], strict=True)
     falls = zip(table["uncertainty"], table["uncertainty_after"], strict=True)
     several = table["variant"].nunique() > 1
-    return table[[*(["variant"] if several else []), "P", "D", "K", "what", "steps"]].assign(
+    return with_names(table[[*(["variant"] if several else []), "P", "D", "K", "what", "steps"]]).assign(
         **{
             "FLOPs": table["flops"].map("{:.2g}".format),
             "predicted (95 %)": [f"{value:.4f} ({low:.4f} to {high:.4f})" for value, low, high in ranges],
@@ -70,17 +71,18 @@ def warnings(
     if rank == "probe":
         found.append("accuracies are those measured at the end of each run, not at the compute asked for.")
     for variant in shown["variant"].unique():
+        name = variant_name(variant)
         if variant in decaying:
             found.append(
-                f"the learning rate of {variant} decays, so errors along its runs are not those of shorter runs, nor "
+                f"the learning rate of {name} decays, so errors along its runs are not those of shorter runs, nor "
                 "do they lead on to longer ones: sweep the budget, and compare final errors."
             )
         error, coverage, runs = tests[variant]
         if runs == 0:
-            found.append(f"the runs of {variant} are too short to test predictions on their own ends.")
+            found.append(f"the runs of {name} are too short to test predictions on their own ends.")
         elif error > TOLERATED or coverage < 0.8:
             found.append(
-                f"from the first quarter of the runs of {variant} their ends are predicted with "
+                f"from the first quarter of the runs of {name} their ends are predicted with "
                 f"{100 * error:.0f} % error, {100 * coverage:.0f} % inside their 95 % intervals: trust the ranking no "
                 "further than that."
             )

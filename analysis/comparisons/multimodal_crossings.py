@@ -9,6 +9,7 @@ import pandas as pd
 
 from analysis.comparisons.multimodal import ERROR, ZERO_SHOT
 from analysis.fitting.crossing import Crossing, find_crossing
+from analysis.results.display_names import variant_name
 
 COMPARED = {
     ZERO_SHOT[0]: "zero-shot top-1",
@@ -85,11 +86,11 @@ def _listed(sizes: list[int], where: Any) -> str:
 
 
 def _sentence(row: dict[str, Any]) -> str:
-    name, other = row["variant"], row["against"]
+    name, other = variant_name(row["variant"]), variant_name(row["against"])
     on = f" on {row['subject']}" if row["subject"] else ""
     where = f"{COMPARED[row['measure']]}{on}, D = {row['D']}, K = {row['K']}, {name} against {other}"
     spanned, seeds = f"P = {row['least_P']} to {row['largest_P']}", f"{row['seeds']} pairs of seeds"
-    ahead = row["ahead_below"]
+    ahead = variant_name(row["ahead_below"])
     behind = other if ahead == name else name
     clear = "; ".join(
         f"{who} is clearly ahead at P = {', '.join(sizes.split())}"

@@ -7,6 +7,7 @@ import pandas as pd
 
 from analysis.estimates.peak import finished_runs
 from analysis.fitting.resampling import student_half_width
+from analysis.results.display_names import quantity_name, variant_name
 from analysis.results.results import Results
 
 SAME = ["P", "D", "K", "seed"]
@@ -60,11 +61,12 @@ def describe_differences(compared: pd.DataFrame) -> list[str]:
             for kind, rows in kinds.items()
             if len(rows)
         ]
-        sentences.append(f"{name} against {base}, {int(part['pairs'].max())} pairs of runs – {'. '.join(said)}.")
+        against = f"{variant_name(str(name))} against {variant_name(str(base))}"
+        sentences.append(f"{against}, {int(part['pairs'].max())} pairs of runs – {'. '.join(said)}.")
     return sentences
 
 
 def _quantity(row: object) -> str:
     quantity, difference, low, high = (getattr(row, name) for name in ("quantity", "difference", "low", "high"))
     interval = f" ({low:+.3f} to {high:+.3f})" if np.isfinite(low) else ""
-    return f"{str(quantity).replace('_', ' ')} {difference:+.3f}{interval}"
+    return f"{quantity_name(str(quantity))} {difference:+.3f}{interval}"

@@ -25,13 +25,18 @@ MISSED = 2 / 0.05  # weight of what lies outside a 95 % interval in its score (G
 
 @dataclass(frozen=True)
 class FinishedSweep:
-    """The finished runs of a sweep (rows of `planned_runs`), what each measured on its way, and the scale on which that
-    is predicted; `relative`: whether errors are relative ones."""
+    """The finished runs of a sweep (rows of `planned_runs`), what each measured of a quantity on its way, and the scale
+    on which that is predicted."""
 
     runs: pd.DataFrame
     points: Points
     scale: Scale
-    relative: bool
+    quantity: str
+
+    @property
+    def relative(self) -> bool:
+        """Whether errors are fractions of what was measured."""
+        return self.quantity == PERCENT_ERROR
 
     @classmethod
     def of(cls, runs: pd.DataFrame, measured: Mapping[str, Measured], quantity: str = PERCENT_ERROR) -> FinishedSweep:
@@ -40,7 +45,7 @@ class FinishedSweep:
         if len(runs[["variant", "P", "D", "K"]].drop_duplicates()) < FEWEST_SETTINGS:
             raise ResultsError(f"a replay needs {FEWEST_SETTINGS} finished settings of P, D, K at least")
         scale = max(Scale.of(quantity, objective) for objective in runs["objective"])  # of logits, where both are
-        return cls(runs, as_points(runs, measured, scale), scale, quantity == PERCENT_ERROR)
+        return cls(runs, as_points(runs, measured, scale), scale, quantity)
 
     def design(self, target: Target) -> SequentialDesign:
         """Of these runs, none of which is trained yet."""
@@ -59,6 +64,19 @@ class FinishedSweep:
         flops = (self.runs["flops_per_step"] * self.runs["steps"]).to_numpy(float)
         unit = partial(self.scale.unit, relative=self.relative)
         return SequentialDesign(ends, flops, rungs, target, up_to, self.scale.trend, unit)
+
+    def settings(self, design: SequentialDesign, known: Knowledge) -> pd.DataFrame:
+        """Each setting of a design as it is known: variant, P, D, K, `open` (to be predicted), and on the scale `mean`,
+        `half_width` of the 95 % interval of the mean over its seeds, and that mean as it was measured, `truth`."""
+        seeds = np.bincount(design.settings)
+        sd = np.sqrt(known.variance + known.process.mode.run**2 / seeds)
+        first = np.unique(design.settings, return_index=True)[1]
+        return self.runs.loc[first, ["variant", "P", "D", "K"]].assign(
+            open=known.open,
+            mean=known.mean,
+            half_width=known.calibration.half_width(sd),
+            truth=np.bincount(design.settings, design.ends.value) / seeds,
+        )
 
 
 @on_one_thread
@@ -115,25 +133,21 @@ def _decision(
 
 def _judged(sweep: FinishedSweep, design: SequentialDesign, known: Knowledge) -> dict[str, float]:
     """Predictions of open settings beside what was measured."""
-    settings = np.flatnonzero(known.open)
-    seeds = np.bincount(design.settings)
-    truth = np.bincount(design.settings, design.ends.value) / seeds
-    sd = np.sqrt(known.variance + known.process.mode.run**2 / seeds)
-    half = known.calibration.half_width(sd)
-    number = sweep.scale.inverse
-    missed = np.abs(known.mean - truth)
-    error = number(known.mean) - number(truth)
+    settings = sweep.settings(design, known)
+    open_ones = settings[settings["open"]]
+    missed, half = np.abs(open_ones["mean"] - open_ones["truth"]), open_ones["half_width"]
+    error = sweep.scale.inverse(open_ones["mean"].to_numpy()) - sweep.scale.inverse(open_ones["truth"].to_numpy())
     if sweep.relative:
-        error = error / number(truth)
+        error = error / sweep.scale.inverse(open_ones["truth"].to_numpy())
     score = 2 * half + MISSED * np.maximum(missed - half, 0)
-    some = len(settings) > 0
+    some = len(open_ones) > 0
     return {
-        "trained": len(seeds) - len(settings),
-        "predicted": len(settings),
-        "rms_error": float(np.sqrt((error[settings] ** 2).mean())) if some else 0.0,
-        "largest_error": float(np.abs(error[settings]).max()) if some else 0.0,
-        "coverage": float((missed <= half)[settings].mean()) if some else float("nan"),
-        "interval_score": float(score[settings].mean()) if some else 0.0,
+        "trained": len(settings) - len(open_ones),
+        "predicted": len(open_ones),
+        "rms_error": float(np.sqrt((error**2).mean())) if some else 0.0,
+        "largest_error": float(np.abs(error).max()) if some else 0.0,
+        "coverage": float((missed <= half).mean()) if some else float("nan"),
+        "interval_score": float(score.mean()) if some else 0.0,
     }
 
 

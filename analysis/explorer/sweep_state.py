@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from analysis.results.display_names import variant_name
 from analysis.results.errors import ResultsError
 from analysis.results.variant_labels import variants
 from sweeps.storage.run_status import RunStatus
@@ -68,7 +69,7 @@ class SweepState:
             "name": self.root.name,
             "digest": self.digest,
             "cells": columns,
-            "variants": names,
+            "variants": list(map(variant_name, names)),
             "statuses": statuses,
             "counts": dict(Counter(standing)),
         }

@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 
 from analysis.estimates.joint_scaling_law import BY_FORMULA, JointLaw
 from analysis.figures.palette import RATIO, THEORY
-from analysis.figures.style import line_mark, panels, plain_ticks
+from analysis.figures.style import LEAST, line_mark, panels, plain_ticks
 
 MARKERS = "osD^vP*X"  # of K, in order
 EXPONENTS = {"P": "P^{-b}", "D": "D^{-c}", "K": "K^{-d}", "aspect": "\\mathrm{aspect}^{-f}", BY_FORMULA: "(1 - 1/K)"}
@@ -46,11 +46,13 @@ def draw_collapse(law: JointLaw) -> Figure:
     plain_ticks([top], "x", 0.9 * float(x.min()), 1.1 * float(x.max()))
     below = int((y <= 0).sum())
     if below:
-        top.annotate(f"{below} points below $e_\\infty$ not shown", (0.03, 0.03), xycoords="axes fraction", fontsize=7)
+        top.annotate(
+            f"{below} points below $e_\\infty$ not shown", (0.03, 0.03), xycoords="axes fraction", fontsize=LEAST
+        )
     top.legend(handles=handles, loc="upper right")
     bottom.axhline(0, color=THEORY, lw=0.6, zorder=0)
-    most = float(np.quantile(np.abs(missed), 0.995))
-    bottom.set(ylim=(-1.2 * most, 1.2 * most), ylabel="measured over\nlaw, less 1 (%)", xlabel=_abscissa(law))
+    most = 1.08 * float(np.abs(missed).max())
+    bottom.set(ylim=(-most, most), ylabel="measured over\nlaw, less 1 (%)", xlabel=_abscissa(law))
     bar = figure.colorbar(drawn, ax=(top, bottom), label="P / D", aspect=40)
     ticks = np.arange(-np.floor(reach), np.floor(reach) + 1, 1 if reach <= 5 else 2)
     bar.set_ticks(ticks.tolist(), labels=[f"{2**t:g}" if t >= 0 else f"1/{2**-t:g}" for t in ticks])

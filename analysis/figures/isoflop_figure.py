@@ -15,7 +15,17 @@ from matplotlib.patches import Patch
 from analysis.estimates.fit_data import Cell, Key
 from analysis.estimates.joint_scaling_law import JointLaw
 from analysis.figures.palette import COMPUTE
-from analysis.figures.style import across, clear_beyond, legend, line_mark, panels, plain_ticks, save_one_of, size_ticks
+from analysis.figures.style import (
+    across,
+    clear_beyond,
+    legend,
+    line_mark,
+    panels,
+    plain_ticks,
+    power_of_ten,
+    save_one_of,
+    size_ticks,
+)
 from analysis.fitting.huber_regression import percentiles
 from analysis.results.display_names import variant_name
 
@@ -77,7 +87,7 @@ def draw(law: JointLaw, cells: dict[Key, Cell], cost: pd.Series) -> Figure:
         half[0, 0].set_ylabel(label)
         clear_beyond(half, len(dims))
     figure.supxlabel(f"P, images per batch (K = {K} views)")
-    handles: list[Artist] = [line_mark(shade, f"{_power(budget)} FLOPs per run", marker="o")
+    handles: list[Artist] = [line_mark(shade, f"{power_of_ten(budget)} FLOPs per run", marker="o")
                for budget, shade in zip(budgets, shades, strict=True)]  # fmt: skip
     star = {"marker": "*", "ms": 7, "lw": 0.9}
     handles.append(Patch(color="0.85", label="95 % interval of the law"))
@@ -118,8 +128,3 @@ def _at(cell: Cell, budget: float) -> float:
     """Percent error of a cell at some FLOPs, its runs' bins taken together, interpolated in logs."""
     order = np.argsort(cell.x)
     return float(np.exp(np.interp(np.log(budget), np.log(cell.x[order]), np.log(cell.error[order]))))
-
-
-def _power(number: float) -> str:
-    digits, exponent = f"{number:.1e}".split("e")
-    return f"${digits} \\times 10^{{{int(exponent)}}}$"

@@ -17,8 +17,8 @@ from analysis.results.display_names import variant_name
 
 IRREDUCIBLE = {
     "none": "no irreducible error",
-    "free": "one irreducible error, fitted",
-    "theory": "irreducible error: baseline $e_\\infty$",
+    "free": "irreducible error fitted",
+    "theory": "irreducible error $e_\\infty$",
 }
 
 
@@ -78,4 +78,4 @@ def draw(laws: list[JointLaw]) -> Figure:
 def _points(ax: Axes, cells: pd.DataFrame, color: str, filled: bool) -> None:
     spread = np.abs(cells[["low", "high"]].to_numpy().T - cells["predicted"].to_numpy())
     ax.errorbar(cells["error"], cells["predicted"], yerr=spread, fmt="o", ms=3.2, mfc=color if filled else "white",
-                color=color, mew=0.7, elinewidth=0.8 if filled else 0.4, zorder=3 if filled else 2)  # fmt: skip
+                color=color, mew=0.7, elinewidth=0.5, zorder=3 if filled else 2)  # fmt: skip

@@ -24,6 +24,7 @@ from analysis.results.results import Results
 
 SIZES = ["P", "D", "K"]
 CONTROL = "alignment"  # collapses, and would take most of each axis
+APART = 1.07  # between objectives that were measured at one compute, whose bars would hide each other
 ROWS_A_PAGE = 4
 COLUMNS = 4
 TITLES = {"percent_error": "percent error", "reconstruction": "reconstruction r", "uniformity": "uniformity u"}
@@ -81,8 +82,9 @@ def draw_paths(factors: pd.DataFrame, probes: pd.DataFrame, cells: list[Sizes], 
     figure.supxlabel("compute (FLOPs)")
     figure.supylabel("fraction" + ("" if len(cells) > 1 else f" ({title})"))
     return _legend(figure, color, [
-        Patch(color="0.8", label="95 % interval over seeds (also bars)"),
-        *(line_mark(c, "↑ ↓ where it ends", ls="none") for name, c in color.items() if objective_of(name) == CONTROL),
+        Patch(color="0.8", label="95 % interval over seeds"),
+        *(line_mark(color[name], "↑ ↓ where the control ends", ls="none")
+          for name in color if objective_of(name) == CONTROL),
         line_mark(THEORY, BASELINE, lw=0.6),
     ])  # fmt: skip
 
@@ -101,7 +103,7 @@ def draw_plane(factors: pd.DataFrame, cells: list[Sizes], levels: dict[Sizes, Le
         ax.axhline(1 - float(levels[cell](*cell[:2])), color=THEORY, lw=0.8, ls=":", zorder=0)
         for variant, path in _of(factors, cell).groupby("variant"):
             r, u = path["reconstruction"].to_numpy(), path["uniformity"].to_numpy()
-            ax.plot(r, u, color=color[variant], lw=1)
+            ax.plot(r, u, color=color[variant], lw=1, ls=_dash(variant))
             ax.plot(r[:1], u[:1], "o", mfc="white", mec=color[variant], ms=4)
             ax.plot(r[-1:], u[-1:], "o", color=color[variant], ms=4)
         ax.set_title("P = {}, D = {}, K = {}".format(*cell))
@@ -136,13 +138,15 @@ def _factor(ax: Axes, table: pd.DataFrame, name: str, color: dict[str, str]) -> 
 
 
 def _probe(ax: Axes, measured: pd.DataFrame, color: dict[str, str], first: float) -> None:
-    """Accuracy where it was measured along runs, before the first step at the left edge; side by side where it was
-    measured at the end alone."""
+    """Accuracy where it was measured along runs, before the first step at the left edge, objectives APART; side by side
+    where it was measured at the end alone."""
     along = len(measured) and measured.groupby("variant")["step"].nunique().max() > 1
     if along:
         ax.set_xscale("log")
+    variants = measured["variant"].nunique()
     for place, (variant, path) in enumerate(measured.groupby("variant")):
-        x = np.maximum(path["flops"], first / 2) if along else np.full(len(path), place)
+        aside = np.where(path["step"] > 0, APART ** (place - (variants - 1) / 2), 1.0)
+        x = np.maximum(path["flops"], first / 2) * aside if along else np.full(len(path), place)
         ax.errorbar(x, path["value"], yerr=_bars(path), color=color[variant], marker="o", ms=2.2, lw=0.9,
                     elinewidth=0.6, ls=_dash(variant))  # fmt: skip
     if not along:

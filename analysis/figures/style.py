@@ -82,10 +82,11 @@ def clear_beyond(axes: Panels, count: int) -> None:
 
 
 def legend(figure: Figure, handles: Sequence[Artist], title: str = "") -> Legend:
-    """Explain `handles` above the panels, row by row in as few rows as fit the width; the figure grows by their
+    """Explain `handles` above the panels, row by row in few even rows that fit the width; the figure grows by their
     height."""
     renderer = figure.canvas.get_renderer()  # type: ignore[attr-defined]
-    for columns in range(len(handles), 0, -1):
+    for rows in range(1, len(handles) + 1):
+        columns = -(-len(handles) // rows)
         by_columns = [handle for first in range(columns) for handle in handles[first::columns]]
         made = figure.legend(handles=by_columns, loc="outside upper center", ncols=columns, title=title)
         box = made.get_window_extent(renderer)
@@ -124,7 +125,7 @@ def plain_ticks(axes: Iterable[Axes], axis: str, low: float, high: float, small:
     """Limits of a logarithmic axis that spans few decades (`x` or `y`), with ticks as plain numbers, fewer in `small`
     panels."""
     decades = range(int(np.floor(np.log10(low))), int(np.ceil(np.log10(high))) + 1)
-    fine = (1, 1.5, 2, 3, 4, 6) if high / low < 6 else (1, 2, 5) if small else (1, 2, 3, 5, 7)
+    fine = (1, 1.5, 2, 3, 4, 6) if high / low < 8 else (1, 2, 5) if small else (1, 2, 3, 5, 7)
     steps = fine if high / low < 12 else (1, 2, 5) if high / low < 300 else (1,)
     ticks = [step * 10.0**decade for decade in decades for step in steps if low <= step * 10.0**decade <= high]
     for ax in axes:
@@ -132,6 +133,12 @@ def plain_ticks(axes: Iterable[Axes], axis: str, low: float, high: float, small:
         (ax.set_xlim if axis == "x" else ax.set_ylim)(low, high)
         chosen.set_ticks(ticks, [f"{tick:g}" for tick in ticks])
         chosen.minorticks_off()
+
+
+def power_of_ten(number: float) -> str:
+    """A large number for a label, as 5.0 x 10^11."""
+    digits, exponent = f"{number:.1e}".split("e")
+    return f"${digits} \\times 10^{{{int(exponent)}}}$"
 
 
 def size_ticks(ax: Axes, sizes: Sequence[int], upright: bool = False) -> None:

@@ -25,7 +25,8 @@ CAPTIONS = {
     "curves by the joint scaling law, stars at their minimum.",
     "predictions": "Each setting predicted from all others, against what was measured, with 95 % intervals.",
     "predicted_grid": "The grid as it is known: measured cells filled, predicted ones as rings with their half-width.",
-    "objectives": "Objectives on MMCR's axes: percent error, its two factors and probes against compute.",
+    "objectives": "Objectives on MMCR's axes: percent error, its two factors and probes against compute. Bars "
+    "of objectives measured at one compute stand side by side.",
     "plane": "Paths of objectives in the plane of reconstruction and uniformity. In the upper right corner MMCR's "
     "bound is reached.",
     "measures": "Measures against the held-out percent error along training, from ring (untrained) to dot (end).",

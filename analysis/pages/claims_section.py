@@ -70,7 +70,7 @@ def _effect(claim: Claim, verdict: Verdict) -> tuple[str, str]:
     """What decides, a count or an effect or both, and the interval of the effect."""
     shown, interval, effect = [], "", verdict.effect
     if verdict.counts and not (claim.effect_first and effect):
-        shown.append(f"{verdict.counts[0].number} of {verdict.counts[0].total} {verdict.counts[0].what}")
+        shown.append(str(verdict.counts[0]))
     if effect is not None:
         sign = "+" if effect.signed else ""
         value, low, high = (f"{each:{sign}.{effect.digits}f}" for each in (effect.value, effect.low, effect.high))

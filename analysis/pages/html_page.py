@@ -13,11 +13,10 @@ import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from analysis.pages.captions import caption_of
-from analysis.results.display_names import variant_name
+from analysis.results.display_names import with_names
 
 DPI = 200  # of the figures
 READABLE = 600  # pixels below which a figure of many panels is scrolled instead of shrunk
-VARIANTS = ("variant", "against", "less")  # columns of labels
 COLUMNS = {  # others with spaces for underscores
     "alpha": "α",
     "alpha_low": "α, low",
@@ -34,6 +33,11 @@ COLUMNS = {  # others with spaces for underscores
     "chosen": "selected",
     "wall_seconds": "seconds",
 }
+VALUES = {  # of columns, as people read them
+    "irreducible": {"theory": "e∞", "free": "fitted"},
+    "offset": {"free": "fitted"},
+}
+SYMBOLS = {"e_inf": "e∞", "^-alpha": "^(−α)", "alpha": "α"}
 SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 LONG = 40  # characters beyond which a cell's text may wrap
 
@@ -62,7 +66,7 @@ def render_template(template: str, **values: object) -> str:
     """A page with values in it."""
     folder = FileSystemLoader(Path(__file__).parent / "templates")
     found = Environment(loader=folder, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    found.filters |= {"cells": _cells, "csv": _csv, "scientific": scientific}
+    found.filters |= {"cells": _cells, "csv": _csv, "scientific": scientific, "symbols": symbols}
     return found.get_template(template).render(values)
 
 
@@ -82,7 +86,8 @@ def embed(paths: list[Path], shown: Set[int] | None = None) -> list[Picture]:
 def _cells(frame: pd.DataFrame) -> tuple[list[tuple[str, bool]], list[list[Cell]]]:
     """Columns (name, whether of numbers) and rows, with names for people; numbers are shown to 4 digits and sorted at
     full precision."""
-    named = frame.assign(**{name: frame[name].map(_variant) for name in VARIANTS if name in frame})
+    values = {name: frame[name].replace(said) for name, said in VALUES.items() if name in frame}
+    named = with_names(frame).assign(**values)
     numeric = [
         pd.api.types.is_numeric_dtype(named[name]) and not pd.api.types.is_bool_dtype(named[name]) for name in named
     ]
@@ -90,13 +95,16 @@ def _cells(frame: pd.DataFrame) -> tuple[list[tuple[str, bool]], list[list[Cell]
     return [(column_name(str(name)), number) for name, number in zip(named, numeric, strict=True)], rows
 
 
+def symbols(text: str) -> str:
+    """A sentence of the terminal with the symbols that a page has."""
+    for typed, symbol in SYMBOLS.items():
+        text = text.replace(typed, symbol)
+    return text
+
+
 def column_name(name: str) -> str:
     """A column of a table as people read it."""
     return COLUMNS.get(name, name.replace("_", " "))
-
-
-def _variant(label: object) -> object:
-    return variant_name(label) if isinstance(label, str) else label
 
 
 def _csv(frame: pd.DataFrame) -> str:
@@ -104,9 +112,9 @@ def _csv(frame: pd.DataFrame) -> str:
     return f"data:text/csv;base64,{base64.b64encode(frame.to_csv(index=False).encode()).decode()}"
 
 
-def scientific(number: float) -> str:
-    """To 4 digits, as 2.102 × 10¹⁴ where it is very large or small."""
-    mantissa, _, power = f"{number:.4g}".partition("e")
+def scientific(number: float, digits: int = 4) -> str:
+    """To so many digits, as 2.102 × 10¹⁴ where it is very large or small."""
+    mantissa, _, power = f"{number:.{digits}g}".partition("e")
     return f"{mantissa} × 10{str(int(power)).translate(SUPERSCRIPT)}" if power else mantissa
 
 

@@ -22,7 +22,7 @@ def overview(runs: pd.DataFrame, price: float | None = None) -> str:
     text = ", ".join(f"{count} {status}" for status, count in runs["status"].value_counts().items())
     sets, encoders = ", ".join(sorted(runs["dataset"].unique())), ", ".join(sorted(runs["encoder"].unique()))
     hours = finished["wall_seconds"].sum() / 3600
-    cost = f"{finished['flops'].sum():.3g} FLOPs in {hours:.2f} device-hours"
+    cost = f"{scientific(float(finished['flops'].sum()), 3)} FLOPs in {hours:.2f} device-hours"
     paid = "" if price is None else f" ({hours * price:,.2f} at {price:g} each)"
     return f"{counted(len(runs), 'run')} ({text}) of {encoders} on {sets}: {cost}{paid}."
 

@@ -11,7 +11,7 @@ from analysis.cli.prediction_text import prediction_remarks
 from analysis.estimates.exponent_summary import describe_exponents
 from analysis.estimates.per_cell_fit import compare_forms
 from analysis.figures import double_descent_figures, isoflop_figure, joint_law_figures, scaling_figures
-from analysis.figures.predictions.predicted_cells import draw_grid, draw_left_out
+from analysis.figures.predictions.predicted_cells import draw_grid, draw_predicted
 from analysis.figures.style import png_alone, save
 from analysis.pages.claims_section import claims_section
 from analysis.pages.html_page import embed, render_template
@@ -22,7 +22,7 @@ from analysis.pages.picture_cache import KeptPictures
 from analysis.pages.provenance import provenance
 from analysis.pages.representation_collapse import collapsed_runs
 from analysis.pages.reproduction import commands
-from analysis.results.display_names import objective_of
+from analysis.results.display_names import objective_of, variant_name
 from analysis.results.errors import ResultsError
 from analysis.sweep_analysis import SweepAnalysis
 from analysis.verdicts.registry import SUBJECT
@@ -71,7 +71,7 @@ def _analysis(analysis: SweepAnalysis, folder: Path) -> dict[str, object]:
     pictured = [] if predicted is None else drawn.of("predictions", lambda folder: _of_predictions(analysis, folder))
     drawn.keep()
     words = [
-        " ".join([*([f"{variant}:"] * (len(laws) > 1)), *describe_exponents(kinds[0])])
+        " ".join([*([f"{variant_name(variant)}:"] * (len(laws) > 1)), *describe_exponents(kinds[0])])
         for variant, kinds in laws.items()
     ]
     pairs = images_and_text(analysis, folder)
@@ -125,6 +125,6 @@ def predictions(analysis: SweepAnalysis) -> pd.DataFrame | None:
 
 def _of_predictions(analysis: SweepAnalysis, folder: Path) -> list[Path]:
     return [
-        save(draw_left_out(analysis.left_out(), "percent error"), folder, "predictions"),
-        save(draw_grid(analysis.predict(), "percent error"), folder, "predicted_grid"),
+        save(draw_predicted(analysis.left_out(), PERCENT_ERROR), folder, "predictions"),
+        save(draw_grid(analysis.predict(), PERCENT_ERROR), folder, "predicted_grid"),
     ]

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
+import pandas as pd
+
 OBJECTIVES = {
     "mmcr": "MMCR",
     "alignment": "Alignment (control)",
@@ -16,6 +20,8 @@ OBJECTIVES = {
     "vicreg": "VICReg",
 }
 SETTINGS = {"dataset.limit": "images N"}  # else the last part of the key
+QUANTITIES = ("measure", "quantity")  # columns of names of measures, perhaps with what they were measured of
+LABELS = ("variant", "against", "less", "ahead_below")  # columns of labels of variants
 MEASURES = {
     "percent_error": "pretraining percent error",
     "heldout_percent_error": "held-out percent error",
@@ -38,6 +44,25 @@ def variant_name(variant: str) -> str:
     """A label of `variants` for people: `simclr, objective.temperature=0.5` is `SimCLR, temperature = 0.5`."""
     objective, *settings = variant.split(", ")
     return ", ".join([OBJECTIVES.get(objective, objective), *map(_setting, settings)])
+
+
+def variant_names(variants: Iterable[str]) -> str:
+    """Several labels of `variants` for people, in a sentence."""
+    return ", ".join(map(variant_name, variants))
+
+
+def with_names(table: pd.DataFrame) -> pd.DataFrame:
+    """A table for people: labels of variants as `variant_name`, measures as `quantity_name`."""
+    names = dict.fromkeys(LABELS, variant_name) | dict.fromkeys(QUANTITIES, quantity_name)
+    return table.assign(
+        **{key: table[key].map(made, na_action="ignore") for key, made in names.items() if key in table}
+    )
+
+
+def quantity_name(quantity: str) -> str:
+    """A measure for people: `knn_accuracy, 5 labels a class` is `kNN accuracy, 5 labels a class`."""
+    name, _, subject = quantity.partition(", ")
+    return measure_name(name, subject)
 
 
 def _setting(text: str) -> str:

@@ -50,11 +50,12 @@ def answer(query: str, tables: Mapping[str, pds.Dataset]) -> pd.DataFrame:
 
 
 def _as_text(value: Any) -> Any:
-    """A value with texts in the place of bytes and UUIDs, which neither JSON nor a terminal has."""
+    """A value with texts in the place of bytes and UUIDs, and Python's numbers in that of numpy's, as JSON, CSV and a
+    terminal have them."""
     if isinstance(value, dict):
         return {key: _as_text(one) for key, one in value.items()}
     if isinstance(value, list | np.ndarray):
-        return [_as_text(one) for one in value]
+        return [_as_text(one) for one in (value.tolist() if isinstance(value, np.ndarray) else value)]
     if isinstance(value, bytes | bytearray):
         return value.decode(errors="backslashreplace")
     return str(value) if isinstance(value, UUID) else value

@@ -13,10 +13,11 @@ import pandas as pd
 from analysis.results.results import Results
 from analysis.verdicts.claim import Claim, Source
 from analysis.verdicts.registry import Judgment, all_claims
-from analysis.verdicts.verdict import Count, Decision, Effect, Verdict
+from analysis.verdicts.verdict import Decision, Effect, Verdict
 
 SOURCES = {Source.PAPER: "The paper's claims", Source.OURS: "Our claims"}
 SYMBOLS = {Decision.CONFIRMED: "✓", Decision.REFUTED: "✗", Decision.UNDECIDED: "?", Decision.NOT_TESTED: ""}
+OVER = "interval over"
 PLAIN_OVER = ("", "seeds")  # what an interval is over where that is not said
 SETTINGS = (  # of the paper: named where no sweep has its data set
     ("stl10", "The same with ResNet-18 on STL-10, the paper's setting", "paper-stl10.yaml"),
@@ -27,7 +28,7 @@ Judged = Mapping[str, Sequence[Judgment]]  # by the name of the sweep
 
 def number(verdict: Verdict) -> str:
     """The counts and effects behind a verdict; empty where there are none."""
-    return "; ".join([*map(_count, verdict.counts), *map(_effect, verdict.effects)])
+    return "; ".join([*map(str, verdict.counts), *map(_effect, verdict.effects)])
 
 
 def terminal(judged: Judged) -> pd.DataFrame:
@@ -59,10 +60,8 @@ def markdown(judged: Judged, sweeps: Sequence[Results] = ()) -> str:
         lines += [f"### {title}", ""]
         for claim in _of(source):
             if rows := _measured(claim, judged):
-                lines += [f"**{_escaped(claim.statement)}** (figure by `{claim.script}`)", ""]
-                lines += ["| sweep | verdict | numbers (95 % interval) |", "|---|---|---|"]
-                lines += [f"| {name} | {one.decision.label} | {_escaped(number(one))} |" for name, one in rows.items()]
-                lines += [""]
+                common, table = _table(rows)
+                lines += [f"**{_escaped(claim.statement)}** (figure by `{claim.script}`{common})", "", *table, ""]
     untested = _untested(judged, sweeps)
     if untested:
         lines += ["### Not tested", "", "| claim | launch |", "|---|---|"]
@@ -88,6 +87,35 @@ def _of(source: Source) -> list[Claim]:
     return [claim for claim in all_claims() if claim.source is source]
 
 
+def _table(rows: Mapping[str, Verdict]) -> tuple[str, list[str]]:
+    """What all intervals are over, or nothing where it differs; a row for each sweep, a column for each number that any
+    of them has and, where it differs, what intervals are over."""
+    cells = {name: _cells(verdict) for name, verdict in rows.items()}
+    columns = list(dict.fromkeys(column for each in cells.values() for column in each if column != OVER))
+    overs = {each[OVER] for each in cells.values()}
+    if len(overs) > 1:
+        columns.append(OVER)
+    table = [
+        [name, verdict.decision.label, *(cells[name].get(column, "") for column in columns)]
+        for name, verdict in rows.items()
+    ]
+    head, *lines = (f"| {' | '.join(map(_escaped, row))} |" for row in (["sweep", "verdict", *columns], *table))
+    common = f"; {OVER} {overs.pop()}" if len(overs) == 1 and "" not in overs else ""
+    return common, [head, "|" + "---|" * (2 + len(columns)), *lines]
+
+
+def _cells(verdict: Verdict) -> dict[str, str]:
+    """Heading -> number, of each count and effect."""
+    counts = {one.what: f"{one.number}/{one.total} {one.detail}".rstrip() for one in verdict.counts}
+    effects = {}
+    for one in verdict.effects:
+        value, low, high = _numbers(one)
+        unit = f" ({one.unit})" if one.unit else ""
+        effects[f"{one.what.rstrip(':,')}{unit}"] = value if math.isnan(one.low) else f"{value} [{low}, {high}]"
+    over = ", ".join(dict.fromkeys(one.over for one in verdict.effects if one.over))
+    return counts | effects | {OVER: over}
+
+
 def _measured(claim: Claim, judged: Judged) -> dict[str, Verdict]:
     """By the name of the sweep."""
     return {
@@ -110,26 +138,27 @@ def _symbol(claim: Claim, verdict: Verdict) -> str:
     if verdict.counts and not (claim.effect_first and verdict.effects):
         return f"{symbol} {verdict.counts[0].number}/{verdict.counts[0].total}"
     effect = verdict.effects[0]
-    value = f"{effect.value:{'+' if effect.signed else ''}.{effect.digits}f}"
-    return f"{symbol} {value} {effect.unit}".rstrip()
+    return f"{symbol} {_numbers(effect)[0]} {effect.unit}".rstrip()
 
 
 def _escaped(text: str) -> str:
     return text.replace("|", "\\|").replace("_inf", "\\_inf")
 
 
-def _count(count: Count) -> str:
-    return f"{count.number} of {count.total} {count.what}"
-
-
 def _effect(effect: Effect) -> str:
-    sign = "+" if effect.signed else ""
-    value, low, high = (f"{each:{sign}.{effect.digits}f}" for each in (effect.value, effect.low, effect.high))
+    value, low, high = _numbers(effect)
     unit = f" {effect.unit}" if effect.unit else ""
     if math.isnan(effect.low):
         return f"{effect.what} {value}{unit}{f' ({effect.over})' if effect.over else ''}"
     over = "" if effect.over in PLAIN_OVER else f", {effect.over}"
     return f"{effect.what} {value}{unit} ({low} to {high}{over})"
+
+
+def _numbers(effect: Effect) -> tuple[str, str, str]:
+    """Value and interval as they are shown."""
+    sign = "+" if effect.signed else ""
+    value, low, high = (f"{each:{sign}.{effect.digits}f}" for each in (effect.value, effect.low, effect.high))
+    return value, low, high
 
 
 def _without_nan(value: Any) -> Any:

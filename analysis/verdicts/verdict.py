@@ -44,11 +44,15 @@ class Effect:
 
 @dataclass(frozen=True)
 class Count:
-    """`number` of `total` units for which `what` is true."""
+    """`number` of `total` units for which `what` is true; `detail`: what of it differs from sweep to sweep."""
 
     number: int
     total: int
     what: str
+    detail: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.number} of {self.total} {self.what} {self.detail}".rstrip()
 
 
 @dataclass(frozen=True)

@@ -19,35 +19,35 @@ class ViewSpec:
 
     __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
     size: int
-    """The side of a view in pixels."""
+    """Side of a view in pixels."""
     crop_scale: tuple[float, float] = (0.08, 1.0)
-    """The least and the largest share of the image's area that a crop keeps."""
+    """Range of a crop's area over the image's."""
     crop_ratio: tuple[float, float] = (3 / 4, 4 / 3)
-    """The least and the largest width of a crop over its height."""
+    """Range of a crop's width over its height."""
     flip: float = 0.5
-    """The probability of a horizontal flip."""
+    """Probability of a horizontal flip."""
     jitter: float = 0.8
-    """The probability of the color jitter, which is the next four keys."""
+    """Probability of color jitter, the next four keys."""
     brightness: float = 0.4
-    """The factor of brightness is drawn within this of 1."""
+    """Maximum change of the brightness factor from 1."""
     contrast: float = 0.4
-    """The factor of contrast is drawn within this of 1."""
+    """Maximum change of the contrast factor from 1."""
     saturation: float = 0.4
-    """The factor of saturation is drawn within this of 1."""
+    """Maximum change of the saturation factor from 1."""
     hue: float = 0.1
-    """Hue is turned by at most this share of the color circle."""
+    """Maximum hue shift, a fraction of the color circle."""
     greyscale: float = 0.2
-    """The probability that color is taken out."""
+    """Probability of conversion to gray."""
     blur: float = 0.0
-    """The probability of a Gaussian blur."""
+    """Probability of a Gaussian blur."""
     blur_sigma: tuple[float, float] = (0.1, 2.0)
-    """The least and the largest standard deviation of the blur, in pixels."""
+    """Range of the blur's standard deviation in pixels."""
     solarise: float = 0.0
-    """The probability that all values of one half and more are inverted."""
+    """Probability that values of one half and above are inverted."""
     mean: tuple[float, ...] = (0.5, 0.5, 0.5)
-    """What is subtracted from each channel, of values from 0 to 1."""
+    """Subtracted from each channel, of values in [0, 1]."""
     std: tuple[float, ...] = (0.25, 0.25, 0.25)
-    """What each channel is divided by thereafter."""
+    """Divides each channel after that."""
 
     def __post_init__(self) -> None:
         require(1 <= self.size <= 1024, "size", "must lie in 1..1024 pixels")

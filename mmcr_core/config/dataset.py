@@ -31,7 +31,7 @@ class DatasetOptions:
 
     __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
     split: Literal["train"] = "train"
-    """Which part of the data set is trained on."""
+    """Which part of the data set to train on."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,7 +40,7 @@ class STL10Options:
 
     __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
     split: Literal["train", "unlabeled", "train+unlabeled"] = "train"
-    """Which part of the data set is trained on."""
+    """Which part of the data set to train on."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,7 +48,7 @@ class GlyphsOptions(DatasetOptions):
     """The glyphs of a font and their Unicode names."""
 
     captions: int = 1
-    """How many of the K views are captions of the image, drawn anew each time where it has more."""
+    """How many of the K views are captions, redrawn each time if the image has more."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,19 +56,19 @@ class FolderOptions(DatasetOptions):
     """A user's own files, known by their content."""
 
     path: str = field(metadata={"remedy": "give a folder, a parquet file, or shards as DIR/{00000..00127}.tar"})
-    """Where a user's own files lie: a folder of images; a parquet file, a folder of such, or a pattern
-    `DIR/*.parquet`; shards as `DIR/{00000..00127}.tar`, local or at URLs. A run knows them by their content."""
+    """A folder of images; a parquet file, a folder of them, or `DIR/*.parquet`; shards as `DIR/{00000..00127}.tar`,
+    local or at URLs."""
     size: int | None = None
-    """The side in pixels at which images are kept (null: of a folder or a parquet file the first images' median shorter
-    side, 256 at most; of shards the size of the views)."""
+    """Side in pixels at which images are kept (null: the median shorter side of the first images, at most 256; of
+    shards, the size of the views)."""
     heldout: float = 0.1
-    """The share of a user's own files that is kept for evaluation."""
+    """Fraction of your files that is held out for evaluation."""
     digest: str | None = field(default=None, metadata=FILLED_IN)
     """The SHA-256 of their content, of shards that of their names, sizes and checksums."""
     decoding: int | None = field(default=None, metadata=FILLED_IN)
     """2 where there are images or captions among them that version 0.1 read otherwise or not at all."""
     max_pixels: int | None = None
-    """The most pixels an image may have; one with more is skipped and named (null: 178,956,970, Pillow's limit)."""
+    """Images with more pixels are skipped and named (null: 178,956,970, Pillow's limit)."""
 
     def __post_init__(self) -> None:
         require(self.max_pixels is None or self.max_pixels >= 1, "max_pixels", "must be 1 or more")
@@ -81,19 +81,18 @@ class ParquetOptions(FolderOptions):
     """Parquet files with a column of images, as on the Hugging Face Hub."""
 
     split: str = "train"  # type: ignore[assignment]
-    """Which of several files, by their names: `train` is `train-00000-of-00005.parquet` and the like, or all files
-    where no name tells of a split; `train+validation` is both."""
+    """Which files, by their names: `train` is `train-00000-of-00005.parquet` and the like, or all files if no name
+    tells a split; `train+validation` is both."""
     image_column: str | None = None
-    """The column of the images (null: `image`)."""
+    """Column of the images (null: `image`)."""
     label_column: str | None = None
-    """The column of the labels (null: `label`, where there is one)."""
+    """Column of the labels (null: `label`, if there is one)."""
     caption_column: str | None = None
-    """Of image-text pairs, the column of the captions: texts, or lists of them (null: `caption`)."""
+    """Column of the captions, texts or lists of texts (null: `caption`)."""
     pairs: bool = False
     """Whether the rows are image-text pairs."""
     captions: int | None = None
-    """Of image-text pairs, how many of the K views are captions of the image, drawn anew each time where it has more
-    (null: 1 with `pairs: true`, else none)."""
+    """How many of the K views are captions (null: 1 with `pairs: true`, else none)."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -114,13 +113,13 @@ class ShardsOptions(FolderOptions):
     """Tar files of image-text pairs."""
 
     captions: int = 1
-    """How many of the K views are captions of the image, drawn anew each time where it has more."""
+    """How many of the K views are captions, redrawn each time if the image has more."""
     sampling: Literal["epochs", "replacement"] = "epochs"
-    """How samples are drawn: by `epochs`, each once in each, or with `replacement`."""
+    """`epochs`: each sample once per epoch; or with `replacement`."""
     processes: int = 2
-    """How many processes decode samples; it changes no number."""
+    """Decoding processes; they change no number."""
     samples: int | None = None
-    """How many samples there are, for a plan where the shards are not at hand (null: counted)."""
+    """Number of samples, to plan without the shards (null: counted)."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -151,13 +150,13 @@ class DatasetSpec:
 
     __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
     name: DatasetName
-    """Which data set; a text in place of the mapping is its name."""
+    """The data set."""
     split: str = "train"
     root: str = "./data"
-    """The folder in which a named data set lies, from the current folder."""
+    """Folder of a named data set, from the current folder."""
     path: str | None = None
     download: bool = False
-    """Whether to fetch `cifar10`, `cifar100` or `stl10` where it is absent."""
+    """Whether to fetch `cifar10`, `cifar100` or `stl10` if it is absent."""
     size: int | None = None
     heldout: float = 0.1
     digest: str | None = None
@@ -167,8 +166,8 @@ class DatasetSpec:
     label_column: str | None = None
     caption_column: str | None = None
     limit: int | None = None
-    """How many training images are used (null: all). They are drawn once for all seeds, those of a smaller limit among
-    those of a larger one; held-out images and a probe's labels are not limited, and shards cannot be."""
+    """Number of training images (null: all). Smaller limits are subsets of larger ones, the same for all seeds;
+    held-out images and a probe's labels are not limited. Not for shards."""
     pairs: bool = False
     captions: int | None = None
     sampling: Literal["epochs", "replacement"] | None = None

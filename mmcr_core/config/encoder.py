@@ -17,10 +17,9 @@ class ResNetOptions:
 
     __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
     stem: Literal["imagenet", "small"] = "imagenet"
-    """How a ResNet begins: `imagenet` is 7x7 with stride 2 and a max-pool, `small` is 3x3 with stride 1 and no pool."""
+    """`imagenet`: 7x7, stride 2, max-pool; `small`: 3x3, stride 1, no pool."""
     width: int | None = None
-    """Channels of the first stage (null: 64, the standard); the others are 2, 4 and 8 times as wide, a bottleneck's end
-    four times that."""
+    """Channels of the first stage (null: 64)."""
 
     def __post_init__(self) -> None:
         require(self.width is None or 1 <= self.width <= 4096, "width", "must lie in 1..4096 channels")
@@ -39,8 +38,7 @@ class TimmOptions:
 
     __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
     model: str = field(metadata={"remedy": "name one of timm's architectures, vit_tiny_patch16_224 say"})
-    """The name of one of timm's architectures. The model's own options stand beside it, such as `depth: 6`, and each of
-    them may be an axis."""
+    """A timm architecture. Its own options, such as `depth: 6`, stand beside it and may be axes."""
     options: dict[str, Any] | None = field(default=None, metadata=FILLED_IN)
 
     def __post_init__(self) -> None:
@@ -54,8 +52,7 @@ class DualEncoderOptions:
 
     __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
     config: str = "tiny"
-    """`tiny` (ours, for small images and short captions), one of open_clip's by name, or a file of one. A run
-    knows it by what it says."""
+    """`tiny` (for small images and short captions), a configuration of open_clip, or a file of one."""
     architecture: str | None = field(default=None, metadata=FILLED_IN)
     """What the configuration says, by which a run knows it."""
 
@@ -88,7 +85,7 @@ class EncoderSpec:
 
     __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
     name: str = "resnet18"
-    """Which encoder, or your own as `my_module:factory`; a text in place of the mapping is its name."""
+    """The encoder, or your own as `my_module:factory`."""
     stem: Literal["imagenet", "small"] | None = None
     width: int | None = None
     model: str | None = None

@@ -30,12 +30,12 @@ class ZeroShotSpec:
 
     __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
     dataset: DatasetSpec
-    """The labeled images that are looked at, with the keys of `dataset`; shards have no labels."""
+    """Labeled images, with the keys of `dataset`; not shards."""
     classes: str | None = None
-    """`imagenet`, or a file with the name of a class a line, in the order of the labels (null: the data set's own
-    names, of glyphs and of parquet files that have them)."""
+    """`imagenet`, or a file with one class name per line, in the order of the labels (null: the names in glyphs or in
+    parquet files that have them)."""
     templates: str | None = None
-    """`imagenet`, or a file with a text a line, `{}` where the name of a class goes (null: the name alone)."""
+    """`imagenet`, or a file with one text per line and `{}` for the class name (null: the name alone)."""
     digest: str | None = field(default=None, metadata=FILLED_IN)
     """Of the names of classes and the templates, as the launch read them."""
 
@@ -58,22 +58,20 @@ class EvaluateSpec:
 
     __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
     heldout_batches: int = 20
-    """Over how many batches of P held-out images the held-out percent error is a mean (0: it is not measured)."""
+    """Batches of P held-out images over which the held-out percent error is averaged (0: not measured)."""
     probe: Literal["none", "knn", "linear"] = "knn"
-    """The probe of frozen features whose accuracy is the column `probe_accuracy` of the runs."""
+    """Probe of frozen features whose accuracy is the column `probe_accuracy` of `runs`."""
     measures: tuple[MeasureName, ...] = ()
-    """What else is measured (docs/measures.md); `knn` and `linear` here are that probe's accuracy with what it has
-    gained over the untrained network."""
+    """Further measures (docs/measures.md); `knn` and `linear` here also give the gain over the untrained network."""
     at: tuple[float, ...] = (1.0,)
-    """The fractions of a run at which all of this is measured: 0 is the untrained network, 1 the end."""
+    """Fractions of the run at which all of this is measured: 0 is the untrained network, 1 the end."""
     labels_per_class: int | None = None
-    """Each probe also with so many labels of a class, drawn by the run's seed (null: with all labels alone)."""
+    """Each probe also with this number of labels per class, drawn by the run's seed (null: all labels only)."""
     probe_images: int | None = None
-    """How many labeled training images a probe learns from (null: all; 5,000 in all cells of a grid that has a
-    `dataset.limit` and leaves out this key and `labels_per_class`), drawn once for all runs, those of fewer among those
-    of more; where all are labeled, `dataset.limit` keeps the same ones."""
+    """Labeled training images for probes (null: all, or 5,000 in a grid that has a `dataset.limit` and neither this key
+    nor `labels_per_class`). Smaller sets are subsets of larger ones."""
     zero_shot: ZeroShotSpec | None = None
-    """What the measure `zero_shot` looks at (null: the run's own pairs, where they have classes)."""
+    """Images of the measure `zero_shot` (null: the run's own pairs, if they have classes)."""
 
     def __post_init__(self) -> None:
         require(self.heldout_batches >= 0, "heldout_batches", "must be 0 or more")

@@ -17,7 +17,7 @@ class AdamOptions:
 
     __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
     eps: float | None = None
-    """What is added to the root of the second moment (null: 1e-8)."""
+    """Added to the root of the second moment (null: 1e-8)."""
 
     def __post_init__(self) -> None:
         require(self.eps is None or self.eps > 0, "eps", "must be more than 0")
@@ -29,9 +29,9 @@ class AdamWOptions:
 
     __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
     eps: float = 1e-8
-    """What is added to the root of the second moment."""
+    """Added to the root of the second moment."""
     exclude_bias_and_norm: bool = True
-    """Whether parameters of one dimension have no weight decay."""
+    """No weight decay for one-dimensional parameters."""
 
     def __post_init__(self) -> None:
         require(self.eps > 0, "eps", "must be more than 0")
@@ -43,11 +43,11 @@ class SGDOptions:
 
     __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
     momentum: float = 0.9
-    """The share of the last update that enters the next."""
+    """Momentum."""
     nesterov: bool = False
     """Whether the momentum is Nesterov's."""
     exclude_bias_and_norm: bool = False
-    """Whether parameters of one dimension have no weight decay."""
+    """No weight decay for one-dimensional parameters."""
 
     def __post_init__(self) -> None:
         require(0 <= self.momentum < 1, "momentum", "must lie in [0, 1)")
@@ -59,9 +59,9 @@ class LARSOptions(SGDOptions):
     """You et al. 2017, arXiv 1708.03888."""
 
     exclude_bias_and_norm: bool = True
-    """Always true: parameters of one dimension have neither weight decay nor lars' scaling."""
+    """Always true: neither weight decay nor LARS scaling for one-dimensional parameters."""
     trust_coefficient: float = 0.001
-    """The share of a layer's norm that a step of rate 1 may change (You et al. 2017, arXiv 1708.03888)."""
+    """Maximum update over a layer's norm at rate 1 (You et al. 2017, arXiv 1708.03888)."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -79,16 +79,16 @@ class OptimizerSpec:
 
     __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
     name: Literal["adam", "adamw", "sgd", "lars"] = "adam"
-    """Which optimizer."""
+    """The optimizer."""
     learning_rate: float = 1e-3
-    """The learning rate after the warm-up; 0 is a control that learns nothing."""
+    """Rate after the warm-up; 0 is a control that learns nothing."""
     weight_decay: float = 1e-6
-    """The weight decay, which adamw applies apart from the gradient."""
+    """Weight decay; adamw applies it apart from the gradient."""
     schedule: Literal["constant", "cosine"] = "constant"
-    """Whether the rate stays after the warm-up, or falls to 0 by half a cosine."""
+    """`constant`, or `cosine` decay to 0 after the warm-up."""
     warmup: int | float = 0.02
-    """Over how long the rate rises linearly from 0: a whole number of steps, or below 1 a fraction of all. With steps
-    and a constant rate a longer run begins as a shorter one did, and can continue it."""
+    """Linear warm-up: whole steps, or a fraction of the run below 1. With steps and a constant rate, a longer run can
+    continue a shorter one."""
     momentum: float | None = None
     nesterov: bool | None = None
     trust_coefficient: float | None = None

@@ -52,7 +52,7 @@ class ObjectiveSpec:
     follows_progress: ClassVar[bool] = False
     needs_captions: ClassVar[bool] = False
     name: str
-    """Which objective, or your own as `my_module:MyObjective`; a text in place of the mapping is its name."""
+    """The objective, or your own as `my_module:MyObjective`."""
 
     def require_run(self, points: int, steps: int) -> None:
         """Raises SpecError where an option means nothing in a run of `steps` steps of `points` images."""
@@ -81,8 +81,8 @@ class ProjectorSpec:
 
     __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
     hidden: tuple[int, ...] = (2048,)
-    """Widths of the hidden layers; D follows. The last one bounds the rank of the mean embeddings, so it should be at
-    least min(P, D)."""
+    """Widths of the hidden layers; D follows. The last one bounds the rank of the mean embeddings: use at least min(P,
+    D)."""
 
     def __post_init__(self) -> None:
         require(all(width >= 1 for width in self.hidden), "hidden", "widths must be 1 or more")
@@ -97,11 +97,11 @@ class BudgetSpec:
 
     __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
     epochs: float | None = None
-    """Passes over the training images, fractions too; the last images of a pass that fill no batch are left out."""
+    """Passes over the training images, fractions too; the last incomplete batch is dropped."""
     steps: int | None = None
-    """Steps of the optimizer."""
+    """Optimizer steps."""
     images: int | None = None
-    """Images shown, each counted once a step however many views it has: cells of all P see equally many."""
+    """Images shown; all views of an image count once."""
 
     def __post_init__(self) -> None:
         given = [name for name in ("epochs", "steps", "images") if getattr(self, name) is not None]
@@ -126,32 +126,32 @@ class RunSpec:
 
     __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
     objective: ObjectiveSpec
-    """What is minimized: a name, or a mapping of a name and its options."""
+    """The loss."""
     dataset: DatasetSpec
-    """Which images, or image-text pairs: a name, or a mapping."""
+    """Images, or image-text pairs."""
     encoder: EncoderSpec
-    """What turns a view into features: a name, or a mapping."""
+    """The network that turns a view into features."""
     projector: ProjectorSpec
-    """The layers between the encoder's features and the D embedding dimensions."""
+    """Layers between the features and the D dimensions."""
     P: int
-    """Images (points) a batch, two at least."""
+    """Images (points) per batch, at least 2."""
     D: int
     """Embedding dimensions."""
     K: int
-    """Views an image, the captions of image-text pairs among them; all objectives but mmcr need two."""
+    """Views per image, captions included; all objectives but mmcr need at least 2."""
     seed: int
-    """What all randomness of a run follows from: its first weights, batches and views."""
+    """Seed of initial weights, batches and views."""
     budget: BudgetSpec
-    """How long to train: exactly one of epochs, steps and images."""
+    """Length of a run: exactly one of epochs, steps and images."""
     optimizer: OptimizerSpec
     """How the loss is minimized."""
     views: ViewSpec
-    """The random views: the name of a recipe, a mapping that starts from one, `{recipe: stl10, hue: 0.2}`, or all keys
-    in a mapping of its own."""
+    """Random augmentations: a recipe, a mapping based on one, `{recipe: stl10, hue: 0.2}`, or a mapping with its own
+    `size`."""
     precision: Literal["fp32", "bf16"]
-    """The numbers in which the network computes; objectives and measures have float32 at least."""
+    """Precision of the network; objectives and measures use at least float32."""
     evaluate: EvaluateSpec
-    """What is measured of a run; it is no axis."""
+    """What is measured; not an axis."""
 
     def __post_init__(self) -> None:
         require(self.P >= 2, "P", "must be 2 or more (batch norm needs two images)")

@@ -15,7 +15,8 @@ from typing import Any, Protocol
 
 from mmcr_core.data.survey import Contents
 
-VERSION = 2  # of what is kept
+VERSION = 3  # of what is kept
+_FOUND: dict[str, Contents] = {}  # by this process, where there is no cache folder
 
 
 class Files(Protocol):
@@ -33,19 +34,23 @@ def contents(files: Files) -> Contents:
     """The digest of files, as they hash themselves, and what else there is to say. Raises: DatasetError where they are
     absent."""
     before = _key(files)
+    if before in _FOUND:
+        return _FOUND[before]
     with contextlib.suppress(ValueError, TypeError):
-        digest, decoding, remarks = read_cached("digests", before)
-        return Contents(digest, decoding, tuple(remarks))
+        digest, decoding, used, remarks = read_cached("digests", before)
+        return Contents(digest, decoding, used, tuple(remarks))
     found = files.surveyed()
-    if _key(files) == before:  # else it is of neither what was there nor what is there
-        write_cached("digests", before, found)
+    # else it is of neither what was there nor what is there
+    if _key(files) == before and not write_cached("digests", before, found):
+        _FOUND[before] = found
     return found
 
 
 def forget_contents(files: Files) -> None:
     """Let go of what is kept for the files as they are now: it was found wrong."""
+    _FOUND.pop(key := _key(files), None)
     with contextlib.suppress(OSError, RuntimeError):
-        (cache_folder() / "digests" / _key(files)).unlink()
+        (cache_folder() / "digests" / key).unlink()
 
 
 def _key(files: Files) -> str:
@@ -76,11 +81,13 @@ def read_cached(kind: str, key: str) -> Any:
     return None
 
 
-def write_cached(kind: str, key: str, value: Any) -> None:
-    """Keep a JSON value where there can be a cache folder."""
+def write_cached(kind: str, key: str, value: Any) -> bool:
+    """Keep a JSON value where there can be a cache folder; whether it is kept."""
     with contextlib.suppress(OSError, RuntimeError):
         kept = cache_folder() / kind / key
         kept.parent.mkdir(parents=True, exist_ok=True)
         temporary = kept.with_name(f".{key}.{os.getpid()}")
         temporary.write_text(json.dumps(value))
         temporary.rename(kept)
+        return True
+    return False

@@ -50,7 +50,7 @@ class OwnFiles(Dataset):
 
     @abstractmethod
     def total(self) -> int:
-        """Number of images, none of them decoded. Raises: DatasetError where they are absent or of no use."""
+        """Number of images, of use or not, none of them looked at. Raises: DatasetError where they are absent."""
 
     @abstractmethod
     def entries(self) -> Iterator[Entry]:
@@ -60,11 +60,14 @@ class OwnFiles(Dataset):
         return contents(self)
 
     def count(self) -> tuple[int, int]:
-        total = self.total()
-        if total < 2:
-            raise DatasetError(f"{self.path} holds {total} images; at least 2 are needed, one of them to hold out")
-        heldout = _heldout_count(total, self.spec.heldout)
-        return total - heldout, heldout
+        found = self.contents()
+        if found.used < 2:
+            why = f" ({found.remarks[0]})" if found.remarks else ""
+            raise DatasetError(
+                f"{self.path} holds {found.used} images; at least 2 are needed, one of them to hold out{why}"
+            )
+        heldout = _heldout_count(found.used, self.spec.heldout)
+        return found.used - heldout, heldout
 
     def require_present(self) -> None:
         self.count()

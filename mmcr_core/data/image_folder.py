@@ -16,7 +16,8 @@ from pathlib import Path
 from mmcr_core.data.custom_images import OwnFiles
 from mmcr_core.data.decoding import IMAGE_SUFFIXES
 from mmcr_core.data.image_set import ContentChanged, DatasetError, Entry
-from mmcr_core.data.survey import Contents, Survey
+from mmcr_core.data.parquet.files import SPLITS
+from mmcr_core.data.survey import NAMED, Contents, Some, Survey
 
 SUFFIXES = frozenset(f".{suffix}" for suffix in IMAGE_SUFFIXES)
 UNREAD_KINDS = "heic heif avif jxl jp2 svg psd raw dng cr2 cr3 nef arw orf rw2 dcm fits ico tga ppm pgm exr hdr npy"
@@ -40,7 +41,9 @@ class ImageFolder(OwnFiles):
             encoded = _read(file)
             _add(content, name, encoded)
             survey.image(_shown(name), encoded)
-        return survey.contents(content.hexdigest(), len(files), f"folder {self.path}", "files")
+        found = survey.contents(content.hexdigest(), len(files), f"folder {self.path}", "files")
+        names = [file.relative_to(root) for file in files if _is_listed(file)]
+        return found._replace(remarks=(*found.remarks, *_of_classes(f"folder {self.path}", names)))
 
     def require_present(self) -> None:
         super().require_present()
@@ -65,10 +68,11 @@ def listing(path: str) -> list[Path]:
     return files
 
 
-def class_count(path: str) -> int:
-    """How many class folders hold images below `path`. Raises as `listing`."""
+def class_names(path: str) -> tuple[str, ...]:
+    """The class folders below `path` that hold images, in the order of their labels. Raises as `listing`."""
     root = _root(path)
-    return len({name.parts[0] for name in (file.relative_to(root) for file in listing(path)) if len(name.parts) > 1})
+    names = (file.relative_to(root) for file in listing(path))
+    return tuple(sorted({name.parts[0] for name in names if len(name.parts) > 1}))
 
 
 def entries(path: str, expected: str | None) -> Iterator[Entry]:
@@ -93,6 +97,22 @@ def _root(path: str) -> Path:
         problem = "is a file, not a folder" if root.exists() else "does not exist"
         raise DatasetError(f"folder {root} {problem}; set path: to a folder with images in class folders")
     return root
+
+
+def _of_classes(where: str, names: list[Path]) -> Iterator[str]:
+    """What is odd about the labels that places give to images."""
+    labels = {name.parts[0] for name in names if len(name.parts) > 1}
+    loose = [name for name in names if len(name.parts) == 1]
+    if labels and loose:
+        some = Some(len(loose), tuple(map(_shown, loose[:NAMED])))
+        yield f"{where}: {len(loose):,} images lie in no class folder and have no label {some}"
+    splits = {name.parts[0] for name in names if len(name.parts) > 2 and name.parts[0].lower() in SPLITS}
+    if splits:
+        some = Some(len(labels), tuple(sorted(labels)[:NAMED]))
+        yield (
+            f"{where}: labels are its first folders {some}, not the folders in them; to train on one split, with its "
+            f"own classes, add its name to path, such as /{max(splits)}"
+        )
 
 
 def _is_listed(file: Path) -> bool:

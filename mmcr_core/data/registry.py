@@ -136,11 +136,13 @@ def class_count(spec: DatasetSpec) -> int | None:
     DatasetError."""
     if spec.name == "parquet":
         return ParquetImages(spec).labels().class_count
-    return image_folder.class_count(spec.path or "") if spec.name == "folder" else None
+    return len(class_names(spec)) if spec.name == "folder" else None
 
 
 def class_names(spec: DatasetSpec) -> tuple[str, ...]:
     """What the classes of a user's own images are called, as far as their files say it. Raises DatasetError."""
+    if spec.name == "folder":
+        return image_folder.class_names(spec.path or "")
     return ParquetImages(spec).labels().classes if spec.name == "parquet" else ()
 
 

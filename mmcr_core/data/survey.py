@@ -17,10 +17,12 @@ READ_ANEW = 2  # `dataset.decoding` of files that version 0.1 read otherwise
 
 
 class Contents(NamedTuple):
-    """What a run knows of a user's own files (`digest`, `decoding`), and what a person should know."""
+    """What a run knows of a user's own files (`digest`, `decoding`), how many images or pairs are of use as far as
+    their headers tell, and what a person should know."""
 
     digest: str
     decoding: int | None
+    used: int
     remarks: tuple[str, ...]
 
 
@@ -115,7 +117,7 @@ class Survey:
     def contents(self, digest: str, seen: int, where: str, unit: str) -> Contents:
         """What was found in all of `seen` files or rows."""
         remarks = self.account(seen).remark(where, unit), turned_remark(self.turned, where)
-        return Contents(digest, READ_ANEW if self.read_anew else None, tuple(filter(None, remarks)))
+        return Contents(digest, READ_ANEW if self.read_anew else None, self._used, tuple(filter(None, remarks)))
 
 
 def turned_remark(turned: Some, where: str) -> str:

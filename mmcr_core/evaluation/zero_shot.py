@@ -17,6 +17,7 @@ from mmcr_core.data.registry import class_count, class_names, dataset, require_p
 from mmcr_core.evaluation.confidence_intervals import Measure, share_of
 from mmcr_core.models.dual_encoder import open_clip, tokens_of
 
+NAMED = 5  # labels that a message lists
 NAMES = ("zero_shot_top1", "zero_shot_top5")
 
 
@@ -88,6 +89,21 @@ def require_texts(evaluate: EvaluateSpec) -> None:
     if given.classes and labels is not None and len(classes) != labels:
         problem = f"names {len(classes)} classes, and dataset '{given.dataset.name}' has {labels} labels"
         raise SpecError("evaluate.zero_shot.classes", f"{problem}; name one class for each, in their order")
+    if given.classes not in (None, "imagenet"):
+        _require_order(classes, class_names(given.dataset), given.dataset.name)
+
+
+def _require_order(classes: list[str], labels: tuple[str, ...], dataset: str) -> None:
+    """Raises SpecError where names of classes are those of other labels, as far as the labels have names."""
+    names = [label.casefold() for label in labels]
+    for place, name in enumerate(classes[: len(names)]):
+        if name.casefold() in names and name.casefold() != names[place]:
+            order = ", ".join(labels[:NAMED]) + (", ..." if len(labels) > NAMED else "")
+            raise SpecError(
+                "evaluate.zero_shot.classes",
+                f"names '{name}' for label {place}, which dataset '{dataset}' calls '{labels[place]}'; name them in "
+                f"the order of its labels: {order}",
+            )
 
 
 def require_usable(spec: RunSpec) -> None:

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-STAGES = ("layer1", "layer2", "layer3", "layer4", "resblocks")  # of ResNets; of open_clip's transformers
+STAGES = ("layer1", "layer2", "layer3", "layer4", "resblocks", "blocks")  # of ResNets, open_clip's transformers, timm
 
 
 def blocks(network: nn.Module) -> list[nn.Module]:

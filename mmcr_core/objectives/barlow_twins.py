@@ -22,9 +22,9 @@ class BarlowTwinsOptions(ObjectiveSpec):
     least_views: ClassVar[int] = 2
     name: str = "barlow_twins"
     off_diagonal_weight: float = 0.005
-    """lambda, the weight of the correlations between different dimensions."""
+    """lambda, the weight of the off-diagonal correlations."""
     scale: float = 1.0
-    """What the loss is multiplied by (solo-learn, da Costa et al. 2022, uses 0.1)."""
+    """Factor of the loss (solo-learn, da Costa et al. 2022: 0.1)."""
 
     def __post_init__(self) -> None:
         require(self.off_diagonal_weight >= 0, "off_diagonal_weight", "must be 0 or more")

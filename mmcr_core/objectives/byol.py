@@ -25,9 +25,9 @@ class BYOLOptions(ObjectiveSpec):
     follows_progress: ClassVar[bool] = True
     name: str = "byol"
     momentum: float = 0.996
-    """tau at the beginning of a run, what the EMA teacher keeps of itself; it rises to 1 by half a cosine."""
+    """tau at the start of a run; it rises to 1 along half a cosine."""
     predictor_hidden: int = 4096
-    """The width of the predictor's hidden layer."""
+    """Width of the predictor's hidden layer."""
 
     def __post_init__(self) -> None:
         require(0 <= self.momentum <= 1, "momentum", "must lie in [0, 1]")

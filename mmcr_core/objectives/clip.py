@@ -27,7 +27,7 @@ class CLIPOptions(ObjectiveSpec):
     needs_captions: ClassVar[bool] = True
     name: str = "clip"
     temperature: float = 0.07
-    """Where the temperature begins, which is learned."""
+    """Initial temperature; it is learned."""
 
     def __post_init__(self) -> None:
         require(self.temperature >= 1 / LARGEST_SCALE, "temperature", "must be 0.01 or more, where it is clamped")

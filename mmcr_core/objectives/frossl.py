@@ -23,7 +23,7 @@ class FroSSLOptions(ObjectiveSpec):
     least_views: ClassVar[int] = 2
     name: str = "frossl"
     invariance_weight: float = 1.4
-    """The weight of the distance of the views from their mean."""
+    """Weight of the distance between the views and their mean."""
 
     def __post_init__(self) -> None:
         require(self.invariance_weight >= 0, "invariance_weight", "must be 0 or more")

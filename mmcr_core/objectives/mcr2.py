@@ -24,7 +24,7 @@ class MCR2Options(ObjectiveSpec):
     least_views: ClassVar[int] = 2
     name: str = "mcr2"
     eps: float = 0.5
-    """The squared precision of the code."""
+    """Squared precision of the code."""
     expansion_scale: float = 20.0
     """gamma1, a factor inside the logarithm of the expansion."""
     expansion_weight: float = 0.05

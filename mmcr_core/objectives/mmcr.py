@@ -23,9 +23,9 @@ from mmcr_core.objectives.clip import CLIP, CLIPOptions, image_text_cosines
 class MMCROptions(ObjectiveSpec):
     name: str = "mmcr"
     local_weight: float = 0.0
-    """lambda, the weight of the local nuclear norms (0: the global term alone)."""
+    """lambda, the weight of the local nuclear norms (0: global term only)."""
     clip_weight: float = 0.0
-    """The weight of CLIP's loss, of image-text pairs (0: without it)."""
+    """Weight of the CLIP loss, for image-text pairs (0: none)."""
 
     def __post_init__(self) -> None:
         require(self.local_weight >= 0, "local_weight", "must be 0 or more")

@@ -26,9 +26,9 @@ class SigLIPOptions(ObjectiveSpec):
     needs_captions: ClassVar[bool] = True
     name: str = "siglip"
     temperature: float = 0.1
-    """Where the temperature begins, which is learned."""
+    """Initial temperature; it is learned."""
     bias: float = -10.0
-    """Where the bias begins, which is learned."""
+    """Initial bias; it is learned."""
 
     def __post_init__(self) -> None:
         require(self.temperature > 0, "temperature", "must be more than 0")

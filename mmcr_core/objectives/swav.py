@@ -28,20 +28,20 @@ class SwAVOptions(ObjectiveSpec):
     follows_progress: ClassVar[bool] = True
     name: str = "swav"
     prototypes: int = 3000
-    """How many prototypes there are."""
+    """Number of prototypes."""
     temperature: float = 0.1
-    """tau, which divides the scores in the prediction."""
+    """tau, which divides the prediction scores."""
     epsilon: float = 0.05
-    """The softness of the codes."""
+    """Softness of the codes."""
     iterations: int = 3
-    """How many iterations of Sinkhorn-Knopp make the codes."""
+    """Iterations of Sinkhorn-Knopp."""
     queue: int = 0
-    """How many earlier embeddings join the assignment (0: none; the authors have 3840 for batches of 256). It is used
-    once it is full."""
+    """Earlier embeddings that join the assignment once the queue is full (0: none; the authors use 3840 for batches of
+    256)."""
     queue_start: float = 0.075
-    """The share of the run from which on the queue is filled."""
+    """Fraction of the run after which the queue is filled."""
     frozen: float = 0.0025
-    """The share of the run in which the prototypes stay as they were drawn."""
+    """Fraction of the run in which the prototypes stay fixed."""
 
     def __post_init__(self) -> None:
         require(self.prototypes >= 2, "prototypes", "must be 2 or more")

@@ -24,15 +24,15 @@ class VICRegOptions(ObjectiveSpec):
     least_views: ClassVar[int] = 2
     name: str = "vicreg"
     invariance_weight: float = 25.0
-    """lambda, the weight of the distance between views."""
+    """lambda, the weight of the invariance term."""
     variance_weight: float = 25.0
-    """mu, the weight of what the standard deviations lack."""
+    """mu, the weight of the variance term."""
     covariance_weight: float = 1.0
-    """nu, the weight of the covariances."""
+    """nu, the weight of the covariance term."""
     target_std: float = 1.0
-    """gamma, below which the standard deviation of a dimension is raised."""
+    """gamma, the target standard deviation of a dimension."""
     epsilon: float = 1e-4
-    """What stands beside the variance in its root."""
+    """Added to the variance under the root."""
 
     def __post_init__(self) -> None:
         for key in ("invariance_weight", "variance_weight", "covariance_weight"):

@@ -185,7 +185,7 @@ def detect_collapse(uniformity: float, points: int, dims: int) -> Representation
     least; None of a healthy run, and where u is NaN.
 
     Collapsed is a nuclear rank below 1 + min(1, (m - 1) / 8), m = min(P, D): 2 from m = 9 on. On the digits `alignment`
-    falls to 1.1 to 1.5; objectives that keep images apart stay above 2.5 on their way and 3.8 at their end
+    falls to 1.1 to 1.5; objectives that keep images apart stay above 2.5 on their way and 3.7 at their end
     (docs/measures.md).
     """
     directions = min(points, dims)

@@ -287,7 +287,9 @@ def _require_blocks(spec: RunSpec, line: int | str) -> None:
         problem = (
             f"recompute is for residual blocks and transformer layers, and encoder '{name}' has none that it knows"
         )
-        raise YamlError(line, f"memory: {problem}; leave it out, or use a resnet or towers")
+        raise YamlError(
+            line, f"memory: {problem}; leave it out, or use a resnet, towers or a model of timm with blocks"
+        )
 
 
 def _usable(spec: RunSpec, lines: Lines) -> None:

@@ -16,12 +16,13 @@ from rich.text import Text
 from mmcr_core.config.defaults import VIEW_RECIPES, default_parts
 from mmcr_core.config.run import PAIRS, DatasetName, ViewSpec
 from sweeps.cli.errors import UserError
-from sweeps.config.schema import CUSTOM_NAME, Schema, grid_schema
+from sweeps.config.schema import CUSTOM_NAME, NO_PART, Schema, grid_schema
 from sweeps.config.spec_parsing import SHORTHAND
 
 BEGIN, END = "<!-- config reference: written by sweeps/config_reference.py -->", "<!-- end of config reference -->"
-WORDS = {"integer": "whole number", "number": "number", "string": "text", "boolean": "true or false"}
-GIVEN = "must be given"
+WORDS = {"integer": "integer", "number": "number", "string": "text", "boolean": "boolean"}
+GIVEN = "required"
+MARK = " †"  # of keys that are no part of a run's identity
 OTHERWISE = dict.fromkeys(SHORTHAND, "name or mapping") | {"views": "recipe or mapping"}
 LIMITS = {"exclusiveMinimum": "above", "minimum": "from", "maximum": "to"}
 
@@ -59,7 +60,7 @@ def markdown(rows: Sequence[KeyRow], grids: Mapping[str, str]) -> str:
     tables: dict[str, list[Sequence[str]]] = {"### Top level": []}
     for row in rows:
         part, inside, _ = row.key.partition(".")
-        tables.setdefault(f"### `{part}`" if inside else "### Top level", []).append((f"`{row.key}`", *row[1:]))
+        tables.setdefault(f"### `{part}`" if inside else "### Top level", []).append(_marked(row))
     tables = {title: [KeyRow._fields, *table] for title, table in tables.items()}
     recipes = {"no recipe": ViewSpec(size=1)} | VIEW_RECIPES
     values = {key: [_yaml(asdict(recipe)[key]) for recipe in recipes.values()] for key in asdict(ViewSpec(size=1))}
@@ -84,6 +85,12 @@ def lines(rows: Sequence[KeyRow], width: int) -> Text:
             wrapped = textwrap.wrap(paragraph.replace("`", ""), width, initial_indent="    ", subsequent_indent="    ")
             text.append("\n".join(wrapped) + "\n", style=style)
     return text
+
+
+def _marked(row: KeyRow) -> Sequence[str]:
+    """A row of Markdown, in which a mark says that the key is no part of a run's identity."""
+    meaning = row.meaning.removesuffix(f" {NO_PART}")
+    return f"`{row.key}`{MARK if meaning != row.meaning else ''}", *row[1:4], meaning
 
 
 def _rows(above: str, branches: list[Schema], parts: Schema) -> Iterator[KeyRow]:
@@ -123,7 +130,7 @@ def _names(branch: Schema) -> list[str]:
 
 
 def _values(schema: Schema) -> str:
-    """What a value may be, such as 'whole number' or '`adam`, `sgd`'; null goes without saying."""
+    """What a value may be, such as 'integer' or '`adam`, `sgd`'; null goes without saying."""
     if "enum" in schema or "const" in schema:
         return ", ".join(f"`{name}`" for name in schema.get("enum") or [schema["const"]])
     if "anyOf" in schema:
@@ -138,7 +145,7 @@ def _values(schema: Schema) -> str:
 def _default(key: str, schema: Schema, inner: list[Schema]) -> str:
     if "default" in schema:
         return f"`{_yaml(schema['default'])}`"
-    return "none" if not inner else "by data set" if key in ("encoder", "projector", "views") else "those of its keys"
+    return "none" if not inner else "by data set" if key in ("encoder", "projector", "views") else "its keys'"
 
 
 def defaults_by_dataset() -> list[list[str]]:
@@ -157,8 +164,8 @@ def defaults_by_dataset() -> list[list[str]]:
 def _table(rows: Sequence[Sequence[str]]) -> str:
     """Rows of Markdown, the head first; a column that is empty below its head is left out."""
     kept = [column for column in range(len(rows[0])) if any(row[column] for row in rows[1:])]
-    rows = [rows[0], ["---"] * len(rows[0]), *rows[1:]]
-    return "\n".join("| " + " | ".join(row[at].replace("|", "\\|") for at in kept) + " |" for row in rows)
+    head, *body = ["| " + " | ".join(row[at].replace("|", "\\|") for at in kept) + " |" for row in rows]
+    return "\n".join([head, "|" + "---|" * len(kept), *body])
 
 
 def _first_sentence(text: str) -> str:

@@ -27,7 +27,7 @@ from sweeps.config.spec_parsing import MODELS, SHORTHAND
 Schema = dict[str, Any]
 SETTINGS = {"checkpoint": CheckpointSettings, "resources": ResourceSettings}
 CUSTOM_NAME = {"type": "string", "pattern": r"^[A-Za-z_][A-Za-z0-9_.]*:[A-Za-z_][A-Za-z0-9_]*$"}
-NO_PART = "No part of a run's identity."
+NO_PART = "Not part of a run's identity."
 BESIDE_AXES: Schema = {
     "linked": {
         "type": "array",
@@ -37,14 +37,12 @@ BESIDE_AXES: Schema = {
             "additionalProperties": {"type": "array", "minItems": 1},
         },
         "default": [],
-        "description": "Keys that advance together instead of being combined, dotted where they stand inside another: "
-        "`[{P: [64, 256], optimizer.learning_rate: [1.0e-3, 2.0e-3]}]`. Several links are combined.",
+        "description": "Keys that advance together: `[{P: [64, 256], optimizer.learning_rate: [1.0e-3, 2.0e-3]}]`.",
     },
     "exclude": {
         "anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}],
         "default": [],
-        "description": 'Cells that are left out, in the words of `--only`: `["P=1024,K=8", "D>P"]`. They need not '
-        "be possible.",
+        "description": 'Cells to leave out, as in `--only`: `["P=1024,K=8", "D>P"]`.',
     },
 }
 
@@ -94,7 +92,7 @@ def grid_schema(axes: bool = True) -> Schema:
 def _views(axes: bool) -> Schema:
     """A recipe's name, or a mapping that starts from one, or one with all keys that have no default."""
     recipe: Schema = {"enum": sorted(VIEW_RECIPES)}
-    meaning = {"description": "The recipe that the mapping starts from; the keys beside it change it."}
+    meaning = {"description": "Recipe that the mapping starts from; the other keys change it."}
     keys = {"recipe": (_swept(recipe) if axes else recipe) | meaning} | _keys("views", MODELS["views"], axes)
     return {"anyOf": [recipe, _mapping(keys) | {"anyOf": [{"required": ["recipe"]}, {"required": ["size"]}]}]}
 

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema, field_validat
 from sweeps.monitoring.trackers.choice import OWN, TRACKERS, require_known
 
 NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*")
+LONGEST_NAME = 200  # characters, of the 255 bytes that a file name may have
 TrackerName = Annotated[str, WithJsonSchema({"type": "string", "pattern": f"^({'|'.join(TRACKERS)}|{OWN.pattern})$"})]
 
 
@@ -23,21 +24,19 @@ class CheckpointSettings(_Settings):
     """When a run is saved, and what stays of it."""
 
     every_seconds: float = Field(default=60.0, gt=0)
-    """Seconds between two checkpoints, more where writing them would take over 2 % of the time."""
+    """Seconds between checkpoints, more if writing would take over 2 % of the time."""
     keep: Literal["none", "weights", "all"] = "weights"
-    """What stays of a finished run: nothing, the network's weights, to measure and to use it, or all that a longer run
-    needs to continue it."""
+    """What stays of a finished run: nothing, the weights, or all that a longer run needs to continue."""
 
 
 class ResourceSettings(_Settings):
     """What one cell takes of a machine."""
 
     gpus: Literal["auto"] | float = "auto"
-    """GPU of a cell: `auto` shares by memory, 1 is one alone, a fraction such as 0.25 shares one, 0 is a CPU. A run
-    uses one GPU; more GPUs run more cells at once."""
+    """GPU of a cell: `auto` shares by memory, 1 is a whole one, 0.25 a share, 0 the CPU. A run uses one GPU at most."""
     cpus: Literal["auto"] | float = "auto"
-    """CPU cores of a cell, and threads of its run on a CPU. `auto` is one thread whatever the machine, since another
-    number gives other last digits under the same run_id; the run's `versions` have it."""
+    """CPU cores and threads of a cell. `auto` is one thread on any machine; another number changes last digits under
+    the same run id."""
 
     @property
     def threads(self) -> int:
@@ -64,27 +63,29 @@ class GridSettings(_Settings):
     """What a grid says beside its runs; none of it changes a result or a run_id."""
 
     name: str
-    """What the sweep is called, and its folder under `results`: letters, digits, '.', '_' and '-'."""
+    """Name of the sweep and of its folder in `results`: letters, digits, '.', '_' and '-'."""
     retries: int = Field(default=0, ge=0, le=100)
-    """How often a cell that failed is tried again in the same launch."""
+    """How often a launch retries a failed cell."""
     compile: Literal["auto", "on", "off", "all"] = "auto"
-    """Whether the making of views is compiled; `auto` means on a GPU. `all`: encoder and projector too, which takes a
-    minute for each shape of a cell."""
+    """Whether augmentations are compiled; `auto`: on a GPU. `all`: encoder and projector too, compiled once per shape
+    of a cell."""
     checkpoint: CheckpointSettings = CheckpointSettings()
     """When a run is saved, and what stays of it."""
     resources: ResourceSettings = ResourceSettings()
     """What one cell takes of a machine."""
     memory: Literal["keep", "recompute"] = "keep"
-    """`recompute`: residual blocks and the layers of a dual encoder are computed again in backward instead of being
-    kept, which takes less memory and a third more time; gradients are the same."""
+    """`recompute`: blocks are recomputed in the backward pass, which takes less memory and about a third more time;
+    gradients are the same."""
     track: tuple[TrackerName, ...] = ()
-    """Trackers that follow the runs beside the store: tensorboard, wandb, mlflow, or `my_module:MyTracker`."""
+    """Trackers that follow the runs: tensorboard, wandb, mlflow, or `my_module:MyTracker`."""
 
     @field_validator("name")
     @classmethod
     def _plain(cls, value: str) -> str:
         if not NAME.fullmatch(value):
             raise ValueError("use letters, digits, '.', '_' and '-' only, not beginning with '.'")
+        if len(value) > LONGEST_NAME:
+            raise ValueError(f"has {len(value)} characters; {LONGEST_NAME} are the most that a folder's name can have")
         return value
 
     @field_validator("track")

@@ -17,7 +17,7 @@ Path = tuple[str | int, ...]
 Line = int | str  # of the file, from 1, or the argument of the command line that says it instead
 Lines = dict[Path, Line]
 MERGE = "tag:yaml.org,2002:merge"
-
+MOST_VALUES = 1_000_000  # of a document with its aliases expanded
 
 CORE_SCHEMA = {  # YAML 1.2.2, section 10.3.2: what a plain scalar is; everything else is text
     "null": (r"~|null|Null|NULL|", "~nN"),
@@ -41,6 +41,7 @@ class Loader(yaml.SafeLoader):  # type: ignore[misc]
     and 1e-3 is text."""
 
     yaml_implicit_resolvers = _RESOLVERS
+    converted = 0  # values so far
 
 
 class Dumper(yaml.SafeDumper):  # type: ignore[misc]
@@ -106,14 +107,20 @@ def parse(text: str) -> Marked:
 
 def _convert(loader: Loader, node: yaml.Node) -> Marked:
     line = node.start_mark.line + 1
+    loader.converted += 1
+    if loader.converted > MOST_VALUES:
+        raise YamlError(line, f"aliases make more than {MOST_VALUES:,} values of this; write out what is needed")
     if isinstance(node, yaml.SequenceNode):
         return Marked([_convert(loader, item) for item in node.value], line)
     if isinstance(node, yaml.MappingNode):
         return Marked(_merged(loader, node) | _own_entries(loader, node), line)
     try:
-        return Marked(loader.construct_object(node), line)
+        value = loader.construct_object(node)
     except ValueError as error:
         raise YamlError(line, f"cannot read '{node.value}': {error}") from error
+    if isinstance(value, str) and "\0" in value:
+        raise YamlError(line, "holds a NUL character, which no name, path or text may have; remove it")
+    return Marked(value, line)
 
 
 def _own_entries(loader: Loader, node: yaml.MappingNode) -> dict[str, Marked]:

@@ -14,6 +14,8 @@ from sweeps.cli.formatting import duration, memory
 from sweeps.planning.machine import Machine
 from sweeps.planning.plan import Cell
 
+WORTHWHILE = 0.95  # of the memory, below which recomputing is mentioned to those who have not asked for it
+
 
 def too_large(cells: list[Cell], machine: Machine) -> list[Cell]:
     """Cells that need more memory than the machine, or one of its GPUs, has (where that is known)."""
@@ -44,8 +46,11 @@ def memory_warning(cells: list[Cell], machine: Machine) -> str:
 
 
 def recompute_remark(cells: list[Cell], setting: str) -> str:
-    """What the largest cell takes with and without memory: recompute; empty where there is nothing to recompute."""
-    if not (able := [cell for cell in cells if cell.recompute_bytes]):
+    """What the largest cell takes with and without memory: recompute; empty where that saves nothing to speak of."""
+    least = 1.0 if setting == "recompute" else WORTHWHILE
+    if not (
+        able := [cell for cell in cells if cell.recompute_bytes and cell.recompute_bytes <= least * cell.keep_bytes]
+    ):
         return ""
     worst = max(able, key=lambda cell: cell.keep_bytes)
     spec, without, within = worst.spec, memory(worst.keep_bytes), memory(worst.recompute_bytes or 0)

@@ -93,6 +93,8 @@ def open_sweep(
     """Read a grid with overrides, unless it has been read, and choose cells, which the trackers `track` follow beside
     those of the grid. Raises UserError for a mistake in any."""
     spec = grid if isinstance(grid, GridSpec) else load_grid(grid, overrides)
+    if not results:
+        raise OptionError("results", "is empty; give a folder, . for this one")
     store = Store(to_path(results) / spec.settings.name)
     chosen = selected(spec.cells, only, store.statuses)
     settings = spec.settings.model_copy(update={"track": tuple(dict.fromkeys([*spec.settings.track, *track]))})
@@ -154,11 +156,15 @@ def remarks(cells: tuple[RunSpec, ...]) -> list[str]:
     """What is odd about the data of cells, though it can be trained on."""
     sets = dict.fromkeys(cell.dataset for cell in cells)
     said = list(dict.fromkeys(each for dataset in sets for each in registry.remarks(dataset)))
+    heldout = {dataset: registry.count(dataset)[1] for dataset in sets}
     measured = [cell for cell in cells if cell.evaluate.heldout_batches]
-    if few := [cell for cell in measured if registry.count(cell.dataset)[1] < cell.P]:
+    if few := [cell for cell in measured if heldout[cell.dataset] < cell.P]:
         last = max(few, key=lambda cell: cell.P)
-        reason = f"P = {last.P} exceeds the {registry.count(last.dataset)[1]} held-out images of {last.dataset.name}"
+        reason = f"P = {last.P} exceeds the {heldout[last.dataset]} held-out images of {last.dataset.name}"
         said.append(f"{len(few)} of {len(cells)} cells have no heldout_percent_error: {reason}")
+    unlabeled = {dataset for dataset in sets if registry.class_count(dataset) == 0}
+    if blind := [cell for cell in cells if cell.evaluate.probes and cell.dataset in unlabeled]:
+        said.append(f"{len(blind)} of {len(cells)} cells have no probe accuracy: {blind[0].dataset.name} has no labels")
     banks = {cell.evaluate.probe_images for cell in cells if cell.dataset.limit}
     said += [
         f"probes learn from {bank:,} labeled images (evaluate.probe_images), whatever dataset.limit keeps"

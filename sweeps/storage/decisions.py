@@ -1,11 +1,12 @@
 """Decisions of adaptive sweeps, `decisions/RUN_ID-RUNG.parquet`: a row each, written when a rung of a run begins and
-again when it ends, by whoever has the run's lease."""
+again when it ends, by whoever has the run's lease. Those of finished runs are packed into one file, `ENDED`, where the
+small file of a decision wins."""
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,6 +17,8 @@ from sweeps.storage.filesystems import files_below, read_table, write_atomically
 from sweeps.storage.schemas import DECISION_SCHEMA, of_schema, parquet_bytes
 
 NAME = re.compile(r"([0-9A-Za-z_]+)-(0?\.\d+|1)\.parquet")
+ENDED = "ended.parquet"
+Key = tuple[str, float]  # run_id, rung
 
 
 @dataclass(frozen=True)
@@ -51,30 +54,83 @@ def decision_file(root: Path, run_id: str, rung: float) -> Path:
     return root / "decisions" / f"{run_id}-{rung:g}.parquet"
 
 
-def decided_rungs(root: Path) -> dict[tuple[str, float], Path]:
-    """(run_id, rung) -> file of each decision in the store."""
-    names = [name for (name,) in files_below(root / "decisions")]
-    matches = (match for match in map(NAME.fullmatch, names) if match)
-    return {(match[1], float(match[2])): root / "decisions" / match[0] for match in matches}
+def decision_files(root: Path) -> list[Path]:
+    """Every file of decisions in the store, what is packed first."""
+    names = sorted((name for (name,) in files_below(root / "decisions")), key=lambda name: name != ENDED)
+    return [root / "decisions" / name for name in names if name == ENDED or NAME.fullmatch(name)]
+
+
+def decided_rungs(root: Path) -> dict[Key, Path]:
+    """The file of each decision in the store."""
+    found: dict[Key, Path] = {}
+    for file in decision_files(root):
+        if match := NAME.fullmatch(file.name):
+            found[match[1], float(match[2])] = file
+        else:
+            found |= dict.fromkeys(_packed_keys(file), file)
+    return found
+
+
+def _packed_keys(file: Path) -> list[Key]:
+    try:
+        table = read_table(file, columns=["run_id", "rung"])
+    except (pa.ArrowException, OSError):
+        return []  # fsck names it
+    return list(zip(table["run_id"].to_pylist(), table["rung"].to_pylist(), strict=True))
+
+
+def every_decision(root: Path) -> list[StoredDecision]:
+    """Those in the store that can be read, in the order of their numbers."""
+    files = decided_rungs(root)
+    found = ((file, read_decisions(file) or {}) for file in dict.fromkeys(files.values()))
+    counting = (each for file, held in found for key, each in held.items() if files.get(key) == file)
+    return sorted(counting, key=lambda each: (each.number, each.run_id, each.rung))
 
 
 def write_decision(root: Path, decision: StoredDecision) -> None:
     """Keep a decision, or what came of it."""
-    table = pa.Table.from_pylist([asdict(decision)], DECISION_SCHEMA)
-    write_atomically(decision_file(root, decision.run_id, decision.rung), parquet_bytes(table))
+    _write(decision_file(root, decision.run_id, decision.rung), [decision])
 
 
-def read_decision(file: Path) -> StoredDecision | None:
+def read_decision(root: Path, run_id: str, rung: float) -> StoredDecision | None:
     """A decision; None where there is none, or where it cannot be read."""
+    files = (decision_file(root, run_id, rung), root / "decisions" / ENDED)
+    found = (each for file in files if (each := (read_decisions(file) or {}).get((run_id, rung))))
+    return next(found, None)
+
+
+def read_decisions(file: Path) -> dict[Key, StoredDecision] | None:
+    """What a file of decisions holds; None where it cannot be read."""
     try:
         table = read_table(file, page_checksum_verification=True)
     except (pa.ArrowException, OSError):
         return None
-    if not of_schema(table, DECISION_SCHEMA) or len(table) != 1:
+    if not of_schema(table, DECISION_SCHEMA):
         return None
-    decision = StoredDecision(**table.to_pylist()[0])
+    decisions = {(row["run_id"], row["rung"]): StoredDecision(**row) for row in table.to_pylist()}
     match = NAME.fullmatch(file.name)
-    return decision if match and (match[1], float(match[2])) == (decision.run_id, decision.rung) else None
+    named = match is None or list(decisions) == [(match[1], float(match[2]))]
+    return decisions if named else None
+
+
+def pack_decisions(root: Path, runs: Set[str]) -> list[Path]:
+    """Write what has ended of these runs' decisions into one file with those that are there; the small files that are
+    no longer needed."""
+    packed = root / "decisions" / ENDED
+    small = {key: file for key, file in decided_rungs(root).items() if key[0] in runs and file != packed}
+    found = {key: each for file in small.values() for key, each in (read_decisions(file) or {}).items()}
+    ended = {key: each for key, each in found.items() if each.ended_at is not None}
+    before = read_decisions(packed) if packed.exists() else {}
+    if not ended or before is None:
+        return []
+    together = before | ended
+    _write(packed, [together[key] for key in sorted(together)])
+    return [small[key] for key in ended]
+
+
+def _write(file: Path, decisions: Iterable[StoredDecision]) -> None:
+    table = pa.Table.from_pylist([asdict(each) for each in decisions], DECISION_SCHEMA)
+    write_atomically(file, parquet_bytes(table))
 
 
 def write_stop(root: Path, summary: str) -> None:

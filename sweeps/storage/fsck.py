@@ -17,7 +17,7 @@ import pyarrow as pa
 
 from sweeps.storage.checkpoints import checkpoint_files, checkpoint_payload
 from sweeps.storage.chunks import chunk_files, chunk_steps, is_chunk, visible_chunks
-from sweeps.storage.decisions import decided_rungs, read_decision
+from sweeps.storage.decisions import decision_files, read_decisions
 from sweeps.storage.filesystems import modified, read_table
 from sweeps.storage.listing import is_run_file
 from sweeps.storage.packing.fsck_packed import LEFT, Finding, examine_packed
@@ -37,8 +37,8 @@ def examine(store: Store, repair: bool, track: Callable[[Sequence[str]], Iterabl
     yield from _leftovers(store, repair)
     yield from _foreign(store)
     yield from examine_packed(store, repair)
-    for file in decided_rungs(store.root).values():
-        if read_decision(file) is None:
+    for file in decision_files(store.root):
+        if read_decisions(file) is None:
             if repair:
                 store.quarantine(file)
             yield Finding(file, "decision cannot be read", "quarantined" if repair else LEFT)

@@ -37,7 +37,7 @@ def test_a_figure_tables_and_crossings_are_made(sweep, tmp_path):
         "multimodal_0.png", "multimodal_0.pdf", "multimodal_1.png", "multimodal_1.pdf", "multimodal.csv",
         "multimodal_crossings.csv",
     }  # fmt: skip
-    assert "zero-shot top-1 on glyphs, D = 32, K = 2, mmcr against clip: they cross at P = 2" in ran.stdout
+    assert "zero-shot top-1 on glyphs, D = 32, K = 2, MMCR against CLIP: they cross at P = 2" in ran.stdout
     assert "note" not in ran.stderr
     image = Image.open(tmp_path / "multimodal_0.png")
     assert image.width / image.info["dpi"][0] == pytest.approx(3.25, abs=0.01)

@@ -41,7 +41,7 @@ def test_figures_table_and_words_are_made(sweep, tmp_path, monkeypatch):
     assert ran.returncode == 0, ran.stderr
     numbered = {f"{name}_{page}.png" for name in ("objectives", "plane") for page in (0, 1)}
     assert {path.name for path in tmp_path.glob("*.png")} == {"measures.png", *numbered}
-    assert "alignment against mmcr, 4 pairs of runs – higher: capacity, views" in ran.stdout
+    assert "Alignment (control) against MMCR, 4 pairs of runs – higher: capacity, views" in ran.stdout
     table = pd.read_csv(tmp_path / "objectives.csv")
     assert set(table["variant"]) == {"alignment", "simclr"}
     few = "knn_accuracy, 5 labels a class"
@@ -66,5 +66,5 @@ def test_the_report_compares_objectives_and_ranks_measures(sweep):
     page = (sweep / "report.html").read_text()
     folds = re.findall(r"<details( open)?><summary>([\w ()]+): \d", page)
     assert folds == [(" open", "MMCR"), ("", "Alignment (control)"), ("", "SimCLR")]
-    assert "Objectives on the same axes" in page and "simclr against mmcr, 4 pairs of runs" in page
+    assert "Objectives on the same axes" in page and "SimCLR against MMCR, 4 pairs of runs" in page
     assert "Measures and the percent error" in page and "id='plane'" in page and "id='measures'" in page

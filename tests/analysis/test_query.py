@@ -67,6 +67,12 @@ def test_bytes_and_uuids_are_texts_wherever_they_stand(sweep, tmp_path):
     assert invoke("query", sweep, sql, "--parquet", tmp_path / "x.parquet").returncode == 0
 
 
+def test_lists_are_written_with_plain_numbers(sweep):
+    sql = "SELECT [1, 2] AS whole, [[0.5]] AS deep"
+    assert "[1, 2]" in invoke("query", sweep, sql).stdout and "np." not in invoke("query", sweep, sql).stdout
+    assert invoke("query", sweep, sql, "--csv", "-").stdout.splitlines()[1] == '"[1, 2]",[[0.5]]'
+
+
 def test_an_answer_too_long_for_a_terminal_is_shown_in_part(sweep, monkeypatch):
     monkeypatch.setattr("analysis.query.SHOWN", 5)
     shown = invoke("query", sweep, "SELECT * FROM range(1001)")

@@ -69,15 +69,35 @@ def test_exponents_and_peaks_of_each_seed_are_those_of_the_findings(digits):
 
 def test_the_findings_count_the_laws_that_the_tables_call_valid():
     text = (REPOSITORY / "docs/results.md").read_text()
-    cifar = text.partition("## CIFAR-10")[2].partition("\n## ")[0]
-    said = [tuple(map(int, pair)) for pair in re.findall(r"passes every check in (\d+) of (\d+) cells", cifar)]
+    said = [tuple(map(int, pair)) for pair in re.findall(r"passes every check in (\d+) of (\d+) cells", text)]
     fits = open_results(REPOSITORY / "results/reference/cifar10").fits().set_index(["irreducible", "offset"])
-    assert said == [(fits.loc[form, "trusted"].sum(), len(fits.loc[form])) for form in (ABOVE, PURE)]
+    assert said == [(fits.loc[form, "trusted"].sum(), len(fits.loc[form])) for form in (PURE, ABOVE)]
     fits = open_results(REPOSITORY / "results/reference/digits").fits()
     failing = fits[fits["chosen"] & ~fits["trusted"]]
-    few = re.search(r"in (\d+) of the (\d+) since the points of a run scatter", text)
+    few = re.search(r"in\s(\d+) of (\d+) because points scatter", text)
     scattered = failing["failed_checks"].map(lambda checks: "scatters" in checks).sum()
     assert tuple(map(int, few.groups())) == (scattered, len(failing))
+
+
+def test_the_findings_show_final_errors_exponents_and_accuracies_of_the_stores():
+    text = (REPOSITORY / "docs/results.md").read_text()
+    rows = re.findall(r"^\| ([\w-]+), D = (\w+) \|(.*)\|$", text, re.M)
+    assert len(rows) == 4
+    for sweep, dims, cells in rows:
+        runs = open_results(REPOSITORY / "results/reference" / sweep).runs()
+        runs = runs[(runs["K"] == 2) & (runs["D"] == (runs["P"] if dims == "P" else int(dims)))]
+        said = [float(cell.strip(" *")) for cell in cells.split("|") if cell.strip()]
+        assert said == pytest.approx(runs.groupby("P")["percent_error"].mean().tolist(), abs=6e-4)
+    fits = open_results(REPOSITORY / "results/reference/digits").fits().set_index(["irreducible", "offset"])
+    for name, form in (("above e_inf, with offset", ABOVE), ("pure", PURE)):
+        said = re.search(rf"^\| {name} \| ([\d.]+) \| ([\d.]+) \| ([\d.]+) \|$", text, re.M).groups()
+        medians = fits.loc[form].groupby("K")["alpha"].median()
+        assert list(map(float, said)) == pytest.approx(medians.tolist(), abs=6e-4)
+    said = re.search(r"from (0\.\d+) to (0\.\d+), and\s+nearest-neighbor accuracy from (0\.\d+) to (0\.\d+)", text)
+    runs = open_results(REPOSITORY / "results/reference/cifar10").runs()
+    ends = runs[(runs["K"] == 2) & (runs["D"] == 64)].sort_values("P").iloc[[0, -1]]
+    measured = [*ends["percent_error"], *ends["probe_accuracy"]]
+    assert list(map(float, said.groups())) == pytest.approx(measured, abs=6e-4)
 
 
 @pytest.fixture(scope="module")

@@ -33,7 +33,7 @@ UNTIL = "20%"
 
 
 def decisions(store):
-    found = [read_decision(file) for file in decided_rungs(store.root).values()]
+    found = [read_decision(store.root, *key) for key in decided_rungs(store.root)]
     return [
         (one.number, one.run_id, one.rung, one.mean, one.sd, one.measured)
         for one in sorted(found, key=lambda one: one.number)

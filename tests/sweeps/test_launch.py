@@ -147,6 +147,7 @@ def test_a_results_path_that_is_a_file_is_refused(write_grid, tmp_path):
         ("memory://x", "memory://x is lost when the process ends; choose a folder"),
         ("http://127.0.0.1:1/x", "http://127.0.0.1:1/x cannot be written to (NotImplementedError: "),
         ("LINK", "link is a link to nowhere, which is not there; make it first"),
+        ("", "is empty; give a folder, . for this one"),
     ],
 )
 def test_a_place_that_keeps_no_results_is_refused(results, says, write_grid, tmp_path):
@@ -190,11 +191,22 @@ def trajectories(results):
     return pd.concat([store.read_trajectory(run_id) for run_id in sorted(store.statuses())], ignore_index=True)
 
 
-def test_preemption_worker_kill_and_driver_kill_lose_nothing(whole, write_grid, tmp_path, ray_address):
+def finished_as_undisturbed(grid, results, ray_address, whole):
+    """A last launch finishes what is left, and all steps are those of the undisturbed runs."""
+    last = launch(grid, results, "--address", ray_address)
+    assert last.returncode == 0, last.stderr
+    assert list(Store(results / "tiny").statuses().values()) == ["finished"] * 2
+    pd.testing.assert_frame_equal(trajectories(results), whole, check_exact=True)
+
+
+def test_preemption_loses_nothing(whole, write_grid, tmp_path, ray_address):
     grid, results = write_grid(**LONG | {"checkpoint": "{every_seconds: 1000}"}), tmp_path / "results"
     store = Store(results / "tiny")
 
     preempted = start(grid, results)
+    wait_for(lambda: workers(preempted), preempted)
+    assert listening(preempted) and all("127.0.0.1" in address for address in listening(preempted))
+    assert workers(preempted)[0].nice() == psutil.Process(preempted.pid).nice()  # cells are no background work
     wait_for(lambda: list((results / "tiny/trajectories").glob("*/0*.parquet")), preempted)
     os.killpg(preempted.pid, signal.SIGTERM)  # to Ray's processes too, as `timeout` and batch systems do
     stdout, stderr = preempted.communicate(timeout=300)
@@ -205,23 +217,23 @@ def test_preemption_worker_kill_and_driver_kill_lose_nothing(whole, write_grid, 
     cells = survey(results / "tiny")
     assert any(cell.status == "begun" and store.checkpointed_step(cell.run_id) >= 500 for cell in cells)
     assert not any(cell.status == "running" for cell in cells)
+    finished_as_undisturbed(grid, results, ray_address, whole)
 
-    grid = write_grid(**LONG)
+
+# Processes that train are killed in test_run_executor.py, drivers in test_adaptive_launch.py, and in
+# test_fault_tolerance.py workers end under Ray.
+@pytest.mark.slow
+def test_worker_kill_and_driver_kill_lose_nothing(whole, write_grid, tmp_path, ray_address):
+    grid, results = write_grid(**LONG), tmp_path / "results"
     killed = start(grid, results, SLURM_CPUS_PER_TASK="1")  # one worker: what it lost, its successor goes on with
     wait_for(lambda: workers(killed), killed)
-    assert listening(killed) and all("127.0.0.1" in address for address in listening(killed))
-    assert workers(killed)[0].nice() == psutil.Process(killed.pid).nice()  # cells are no background work
     os.kill(workers(killed)[0].pid, signal.SIGKILL)
     began = time.time()
     newest = lambda: max((f.stat().st_mtime for f in (results / "tiny").rglob("0*.ckpt")), default=0)  # noqa: E731
     wait_for(lambda: newest() > began + 1, killed)
     killed.kill()
     killed.communicate()
-
-    last = launch(grid, results, "--address", ray_address)
-    assert last.returncode == 0, last.stderr
-    assert list(Store(results / "tiny").statuses().values()) == ["finished"] * 2
-    pd.testing.assert_frame_equal(trajectories(results), whole, check_exact=True)
+    finished_as_undisturbed(grid, results, ray_address, whole)
 
 
 @pytest.mark.slow

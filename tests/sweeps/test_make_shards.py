@@ -170,7 +170,7 @@ def test_images_outside_the_folder_are_named_and_left_out(images, tmp_path):
     (tmp_path / "t.csv").write_text("image,caption\na.png,inside\n../b.png,outside\n")
     made = make(images, tmp_path / "t.csv", "-o", tmp_path / "out")
     assert made.exit_code == 1
-    assert "it lies outside the folder of images" in " ".join(made.output.split())
+    assert "its name is not relative to the folder of images" in " ".join(made.output.split())
 
 
 def made_captions(folder):

@@ -14,7 +14,7 @@ from analysis.estimates.fit_data import CELL
 from analysis.estimates.prediction import Predictor
 from analysis.estimates.recommendation import Budget, recommend
 from analysis.figures.palette import OTHERS
-from analysis.figures.style import legend, line_mark, panels, plain_ticks
+from analysis.figures.style import legend, line_mark, panels, plain_ticks, power_of_ten
 from analysis.results.display_names import variant_name
 
 SHOWN_LINES = 4  # of the figure
@@ -63,6 +63,7 @@ def draw(
     plain_ticks([ax], "y", max(low, lead[value].clip(lower=1e-4).min() / 3), min(high, 1.0))
     handles.append(line_mark("0.3", "measured", marker="o", ms=2.5, ls="none"))
     handles.append(line_mark("0.3", "longer than trained", ls="--"))
-    handles.append(line_mark("black", f"budget: {budget}", lw=0.6, ls="--"))
+    amount = f"{power_of_ten(budget.amount)} FLOPs" if budget.unit == "flops" else str(budget)
+    handles.append(line_mark("black", f"budget: {amount}", lw=0.6, ls="--"))
     legend(figure, handles)
     return figure

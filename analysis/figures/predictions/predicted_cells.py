@@ -11,11 +11,13 @@ from matplotlib.figure import Figure
 from analysis.figures.palette import THEORY, view_colors
 from analysis.figures.style import LEAST, across, clear_beyond, legend, line_mark, panels, plain_ticks, swatches
 from analysis.results.display_names import variant_name
+from mmcr_core.theory import PERCENT_ERROR
 
 
-def draw_left_out(table: pd.DataFrame, what: str) -> Figure:
-    """Predicted against measured values with 95 % intervals, each setting predicted from all others: variant, P, D, K,
-    measured, predicted, low_95, high_95; a color for each K."""
+def draw_predicted(table: pd.DataFrame, quantity: str, known: str = "from all others") -> Figure:
+    """Predicted against measured values with 95 % intervals: variant, P, D, K, measured, predicted, low_95, high_95; a
+    color for each K. `known`: what each setting was predicted from."""
+    what = _named(quantity)
     figure, axes = panels(1, 1, 3.0, 3.25)
     ax = axes[0, 0]
     color = view_colors(sorted(int(K) for K in table["K"].unique()))
@@ -34,12 +36,16 @@ def draw_left_out(table: pd.DataFrame, what: str) -> Figure:
            title=f"{inside.sum()} of {len(table)} inside, off by {100 * error:.1f} % (r.m.s.)")  # fmt: skip
     for axis in "xy":
         plain_ticks([ax], axis, *ends, small=True)
-    marks = [line_mark("0.3", "each from all others, 95 % interval", marker="o", mfc="none", lw=0.7)]
+    marks = [line_mark("0.3", f"each {known}, 95 % interval", marker="o", mfc="none", lw=0.7)]
     legend(figure, [*swatches(color, "K = {}"), *marks, line_mark(THEORY, "predicted = measured", lw=0.6)])
     return figure
 
 
-def draw_grid(table: pd.DataFrame, what: str) -> Figure:
+def _named(quantity: str) -> str:
+    return "percent error" if quantity == PERCENT_ERROR else quantity
+
+
+def draw_grid(table: pd.DataFrame, quantity: str) -> Figure:
     """Each setting over P and D, a panel for each variant and K: a filled disk where it was measured, a ring of the
     predicted color where it is predicted, with the number and its 95 % half-width."""
     places = list(table.groupby(["variant", "K"]))
@@ -71,6 +77,7 @@ def draw_grid(table: pd.DataFrame, what: str) -> Figure:
         ax.tick_params(labelbottom=True)
     figure.supxlabel("D, embedding dimensions")
     figure.supylabel("P, images per batch")
+    what = _named(quantity)
     legend(figure, [line_mark("0.5", f"measured {what} (fraction)", marker="o", ls="none", ms=8),
                     line_mark("0.5", "predicted, ± 95 % half-width", marker="o", mfc="none", mew=2, ls="none",
                               ms=8)])  # fmt: skip

@@ -10,11 +10,12 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from analysis.figures.palette import list_colors
-from analysis.figures.style import legend, line_mark, panels
+from analysis.figures.style import legend, line_mark, panels, plain_ticks
 from analysis.fitting.forecast.stopping import Target
 from mmcr_core.theory import PERCENT_ERROR
 
 POINTS = 60  # of a line
+POLICIES = {"random": "whole runs at random", "cheapest": "cheapest runs first", "v-optimal": "by the law alone"}
 
 
 def draw(ways: Mapping[str, Sequence[pd.DataFrame]], target: Target, quantity: str, runs: int) -> Figure:
@@ -40,8 +41,10 @@ def draw(ways: Mapping[str, Sequence[pd.DataFrame]], target: Target, quantity: s
     what = "relative error (%)" if relative else f"error of {quantity}"
     ax.set(xscale="log", yscale="log", xlabel=f"share of the compute of all {runs} runs",
            ylabel=f"r.m.s. {what} of what is predicted")  # fmt: skip
+    for axis, limits in (("x", ax.get_xlim()), ("y", ax.get_ylim())):
+        plain_ticks([ax], axis, *limits)
     legend(figure, [
-        *(line_mark(color, policy) for policy, color in color_of.items()),
+        *(line_mark(color, POLICIES.get(policy, policy)) for policy, color in color_of.items()),
         Patch(color="0.85", label="quartiles over starts"),
         line_mark("0.3", "where it stops", marker="o", ls="none"),
         line_mark("black", "target", lw=0.6, ls="--"),

@@ -15,7 +15,7 @@ def judge_small_batches(evidence: Evidence) -> Verdict:
     pairs = evidence.pairs
     found = differences(pairs).to_dict("records") if not pairs.empty else []
     if not found:
-        reason = f"No runs of mmcr and clip have the same P < {BELOW}, D, K, seed, images seen and other settings."
+        reason = f"No runs of MMCR and CLIP have the same P < {BELOW}, D, K, seed, images seen and other settings."
         return Verdict(Decision.NOT_TESTED, explanation=reason)
     effects = tuple(
         Effect(f"P = {row['P']:.0f}:", row["difference"], row["low"], row["high"],
@@ -24,10 +24,10 @@ def judge_small_batches(evidence: Evidence) -> Verdict:
     )  # fmt: skip
     ahead, behind = sum(each.low > 0 for each in effects), sum(each.high < 0 for each in effects)
     counts = (
-        Count(ahead, len(effects), f"batch sizes have mmcr clearly ahead in {NAMES[judged_by(pairs)]}"),
+        Count(ahead, len(effects), f"batch sizes have MMCR clearly ahead in {NAMES[judged_by(pairs)]}"),
         Count(behind, len(effects), "have it clearly behind"),
     )
-    explanation = "Of mmcr less that of clip, over paired seeds."
+    explanation = "Of MMCR less that of CLIP, over paired seeds."
     if all(row["seeds"] < 2 for row in found):
         explanation += " One seed has no interval: run three seeds or more."
     decision = Decision.CONFIRMED if ahead == len(effects) else Decision.REFUTED if behind else Decision.UNDECIDED

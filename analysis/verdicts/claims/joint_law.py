@@ -23,9 +23,9 @@ def judge_prediction(evidence: Evidence) -> Verdict:
     best = laws[0]
     baseline = {"none": "no irreducible error", "free": "a fitted irreducible error", "theory": "e_inf(P, D) below it"}
     offset = " and an offset of the steps" if best.form.offset == "free" else ""
-    runs = f"most expensive runs{_in_common(best.test)}"
     error = Effect("r.m.s. error", 100 * best.error, unit="%", digits=1, signed=False)
-    inside = Count(round(best.coverage * best.tested), best.tested, f"{runs} lie inside their 95 % forecasts")
+    what = "most expensive runs lie inside their 95 % forecasts"
+    inside = Count(round(best.coverage * best.tested), best.tested, what, _in_common(best.test))
     decision = Decision.UNDECIDED
     if best.error <= CLOSE and best.coverage >= MOST:
         decision = Decision.CONFIRMED
@@ -71,7 +71,7 @@ def _in_common(test: pd.DataFrame | None) -> str:
         return ""
     held = test[test["held_out"]]
     common = [f"{name} = {held[name].iloc[0]}" for name in "PDK" if held[name].nunique() == 1 < test[name].nunique()]
-    return f", all of {' and '.join(common)}," if common else ""
+    return f"(all of {' and '.join(common)})" if common else ""
 
 
 CLAIMS = (

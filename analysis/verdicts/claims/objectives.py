@@ -6,6 +6,7 @@ import pandas as pd
 from scipy import stats
 
 from analysis.comparisons.objective_trajectories import LEVEL
+from analysis.results.display_names import variant_name
 from analysis.verdicts.claim import Claim, Scope, Source
 from analysis.verdicts.evidence import Evidence
 from analysis.verdicts.verdict import Count, Decision, Effect, Verdict
@@ -24,11 +25,11 @@ def judge_information(evidence: Evidence) -> Verdict:
     below, above = int((rows["high"] < 0).sum()), int((rows["low"] > 0).sum())
     decision = Decision.CONFIRMED if below == len(rows) else Decision.REFUTED if above else Decision.UNDECIDED
     effect = Effect(
-        f"bound of mmcr over the next, {nearest['variant']},", -nearest["difference"], -nearest["high"],
+        f"bound of MMCR over the next, {variant_name(nearest['variant'])},", -nearest["difference"], -nearest["high"],
         -nearest["low"], "pairs of runs", "nats", digits=2,
     )  # fmt: skip
     counts = (
-        Count(below, len(rows), "objectives are clearly below mmcr"),
+        Count(below, len(rows), "objectives are clearly below MMCR"),
         Count(above, len(rows), "are clearly above"),
     )
     return Verdict(decision, (effect,), counts, "Bound on the information of one view on the other, at the end.")
@@ -49,22 +50,23 @@ def judge_accuracy(evidence: Evidence) -> Verdict:
     half = (rows["high"] - rows["difference"]) * wider
     joint = rows.assign(joint_low=rows["difference"] - half, joint_high=rows["difference"] + half)
     furthest = joint.loc[joint["joint_high"].idxmax()]
+    leader = variant_name(furthest["variant"])
     lead = Effect(
-        f"furthest that another may lead: {furthest['variant']}", furthest["difference"], furthest["joint_low"],
+        f"furthest that another may lead: {leader}", furthest["difference"], furthest["joint_low"],
         furthest["joint_high"], "pairs of runs, jointly",
     )  # fmt: skip
     leading = int((joint["joint_low"] > 0).sum())
     counts = tuple(
         Count(int(found), len(rows), what)
         for found, what in (
-            (leading, "comparisons have another ahead of mmcr, jointly"),
-            ((joint["joint_high"] < 0).sum(), "have mmcr ahead, jointly"),
+            (leading, "comparisons have another ahead of MMCR, jointly"),
+            ((joint["joint_high"] < 0).sum(), "have MMCR ahead, jointly"),
             ((rows["low"] > 0).sum(), "have another ahead, one by one"),
-            ((rows["high"] < 0).sum(), "have mmcr ahead, one by one"),
+            ((rows["high"] < 0).sum(), "have MMCR ahead, one by one"),
         )
     )
     decision = Decision.REFUTED if leading else Decision.CONFIRMED if lead.high < MARGIN else Decision.UNDECIDED
-    explanation = f"Accuracy of {rows['variant'].nunique()} others less that of mmcr, by each probe."
+    explanation = f"Accuracy of {rows['variant'].nunique()} others less that of MMCR, by each probe."
     return Verdict(decision, (lead,), counts, explanation)
 
 

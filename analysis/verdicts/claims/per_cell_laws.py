@@ -22,7 +22,7 @@ def judge_pure(evidence: Evidence) -> Verdict:
     explanation = _most_common(laws)
     if laws["scale"].notna().any():
         explanation = f"Points scatter about the laws by {100 * laws['scale'].median():.1f} % (median). {explanation}"
-    return _verdict(laws, 1.0, form_name(*PURE), explanation)
+    return _verdict(laws, 1.0, f"cells have a valid law {form_name(*PURE)}", "", explanation)
 
 
 def judge_one_form(evidence: Evidence) -> Verdict:
@@ -40,10 +40,10 @@ def judge_one_form(evidence: Evidence) -> Verdict:
         explanation += f" Reduced chi-square run by run: {alone.median():.2f} (median)"
         several = f", {laws['chi_square'].median():.2f} with all seeds of a cell on one law"
         explanation += f"{several if (laws['seeds'] > 1).any() else ''}."
-    return _verdict(laws, MOST, form_name(*form), f"{explanation} {_most_common(laws)}")
+    return _verdict(laws, MOST, "cells have a valid law", form_name(*form), f"{explanation} {_most_common(laws)}")
 
 
-def _verdict(laws: pd.DataFrame, most: float, law: str, explanation: str) -> Verdict:
+def _verdict(laws: pd.DataFrame, most: float, valid: str, law: str, explanation: str) -> Verdict:
     passed = int(laws["trusted"].sum())
     against = int(check_sets(laws).map(speaks_against).sum())
     decision = Decision.UNDECIDED
@@ -52,7 +52,7 @@ def _verdict(laws: pd.DataFrame, most: float, law: str, explanation: str) -> Ver
     elif against > len(laws) / 2:
         decision = Decision.REFUTED
     counts = (
-        Count(passed, len(laws), f"cells have a valid law {law}"),
+        Count(passed, len(laws), valid, law),
         Count(against, len(laws), "have failed checks that speak against it"),
     )
     low, median, high = 100 * laws["extrapolation_error"].astype(float).quantile([0.25, 0.5, 0.75])

@@ -38,7 +38,9 @@ class ShardPairs(Dataset):
     def contents(self) -> Contents | None:
         """None of shards that are only planned with."""
         shards = self._at_hand()
-        return Contents(shards.digest, shards.decoding, shards.remarks) if shards else None
+        if shards is None:
+            return None
+        return Contents(shards.digest, shards.decoding, shards.train + shards.heldout, shards.remarks)
 
     def sample(self, size: int) -> tuple[Tensor, tuple[str, ...]] | None:
         """Of the first shard. Of those at a URL, which a server may have counted, some more are tried."""

@@ -27,6 +27,23 @@ def located(path: str, split: str = "train") -> list[Path]:
         if split != "train":
             raise DatasetError(f"file {whole} is one file; leave split out, or give a folder with files of each split")
         return [whole]
+    files = _named(path)
+    return [Path(os.path.realpath(file)) for one in split.split("+") for file in _of_split(files, one, path)]
+
+
+def of_no_split(path: str, split: str) -> list[str]:
+    """Names of files at `path` that `located` leaves out, though they tell of no other split."""
+    if os.path.isfile(path):
+        return []
+    files, taken = _named(path), set(located(path, split))
+    told = (NUMBERED.fullmatch(name.stem) or any(_is_of(name, one) for one in SPLITS) for name in files)
+    rest = [str(name) for name, known in zip(files, told, strict=True) if not known]
+    return [name for name in rest if Path(os.path.realpath(files[Path(name)])) not in taken]
+
+
+def _named(path: str) -> dict[Path, Path]:
+    """The files at `path` by their names. Raises as `located`."""
+    whole = Path(os.path.realpath(path))
     if whole.is_dir():
         found = sorted(file.relative_to(whole) for file in whole.rglob(f"*{SUFFIX}"))
         files = {file: whole / file for file in found if not any(part.startswith(".") for part in file.parts)}
@@ -40,7 +57,7 @@ def located(path: str, split: str = "train") -> list[Path]:
         raise DatasetError(
             f"{what}; set path: to a parquet file, a folder of them, or a pattern such as 'DIR/*{SUFFIX}'"
         )
-    return [Path(os.path.realpath(file)) for one in split.split("+") for file in _of_split(files, one, path)]
+    return files
 
 
 def _of_split(files: dict[Path, Path], split: str, path: str) -> list[Path]:

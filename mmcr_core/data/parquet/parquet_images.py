@@ -17,10 +17,10 @@ from mmcr_core.data.custom_images import OwnFiles
 from mmcr_core.data.decoding import reason
 from mmcr_core.data.image_set import ContentChanged, DatasetError, Entry, Images
 from mmcr_core.data.image_text.captions import NoCaption, captions_of
-from mmcr_core.data.parquet.files import located
+from mmcr_core.data.parquet.files import located, of_no_split
 from mmcr_core.data.parquet.labels import Column, Labels, joined, read_column
 from mmcr_core.data.parquet.table_file import Columns, checked, file_digest, opened, stamp, verify
-from mmcr_core.data.survey import Contents, Survey
+from mmcr_core.data.survey import NAMED, Contents, Some, Survey
 
 NO_BYTES = "without bytes: only an image's own bytes are read, never a path"
 
@@ -45,7 +45,8 @@ class ParquetImages(OwnFiles):
 
     @property
     def reading(self) -> str:
-        return f"{super().reading} {self.spec.split} {tuple(self.columns)}"
+        beside = of_no_split(self.path, self.spec.split)
+        return f"{super().reading} {self.spec.split} {tuple(self.columns)} {beside}"
 
     def located(self) -> list[Path]:
         return located(self.path, self.spec.split)
@@ -63,7 +64,12 @@ class ParquetImages(OwnFiles):
                 survey.image(entry.name, entry.encoded)
             else:
                 survey.leave_out(entry.name, NO_BYTES)
-        return survey.contents(self.digest(), self.total(), self.where, "rows")
+        found = survey.contents(self.digest(), self.total(), self.where, "rows")
+        if others := of_no_split(self.path, self.spec.split):
+            some = f"{len(others)} files {Some(len(others), tuple(others[:NAMED]))}"
+            remark = f"{self.where}: {some} beside them are of no split by their names, and not read"
+            found = found._replace(remarks=(*found.remarks, remark))
+        return found
 
     def digest(self) -> str:
         """SHA-256 of the one file's bytes, or of the digests of several in their order."""

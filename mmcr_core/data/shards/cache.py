@@ -165,8 +165,12 @@ def refused(where: str, walked: Walked, start: bytes, pairs: bool) -> Exception 
     if walked.damage and not walked.members:
         return of_no_use(where, "is not a tar file; name .tar files of image-text pairs")
     if not pairs:
+        sparse = (
+            f"; {len(walked.sparse):,} sparse files are not read, write it without --sparse" if walked.sparse else ""
+        )
         return of_no_use(
-            where, f"has no pair: no KEY.{', .'.join(IMAGE_SUFFIXES)} with a KEY.txt or KEY.json of the same key"
+            where,
+            f"has no pair: no KEY.{', .'.join(IMAGE_SUFFIXES)} with a KEY.txt or KEY.json of the same key{sparse}",
         )
     return None
 

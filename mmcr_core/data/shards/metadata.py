@@ -31,7 +31,7 @@ from mmcr_core.data.shards.tar import Walked, packing
 from mmcr_core.data.survey import Account, Some, Survey
 
 THREADS = 8  # shards whose headers are waited for at a time
-VERSION = 3  # of what is kept
+VERSION = 4  # of what is kept
 FIRST = 5  # samples, one of which must be whole
 TRIED = 5  # shards at a URL of which a sample is tried where its server counts them
 BEGINNING = 1 << 20  # bytes of a shard at a URL that are read first for it
@@ -161,6 +161,8 @@ def _walked(where: str, file: int, max_pixels: int | None) -> dict[str, Any]:
     survey = Survey(max_pixels, streamed=True, left_out=found.left_out)
     for name in walked.links:
         survey.leave_out(shown(name), "that are links, which are not followed")
+    for name in walked.sparse:
+        survey.leave_out(shown(name), "that are sparse files, which are not read; write the tar without --sparse")
     captions_anew = False
     for key, places, captioned in zip(found.keys, found.places.tolist(), found.captioned, strict=True):
         if not captioned:
@@ -173,7 +175,7 @@ def _walked(where: str, file: int, max_pixels: int | None) -> dict[str, Any]:
         if places[TEXT][0] == ABSENT:
             offset, size = places[JSON]
             captions_anew = captions_anew or captions_read_anew(os.pread(file, size, offset))
-    account = survey.account(len(walked.members) + len(walked.links))
+    account = survey.account(len(walked.members) + len(walked.links) + len(walked.sparse))
     return {
         "shard": {"size": os.fstat(file).st_size, "checksum": walked.checksum, "samples": len(found.keys)},
         "remarks": _remarks(walked, len(found.keys)),

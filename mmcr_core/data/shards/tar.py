@@ -17,6 +17,7 @@ EMPTY = bytes(BLOCK)
 PIECE = 1 << 20  # read at a time behind the end
 FILES = b"0\0" + b"7"
 LINKS = b"12"
+OLD_SPARSE = b"S"
 WITHOUT_DATA = b"123456"  # links, devices, folders, whatever their size says
 PACKED = {b"\x1f\x8b": "gzip", b"BZ": "bzip2", b"\xfd7zXZ": "xz", b"\x28\xb5\x2f\xfd": "zstandard"}
 
@@ -32,7 +33,8 @@ class Member(NamedTuple):
 class Walked(NamedTuple):
     """Members before the end or the first damage, which `damage` names (None: there is none); `archives`: tars that
     were written one after another into the file; `unread`: bytes behind the last one that are no tar; `links`: names
-    of symbolic links, and of hard links to what is not in the tar, which hold nothing."""
+    of symbolic links, and of hard links to what is not in the tar, which hold nothing; `sparse`: names of files that
+    are stored without their holes."""
 
     members: list[Member]
     checksum: str
@@ -40,6 +42,7 @@ class Walked(NamedTuple):
     archives: int = 1
     unread: int = 0
     links: tuple[str, ...] = ()
+    sparse: tuple[str, ...] = ()
 
 
 def packing(start: bytes) -> str | None:
@@ -53,7 +56,8 @@ def walk(read: Callable[[int, int], bytes], size: int) -> Walked:
     members: list[Member] = []
     places: dict[str, Member] = {}
     links: list[str] = []
-    long_name = long_link = long_size = None
+    sparse: list[str] = []
+    long_name = long_link = long_size = sparse_name = None
     offset, damage, archives, unread = 0, None, 1, 0
     while True:
         before = max(0, offset - TAIL)
@@ -61,6 +65,7 @@ def walk(read: Callable[[int, int], bytes], size: int) -> Walked:
         digest.update(piece)
         header = piece[offset - before :]
         if not header and members and offset == size:
+            damage = "has no empty blocks at its end, as one that is cut off"
             break
         if header == EMPTY:
             offset = _after_end(read, offset, size)
@@ -70,7 +75,7 @@ def walk(read: Callable[[int, int], bytes], size: int) -> Walked:
                 unread = size - offset
                 break
             archives += 1
-            long_name = long_link = long_size = None
+            long_name = long_link = long_size = sparse_name = None
             continue
         if not _is_whole(header):
             damage = f"is cut off or damaged from byte {offset:,} on"
@@ -78,7 +83,10 @@ def walk(read: Callable[[int, int], bytes], size: int) -> Walked:
         kind, name = header[156:157], long_name or _name(header)
         length = _number(header[124:136]) if long_size is None else long_size
         length = 0 if kind in WITHOUT_DATA else length
-        data, offset = offset + BLOCK, offset + BLOCK + -(-length // BLOCK) * BLOCK
+        data = offset + BLOCK
+        if kind == OLD_SPARSE:
+            data, sparse_name = _after_map(read, header, data), name
+        offset = data + -(-length // BLOCK) * BLOCK
         if length < 0 or data + length > size:
             damage = f"is cut off within '{name}'"
             break
@@ -92,8 +100,12 @@ def walk(read: Callable[[int, int], bytes], size: int) -> Walked:
                 records = _pax(content)
                 long_name, long_link = records.get("path", long_name), records.get("linkpath", long_link)
                 long_size = int(records["size"]) if records.get("size", "").isdigit() else long_size
+                if any(key.startswith("GNU.sparse.") for key in records):
+                    sparse_name = records.get("GNU.sparse.name", long_name or "")
             continue
-        if kind in FILES and not name.endswith("/"):
+        if sparse_name is not None:
+            sparse.append(sparse_name or name)
+        elif kind in FILES and not name.endswith("/"):
             members.append(Member(name, data, length))
             places[name] = members[-1]
         elif kind == b"1" and (target := places.get(long_link or _text(header[157:257]))):
@@ -101,8 +113,17 @@ def walk(read: Callable[[int, int], bytes], size: int) -> Walked:
         elif kind in LINKS:
             links.append(name)
         if kind != b"g":
-            long_name = long_link = long_size = None
-    return Walked(members, digest.hexdigest(), damage, archives, unread, tuple(links))
+            long_name = long_link = long_size = sparse_name = None
+    return Walked(members, digest.hexdigest(), damage, archives, unread, tuple(links), tuple(sparse))
+
+
+def _after_map(read: Callable[[int, int], bytes], header: bytes, offset: int) -> int:
+    """Where the data of a sparse file begins whose header ends at `offset`: behind the blocks that go on with its
+    map."""
+    more = header[482:483]
+    while more.strip(b"\0"):
+        more, offset = read(offset, BLOCK)[504:505], offset + BLOCK
+    return offset
 
 
 def _after_end(read: Callable[[int, int], bytes], offset: int, size: int) -> int:

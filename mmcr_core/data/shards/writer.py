@@ -65,7 +65,7 @@ def _readable(
                 raise Broken(f"it is not a .{', .'.join(IMAGE_SUFFIXES)} file")
             file = images / name
             if Path(name).is_absolute() or ".." in Path(name).parts:
-                raise Broken("it lies outside the folder of images")
+                raise Broken("its name is not relative to the folder of images")
             if not file.exists():
                 file = on_disk.spelled.get(name, file)
             if file.stat().st_size > MAX_IMAGE_BYTES:

@@ -9,14 +9,13 @@ from collections.abc import Collection
 from datetime import UTC, datetime
 from typing import NamedTuple
 
-from sweeps.storage.decisions import StoredDecision, decided_rungs, read_decision
+from sweeps.storage.decisions import Key, StoredDecision, decided_rungs, read_decisions
 from sweeps.storage.run_status import RunStatus
 from sweeps.storage.snapshot import Snapshot
 from sweeps.storage.sweep_store import Store
 
 LONG_AGO = datetime.min.replace(tzinfo=UTC)
 WHOLE = 1.0  # the last rung
-Key = tuple[str, float]  # run_id, rung
 
 
 class EndedRung(NamedTuple):
@@ -51,10 +50,11 @@ class History:
         for run_id in listing.rows:
             if run_id in self._runs and self.status(run_id) != RunStatus.FINISHED and self._store.status(run_id):
                 self._keep_row(run_id, self._store.read_run(run_id))
-        for key, file in decided_rungs(self._store.root).items():
-            known = self.decisions.get(key)
-            if (known is None or known.ended_at is None) and (decision := read_decision(file)):
-                self.decisions[key] = decision
+        files = decided_rungs(self._store.root)
+        settled = {key for key, decision in self.decisions.items() if decision.ended_at is not None}
+        for file in {file for key, file in files.items() if key not in settled}:
+            found = read_decisions(file) or {}
+            self.decisions |= {key: each for key, each in found.items() if files.get(key) == file}
         self._held = {run_id: self._store.lease(run_id, "").held() for run_id in listing.leases & self._runs}
 
     def trained_again(self, run_id: str, rung: float) -> None:

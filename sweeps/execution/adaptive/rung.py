@@ -8,7 +8,7 @@ import pandas as pd
 
 from mmcr_core.theory import PERCENT_ERROR, final_steps
 from mmcr_core.training import Pretraining
-from sweeps.storage.decisions import StoredDecision, decision_file, read_decision, write_decision
+from sweeps.storage.decisions import StoredDecision, read_decision, write_decision
 from sweeps.storage.sweep_store import Store
 
 
@@ -32,7 +32,7 @@ class Rung:
     def begin(self) -> bool:
         """Keep the decision, unless it was begun before: then it stays as it was. Whether the run was paused there."""
         root, run_id = self._store.root, self._decision.run_id
-        earlier = read_decision(decision_file(root, run_id, self._decision.rung))
+        earlier = read_decision(root, run_id, self._decision.rung)
         if earlier is None:
             write_decision(root, self._decision)
             return False

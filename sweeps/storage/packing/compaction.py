@@ -20,6 +20,7 @@ import pyarrow.compute as pc
 
 from sweeps.cli.errors import UserError
 from sweeps.storage.chunks import chunk_files, chunk_name, chunk_steps, is_chunk, visible_chunks
+from sweeps.storage.decisions import decision_files, pack_decisions
 from sweeps.storage.filesystems import is_local, read_table, remove_files, write_atomically
 from sweeps.storage.leases import Lease
 from sweeps.storage.packing.packed import MARKER, SCHEMAS, PackedFile, pack, packed_paths
@@ -74,11 +75,12 @@ def compact(store: Store, track: Track = iter) -> Compacted:
         done = {run for run, row in rows.items() if run in small and row["status"] == RunStatus.FINISHED}
         held = {run for run in done & listing.leases if store.lease(run, "").held()}
         whole = {run for run in done - held if snapshot.steps_stored(run) == rows[run]["steps"]}
-        stamps = _stamps(_small_files(snapshot, whole))
+        settled = {run for run, row in rows.items() if row["status"] == RunStatus.FINISHED} - listing.leases
+        stamps = _stamps([*_small_files(snapshot, whole), *decision_files(store.root)])
         packed = whole - _pack_trajectories(store, snapshot, sorted(whole), track)
         packed -= _pack_table(store, snapshot, "measures", packed)
         packed -= _pack_table(store, snapshot, "runs", packed)
-        files = _small_files(snapshot, packed)
+        files = _small_files(snapshot, packed) + pack_decisions(store.root, settled)
         remove_files(listing.passed_over(packed))  # before those that they would stand for
         gone = [file for file, stamp in _stamps(files).items() if stamps.get(file) == stamp]
         for later in (False, True):  # chunks without the first of their run win over nothing

@@ -34,8 +34,8 @@ def test_a_known_crossing_is_said_with_its_interval():
     assert (row["variant"], row["against"], row["seeds"], row["ahead_below"]) == ("mmcr", "clip", 3, "mmcr")
     assert (row["ahead_at"], row["behind_at"]) == ("32 64 128", "256 512 1024")
     (sentence,) = describe_crossings(found)
-    assert sentence.startswith("zero-shot top-1 on glyphs, D = 64, K = 2, mmcr against clip: they cross at P = ")
-    assert sentence.endswith("3 pairs of seeds): mmcr is ahead below, clip above.")
+    assert sentence.startswith("zero-shot top-1 on glyphs, D = 64, K = 2, MMCR against CLIP: they cross at P = ")
+    assert sentence.endswith("3 pairs of seeds): MMCR is ahead below, CLIP above.")
 
 
 def test_of_percent_errors_the_lower_is_ahead():
@@ -45,15 +45,15 @@ def test_of_percent_errors_the_lower_is_ahead():
 
 def test_lines_that_do_not_cross_name_who_is_ahead():
     (sentence,) = describe_crossings(crossings(measured({"mmcr": lambda P: 0.6, "clip": level})))
-    assert "they do not cross in P = 32 to 1024: mmcr is ahead at all of them" in sentence
+    assert "they do not cross in P = 32 to 1024: MMCR is ahead at all of them" in sentence
 
 
 def test_crossing_there_and_back_names_the_sizes():
     (sentence,) = describe_crossings(
         crossings(measured({"mmcr": lambda P: 0.6 if P in (32, 1024) else 0.4, "clip": level}))
     )
-    assert "cross more than once" in sentence and "mmcr is clearly ahead at P = 32, 1024" in sentence
-    assert "clip is clearly ahead at P = 64, 128, 256, 512" in sentence
+    assert "cross more than once" in sentence and "MMCR is clearly ahead at P = 32, 1024" in sentence
+    assert "CLIP is clearly ahead at P = 64, 128, 256, 512" in sentence
 
 
 def test_noise_is_undecided():

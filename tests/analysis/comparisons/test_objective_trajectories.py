@@ -78,8 +78,8 @@ def test_differences_are_over_pairs_of_the_same_seed(results):
 
 def test_what_is_clearly_different_is_said_and_what_is_not(results):
     simclr, vicreg = describe_differences(differences(results))
-    assert simclr.startswith("simclr against mmcr, 3 pairs of runs – higher: percent error +0.1")
-    assert "lower: knn accuracy -0.110 (-0.135 to -0.085)" in simclr
+    assert simclr.startswith("SimCLR against MMCR, 3 pairs of runs – higher: pretraining percent error +0.1")
+    assert "lower: kNN accuracy -0.110 (-0.135 to -0.085)" in simclr
     assert "higher" not in vicreg and "not clearly different" in vicreg
 
 
@@ -87,5 +87,5 @@ def test_one_seed_gives_differences_without_intervals():
     rows = [("b", "a", "percent_error", 1, 0.1, np.nan, np.nan)]
     table = pd.DataFrame(rows, columns=["variant", "less", "quantity", "pairs", "difference", "low", "high"])
     assert describe_differences(table) == [
-        "b against a, 1 pairs of runs – not clearly different: percent error +0.100."
+        "b against a, 1 pairs of runs – not clearly different: pretraining percent error +0.100."
     ]

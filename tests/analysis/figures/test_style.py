@@ -3,6 +3,7 @@
 import io
 
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 
@@ -10,7 +11,7 @@ from analysis.cli.printed_width import Width, printed_at
 from analysis.figures.palette import OBJECTIVES, OTHERS, VIEWS, size_color, variant_colors, view_colors
 from analysis.figures.style import DPI, in_256_colors, legend, line_mark, panels, plain_ticks, plt, png_alone, save
 from analysis.results.display_names import OBJECTIVES as NAMES
-from analysis.results.display_names import variant_name
+from analysis.results.display_names import variant_name, with_names
 from mmcr_core.objectives import OBJECTIVES as REGISTERED
 
 
@@ -72,6 +73,8 @@ def test_an_objective_has_its_color_beside_any_other():
 def test_every_objective_has_a_color_and_a_name_for_people():
     assert set(REGISTERED) <= set(OBJECTIVES) and set(REGISTERED) <= set(NAMES)
     assert variant_name("barlow_twins, objective.scale=0.5") == "Barlow Twins, scale = 0.5"
+    table = pd.DataFrame({"variant": ["frossl"], "less": [None], "quantity": ["knn_accuracy, some"], "P": 8})
+    assert with_names(table).iloc[0].tolist() == ["FroSSL", None, "kNN accuracy, some", 8]
     assert variant_name("mmcr, dataset.limit=128") == "MMCR, images N = 128" and variant_name("own") == "own"
 
 
@@ -81,6 +84,7 @@ def test_a_picture_is_as_wide_as_it_is_printed_whatever_its_legend(tmp_path, wid
         figure, _ = panels(1, 2, 1.5)
         made = legend(figure, [line_mark("black", f"a mark with a long label {i}") for i in range(7)])
         assert made.get_window_extent().width <= figure.bbox.width
+        assert made._ncols == -(-7 // -(-7 // made._ncols))  # rows are even
         image = Image.open(save(figure, tmp_path, "wide"))
     assert image.width == pytest.approx(DPI * inches, abs=1) and image.height > 1.8 * DPI
 

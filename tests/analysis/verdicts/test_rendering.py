@@ -31,8 +31,11 @@ def test_numbers_say_what_was_measured_and_over_what():
 
 def test_the_papers_claims_come_first_each_with_all_its_sweeps():
     papers, ours = markdown(JUDGED).split("### Our claims")
-    assert "| digits | confirmed | 3 of 4 lines" in papers and "| cifar10 | refuted | a rise" in papers
-    assert "| digits | undecided | 1 of 2 laws are valid; off by" in ours and "`plot_scaling.py`" in ours
+    assert "| sweep | verdict | lines peak | a \\| rise | a rise (nats) | interval over |" in papers
+    assert "| digits | confirmed | 3/4 | +0.500 [+0.400, +0.600] |  | seeds |" in papers
+    assert "| cifar10 | refuted |  |  | -0.50 [-0.60, -0.40] | cells |" in papers
+    assert "| sweep | verdict | laws are valid | off by (%) |\n" in ours and "`plot_scaling.py`" in ours
+    assert "| digits | undecided | 1/2 | 1.2 |\n" in ours
 
 
 def test_what_no_sweep_can_judge_is_said_with_the_grid_that_could():
@@ -42,7 +45,13 @@ def test_what_no_sweep_can_judge_is_said_with_the_grid_that_could():
 
 def test_no_text_breaks_a_row():
     rows = [line for line in markdown(JUDGED).splitlines() if line.startswith("|")]
-    assert {row.replace("\\|", "").count("|") for row in rows} == {3, 4} and "_inf" in "".join(rows)
+    assert {row.replace("\\|", "").count("|") for row in rows} == {3, 5, 7} and "_inf" in "".join(rows)
+
+
+def test_what_all_intervals_are_over_stands_beside_the_claim():
+    text = markdown({"digits": [Judgment(PEAK, CONFIRMED)]})
+    assert "(figure by `plot_double_descent.py`; interval over seeds)" in text
+    assert "| sweep | verdict | lines peak | a \\| rise |\n" in text
 
 
 def test_a_symbol_and_a_number_stand_for_each_verdict_in_the_column_of_its_sweep():
@@ -67,6 +76,6 @@ def test_json_has_all_verdicts_as_values():
         ("cifar10", PEAK.id, "refuted"),
     ]  # fmt: skip
     assert rows[1]["effects"][0]["low"] == 0.4 and rows[1]["counts"] == [
-        {"number": 3, "total": 4, "what": "lines peak"}
+        {"number": 3, "total": 4, "what": "lines peak", "detail": ""}
     ]
     assert rows[0]["effects"][0]["low"] is None and rows[1]["source"] == "paper"

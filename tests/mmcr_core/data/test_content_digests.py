@@ -36,7 +36,7 @@ def test_a_parquet_digest_is_the_sha256_of_its_bytes_and_is_cached(tmp_path):
     expected = hashlib.sha256((tmp_path / "a.parquet").read_bytes()).hexdigest()
     assert registry.content_digest(spec) == expected
     (cached,) = (tmp_path / "cache" / "mmcr-sweeps" / "digests").iterdir()
-    cached.write_text(json.dumps(["0" * 64, None, []]))
+    cached.write_text(json.dumps(["0" * 64, None, 3, []]))
     assert registry.content_digest(spec) == "0" * 64
 
 
@@ -96,7 +96,7 @@ def test_a_kept_digest_that_loading_finds_wrong_is_let_go_of(tmp_path):
     spec = write_parquet(tmp_path / "a.parquet", [encoded()] * 3)
     digest = registry.content_digest(spec)
     (kept,) = (tmp_path / "cache" / "mmcr-sweeps" / "digests").iterdir()
-    kept.write_text(json.dumps(["0" * 64, None, []]))  # as on a file system that shows no change
+    kept.write_text(json.dumps(["0" * 64, None, 3, []]))  # as on a file system that shows no change
     with pytest.raises(DatasetError, match="not what the launch read"):
         registry.load(replace(spec, digest=registry.content_digest(spec)))
     assert registry.content_digest(spec) == digest

@@ -108,13 +108,35 @@ def test_every_suffix_is_read_in_any_case_and_the_others_are_counted(tmp_path):
     files |= {"a/8.TIFF": encoded(kind="TIFF"), "a/9.gif": encoded(mode="L", kind="GIF")}
     spec = write_folder(tmp_path / "images", files | {"a/10.heic": b"x", "b.txt": b"x", "a/bad.png": b"no picture"})
     assert registry.load(spec).skipped == ("a/bad.png: cannot identify image file",)
-    assert sum(registry.count(spec)) == 10
+    assert registry.count(spec) == (8, 1)
     assert registry.remarks(spec) == (
         f"folder {spec.path}: 9 of 12 files are used; left out: "
         "1 with suffix '.heic', which is not read (a/10.heic); "
         "1 unreadable: cannot identify image file (a/bad.png); "
         "1 with suffix '.txt', which is not read (b.txt)",
     )
+
+
+def test_folders_of_splits_are_named_as_the_labels_that_they_are(tmp_path):
+    files = {
+        f"{split}/{name}": image for split in ("train", "Val") for name, image in class_files("cat", "dog").items()
+    }
+    spec = write_folder(tmp_path / "images", files)
+    assert registry.remarks(spec) == (
+        f"folder {spec.path}: labels are its first folders (Val, train), not the folders in them; to train on one "
+        "split, with its own classes, add its name to path, such as /train",
+    )
+    one = write_folder(tmp_path / "images/train", {})
+    assert registry.remarks(one) == () and labels_of(one) == [0, 0, 0, 1, 1, 1]
+    assert registry.remarks(write_folder(tmp_path / "classes", class_files("test", "train"))) == ()
+
+
+def test_images_beside_class_folders_are_named_as_unlabeled(tmp_path):
+    spec = write_folder(tmp_path / "images", class_files("cat") | {"1.png": encoded(), "2.png": encoded()})
+    assert registry.remarks(spec) == (
+        f"folder {spec.path}: 2 images lie in no class folder and have no label (1.png, 2.png)",
+    )
+    assert registry.remarks(write_folder(tmp_path / "flat", {f"{i}.png": encoded() for i in range(3)})) == ()
 
 
 def test_a_class_whose_images_are_all_of_a_kind_that_is_not_read_is_an_error(tmp_path):

@@ -15,7 +15,7 @@ from mmcr_core.data import registry
 from mmcr_core.data.image_set import DatasetError
 from mmcr_core.evaluation.zero_shot import class_embeddings, require_texts, require_usable, texts, zero_shot
 from mmcr_core.models.dual_encoder import open_clip
-from tests.mmcr_core.data.custom_data import write_hub
+from tests.mmcr_core.data.custom_data import write_folder, write_hub
 from tests.mmcr_core.data.shards.shard_data import gray
 
 
@@ -134,3 +134,29 @@ def test_parquet_files_may_name_their_own_classes(tmp_path):
     with pytest.raises(SpecError, match=r"is missing; .*unnamed has numbers as labels and no names for them") as raised:
         require_texts(EvaluateSpec(measures=("zero_shot",), zero_shot=ZeroShotSpec(unnamed)))
     assert raised.value.key == "evaluate.zero_shot.classes"
+
+
+@pytest.mark.parametrize("kind", ["parquet", "folder"])
+def test_classes_in_another_order_than_the_names_of_the_labels_are_refused(kind, tmp_path):
+    if kind == "folder":
+        named = write_folder(tmp_path / "named", {f"{name}/1.png": b"" for name in ("cat", "dog", "eel")})
+    else:
+        write_hub(tmp_path / "hub")  # numbers, and their names beside them
+        pq.write_table(pa.table({"image": [b""] * 3, "label": ["eel", "cat", "dog"]}), tmp_path / "words.parquet")
+        named = DatasetSpec("parquet", path=str(tmp_path / "words.parquet"))
+
+    def require(classes, looked_at=named):
+        (tmp_path / "classes").write_text(classes)
+        shown = ZeroShotSpec(looked_at, str(tmp_path / "classes"))
+        require_texts(EvaluateSpec(measures=("zero_shot",), zero_shot=shown))
+
+    require("Cat\ndog\neel\n")
+    require("tabby\nhound\neel\n")
+    for classes in ("dog\ncat\neel\n", "tabby\nEel\nhound\n"):
+        with pytest.raises(
+            SpecError, match=r"for label \d, which dataset '\w+' calls .* order of its labels: cat, dog, eel"
+        ):
+            require(classes)
+    if kind == "parquet":
+        with pytest.raises(SpecError, match="names 'eel' for label 0, which dataset 'parquet' calls 'cat'"):
+            require("eel\ndog\ncat\n", DatasetSpec("parquet", path=str(tmp_path / "hub")))

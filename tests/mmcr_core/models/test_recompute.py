@@ -14,6 +14,8 @@ from mmcr_core.training import Pretraining
 from mmcr_core.training.memory import kept_by
 
 RESNET = EncoderSpec("resnet18", "small", width=16)
+SIZES = {"patch_size": 4, "embed_dim": 32, "depth": 2, "num_heads": 2}
+VIT = EncoderSpec("timm", model="vit_tiny_patch16_224", options=SIZES)
 
 
 def trained(spec, recomputed):
@@ -29,6 +31,7 @@ def trained(spec, recomputed):
         (RESNET, "mmcr", "fp32"),
         (RESNET, "byol", "bf16"),  # with an EMA teacher, and weights that are rounded outside of the blocks
         (EncoderSpec("resnet50", "small", width=8), "mmcr", "fp32"),
+        (VIT, "mmcr", "fp32"),
         (None, "clip", "fp32"),  # a dual encoder
     ],
 )
@@ -56,6 +59,7 @@ def test_a_state_goes_on_in_a_run_that_recomputes_and_back(digits_spec):
 def test_blocks_are_those_of_resnets_and_of_both_encoders_and_copies_are_their_own(digits_spec, pairs_spec):
     assert len(blocks(build_network(digits_spec(encoder=RESNET)))) == 8
     assert len(blocks(build_network(pairs_spec()))) == 3 + 2
+    assert len(blocks(build_network(digits_spec(encoder=VIT)))) == 2
     assert blocks(build_network(digits_spec())) == []
     network = build_network(digits_spec(encoder=RESNET))
     recompute(network)

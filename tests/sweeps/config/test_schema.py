@@ -8,7 +8,7 @@ import pytest
 
 from mmcr_core.config.defaults import VIEW_RECIPES
 from sweeps.config.grid_file import GridError, load_grid
-from sweeps.config.schema import grid_schema
+from sweeps.config.schema import NO_PART, grid_schema
 from sweeps.config.yaml_lines import YamlError, parse
 from tests.conftest import REPOSITORY
 
@@ -199,6 +199,6 @@ def test_every_key_has_a_meaning_that_says_where_it_makes_no_other_run():
         for branch in branches(SCHEMA["$defs"][part]):
             keys |= {f"{part}.{key}": schema for key, schema in branch["properties"].items()}
     assert [key for key, schema in keys.items() if not schema["description"].endswith(".")] == []
-    outside = {key for key, schema in keys.items() if schema["description"].endswith("No part of a run's identity.")}
+    outside = {key for key, schema in keys.items() if schema["description"].endswith(NO_PART)}
     assert outside >= {"name", "retries", "evaluate", "checkpoint", "dataset.root", "dataset.path", "encoder.config"}
     assert not outside & {"dataset", "dataset.limit", "objective", "seed", "optimizer.warmup", "precision"}

@@ -64,3 +64,16 @@ def test_only_mappings_are_merged_and_keys_still_stand_once():
     assert raised.value.line == 2
     with pytest.raises(YamlError, match="'p' stands twice"):
         parse("a: &a {p: 1}\nb: {<<: *a, p: 2, p: 3}\n")
+
+
+def test_aliases_that_make_millions_of_values_are_refused():
+    levels = ["a0: &a0 [1, 2, 3, 4, 5, 6, 7, 8]"]
+    levels += [f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 10)}]" for i in range(1, 9)]
+    with pytest.raises(YamlError, match="aliases make more than 1,000,000 values"):
+        parse("\n".join(levels))
+
+
+def test_a_nul_in_a_text_is_named_with_its_line():
+    with pytest.raises(YamlError, match="holds a NUL") as raised:
+        parse('name: x\ndataset: {name: folder, path: "a\\0b"}')
+    assert raised.value.line == 2

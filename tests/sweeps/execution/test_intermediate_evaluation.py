@@ -14,7 +14,8 @@ from sweeps.execution.run_executor import RunExecutor
 from sweeps.execution.stored_measures import missing_at, missing_measures
 from sweeps.planning.sweep import open_sweep, todo
 from sweeps.storage.sweep_store import Store
-from tests.sweeps.execution.test_run_executor import killed_until_done, to_end
+from tests.sweeps.execution.killed_runs import killed_until_done
+from tests.sweeps.execution.test_run_executor import to_end
 
 ON_THE_WAY = EvaluateSpec(2, "none", ("alignment", "effective_rank"), (0, 0.1, 0.5, 1))
 

@@ -152,6 +152,7 @@ def test_a_cell_whose_processes_all_had_to_end_fails_with_the_reason(write_grid,
     assert one(write_grid(objective=objective), 0, tmp_path / "r").returncode == 0  # the next launch tries again
 
 
+@pytest.mark.slow  # which failures need a fresh process: test_executor_failures.py
 def test_a_retry_after_memory_ran_out_in_a_capture_has_a_fresh_process(write_grid, tmp_path):
     objective = write_failing(tmp_path, 'CaptureOutOfMemory("CUDA out of memory")', times=1)
     ran = processes(write_grid(objective=objective, retries="1"), tmp_path / "r")

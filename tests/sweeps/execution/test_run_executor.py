@@ -2,13 +2,7 @@
 
 import dataclasses
 import json
-import os
-import signal
 import socket
-import subprocess
-import sys
-import textwrap
-import time
 
 import numpy as np
 import pandas as pd
@@ -22,6 +16,7 @@ from sweeps.execution.run_executor import RunExecutor
 from sweeps.execution.saved_weights import read_kept
 from sweeps.storage.sweep_store import Store
 from tests.mmcr_core.data.shards.shard_data import write_set
+from tests.sweeps.execution.killed_runs import killed_until_done
 
 
 def to_end(trial, seconds=0.05):
@@ -193,47 +188,6 @@ def test_what_was_trained_stays_where_measuring_fails_at_the_end(tmp_path, pairs
     again.advance(1e-9)
     assert again.store.read_run(first.run_id)["status"] == "finished"
     assert len(again.store.read_trajectory(first.run_id)) == 12
-
-
-CHILD = textwrap.dedent(
-    """
-    import pickle, sys
-    from mmcr_core.training import pretraining
-    from sweeps.execution import checkpointing
-    pretraining.CHUNK_STEPS = checkpointing.CHUNK_STEPS = int(sys.argv[3])
-    from sweeps.execution.run_executor import RunExecutor
-    from sweeps.execution.executor_settings import ExecutorSettings
-    from sweeps.storage.sweep_store import Store
-    spec = pickle.load(open(sys.argv[1], "rb"))
-    trial = RunExecutor(spec, Store(sys.argv[2]), "s", ExecutorSettings(checkpoint_seconds=0.02))
-    while (progress := trial.advance(0.02)).status == "running":
-        print(progress.step, flush=True)
-    print(progress.status, flush=True)
-    """
-)
-
-
-def killed_until_done(spec, folder, rng, kills, chunk=500):
-    """Run a trial, in chunks of `chunk` steps, in its own process and SIGKILL it `kills` times, each after a random
-    number of reports."""
-    import pickle
-
-    folder.mkdir()
-    (folder / "spec.pickle").write_bytes(pickle.dumps(spec))
-    for attempt in range(kills + 1):
-        arguments = [sys.executable, "-c", CHILD, str(folder / "spec.pickle"), str(folder / "store"), str(chunk)]
-        child = subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True)
-        assert child.stdout is not None
-        reports = int(rng.integers(1, 12)) if attempt < kills else 10**9
-        for said in child.stdout:
-            last = said.strip()
-            reports -= 1
-            if reports <= 0:
-                time.sleep(float(rng.uniform(0, 0.03)))  # anywhere inside a slice, a chunk or a checkpoint
-                os.kill(child.pid, signal.SIGKILL)
-        child.wait()
-    assert last == "finished"
-    return Store(folder / "store")
 
 
 def check_kills(tmp_path, digits_spec, seed, kills, steps, chunk=500, **changes):

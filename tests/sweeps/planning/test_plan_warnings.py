@@ -33,6 +33,12 @@ def test_a_plan_says_what_recomputing_takes_and_which_cells_fit_only_with_it(pap
     assert recompute_remark([again], "recompute") == f"{said} without it {at}"
 
 
+def test_recomputing_that_saves_nothing_is_said_to_those_who_asked_for_it(paper):
+    (cell,) = plan(paper[:1], ResourceSettings(), Machine(0, 2, 0, 1e11, 1 << 40))
+    same = replace(cell, recompute_bytes=cell.keep_bytes)
+    assert recompute_remark([same], "keep") == "" and " without it " in recompute_remark([same], "recompute")
+
+
 def test_where_nothing_can_be_recomputed_nothing_is_said_of_it(digits_spec):
     cells = plan((digits_spec(P=512),), ResourceSettings(), small := Machine(0, 2, 0, 1e11, 1 << 20))
     assert cells[0].recompute_bytes is None and recompute_remark(cells, "keep") == ""

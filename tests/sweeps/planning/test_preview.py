@@ -12,6 +12,7 @@ from sweeps.execution.run_executor import RunExecutor
 from sweeps.planning.preview import Preview, show
 from sweeps.planning.sweep import open_sweep, remarks
 from sweeps.storage.sweep_store import Store
+from tests.mmcr_core.data.custom_data import encoded, write_folder
 from tests.sweeps.execution.test_run_executor import to_end
 
 
@@ -51,6 +52,12 @@ def test_batches_larger_than_the_heldout_images_are_named(digits_spec):
         "note: 2 of 3 cells have no heldout_percent_error: P = 512 exceeds the 360 held-out images of digits"
     )
     assert remarks(cells[:1]) == []
+
+
+def test_probes_of_unlabeled_images_are_named(digits_spec, tmp_path):
+    unlabeled = write_folder(tmp_path, {f"{i}.png": encoded(seed=i) for i in range(40)})
+    cells = [digits_spec(dataset=unlabeled, evaluate=EvaluateSpec(0, probe)) for probe in ("knn", "none")]
+    assert remarks(tuple(cells)) == ["note: 1 of 2 cells have no probe accuracy: folder has no labels"]
 
 
 def test_a_bank_of_probes_that_no_limit_explains_is_named(digits_spec):

@@ -1,7 +1,6 @@
 """One owner a cell, through races, death and take-over."""
 
 import json
-import multiprocessing
 import os
 import subprocess
 import sys
@@ -12,6 +11,7 @@ import pytest
 
 from sweeps.storage import leases
 from sweeps.storage.leases import LEASE_SECONDS, Lease, Owner, machine
+from tests.forks import FORKS
 
 
 def write(path, owner, age=0.0):
@@ -89,9 +89,8 @@ def contend(folder, launch, ready, results):
 def test_of_many_processes_exactly_one_gets_each_lease(tmp_path):
     for i in range(0, 40, 2):  # half of them lapsed, to be fought over
         write(tmp_path / f"{i}.json", Owner("gone", "elsewhere", 1, 1.0), LEASE_SECONDS * 2)
-    context = multiprocessing.get_context("spawn")
-    ready, results = context.Barrier(4), context.Queue()
-    processes = [context.Process(target=contend, args=(tmp_path, f"l{n}", ready, results)) for n in range(4)]
+    ready, results = FORKS.Barrier(4), FORKS.Queue()
+    processes = [FORKS.Process(target=contend, args=(tmp_path, f"l{n}", ready, results)) for n in range(4)]
     for process in processes:
         process.start()
     won = [results.get(timeout=300) for _ in processes]

@@ -63,13 +63,21 @@ def otherwise_trained(one, other, shared):
     write_run(other, spec(64, 64, 2, seed=0, steps=700), CURVE * 1.001)
 
 
+def otherwise_summed_up(one, other, shared):
+    other.write_run(other.read_run(shared) | {"percent_error": 0.5})
+
+
 def otherwise_measured(one, other, shared):
     other.write_measures(shared, 700, [MEASURE | {"value": 0.5, "digest": "of other classes"}])
 
 
 @pytest.mark.parametrize(
     ("differ", "said"),
-    [(otherwise_trained, "percent error 0.2"), (otherwise_measured, "measured of it: knn_accuracy at step 700")],
+    [
+        (otherwise_trained, "percent error 0.2"),
+        (otherwise_summed_up, " and 0.5, as machines"),
+        (otherwise_measured, "measured of it: knn_accuracy at step 700"),
+    ],
 )
 def test_what_conflicts_is_refused_and_nothing_is_written(stores, tmp_path, differ, said):
     one, other, shared = stores

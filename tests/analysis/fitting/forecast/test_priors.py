@@ -40,9 +40,12 @@ def modes(sweeps):
 
 @pytest.mark.slow
 def test_the_priors_are_what_the_reference_sweeps_teach(modes):
+    """Within a standard error of what so few sweeps teach; which runs of a large sweep hyperparameters are learned from
+    moves medians by up to 0.12, spreads by up to 0.27."""
     medians, spreads = learned(list(modes.values()))
-    assert np.log(MEDIANS) == pytest.approx(np.log(medians), abs=0.1)
-    assert np.log(SPREADS) == pytest.approx(np.log(spreads), abs=0.1)
+    count = 1 + len(modes)
+    assert (np.abs(np.log(MEDIANS) - np.log(medians)) < np.array(SPREADS) / np.sqrt(count)).all()
+    assert np.log(SPREADS) == pytest.approx(np.log(spreads), abs=1 / np.sqrt(2 * (count - 1)))
 
 
 @pytest.mark.slow

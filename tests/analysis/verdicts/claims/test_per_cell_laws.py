@@ -57,7 +57,7 @@ def test_the_selected_model_is_judged_by_how_many_cells_it_describes(failed, dec
     by_seed = pd.DataFrame({"irreducible": ["theory"], "offset": ["free"], "chi_square": [1.1]})
     fits = laws(*failed, irreducible="theory", offset="free")
     verdict = judge_one_form(SimpleNamespace(fits=fits, fits_by_seed=by_seed))
-    assert verdict.decision == decision and "e_inf + A (x + x0)^-alpha" in verdict.counts[0].what
+    assert verdict.decision == decision and "e_inf + A (x + x0)^-alpha" in verdict.counts[0].detail
     assert "run by run: 1.10" in verdict.explanation and "1.80 with all seeds" in verdict.explanation
 
 

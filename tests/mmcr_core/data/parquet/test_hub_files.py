@@ -46,6 +46,17 @@ def test_a_folder_and_patterns_that_match_its_files_are_the_same_runs(name, tmp_
     assert (registry.load(other).train == registry.load(spec).train).all()
 
 
+def test_files_that_are_of_no_split_beside_files_of_one_are_named(tmp_path):
+    spec = write_hub(tmp_path / "animals")
+    write_hub(tmp_path / "animals", "test")
+    assert registry.remarks(spec) == ()
+    write_parquet(tmp_path / "animals/more.parquet", [encoded()], [0])
+    assert registry.remarks(spec) == (
+        f"2 files {spec.path}: 1 files (more.parquet) beside them are of no split by their names, and not read",
+    )
+    assert registry.count(spec) == (4, 1)
+
+
 def run_of(dataset):
     return run_id(run_spec(dataset, 2, 4, 2, BudgetSpec(steps=1)))
 

@@ -7,7 +7,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from mmcr_core.config.run import DatasetSpec
+from mmcr_core.config.defaults import run_spec
+from mmcr_core.config.run import BudgetSpec, DatasetSpec
 from mmcr_core.data import registry
 from mmcr_core.data.image_set import DatasetError
 from tests.mmcr_core.data.custom_data import encoded, gray, write_parquet
@@ -128,3 +129,11 @@ def test_paths_without_bytes_are_refused_at_planning(tmp_path):
     assert "0 of 3 rows are used; left out: 3 without bytes" in registry.remarks(spec)[0]
     with pytest.raises(DatasetError, match="none of its first 3 images can be used; the first is row 0: no bytes"):
         registry.dataset(spec).sample(8)
+
+
+def test_rows_without_an_image_count_neither_for_steps_nor_for_batches(tmp_path):
+    images = [None if row % 2 else encoded(seed=row) for row in range(40)]
+    spec = registry.identified(write_parquet(tmp_path / "images.parquet", images))
+    loaded = registry.load(spec)
+    assert registry.count(spec) == (len(loaded.train), len(loaded.heldout)) == (18, 2)
+    assert registry.steps_of(run_spec(spec, 4, 4, 2, BudgetSpec(epochs=1))) == 4

@@ -112,11 +112,33 @@ def test_a_damaged_header_is_named_with_its_place(tmp_path):
     assert f"is cut off or damaged from byte {at:,} on" in opened(file).remarks[0]
 
 
-def test_a_tar_without_its_end_blocks_is_whole(tmp_path):
+def test_a_tar_without_its_end_blocks_is_read_and_named(tmp_path):
     file = write(tmp_path / "a.tar", sample(1) + sample(2))
     last = walked(file).members[-1]
     file.write_bytes(file.read_bytes()[: last.offset + 512])
-    assert opened(file).remarks == ()
+    assert opened(file).remarks == (
+        "a.tar has no empty blocks at its end, as one that is cut off: the 2 samples before are used",
+    )
+
+
+@pytest.mark.parametrize("format", ["--format=gnu", "--format=pax"])
+@pytest.mark.parametrize("holes", [2, 40])  # 40 need blocks of the map behind the header
+def test_sparse_files_are_counted_and_those_behind_them_are_read(holes, format, tmp_path):
+    with open(tmp_path / "3.png", "wb") as stream:
+        for number in range(holes):
+            stream.seek(number << 17)
+            stream.write(b"image")
+    (tmp_path / "3.txt").write_text("three")
+    names = ["3.png", "3.txt"]
+    for name, content in [*sample(4), *sample(5)]:
+        (tmp_path / name).write_bytes(content)
+        names.append(name)
+    subprocess.run(["tar", "--sparse", format, "-cf", "b.tar", *names], cwd=tmp_path, check=True)
+    (shard,) = opened(tmp_path / "b.tar").shards
+    assert shard.samples == 2
+    (remark,) = opened(tmp_path / "b.tar").remarks
+    assert "4 of 6 members are used" in remark
+    assert "1 that are sparse files, which are not read; write the tar without --sparse (b.tar: 3.png)" in remark
 
 
 def test_tars_written_one_after_another_are_all_read(tmp_path):

@@ -14,7 +14,7 @@ from sweeps.execution.adaptive.candidates import candidates
 from sweeps.execution.adaptive.scheduler import Scheduler
 from sweeps.execution.adaptive.until import parse_until
 from sweeps.execution.run_metadata import describe_run
-from sweeps.storage.decisions import decision_file, read_decision, write_decision
+from sweeps.storage.decisions import read_decision, write_decision
 from sweeps.storage.run_status import RunStatus
 from sweeps.storage.sweep_store import Store
 
@@ -51,7 +51,7 @@ class PlayedSweep:
         return Scheduler(self.store, candidates(list(self.cells.values())), self.until, launch, **options)
 
     def begin(self, decision):
-        if read_decision(decision_file(self.store.root, decision.run_id, decision.rung)) is None:
+        if read_decision(self.store.root, decision.run_id, decision.rung) is None:
             write_decision(self.store.root, decision)
 
     def write_steps(self, key, steps):
@@ -63,14 +63,15 @@ class PlayedSweep:
 
     def write_row(self, key, status=RunStatus.FINISHED):
         self.clock += timedelta(seconds=1)
-        row = describe_run(self.cells[key], "s") | {"status": status, "steps": STEPS, "finished_at": self.clock}
-        self.store.write_run(row)
+        (run,) = candidates([self.cells[key]])
+        ended = {"status": status, "steps": STEPS, "finished_at": self.clock, "flops_per_step": run.flops / STEPS}
+        self.store.write_run(describe_run(self.cells[key], "s") | ended)
 
     def end(self, decision):
         self.write_steps(decision.run_id, decision.steps)
         tail = self.errors(self.cells[decision.run_id])[: decision.steps][-max(1, round(0.05 * decision.steps)) :]
         self.clock += timedelta(seconds=1)
-        begun = read_decision(decision_file(self.store.root, decision.run_id, decision.rung))
+        begun = read_decision(self.store.root, decision.run_id, decision.rung)
         write_decision(self.store.root, replace(begun, measured=float(tail.mean()), ended_at=self.clock))
         if decision.rung < 1:
             return RunStatus.PAUSED

@@ -59,7 +59,7 @@ def test_a_paused_run_has_no_row_and_goes_on_bit_for_bit(tmp_path, spec):
         assert [name for name, _ in store.read_checkpoints(key)] == [f"{steps:08d}.ckpt"]
         assert not store.lease(key, "").held()
         assert list(examine(store, repair=False)) == []
-        decision = read_decision(decision_file(store.root, key, rung))
+        decision = read_decision(store.root, key, rung)
         tail = store.read_trajectory(key)["percent_error"].tail(max(1, round(0.05 * steps)))
         assert decision.measured == pytest.approx(tail.mean()) and decision.ended_at > decision.decided_at
     trajectory, error, weights = whole(store, spec)
@@ -74,7 +74,7 @@ def test_the_last_rung_ends_with_the_run(tmp_path, spec):
     store = Store(tmp_path)
     train_rung(store, spec, 0.25)
     assert train_rung(store, spec, 1.0).status == "finished"
-    decision = read_decision(decision_file(store.root, run_id(spec), 1.0))
+    decision = read_decision(store.root, run_id(spec), 1.0)
     assert decision.measured == pytest.approx(store.read_run(run_id(spec))["percent_error"])
 
 
@@ -92,10 +92,10 @@ def test_a_rung_that_was_interrupted_keeps_its_first_decision(tmp_path, spec):
     trial = RunExecutor(spec, store, "s", decision=decided(spec, 0.25))
     trial.advance(1e-9)
     trial.stop()
-    begun = read_decision(decision_file(store.root, run_id(spec), 0.25))
+    begun = read_decision(store.root, run_id(spec), 0.25)
     assert begun.ended_at is None
     train_rung(store, spec, 0.25)
-    ended = read_decision(decision_file(store.root, run_id(spec), 0.25))
+    ended = read_decision(store.root, run_id(spec), 0.25)
     assert ended.decided_at == begun.decided_at and ended.ended_at is not None
 
 
@@ -113,7 +113,7 @@ def test_a_rung_ends_with_the_measure_that_decides(tmp_path, spec, digits_spec):
     store = Store(tmp_path)
     train_rung(store, measured, 0.25, quantity="knn_accuracy")
     (row,) = [row for row in store.read_measures(run_id(measured), 8) if row["name"] == "knn_accuracy"]
-    assert read_decision(decision_file(store.root, run_id(measured), 0.25)).measured == row["value"]
+    assert read_decision(store.root, run_id(measured), 0.25).measured == row["value"]
 
 
 def test_status_shows_paused_cells_and_those_whose_checkpoint_is_gone(tmp_path, write_grid):

@@ -1,10 +1,7 @@
 """TensorBoard, W&B (offline) and MLflow (SQLite) have each step of a run once, however often its process was killed."""
 
 import importlib.util
-import os
 import signal
-import subprocess
-import sys
 
 import pytest
 
@@ -12,7 +9,7 @@ from mmcr_core.config.run import BudgetSpec
 from sweeps.execution.executor_settings import ExecutorSettings
 from sweeps.execution.run_executor import RunExecutor
 from sweeps.storage.sweep_store import Store
-from tests.conftest import REPOSITORY
+from tests.conftest import invoke, run_script
 from tests.sweeps.execution.test_run_executor import to_end
 from tests.sweeps.monitoring.trackers.readers import of_mlflow, of_tensorboard, of_wandb
 
@@ -50,15 +47,14 @@ def killed(tmp_path_factory):
         "{name: tiny, dataset: digits, projector: {hidden: [32]}, P: 16, D: 8, K: 2, budget: {steps: 1100},\n"
         "evaluate: {heldout_batches: 2, probe: none}, checkpoint: {every_seconds: 0.5}, track: [wandb, mlflow]}\n"
     )
-    environment = os.environ | {"WANDB_MODE": "offline", "MLFLOW_DISABLE_TELEMETRY": "true"}
-    command = [sys.executable, "sweeps/launch.py", str(grid), "--cell", "0", "--results", str(folder / "r")]
-    command += ["--track", "tensorboard", "--track", "killer:Killer"]
-    codes = []
-    for _ in range(2):
-        ran = subprocess.run(command, cwd=REPOSITORY, env=environment, capture_output=True, text=True, check=False)
-        codes.append(ran.returncode)
-        assert ran.returncode in (0, -signal.SIGKILL), ran.stderr
+    options = [grid, "--cell", 0, "--results", folder / "r", "--track", "tensorboard", "--track", "killer:Killer"]
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("WANDB_MODE", "offline")
+        environment.setenv("MLFLOW_DISABLE_TELEMETRY", "true")
+        both = [run_script("sweeps/launch.py", *options), invoke("sweeps.launch", *options)]
+    for ran in both:
         assert "fails" not in ran.stderr and "Traceback" not in ran.stderr, ran.stderr
+    codes = [ran.returncode for ran in both]
     store = Store(folder / "r/tiny")
     (run_id,) = store.statuses()
     return store, run_id, codes

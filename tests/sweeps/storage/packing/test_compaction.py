@@ -1,7 +1,8 @@
 """Packing finished runs: nothing is lost, nothing is seen twice, and what is packed goes on as before."""
 
-import multiprocessing
 import shutil
+from dataclasses import replace
+from datetime import UTC, datetime
 
 import pandas as pd
 import pytest
@@ -10,16 +11,19 @@ from analysis import open_results
 from mmcr_core.config.run import EvaluateSpec
 from mmcr_core.config.run_id import run_id
 from sweeps.cli.errors import UserError
+from sweeps.execution.adaptive.history import History
 from sweeps.execution.backfill import measure_finished
 from sweeps.execution.run_executor import RunExecutor
 from sweeps.monitoring.sweep_status import survey
 from sweeps.storage import sweep_store
 from sweeps.storage.cross_sweep_reuse import import_finished_runs
+from sweeps.storage.decisions import ENDED, StoredDecision, decided_rungs, read_decision, write_decision
 from sweeps.storage.fsck import examine
 from sweeps.storage.packing import compaction, packed
 from sweeps.storage.packing.compaction import compact
 from sweeps.storage.sweep_store import Store
 from tests.conftest import invoke
+from tests.forks import FORKS
 from tests.synthetic import spec, write_run, write_sweep
 
 STEPS = 700  # in two chunks
@@ -141,9 +145,8 @@ def read_until(root, stop, wrong, begun):
 
 
 def test_readers_see_each_run_and_step_once_while_it_is_packed(store, tmp_path):
-    context = multiprocessing.get_context("spawn")
-    stop, wrong, begun = context.Event(), context.Queue(), context.Event()
-    reader = context.Process(target=read_until, args=(store.root, stop, wrong, begun))
+    stop, wrong, begun = FORKS.Event(), FORKS.Queue(), FORKS.Event()
+    reader = FORKS.Process(target=read_until, args=(store.root, stop, wrong, begun))
     reader.start()
     assert begun.wait(60)
     saved = {file: file.read_bytes() for file in small_files(store)}
@@ -248,3 +251,34 @@ def test_the_whole_runs_of_a_damaged_packed_file_are_saved(store, monkeypatch):
     write_run(store, spec(row["P"], row["D"], 2, steps=STEPS), curve)
     assert again in store.statuses()
     assert store.measured_steps(again) == []
+
+
+def decided(run, rung, ended=True):
+    now = datetime.now(UTC)
+    known = {"measured": 0.3, "ended_at": now} if ended else {}
+    return StoredDecision(
+        run, rung, round(rung * STEPS), 0, "percent_error", "log", "l", "c", now, 1, -1, 0.1, 0.3, **known
+    )
+
+
+def test_decisions_of_finished_runs_become_one_file(store):
+    first, second, *_ = runs = sorted(store.statuses())
+    for run in (first, second):
+        for rung in (0.25, 1.0):
+            write_decision(store.root, decided(run, rung))
+    write_decision(store.root, decided(first, 0.5, ended=False))
+    before = {key: read_decision(store.root, *key) for key in decided_rungs(store.root)}
+    compact(store)
+    names = sorted(file.name for file in (store.root / "decisions").iterdir())
+    assert names == sorted([f"{first}-0.5.parquet", ENDED])
+    assert {key: read_decision(store.root, *key) for key in decided_rungs(store.root)} == before
+    assert History(store, runs).decisions == before and problems(store) == []
+
+    again = replace(before[first, 0.25], number=9)  # a run that was retried is decided anew
+    write_decision(store.root, again)
+    assert read_decision(store.root, first, 0.25) == again == History(store, runs).decisions[first, 0.25]
+    compact(store)
+    assert History(store, runs).decisions == before | {(first, 0.25): again}
+
+    (store.root / "decisions" / ENDED).write_bytes(b"no")
+    assert set(decided_rungs(store.root)) == {(first, 0.5)} and problems(store) == ["decision cannot be read"]
