@@ -58,6 +58,7 @@ figures: $(RUN)
 	for sweep in digits-images objectives-digits objectives-peaks-digits multimodal-glyphs; do \
 		$(BIN)/python analysis/report.py $(REFERENCE)/$$sweep || exit 1; \
 	done
+	$(BIN)/python analysis/plot_predictions.py $(REFERENCE)/tiny-imagenet-adaptive --at-stop
 	$(BIN)/python analysis/claims.py $(addprefix $(REFERENCE)/,$(JUDGED)) --write docs/results.md --summary README.md
 
 # What pages of docs/ say of the code and show of its commands, written anew; the site in build/site.

@@ -13,6 +13,7 @@ from analysis.estimates.peak import find_peak, finished_runs, peak_table
 from analysis.estimates.per_cell_fit import PURE, laws_by_seed
 from analysis.estimates.uniform_baseline import level_table
 from analysis.results.results import open_results
+from analysis.sweep_analysis import SweepAnalysis
 from mmcr_core.theory import detect_collapse
 from tests.conftest import REPOSITORY
 
@@ -211,3 +212,25 @@ def test_the_error_of_pairs_peaks_at_p_equal_d_and_mmcrs_gap_is_smallest(pairs):
     assert (error.idxmax(axis=1) == 64).all()
     gap = measures[measures["name"] == "modality_gap"].groupby(["P", "objective"])["value"].mean().unstack()
     assert (gap.idxmin(axis=1) == "mmcr").all()
+
+
+def test_the_adaptive_sweep_was_as_right_as_its_page_says():
+    stopped = SweepAnalysis(open_results(REPOSITORY / "results/reference/tiny-imagenet-adaptive")).at_stop()
+    found, off = stopped.predicted, stopped.errors
+    inside = ((found["low_95"] <= found["final"]) & (found["final"] <= found["high_95"])).sum()
+    text = (REPOSITORY / "docs/adaptive_sweeps.md").read_text()
+    said = [
+        line.split("|")[3].strip()
+        for line in text.splitlines()
+        if line.startswith(
+            ("| share of the FLOPs |", "| r.m.s. relative error, measured", "| largest error", "| cells inside")
+        )
+    ]
+    worst = found.loc[off.abs().idxmax()]
+    assert said == [
+        f"{100 * stopped.share:.1f} %",
+        f"{100 * np.sqrt((off**2).mean()):.1f} %",
+        f"{100 * off.abs().max():.1f} % (P = {worst['P']}, D = {worst['D']})",
+        f"{inside} of {len(found)}",
+    ]
+    assert stopped.expected_rms == pytest.approx(0.027, abs=0.002)  # as the launch said, with the code of that day
