@@ -72,4 +72,4 @@ def test_sweeps_of_one_name_are_told_apart_and_one_without_mmcr_is_said(sweep, t
     ran = invoke("claims", sweep, other, sweep)
     assert ran.returncode == 0, ran.stderr
     assert str(sweep) in ran.stdout and str(other) not in ran.stdout
-    assert f"{other} has too few finished runs of mmcr for any claim, or none" in " ".join(ran.stderr.split())
+    assert f"{other} has too few finished runs of MMCR for any claim, or none" in " ".join(ran.stderr.split())

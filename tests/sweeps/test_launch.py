@@ -145,7 +145,7 @@ def test_a_results_path_that_is_a_file_is_refused(write_grid, tmp_path):
     ("results", "says"),
     [
         ("memory://x", "memory://x is lost when the process ends; choose a folder"),
-        ("http://127.0.0.1:1/x", "http://127.0.0.1:1/x cannot be written to (NotImplementedError: "),
+        ("http://127.0.0.1:1/x", "http://127.0.0.1:1/x cannot be written to ("),
         ("LINK", "link is a link to nowhere, which is not there; make it first"),
         ("", "is empty; give a folder, . for this one"),
     ],

@@ -22,18 +22,18 @@ def test_a_key_of_several_kinds_is_one_row_where_it_is_the_same():
 @pytest.mark.parametrize(
     ("key", "of", "values", "default"),
     [
-        ("P", "", "whole number", "must be given"),
+        ("P", "", "integer", "required"),
         ("encoder", "", "name or mapping", "by data set"),
         ("views", "", "recipe or mapping", "by data set"),
         ("views.recipe", "", "`cifar10`, `clip`, `digits`, `glyphs`, `stl10`", "none"),
         ("views.crop_scale", "", "[number, number]", "`[0.08, 1.0]`"),
         ("optimizer.name", "", "`adam`, `adamw`, `sgd`, `lars`", "`adam`"),
-        ("dataset.path", "folder, parquet, shards", "text", "must be given"),
-        ("dataset.limit", "", "whole number", "`null`"),
-        ("projector.hidden", "", "list of whole numbers", "`[2048]`"),
-        ("retries", "", "whole number from 0 to 100", "`0`"),
+        ("dataset.path", "folder, parquet, shards", "text", "required"),
+        ("dataset.limit", "", "integer", "`null`"),
+        ("projector.hidden", "", "list of integers", "`[2048]`"),
+        ("retries", "", "integer from 0 to 100", "`0`"),
         ("resources.gpus", "", "`auto` or number", "`auto`"),
-        ("evaluate.zero_shot.dataset", "", "name or mapping", "must be given"),
+        ("evaluate.zero_shot.dataset", "", "name or mapping", "required"),
     ],
 )
 def test_rows_say_values_and_defaults(key, of, values, default):

@@ -21,7 +21,7 @@ def apart(quantity, half=0.01, pairs=5, less="mmcr", **others):
 @pytest.mark.parametrize(("swav", "decision"), [(-0.2, "confirmed"), (0.005, "undecided"), (0.2, "refuted")])
 def test_the_bound_must_be_clearly_above_that_of_every_other(swav, decision):
     verdict = judge_information(apart("mutual_information_bound", simclr=-0.4, swav=swav))
-    assert verdict.decision == decision and verdict.effect.value == -swav and "swav" in verdict.effect.what
+    assert verdict.decision == decision and verdict.effect.value == -swav and "SwAV" in verdict.effect.what
 
 
 @pytest.mark.parametrize(
@@ -30,7 +30,7 @@ def test_the_bound_must_be_clearly_above_that_of_every_other(swav, decision):
 )
 def test_matching_means_within_a_margin_and_beaten_means_clearly(byol, half, decision):
     verdict = judge_accuracy(apart("knn_accuracy, 5 labels", half, pairs=30, simclr=-0.06, byol=byol))
-    assert verdict.decision == decision and "byol" in verdict.effect.what
+    assert verdict.decision == decision and "BYOL" in verdict.effect.what
     assert (verdict.effect.high < 0.02) == (decision == "confirmed")
 
 
