@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
+from analysis.results.errors import ResultsError
 from analysis.results.results import Results
 from analysis.results.sweep_folder import sweep_folders
 from analysis.sweep_analysis import SweepAnalysis
@@ -40,13 +41,22 @@ class OpenedResults(Results):
             measure: percent_error, or a measure in [0, 1] such as knn_accuracy.
         Returns: a row per cell: variant, P, D, K, steps, `predicted`, and the ends of its 50, 80 and 95 % intervals
             (low_95, high_95, ...), of the expectation over seeds.
-        Raises: ResultsError as `SweepAnalysis.predict`, and where several sweeps are open.
+        Raises: ResultsError as `SweepAnalysis.predict`, for arrays that do not broadcast, without a variant where there
+            are several, and where several sweeps are open.
         """
         given = {"P": P, "D": D, "K": K, "flops": flops, "steps": steps}
-        table = np.broadcast_arrays(*(value for value in given.values() if value is not None))
-        cells = pd.DataFrame(
-            dict(zip((key for key in given if given[key] is not None), map(np.ravel, table), strict=True))
-        )
+        asked = {key: np.asarray(value) for key, value in given.items() if value is not None}
+        try:
+            table = np.broadcast_arrays(*asked.values())
+        except ValueError as error:
+            shapes = ", ".join(f"{key} {value.shape}" for key, value in asked.items())
+            raise ResultsError(
+                f"the arrays do not broadcast: {shapes}; give numbers, or arrays of one shape"
+            ) from error
+        cells = pd.DataFrame(dict(zip(asked, map(np.ravel, table), strict=True)))
+        names = tuple(self.analysis.predictors_of(measure))
+        if variant is None and len(names) > 1:
+            raise ResultsError(f"the sweep has several variants; add variant= with one of: {'; '.join(names)}")
         compute, at = (cells.pop(name) if name in cells else None for name in ("flops", "steps"))
         if variant is not None:
             cells = cells.assign(variant=variant)

@@ -104,7 +104,7 @@ def launch(
     calibrate: bool = False,
     time_limit: str | None = None,
     wait: bool = True,
-    track: Sequence[str] = (),
+    track: str | Sequence[str] = (),
     address: str | None = None,
     until: str | None = None,
 ) -> Outcome:
@@ -125,7 +125,7 @@ def launch(
     from sweeps.planning.sweep import open_sweep
 
     _require_positive(max_concurrent)
-    sweep = open_sweep(grid, str(results), only, track=track)
+    sweep = open_sweep(grid, str(results), only, track=[track] if isinstance(track, str) else track)
     limits = Limits.of(max_concurrent, time_limit, wait)
     target = None
     if until is not None:

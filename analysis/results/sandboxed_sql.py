@@ -40,7 +40,7 @@ def answer(query: str, tables: Mapping[str, pds.Dataset]) -> pd.DataFrame:
             raise ResultsError(f"{kinds[-1].name} changes nothing here, where tables are only read; end with a SELECT")
         answered = connection.execute(query)
         frame: pd.DataFrame = answered.df()
-        for name in frame.columns[frame.dtypes == object]:
+        for name in [name for name in frame if pd.api.types.is_object_dtype(frame[name])]:
             frame[name] = frame[name].map(_as_text)
         return frame
     except UnicodeError as error:

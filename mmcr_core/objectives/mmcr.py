@@ -63,13 +63,22 @@ class MMCRLoss(nn.Module):
 
     def forward(self, z: Tensor | Sequence[Tensor]) -> Tensor:
         """(P, K, D), or K tensors (P, D) -> scalar."""
-        z = z if isinstance(z, Tensor) else torch.stack(list(z), dim=1)
+        z = z if isinstance(z, Tensor) else _stacked(list(z))
         require_embeddings(z)
         z = normalized(_scaled(at_least_float32(z)))
         return with_local_term(nuclear_norm(centroids(z)), z, self.local_weight)
 
     def extra_repr(self) -> str:
         return f"local_weight={self.local_weight}"
+
+
+def _stacked(views: list[Tensor]) -> Tensor:
+    """K tensors (P, D) -> (P, K, D)."""
+    alike = all(isinstance(view, Tensor) and view.shape == views[0].shape for view in views)
+    if not views or not alike or views[0].ndim != 2:
+        got = ", ".join(str(tuple(view.shape)) if isinstance(view, Tensor) else type(view).__name__ for view in views)
+        raise ValueError(f"z must be (P, K, D), or a list of K tensors (P, D) of one shape; got [{got}]")
+    return torch.stack(views, dim=1)
 
 
 def _scaled(z: Tensor) -> Tensor:

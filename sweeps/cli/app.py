@@ -49,7 +49,14 @@ USERS |= {errno.ENAMETOOLONG, errno.ELOOP, errno.EEXIST}  # what a person can pu
 def new_app(**texts: str) -> typer.Typer:
     """An app without completion options and without typer's own tracebacks; texts are its help and epilog, where it has
     several commands."""
-    return typer.Typer(add_completion=False, pretty_exceptions_enable=False, context_settings=HELP, **texts)  # type: ignore[arg-type]
+    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, context_settings=HELP, **texts)  # type: ignore[arg-type]
+    if texts:
+
+        @app.callback()
+        def group(version: Version = False) -> None:
+            pass  # `--version` prints and stops
+
+    return app
 
 
 def guarded(command: Command) -> Command:

@@ -83,7 +83,7 @@ class GridSettings(_Settings):
     @classmethod
     def _plain(cls, value: str) -> str:
         if not NAME.fullmatch(value):
-            raise ValueError("use letters, digits, '.', '_' and '-' only, not beginning with '.'")
+            raise ValueError("must have letters, digits, '.', '_' and '-' only, and not begin with '.'")
         if len(value) > LONGEST_NAME:
             raise ValueError(f"has {len(value)} characters; {LONGEST_NAME} are the most that a folder's name can have")
         return value

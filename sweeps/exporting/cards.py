@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import yaml
@@ -56,10 +56,7 @@ def model_card(spec: RunSpec, row: Row, measures: Sequence[Row], form: str) -> s
     }
     if not metrics:
         del front["model-index"]
-    numbers = [
-        [_named(one), _number(one["value"]), f"{_number(one['low'])} to {_number(one['high'])}", one["count"]]
-        for one in measures
-    ]
+    numbers = [[_named(one), _number(one["value"]), _interval(one), one["count"]] for one in measures]
     pretraining = ["pretraining percent error", _number(row["percent_error"]), "", ""]
     versions = json.loads(row["versions"] or "{}")
     parts = [
@@ -134,6 +131,11 @@ def _with_front(front: dict[str, Any], parts: Sequence[str]) -> str:
 
 def _named(measure: Row) -> str:
     return f"{measure['name']} ({measure['subject']})" if measure["subject"] else str(measure["name"])
+
+
+def _interval(measure: Mapping[str, Any]) -> str:
+    low, high = measure["low"], measure["high"]
+    return "" if low is None else f"{_number(low)} to {_number(high)}"
 
 
 def _number(value: float | None) -> str:

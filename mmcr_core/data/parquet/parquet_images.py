@@ -60,7 +60,9 @@ class ParquetImages(OwnFiles):
     def surveyed(self) -> Contents:
         survey = Survey(self.spec.max_pixels)
         for entry in self.entries_of(None):
-            if entry.encoded:
+            if isinstance(entry.encoded, NoCaption):
+                survey.leave_out(entry.name, f"without a usable caption: {entry.encoded}")
+            elif entry.encoded:
                 survey.image(entry.name, entry.encoded)
             else:
                 survey.leave_out(entry.name, NO_BYTES)

@@ -145,3 +145,17 @@ def test_the_next_runs_are_those_that_tell_the_most(store):
     assert all(first[1] == pytest.approx(second[0]) for first, second in pairwise(falls))
     both = invoke("recommend", store.root, "--next", 4, "--flops", 1e12)
     assert both.returncode == 2 and "one of the three" in both.stderr
+
+
+def test_cells_are_asked_for_by_arrays_that_fit_and_by_variant(store, tmp_path):
+    with pytest.raises(ResultsError, match=r"do not broadcast: P \(3,\), D \(2,\), K \(\)"):
+        opened(store.root).predict(P=[8, 16, 32], D=[8, 8], K=2)
+    rates = write_sweep(tmp_path / "rates", (32, 64), (2,), steps=300)
+    for row in rates.rows():
+        other = json.loads(row["spec"])
+        other["optimizer"]["learning_rate"] *= 2
+        rates.write_run(row | {"run_id": f"other{row['run_id']}", "spec": json.dumps(other)})
+        columns = rates.read_trajectory(row["run_id"]).drop(columns="run_id").to_dict("list")
+        rates.write_chunk(f"other{row['run_id']}", 0, 299, {name: np.array(each) for name, each in columns.items()})
+    with pytest.raises(ResultsError, match=r"several variants; add variant= with one of: .*learning_rate"):
+        opened(rates.root).predict(P=32, D=32, K=2)

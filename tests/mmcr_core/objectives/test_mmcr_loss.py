@@ -90,3 +90,12 @@ def test_it_is_lightlys_of_unit_embeddings_which_lightly_leaves_to_its_user(weig
     assert theirs(unit[:, :2], unit[:, 2:]).item() == pytest.approx(ours(z).item(), rel=1e-9)
     assert theirs(3 * unit[:, :2], 3 * unit[:, 2:]).item() == pytest.approx(3 * ours(z).item(), rel=1e-9)
     assert ours(3 * z).item() == pytest.approx(ours(z).item(), rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    "views", [[], [torch.ones(4, 3), torch.ones(4, 2)], [torch.ones(4, 3), torch.ones(3, 3)], [np.ones((4, 3))] * 2,
+              [torch.ones(4)] * 2]
+)  # fmt: skip
+def test_a_list_of_anything_else_is_named(views):
+    with pytest.raises(ValueError, match=r"z must be \(P, K, D\), or a list of K tensors"):
+        MMCRLoss()(views)

@@ -13,6 +13,7 @@ import typer
 from typer.testing import CliRunner
 
 from mmcr_core.config.run import DatasetSpec, EncoderSpec, ZeroShotSpec
+from sweeps import store
 from sweeps.cli.app import guarded, new_app
 from sweeps.cli.errors import OptionError, UserError
 from sweeps.cli.version import version_text
@@ -148,4 +149,5 @@ def test_every_command_tells_its_version():
 
     told = CliRunner().invoke(app, ["--version"])
     assert told.exit_code == 0 and told.stdout == version_text() + "\n"
+    assert CliRunner().invoke(store.app, ["--version"]).stdout == told.stdout  # of several commands
     assert told.stdout.startswith(f"mmcr-sweeps {version('mmcr-sweeps')}\nPython 3.")
