@@ -72,7 +72,7 @@ class Tracking:
             if name not in _WARNED:
                 _WARNED.add(name)
                 reason = " ".join(f"{type(error).__name__}: {error}".split())[:300]
-                self._note(f"tracker {name} fails ({reason}); runs go on without it, which is said once")
+                self._note(f"tracker {name} fails ({reason}); runs go on without it (said once)")
 
 
 def _note_of(name: str) -> str:

@@ -76,7 +76,7 @@ def test_a_tracker_that_fails_is_a_warning_said_once_and_loses_no_cell(own, tmp_
         progress = to_end(RunExecutor(digits_spec(seed=seed), store, "s", how))
         assert progress.status == "finished"
         notes += progress.notes
-    assert notes == [f"tracker {own}:Failing fails (SystemExit: server is down); runs go on without it, which is said once"]
+    assert notes == [f"tracker {own}:Failing fails (SystemExit: server is down); runs go on without it (said once)"]
     assert [given[0] for given in sys.modules[own].Good.given].count("log") == 2
 
 
