@@ -40,8 +40,8 @@ class WandbTracker:
             config=json.loads(spec_to_json(run.spec)),
             settings=wandb.Settings(console="off", silent=True, disable_git=True),
         )
-        if self._run.offline:
-            files = Path(folder or ".").glob(f"wandb/offline-run-*-{run.run_id}/run-{run.run_id}.wandb")
+        if self._run.offline:  # W&B adds -1 to the folder of a run that begins twice within a second
+            files = Path(folder or ".").glob(f"wandb/offline-run-*-{run.run_id}*/run-{run.run_id}.wandb")
             return max(map(steps_in, files), default=0)
         return int(self._run.starting_step)
 

@@ -48,7 +48,7 @@ def of_wandb(root, run_id):
 
     from sweeps.monitoring.trackers.wandb_files import records
 
-    files = sorted(root.glob(f"wandb/offline-run-*-{run_id}/run-{run_id}.wandb"))
+    files = sorted(root.glob(f"wandb/offline-run-*-{run_id}*/run-{run_id}.wandb"))
     messages = [Record.FromString(part) for file in files for part in records(file.read_bytes())]
     rows = [message.history for message in messages if message.WhichOneof("record_type") == "history"]
     values = [{item.nested_key[0]: json.loads(item.value_json) for item in row.item} for row in rows]
