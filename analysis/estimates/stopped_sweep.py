@@ -15,9 +15,7 @@ from analysis.fitting.forecast.sequential_design import Ended
 from analysis.fitting.forecast.stopping import Target
 from analysis.results.errors import ResultsError
 from mmcr_core.theory import PERCENT_ERROR
-from sweeps.storage.decisions import StoredDecision
-
-WHOLE = 1.0  # the last rung
+from sweeps.storage.decisions import WHOLE, StoredDecision
 
 
 @dataclass(frozen=True)
@@ -96,4 +94,4 @@ def stopped_sweep(
 def _residual(decision: StoredDecision, sweep: FinishedSweep) -> float:
     if not decision.measured or decision.scale != sweep.scale:
         return np.nan
-    return float((sweep.scale.transform(np.array(decision.measured)) - decision.mean) / decision.sd)
+    return sweep.scale.residual(decision.measured, decision.mean, decision.sd)

@@ -17,6 +17,7 @@ from sweeps.storage.filesystems import files_below, read_table, write_atomically
 from sweeps.storage.schemas import DECISION_SCHEMA, of_schema, parquet_bytes
 
 NAME = re.compile(r"([0-9A-Za-z_]+)-(0?\.\d+|1)\.parquet")
+WHOLE = 1.0  # the last rung
 ENDED = "ended.parquet"
 Key = tuple[str, float]  # run_id, rung
 

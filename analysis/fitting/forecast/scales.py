@@ -40,6 +40,10 @@ class Scale(StrEnum):
         found: Array = np.exp(values) if self is Scale.LOG else expit(values)
         return found
 
+    def residual(self, measured: float, mean: float, sd: float) -> float:
+        """How many standard deviations a measured number is above a predicted value."""
+        return float((self.transform(np.array(measured)) - mean) / sd)
+
     def slope(self, numbers: Array) -> Array:
         """By how much the number changes for one of the value."""
         return np.maximum(numbers, LEAST) if self is Scale.LOG else _inside(numbers) * (1 - _inside(numbers))

@@ -9,13 +9,12 @@ from collections.abc import Collection
 from datetime import UTC, datetime
 from typing import NamedTuple
 
-from sweeps.storage.decisions import Key, StoredDecision, decided_rungs, read_decisions
+from sweeps.storage.decisions import WHOLE, Key, StoredDecision, decided_rungs, read_decisions
 from sweeps.storage.run_status import RunStatus
 from sweeps.storage.snapshot import Snapshot
 from sweeps.storage.sweep_store import Store
 
 LONG_AGO = datetime.min.replace(tzinfo=UTC)
-WHOLE = 1.0  # the last rung
 
 
 class EndedRung(NamedTuple):

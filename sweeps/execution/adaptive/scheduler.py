@@ -59,7 +59,7 @@ class Family:
         decision = one.decision
         if decision is None or not decision.measured or (decision.quantity, decision.scale) != (quantity, self.scale):
             return np.nan
-        return float((self.scale.transform(np.array(decision.measured)) - decision.mean) / decision.sd)
+        return self.scale.residual(decision.measured, decision.mean, decision.sd)
 
 
 class Scheduler:
