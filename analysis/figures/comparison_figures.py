@@ -16,6 +16,7 @@ from analysis.figures.style import (
     across,
     clear_beyond,
     frame,
+    interval_mark,
     legend,
     line_mark,
     panels,
@@ -73,7 +74,7 @@ def draw_trajectories(cells: dict[Key, Cell], names: list[str]) -> Figure:
     errors = np.concatenate([cell.error for cell in mine.values()])
     plain_ticks(axes.flat, "y", 0.85 * errors.min(), min(1.0, 1.2 * errors.max()), small=True)
     figure.supxlabel(f"compute (FLOPs), K = {K} views")
-    return _legend(figure, color, line_mark("0.3", "± 1 standard error", marker="|", ls="none"))
+    return _legend(figure, color, interval_mark("± 1 standard error"))
 
 
 def _legend(figure: Figure, color: dict[str, str], more: Line2D) -> Figure:

@@ -82,7 +82,7 @@ def draw_paths(factors: pd.DataFrame, probes: pd.DataFrame, cells: list[Sizes], 
     figure.supxlabel("compute (FLOPs)")
     figure.supylabel("fraction" + ("" if len(cells) > 1 else f" ({title})"))
     return _legend(figure, color, [
-        Patch(color="0.8", label="95 % interval over seeds"),
+        Patch(color="0.8", label="95% interval over seeds (cut where it leaves a panel)"),
         *(line_mark(color[name], "↑ ↓ where the control ends", ls="none")
           for name in color if objective_of(name) == CONTROL),
         line_mark(THEORY, BASELINE, lw=0.6),

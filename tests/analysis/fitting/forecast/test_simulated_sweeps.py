@@ -12,7 +12,7 @@ EACH = 5  # points of a run
 
 
 def swept(kind, seed):
-    """Settings that were predicted, how many of them are inside their 95 % interval, the shares that runs reached."""
+    """Settings that were predicted, how many of them are inside their 95% interval, the shares that runs reached."""
     points, truth = simulated(kind, seed)
     sweep, ended = design(points, Target(0.05)), ()
     while not sweep.enough(ended):
