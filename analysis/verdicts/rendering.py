@@ -81,9 +81,12 @@ def symbols(judged: Judged) -> str:
     names = [name for name, found in judged.items() if any(one.verdict.measured for one in found)]
     sweeps = ", ".join(f"{i} {name}" for i, name in enumerate(names, 1))
     lines = [*textwrap.wrap(f"Sweeps: {sweeps}.", WIDTH, break_on_hyphens=False), ""]
-    lines += [f"| claim | {' | '.join(map(str, range(1, len(names) + 1)))} |", "|---|" + ":-:|" * len(names)]
     for source, title in SOURCES.items():
-        lines.append(f"| **{title}** |" + " |" * len(names))
+        if source is Source.PAPER:  # the first
+            lines.append(f"| {title} | {' | '.join(map(str, range(1, len(names) + 1)))} |")
+            lines.append("|---|" + ":-:|" * len(names))
+        else:
+            lines.append(f"| **{title}** |" + " |" * len(names))
         for claim in _of(source):
             if rows := _measured(claim, judged):
                 cells = (_symbol(claim, rows[name]) if name in rows else "" for name in names)
