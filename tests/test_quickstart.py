@@ -24,7 +24,9 @@ def test_the_readme_shows_rows_of_the_query_as_the_query_prints_them(capsys):
     head, *lines, last = SHOWN
     assert row(head) == COLUMNS and last == "Open results/quickstart/report.html in a browser."
     said = {tuple(map(int, row(line)[:3])): list(map(float, row(line)[3:])) for line in lines}
-    cells = sorted((spec.D, spec.P, spec.budget.total_steps(spec.P, IMAGES["digits"])) for spec in load_grid("quickstart").cells)
+    cells = sorted(
+        (spec.D, spec.P, spec.budget.total_steps(spec.P, IMAGES["digits"])) for spec in load_grid("quickstart").cells
+    )
     numbers = [(P, D, steps, *said.get((P, D, steps), (0.123456, 0.123456))) for D, P, steps in cells]
     print_table(pd.DataFrame(numbers, columns=COLUMNS))
     printed = [line for line in capsys.readouterr().out.splitlines() if line[0] in "┃│"]

@@ -76,7 +76,7 @@ def draw(found: pd.DataFrame, apart: pd.DataFrame, cell: Cell, color: dict[str, 
     figure.supylabel("fraction")
     named = zip(color.items(), MARKERS * len(color), strict=False)
     handles: list[Artist] = [line_mark(c, variant_name(name), marker=mark, lw=0.6) for (name, c), mark in named]
-    handles.append(interval_mark("95% interval over seeds (cut where it leaves a panel)"))
+    handles.append(interval_mark("95% interval over seeds, cut at the panel"))
     if found["chance"].notna().any():
         handles.append(line_mark(THEORY, "chance", lw=0.8, ls=":"))
     if each == 2:

@@ -79,7 +79,7 @@ def symbols(judged: Judged) -> str:
     """A row for each claim that some sweep could judge, a numbered column for each sweep: a symbol, and the number that
     decides. As narrow as a terminal."""
     names = [name for name, found in judged.items() if any(one.verdict.measured for one in found)]
-    sweeps = ", ".join(f"{i} {name}" for i, name in enumerate(names, 1))
+    sweeps = ", ".join(f"{i}\N{NO-BREAK SPACE}{name}" for i, name in enumerate(names, 1))
     lines = [*textwrap.wrap(f"Sweeps: {sweeps}.", WIDTH, break_on_hyphens=False), ""]
     for source, title in SOURCES.items():
         if source is Source.PAPER:  # the first
@@ -120,9 +120,9 @@ def _cells(verdict: Verdict) -> dict[str, str]:
     counts = {one.what: f"{one.number}/{one.total} {one.detail}".rstrip() for one in verdict.counts}
     effects = {}
     for one in verdict.effects:
-        value, low, high = _numbers(one)
-        unit = f" ({one.unit})" if one.unit else ""
-        effects[f"{one.what.rstrip(':,')}{unit}"] = value if math.isnan(one.low) else f"{value} [{low}, {high}]"
+        value, low, high = numbers(one)
+        of = f" ({one.unit})" if one.unit else ""
+        effects[f"{one.what.rstrip(':,')}{of}"] = value if math.isnan(one.low) else f"{value} [{low}, {high}]"
     over = ", ".join(dict.fromkeys(one.over for one in verdict.effects if one.over))
     return counts | effects | {OVER: over}
 
@@ -150,7 +150,7 @@ def _symbol(claim: Claim, verdict: Verdict) -> str:
         return f"{symbol} {verdict.counts[0].number}/{verdict.counts[0].total}"
     effect = verdict.effects[0]
     rounded = dataclasses.replace(effect, digits=min(effect.digits, SHORT))
-    return f"{symbol} {_numbers(rounded)[0]}{_unit(effect)}"
+    return f"{symbol} {numbers(rounded)[0]}{unit(effect)}"
 
 
 def _escaped(text: str) -> str:
@@ -158,19 +158,20 @@ def _escaped(text: str) -> str:
 
 
 def _effect(effect: Effect) -> str:
-    value, low, high = _numbers(effect)
-    unit = _unit(effect)
+    value, low, high = numbers(effect)
+    value += unit(effect)
     if math.isnan(effect.low):
-        return f"{effect.what} {value}{unit}{f' ({effect.over})' if effect.over else ''}"
+        return f"{effect.what} {value}{f' ({effect.over})' if effect.over else ''}"
     over = "" if effect.over in PLAIN_OVER else f", {effect.over}"
-    return f"{effect.what} {value}{unit} ({low} to {high}{over})"
+    return f"{effect.what} {value} ({low} to {high}{over})"
 
 
-def _unit(effect: Effect) -> str:
+def unit(effect: Effect) -> str:
+    """What stands behind the number: ` nats`, `%` or nothing."""
     return f"{'' if effect.unit == '%' else ' '}{effect.unit}" if effect.unit else ""
 
 
-def _numbers(effect: Effect) -> tuple[str, str, str]:
+def numbers(effect: Effect) -> tuple[str, str, str]:
     """Value and interval as they are shown."""
     sign = "+" if effect.signed else ""
     value, low, high = (f"{each:{sign}.{effect.digits}f}" for each in (effect.value, effect.low, effect.high))

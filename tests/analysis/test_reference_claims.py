@@ -56,7 +56,7 @@ def rows(section):
 def symbols_of(table, sweep):
     """Claim -> symbol and number, of a sweep's column."""
     lines = [cells_of(line) for line in table.splitlines() if line.startswith("|")]
-    numbers = {name: number for number, name in re.findall(r"(\d+) ([\w-]+)[,.]", table.partition("|")[0])}
+    numbers = {name: number for number, name in re.findall(r"(\d+)\s([\w-]+)[,.]", table.partition("|")[0])}
     column = lines[0].index(numbers[sweep])
     return {line[0]: line[column] for line in lines[2:] if line[column]}
 

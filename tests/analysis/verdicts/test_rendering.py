@@ -57,7 +57,10 @@ def test_what_all_intervals_are_over_stands_beside_the_claim():
 
 def test_a_symbol_and_a_number_stand_for_each_verdict_in_the_column_of_its_sweep():
     sweeps, _, head, _, *rows = symbols(JUDGED | {"empty": []}).splitlines()
-    assert sweeps == "Sweeps: 1 digits, 2 cifar10." and head == "| The paper's claims | 1 | 2 |"
+    assert (
+        sweeps == "Sweeps: 1\N{NO-BREAK SPACE}digits, 2\N{NO-BREAK SPACE}cifar10."
+        and head == "| The paper's claims | 1 | 2 |"
+    )
     assert f"| {PEAK.name} | ✓ 3/4 | ✗ -0.50 nats |" in rows
     assert f"| {ABOVE.name.replace('_', chr(92) + '_')} | ? 1.2% |  |" in rows
 
