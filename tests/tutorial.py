@@ -1,5 +1,5 @@
-"""The tutorial, run as its reader would run it: `python -m tests.tutorial` compares, `--write` fills in what differs, and
-makes the figure again.
+"""The tutorial, run as its reader would run it: `python -m tests.tutorial` compares, `--write` fills in what differs
+and makes the figure again.
 
 A ```yaml block whose first line is `# NAME.yaml` is saved under that name. Of a ```console block each line that begins
 with `$ ` (and goes on in lines with `> `) is run, and what follows it must be what the command prints, in 100 columns

@@ -77,8 +77,17 @@ def panels(rows: int, columns: int, height: float, width: float | None = None, *
 
 def clear_beyond(axes: Panels, count: int) -> None:
     """Take the axes out that no panel needs."""
-    for ax in list(axes.flat)[count:]:
+    remove(axes, list(axes.flat)[count:])
+
+
+def remove(axes: Panels, empty: Iterable[Axes]) -> None:
+    """Take the empty axes out of a grid; the lowest that is left in each column has the ticks' labels."""
+    for ax in empty:
         ax.remove()
+    for column in axes.T:
+        left = [ax for ax in column if ax.figure is not None]
+        if left:
+            left[-1].tick_params(labelbottom=True)
 
 
 def legend(figure: Figure, handles: Sequence[Artist], title: str = "") -> Legend:
