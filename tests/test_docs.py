@@ -4,6 +4,7 @@ import fnmatch
 import re
 
 import pytest
+import yaml
 
 from analysis.verdicts.registry import all_claims
 from sweeps.config.grid_file import load_grid
@@ -58,6 +59,17 @@ def test_pages_call_claims_by_the_same_names_in_one_order_and_the_readme_fits_a_
     ]
     table = readme.partition("<!-- claims")[2].partition("<!-- end of claims")[0]
     assert max(map(len, table.splitlines())) <= 100
+
+
+def test_the_readme_cites_what_the_citation_file_says():
+    entry = re.search(r"```bibtex\n(.*?)```", (REPOSITORY / "README.md").read_text(), re.S)[1]
+    fields = {
+        name: " ".join(value.strip("{}").split()) for name, value in re.findall(r"(\w+) = \{(.*?)\}[,}]", entry, re.S)
+    }
+    said = yaml.safe_load((REPOSITORY / "CITATION.cff").read_text())
+    assert fields.keys() == {"author", "title", "year", "version", "url"}
+    assert (fields["title"], fields["version"]) == (said["title"], said["version"])
+    assert fields["author"].lower() == said["authors"][0]["name"]
 
 
 @pytest.mark.parametrize("block", GRIDS.values(), ids=GRIDS.keys())
