@@ -46,7 +46,7 @@ def draw_predicted(table: pd.DataFrame, quantity: str, known: str = "from all ot
            title=f"{inside.sum()} of {len(table)} inside, off by {100 * error:.1f}% (r.m.s.)")  # fmt: skip
     for axis in "xy":
         plain_ticks([ax], axis, *ends, small=True)
-    marks = [line_mark("0.3", f"each {known}", marker="o", mfc="none", ls="none"), interval_mark("95% interval")]
+    marks = [line_mark("0.3", f"predicted {known}", marker="o", mfc="none", ls="none"), interval_mark("95% interval")]
     legend(figure, [*swatches(color, "K = {}"), *marks, line_mark(THEORY, "predicted = measured", lw=0.6)])
     return figure
 
