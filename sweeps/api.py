@@ -63,7 +63,7 @@ def plan(
         is nothing to recompute), seconds (with measuring_seconds), loading_seconds (of its data, once), gpus, cpus,
         threads, measured (False: an estimate), status, starts_at_seconds.
         `.attrs["makespan_seconds"]`: time until the last cell that is to run has ended; `.attrs["counts"]`: cells
-        that the grid has, and that each of its links and exclusions leaves;
+        that the grid has, and that each of its links and exclusions, and `only`, leaves;
         of an adaptive sweep `.attrs["adaptive"]`: what it is expected to train of that.
     Raises: UserError.
     """

@@ -69,7 +69,11 @@ def model_card(spec: RunSpec, row: Row, measures: Sequence[Row], form: str) -> s
         f"Encoder and projector, with images prepared as in training:\n\n```py\n{_ours()}\n```",
         *_elsewhere(spec, form),
         "## Provenance",
-        _table(["", ""], [[key, row[key]] for key in PROVENANCE] + [[key, value] for key, value in versions.items()]),
+        _table(
+            ["", ""],
+            [[key, row[key]] for key in PROVENANCE]
+            + [[key, value] for key, value in versions.items() if key not in row],
+        ),
         "The whole run, every default written out, is `spec` in `config.json`.",
     ]
     return _with_front(front, parts)
