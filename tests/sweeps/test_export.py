@@ -84,7 +84,7 @@ def test_the_code_on_its_card_loads_it_bit_for_bit(exported, monkeypatch):
     if form == "plain":
         return
     monkeypatch.chdir(folder)
-    found = {"torch": torch}
+    found = {}
     exec(blocks[1], found)
     theirs = found["network"].eval()
     images = network.prepare(torch.rand(4, len(network.views.mean), network.views.size, network.views.size))
