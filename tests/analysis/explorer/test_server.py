@@ -114,6 +114,10 @@ def test_mistakes_are_a_sentence(sweep, tmp_path):
         ((tmp_path, "--explore"), "holds no cells yet"),
         ((sweep, sweep, "--serve"), "--serve: shows one sweep"),
         ((sweep, "--serve", "--explore"), "--serve: shows one sweep"),
+        ((sweep, "--serve", "-o", "page.html"), "--output: is not for --serve"),
+        ((sweep, "--explore", "--best-over", "seed"), "--best-over: is not for --explore"),
+        ((sweep, "--explore", "--price", "2"), "--price: is not for --explore"),
+        ((sweep, "--price", "inf"), "--price: inf is no price; give a number such as 2.5"),
     ):
         ran = invoke("report", *arguments)
         assert ran.returncode == 2 and says in ran.stderr and ran.stderr.count("\n") == 1
