@@ -90,7 +90,7 @@ def test_a_mistake_in_a_mapping_is_one_sentence_that_names_the_key(change, sente
     assert "\n" not in str(raised.value)
 
 
-@pytest.mark.parametrize("nothing", [None, 3, ["quickstart"]])
+@pytest.mark.parametrize("nothing", [None, 3, ["quickstart"], ""])
 def test_what_is_no_grid_is_a_mistake(nothing):
     with pytest.raises(UserError, match="is no grid; give a path, the name of a shipped grid, or a mapping"):
         plan(nothing)
