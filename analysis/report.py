@@ -19,7 +19,7 @@ from analysis.pages import report_page, sweep_comparison
 from analysis.results.errors import ResultsError
 from analysis.sweep_analysis import SweepAnalysis
 from sweeps.cli.app import guarded, new_app
-from sweeps.cli.errors import OptionError
+from sweeps.cli.errors import OptionError, require_price
 from sweeps.storage.filesystems import to_path
 
 EXAMPLE = "Example: python analysis/report.py results/quickstart"
@@ -45,7 +45,11 @@ def main(
     ] = None,
 ) -> None:
     """Write the report of a sweep, or of how sweeps compare (comparison.html in the first one's folder)."""
+    require_price(price)
     if serve or explore:
+        for option, given in (("price", price), ("best_over", best_over), ("output", serve and output)):
+            if given:
+                raise OptionError(option, f"is not for --{'serve' if serve else 'explore'}; leave it out")
         _explore(results, serve and explore, serve, output)
         return
     if price is not None and len(results) > 1:
@@ -62,7 +66,7 @@ def _explore(results: list[str], both: bool, serve: bool, output: Path | None) -
     from analysis.explorer.page import offline_page  # brings plotly with it
     from analysis.explorer.server import LiveServer
 
-    if both or len(results) > 1 or (serve and output):
+    if both or len(results) > 1:
         raise OptionError("serve" if serve else "explore", "shows one sweep: give one folder, and --serve or --explore")
     root = to_path(results[0])
     if not root.is_dir():

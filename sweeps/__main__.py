@@ -50,5 +50,7 @@ def main() -> None:
     importlib.import_module(COMMANDS[name][0]).app(args=sys.argv[2:], prog_name=f"mmcr-sweeps {name}")
 
 
-if __name__ == "__main__":
-    main()
+if __name__ == "__main__":  # the current folder comes first on the path then, whatever it holds
+    from mmcr_sweeps import main as unless_shadowed
+
+    unless_shadowed()

@@ -26,10 +26,16 @@ if TYPE_CHECKING:  # each function imports what it needs: plans and encoders nee
 
     Grid = str | Path | Mapping[str, Any] | GridSpec
 
+TEXTS = {  # of each argument, an example
+    "only": "'P=64|128,K=2'",
+    "address": "'auto' or the address of a Ray cluster",
+    "until": "'5%'",
+    "time_limit": "'90s' or '2h'",
+}
 __all__ = ["UserError", "launch", "load_encoder", "load_grid", "plan"]
 
 
-def load_grid(grid: str | Path | Mapping[str, Any], overrides: Sequence[str] = ()) -> GridSpec:
+def load_grid(grid: str | Path | Mapping[str, Any], overrides: str | Sequence[str] = ()) -> GridSpec:
     """Every cell of a grid as a frozen, checked run spec (`.cells`), and how to run them (`.settings`).
 
     Args: grid: path of a grid file, the name of a shipped one such as "paper-stl10", or its keys and values as a
@@ -39,7 +45,7 @@ def load_grid(grid: str | Path | Mapping[str, Any], overrides: Sequence[str] = (
     """
     from sweeps.config import grid_file
 
-    return grid_file.load_grid(grid, overrides)
+    return grid_file.load_grid(grid, [overrides] if isinstance(overrides, str) else overrides)
 
 
 def plan(
@@ -63,7 +69,7 @@ def plan(
         is nothing to recompute), seconds (with measuring_seconds), loading_seconds (of its data, once), gpus, cpus,
         threads, measured (False: an estimate), status, starts_at_seconds.
         `.attrs["makespan_seconds"]`: time until the last cell that is to run has ended; `.attrs["counts"]`: cells
-        that the grid has, and that each of its links and exclusions leaves;
+        that the grid has, and that each of its links and exclusions, and `only`, leaves;
         of an adaptive sweep `.attrs["adaptive"]`: what it is expected to train of that.
     Raises: UserError.
     """
@@ -73,7 +79,7 @@ def plan(
     from sweeps.planning.preview import Preview
     from sweeps.planning.sweep import open_sweep, require_here
 
-    _require_positive(max_concurrent)
+    _require(results, max_concurrent, only=only, address=address, until=until)
     sweep = open_sweep(grid, str(results), only)
     if address is None:
         require_here(sweep)
@@ -124,7 +130,7 @@ def launch(
     from sweeps.planning.launch_limits import Limits
     from sweeps.planning.sweep import open_sweep
 
-    _require_positive(max_concurrent)
+    _require(results, max_concurrent, only=only, address=address, until=until, time_limit=time_limit)
     sweep = open_sweep(grid, str(results), only, track=[track] if isinstance(track, str) else track)
     limits = Limits.of(max_concurrent, time_limit, wait)
     target = None
@@ -150,6 +156,13 @@ def load_encoder(results: str | Path, run_id: str | None = None, device: str = "
     return encoder_loading.load_encoder(results, run_id, device)
 
 
-def _require_positive(max_concurrent: int | None) -> None:
-    if max_concurrent is not None and max_concurrent < 1:
+def _require(results: Any, max_concurrent: Any, **texts: Any) -> None:
+    """Raises OptionError for an argument of another kind than it must be, before it is taken for something else."""
+    if isinstance(results, int | float | bytes | Sequence | None) and not isinstance(results, str):
+        raise OptionError("results", f"{results!r} is no folder; give a path or URL")
+    whole = isinstance(max_concurrent, int) and not isinstance(max_concurrent, bool)
+    if max_concurrent is not None and (not whole or max_concurrent < 1):
         raise OptionError("max_concurrent", f"{max_concurrent} is not a number of cells; use 1 or more, or None")
+    for name, value in texts.items():
+        if not isinstance(value, str | None):
+            raise OptionError(name, f"{value!r} is not text; give {TEXTS[name]}, or None")

@@ -17,7 +17,7 @@ import typer
 
 from sweeps.cli.app import guarded, new_app
 from sweeps.cli.console import print_wrapped
-from sweeps.cli.errors import OptionError, UserError
+from sweeps.cli.errors import OptionError, UserError, require_price
 
 EXAMPLE = "Example: python sweeps/launch.py quickstart P=64,128 optimizer.learning_rate=3e-4 --only 'D<=P'"
 app = new_app()
@@ -80,6 +80,7 @@ def launch(
         raise OptionError("until", "chooses its cells itself; leave --cell out, or give --local for a job array")
     if price is not None and not plan:
         raise OptionError("price", "is what the plan is multiplied by; add --plan")
+    require_price(price)
     if local and (until is None or address or plan or calibrate or max_concurrent):
         raise OptionError(
             "local", "trains one rung after the other without Ray; give --until, and no --address or such"

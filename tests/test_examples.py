@@ -40,6 +40,6 @@ def test_each_notebook_runs_from_its_first_cell_to_its_last(path, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", str(REPOSITORY))
     monkeypatch.setenv("MPLBACKEND", "module://matplotlib_inline.backend_inline")  # figures are shown, as by jupyter
     saved, ran = (nbformat.read(path, as_version=4) for _ in range(2))
-    NotebookClient(ran, timeout=600, resources={"metadata": {"path": str(REPOSITORY)}}).execute()
+    NotebookClient(ran, timeout=600, resources={"metadata": {"path": str(path.parent)}}).execute()  # as jupyter
     for before, after in zip(code_cells(saved), code_cells(ran), strict=True):
         assert {out.output_type for out in before.outputs} == {out.output_type for out in after.outputs}, after.source

@@ -100,18 +100,18 @@ def open_each(places: list[str], best_over: str | None, figures: Path | None = N
     opened = [open_results(place) for place in places]
     if best_over is None:
         return opened
-    best: dict[int, Best] = {}
+    chosen: dict[int, Results] = {}
     refused: list[ResultsError] = []
     for place, whole in enumerate(opened):
         try:
-            best[place] = whole.best_over(best_over).require_best()
+            chosen[place] = whole.best_over(best_over)
         except ResultsError as error:
             refused.append(error)
-    if not best:
+    if not chosen:
         raise refused[0]
-    for place, found in best.items():
-        _tell(found, opened[place].root, figures or opened[place].root / "figures")
-    return [whole.best_over(best_over) if place in best else whole for place, whole in enumerate(opened)]
+    for one in chosen.values():
+        _tell(one.require_best(), one.root, figures or one.root / "figures")
+    return [chosen.get(place, whole) for place, whole in enumerate(opened)]
 
 
 def _tell(best: Best, sweep: Path, folder: Path) -> None:

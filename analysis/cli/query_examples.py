@@ -23,7 +23,7 @@ EXAMPLES = {
     "A setting from the stored spec": (
         "SELECT P, D, spec->>'$.optimizer.learning_rate' AS learning_rate, percent_error FROM runs ORDER BY P, D"
     ),
-    "Cost in device-hours of each cell": (
+    "Hours of training, and speed, of each cell": (
         "SELECT P, D, K, sum(wall_seconds) / 3600 AS hours, avg(images_per_second) AS speed FROM runs GROUP BY ALL "
         "ORDER BY hours DESC"
     ),

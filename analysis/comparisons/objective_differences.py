@@ -9,6 +9,7 @@ from analysis.estimates.peak import finished_runs
 from analysis.fitting.resampling import student_half_width
 from analysis.results.display_names import quantity_name, variant_name
 from analysis.results.results import Results
+from sweeps.cli.formatting import counted
 
 SAME = ["P", "D", "K", "seed"]
 COLUMNS = ["variant", "less", "quantity", "pairs", "difference", "low", "high", "objective", "less_objective"]
@@ -62,7 +63,7 @@ def describe_differences(compared: pd.DataFrame) -> list[str]:
             if len(rows)
         ]
         against = f"{variant_name(str(name))} against {variant_name(str(base))}"
-        sentences.append(f"{against}, {int(part['pairs'].max())} pairs of runs – {'. '.join(said)}.")
+        sentences.append(f"{against}, {counted(int(part['pairs'].max()), 'pair')} of runs – {'. '.join(said)}.")
     return sentences
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 
 import pandas as pd
@@ -17,14 +18,19 @@ PEAK = "peak_at_p_equal_d"  # id of a claim
 
 
 def overview(runs: pd.DataFrame, price: float | None = None) -> str:
-    """How many runs of what, and what they cost; `price`: of a device-hour."""
-    finished = runs[runs["status"] == RunStatus.FINISHED]
+    """How many runs of what, and what they cost, however they ended; `price`: of a GPU-hour, or a core-hour without."""
     text = ", ".join(f"{count} {status}" for status, count in runs["status"].value_counts().items())
     sets, encoders = ", ".join(sorted(runs["dataset"].unique())), ", ".join(sorted(runs["encoder"].unique()))
-    hours = finished["wall_seconds"].sum() / 3600
-    cost = f"{scientific(float(finished['flops'].sum()), 3)} FLOPs in {hours:.2f} device-hours"
+    hours = float((runs["wall_seconds"] * runs["versions"].map(_devices)).sum()) / 3600
+    cost = f"{scientific(float(runs['flops'].sum()), 3)} FLOPs in {hours:.2f} device-hours"
     paid = "" if price is None else f" ({hours * price:,.2f} at {price:g} each)"
     return f"{counted(len(runs), 'run')} ({text}) of {encoders} on {sets}: {cost}{paid}."
+
+
+def _devices(versions: object) -> float:
+    """GPUs or shares of one, or CPU cores, that a run held; older rows do not say what share of a GPU it was."""
+    facts = json.loads(versions) if isinstance(versions, str) else {}
+    return float(facts.get("devices") or (facts.get("threads", 1) if facts.get("device") == "cpu" else 1))
 
 
 def findings(analysis: SweepAnalysis) -> list[str]:

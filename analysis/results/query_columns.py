@@ -37,6 +37,20 @@ def columns_needed(query: str, tables: Mapping[str, Sequence[str]]) -> dict[str,
     }
 
 
+def unquoted_columns(query: str, columns: Sequence[str]) -> dict[str, list[str]]:
+    """What `query` reads as a column of a table, such as optimizer.learning_rate without quotes, -> those of `columns`
+    with a dot that may be meant: the one of that name, or all that begin so."""
+    dotted = [name for name in columns if "." in name]
+    found = {}
+    for node in _nodes(_tree(query)):
+        if node.get("class") == "COLUMN_REF" and len(parts := node["column_names"]) > 1:
+            written = f".{'.'.join(parts)}".lower()
+            exact = [name for name in dotted if written.endswith(f".{name}".lower())]
+            begun = [name for name in dotted if f".{name.split('.')[0]}.".lower() in written]
+            found[".".join(parts)] = exact or begun
+    return {written: meant for written, meant in found.items() if meant}
+
+
 def _tree(query: str) -> Any:
     """The parse tree of a SELECT; None where DuckDB gives none."""
     with duckdb.connect(config={"enable_external_access": "false"}) as connection:

@@ -22,7 +22,7 @@ import pyarrow.dataset as pds
 from analysis.results import legacy_names, sandboxed_sql
 from analysis.results.best_hyperparameter import Best, best_over
 from analysis.results.errors import ResultsError
-from analysis.results.query_columns import columns_needed
+from analysis.results.query_columns import columns_needed, unquoted_columns
 from analysis.results.setting_columns import setting_columns
 from analysis.results.sweep_folder import ATTEMPTS, TABLES, WRITTEN, SweepFolder, sweep_folders
 from analysis.results.variant_labels import variants
@@ -46,8 +46,12 @@ class Results:
 
     def best_over(self, key: str | None) -> Self:
         """The same, of runs that differ in a swept setting such as `optimizer.learning_rate` only those with the value
-        with the lowest final error in each cell, in `runs` and all that is made of it; SQL sees all. None: as it is."""
-        return type(self)(self._folders, key)
+        with the lowest final error in each cell, in `runs` and all that is made of it; SQL sees all. None: as it is.
+        Raises ResultsError, with those that vary, for a setting that does not."""
+        chosen = type(self)(self._folders, key)
+        if key is not None:
+            chosen.require_best()
+        return chosen
 
     def snapshot(self) -> Self:
         """The same, with `runs` and `measures` read once, so that all that is made of them is of one moment."""
@@ -149,7 +153,18 @@ class Results:
             return sandboxed_sql.answer(query, self._tables(needed))
         except (duckdb.BinderException, duckdb.CatalogException):
             every = self._every_column(query)
-            sandboxed_sql.answer(query, self._empty(every))
+            empty = self._empty(every)
+            try:
+                sandboxed_sql.answer(query, empty)
+            except duckdb.BinderException as error:
+                names = [name for table in empty.values() for name in table.schema.names]
+                if meant := unquoted_columns(query, names):
+                    written, columns = next(iter(meant.items()))
+                    quoted = " or ".join(f'"{name}"' for name in columns)
+                    raise ResultsError(
+                        f"column names with a dot need double quotes; in place of {written} write {quoted}"
+                    ) from error
+                raise
             return sandboxed_sql.answer(query, self._tables(every))
 
     def _tables(self, needed: Mapping[str, Sequence[str]]) -> dict[str, pds.Dataset]:

@@ -1,5 +1,9 @@
 """The exceptions that the commands print as a sentence, with exit code 2."""
 
+from __future__ import annotations
+
+import math
+
 
 class UserError(Exception):
     """Something the user can put right; the message says what is wrong, where, and what would be right."""
@@ -18,3 +22,9 @@ class OptionError(UserError):
     def on_command_line(self) -> str:
         """The sentence with the option as a command has it."""
         return f"--{self.option.replace('_', '-')}: {self.text}"
+
+
+def require_price(price: float | None) -> None:
+    """Raises OptionError for a price of a device-hour that multiplies nothing."""
+    if price is not None and not math.isfinite(price):
+        raise OptionError("price", f"{price:g} is no price; give a number such as 2.5")

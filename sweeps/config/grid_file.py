@@ -67,6 +67,8 @@ def load_grid(grid: str | Path | Mapping[str, Any], overrides: Sequence[str] = (
         replace keys of it, as on the command line.
     Raises: GridError, which names file and line (of a mapping: "grid", of an override: it), key and remedy.
     """
+    if not isinstance(grid, str | Path | Mapping) or grid == "":
+        raise GridError(f"grid: {grid!r} is no grid; give a path, the name of a shipped grid, or a mapping of its keys")
     source = GridSource("grid", "") if isinstance(grid, Mapping) else GridSource.found(grid)
     custom_imports.look_in(os.getcwd(), *source.folders)
     try:

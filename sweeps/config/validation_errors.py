@@ -38,7 +38,8 @@ def located(error: ValidationError, mapping: dict[str, Any], lines: Lines, model
     if cause is not None:
         shown = "" if given is None or isinstance(given, dict) else f" {_shown(given)}"
         return YamlError(line, f"{key}:{shown} {cause}" if key else str(cause))
-    return YamlError(line, f"{key}: {_shown(given)} is wrong; {_lower(first['msg'])}")
+    example = f", such as [{given}]" if first["type"] in ("list_type", "tuple_type") and isinstance(given, str) else ""
+    return YamlError(line, f"{key}: {_shown(given)} is wrong; {_lower(first['msg'])}{example}")
 
 
 def _is_union_branch(part: Any) -> bool:

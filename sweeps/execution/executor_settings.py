@@ -44,7 +44,7 @@ class ExecutorSettings:
     CHECKPOINT_SHARE of that time; `keep` says what stays of a finished run (none, weights, all); `compiled` and
     `network_compiled`: whether the views are, and encoder and projector; `continues`: run_id of a finished, shorter run
     that this one continues; `track`: names of the trackers that follow it; `recomputed`: as of
-    Pretraining.
+    Pretraining; `devices`: GPUs or shares of one, or without a GPU CPU cores, that it holds: what it costs.
     """
 
     device: str = "cpu"
@@ -56,9 +56,12 @@ class ExecutorSettings:
     continues: str | None = None
     track: tuple[str, ...] = ()
     recomputed: bool = False
+    devices: float = 1.0
 
     @staticmethod
-    def of(settings: GridSettings, device: str, threads: int, continues: str | None = None) -> ExecutorSettings:
+    def of(
+        settings: GridSettings, device: str, threads: int, continues: str | None = None, devices: float = 1.0
+    ) -> ExecutorSettings:
         """Of a cell of a grid, whatever runs it."""
         return ExecutorSettings(
             device,
@@ -70,6 +73,7 @@ class ExecutorSettings:
             continues,
             settings.track,
             settings.memory == "recompute",
+            devices,
         )
 
 

@@ -84,7 +84,9 @@ class LocalWorker:
         was stopped."""
         settings, key = self._sweep.settings, run_id(spec)
         device = "cuda" if torch.cuda.is_available() else "cpu"
-        how = ExecutorSettings.of(settings, device, settings.resources.threads, self._continues.get(key))
+        threads = settings.resources.threads
+        devices = 1.0 if device == "cuda" else float(threads)
+        how = ExecutorSettings.of(settings, device, threads, self._continues.get(key), devices)
         while True:
             trial = RunExecutor(spec, self._sweep.store, settings.name, how, decision=decision)
             try:

@@ -269,7 +269,7 @@ class RunExecutor:
 
     def _write_row(self, status: RunStatus, error: str | None, outcome: dict[str, Any]) -> None:
         step = self.store.steps_stored(self.run_id)
-        training = describe_training(self.spec, step, self._begun, self._memory, self._run, self.settings.device)
+        training = describe_training(self.spec, step, self._begun, self._memory, self._run, self.settings)
         row = describe_run(self.spec, self.sweep) | training | outcome
         self.store.write_run(row := row | {"status": status, "error": error})
         self._tracking.finish(row)

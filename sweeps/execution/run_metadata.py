@@ -22,6 +22,7 @@ from mmcr_core.models.networks import rank_bound
 from mmcr_core.training import Pretraining
 from mmcr_core.training.flops import flops_per_step
 from sweeps.execution.checkpointing import RunStart
+from sweeps.execution.executor_settings import ExecutorSettings
 from sweeps.execution.peak_memory import PeakMemory
 from sweeps.storage.schemas import SCHEMA_VERSION
 
@@ -50,7 +51,7 @@ def describe_run(spec: RunSpec, sweep: str) -> dict[str, Any]:
 
 
 def describe_training(
-    spec: RunSpec, step: int, begun: RunStart, memory: PeakMemory, run: Pretraining | None, device: str
+    spec: RunSpec, step: int, begun: RunStart, memory: PeakMemory, run: Pretraining | None, settings: ExecutorSettings
 ) -> dict[str, Any]:
     """The columns of a run that has now ended after `step` steps that say what it took, and with what it ran."""
     flops = where_possible(flops_per_step, spec)
@@ -64,17 +65,18 @@ def describe_training(
         "peak_memory_bytes": memory.peak_bytes,
         "steady_memory_bytes": memory.steady_bytes,
         "dataset_images": run.source.available if run else None,
-        "device": device_name(device),
+        "device": device_name(settings.device),
         "started_at": datetime.fromisoformat(begun.started_at),
         "finished_at": datetime.now(UTC),
-        "versions": _versions(begun, run, device),
+        "versions": _versions(begun, run, settings),
     }
 
 
-def _versions(begun: RunStart, run: Pretraining | None, device: str) -> str:
+def _versions(begun: RunStart, run: Pretraining | None, settings: ExecutorSettings) -> str:
     """Library versions, what floating-point sums depend on, what was not as it should be, skipped images."""
     now = {
-        "device": device.split(":")[0],
+        "device": settings.device.split(":")[0],
+        "devices": settings.devices,
         "threads": torch.get_num_threads(),
         "compiled": begun.compiled,
         "network_compiled": begun.network_compiled,

@@ -14,7 +14,8 @@ from sweeps.exporting.state_names import FILES, MODEL, PROJECTOR
 Row = dict[str, Any]
 PROVENANCE = ("run_id", "sweep", "git_commit", "device", "started_at", "finished_at", "wall_seconds")
 LOADING = {
-    "torchvision": """from safetensors.torch import load_file
+    "torchvision": """import torch
+from safetensors.torch import load_file
 from torchvision.models import {name}
 
 network = {name}(num_classes=1)
@@ -23,14 +24,9 @@ network.load_state_dict(load_file("model.safetensors"))""",
     "timm": """import timm
 
 network = timm.create_model("{model}", num_classes=0, in_chans={channels}, checkpoint_path="model.safetensors")""",
-    "open_clip": """import json
+    "open_clip": """import open_clip
 
-import open_clip
-from open_clip.factory import load_checkpoint
-
-config = json.load(open("open_clip_config.json"))["model_cfg"]
-network = open_clip.CustomTextCLIP(**{{key: value for key, value in config.items() if key != "custom_text"}})
-load_checkpoint(network, "open_clip_model.safetensors")""",
+network, _, preprocess = open_clip.create_model_and_transforms("local-dir:.")""",
 }
 SMALL = (
     "\nnetwork.conv1 = torch.nn.Conv2d({channels}, 64, 3, padding=1, bias=False)\nnetwork.maxpool = torch.nn.Identity()"
@@ -47,7 +43,7 @@ def model_card(spec: RunSpec, row: Row, measures: Sequence[Row], form: str) -> s
         if (value := one["value"]) is not None
     ]
     dataset = {"name": spec.dataset.name, "type": spec.dataset.name}
-    task = {"type": "image-feature-extraction"}
+    task = {"type": "zero-shot-image-classification" if form == "open_clip" else "image-feature-extraction"}
     front: dict[str, Any] = {
         "library_name": form if form in LOADING else "pytorch",
         "pipeline_tag": task["type"],
@@ -69,7 +65,11 @@ def model_card(spec: RunSpec, row: Row, measures: Sequence[Row], form: str) -> s
         f"Encoder and projector, with images prepared as in training:\n\n```py\n{_ours()}\n```",
         *_elsewhere(spec, form),
         "## Provenance",
-        _table(["", ""], [[key, row[key]] for key in PROVENANCE] + [[key, value] for key, value in versions.items()]),
+        _table(
+            ["", ""],
+            [[key, row[key]] for key in PROVENANCE]
+            + [[key, value] for key, value in versions.items() if key not in row],
+        ),
         "The whole run, every default written out, is `spec` in `config.json`.",
     ]
     return _with_front(front, parts)

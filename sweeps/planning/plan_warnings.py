@@ -54,6 +54,8 @@ def recompute_remark(cells: list[Cell], setting: str) -> str:
         return ""
     worst = max(able, key=lambda cell: cell.keep_bytes)
     spec, without, within = worst.spec, memory(worst.keep_bytes), memory(worst.recompute_bytes or 0)
+    if setting == "keep" and within == without:
+        return ""
     figures = (
         f"{within} instead of {without} without it" if setting == "recompute" else f"{within} instead of {without}"
     )

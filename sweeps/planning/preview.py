@@ -150,7 +150,7 @@ def show(
 
 
 def counts_line(sweep: Sweep) -> str:
-    """How many cells each override, link and exclusion of a grid leaves; empty where there is none."""
+    """How many cells each override, link, exclusion and choice of cells leaves; empty where there is none of them."""
     if len(sweep.counts) < 2:
         return ""
     return f"Cells: {'; '.join(f'{count.cells} {count.what}' for count in sweep.counts)}."

@@ -99,8 +99,9 @@ def open_sweep(
     chosen = selected(spec.cells, only, store.statuses)
     settings = spec.settings.model_copy(update={"track": tuple(dict.fromkeys([*spec.settings.track, *track]))})
     require_trackers(settings.track, store.root)
-    retried, told = asks_for_diverged(only), (spec.places, spec.counts, spec.remarks)
-    return Sweep(settings, spec.cells, chosen, spec.text, results, store, retried, *told)
+    counts = (*spec.counts, CellCount(f"chosen by {only}", len(chosen))) if only else spec.counts
+    told = (spec.places, counts, spec.remarks)
+    return Sweep(settings, spec.cells, chosen, spec.text, results, store, asks_for_diverged(only), *told)
 
 
 def require_runnable(sweep: Sweep) -> None:

@@ -106,7 +106,9 @@ class Lease:
     def _alive(self, owner: Owner, path: Path) -> bool:
         if owner.machine == machine():
             try:
-                return bool(abs(psutil.Process(owner.pid).create_time() - owner.started) < 1)
+                process = psutil.Process(owner.pid)
+                ended = process.status() == psutil.STATUS_ZOMBIE  # its parent has not asked how yet, and may never
+                return not ended and bool(abs(process.create_time() - owner.started) < 1)
             except psutil.NoSuchProcess:
                 return False
         with contextlib.suppress(FileNotFoundError):

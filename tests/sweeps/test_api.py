@@ -44,6 +44,10 @@ def test_a_plan_is_a_row_per_cell_with_the_commands_numbers(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+def test_one_override_may_be_given_as_text():
+    assert load_grid(QUICKSTART, "P=32").cells == load_grid(QUICKSTART, ["P=32"]).cells
+
+
 def test_a_plan_holds_the_cells_that_only_names():
     assert set(plan(QUICKSTART, only="P=16|32,D=64")["P"]) == {16, 32}
     with pytest.raises(UserError, match="no cell has P=17"):
@@ -84,6 +88,12 @@ def test_a_mistake_in_a_mapping_is_one_sentence_that_names_the_key(change, sente
     with pytest.raises(UserError, match=sentence) as raised:
         load_grid(TINY | change)
     assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize("nothing", [None, 3, ["quickstart"], ""])
+def test_what_is_no_grid_is_a_mistake(nothing):
+    with pytest.raises(UserError, match="is no grid; give a path, the name of a shipped grid, or a mapping"):
+        plan(nothing)
 
 
 def test_a_mapping_that_holds_itself_is_a_mistake():
@@ -131,6 +141,11 @@ def test_a_launch_with_a_mistake_writes_nothing(tmp_path):
             {"results": "memory://r", "track": ["tensorboard"]},
             "track: tensorboard needs results in a folder, not at a URL",
         ),
+        ({"time_limit": 5}, "time_limit: 5 is not text; give '90s' or '2h', or None"),
+        ({"until": 0.05}, "until: 0.05 is not text; give '5%', or None"),
+        ({"only": ["P=16"]}, "only: ['P=16'] is not text; give 'P=64|128,K=2', or None"),
+        ({"max_concurrent": 1.5}, "max_concurrent: 1.5 is not a number of cells; "),
+        ({"results": None}, "results: None is no folder; give a path or URL"),
         ({"results": "FILE"}, "results: "),
         ({"address": "127.0.0.1:1"}, "no Ray cluster answers at 127.0.0.1:1; "),
     ],

@@ -84,7 +84,7 @@ def test_the_code_on_its_card_loads_it_bit_for_bit(exported, monkeypatch):
     if form == "plain":
         return
     monkeypatch.chdir(folder)
-    found = {"torch": torch}
+    found = {}
     exec(blocks[1], found)
     theirs = found["network"].eval()
     images = network.prepare(torch.rand(4, len(network.views.mean), network.views.size, network.views.size))
@@ -126,6 +126,8 @@ def test_its_card_is_in_the_hub_s_form_with_its_numbers(trained, exported):
     row = store.read_run(run_id)
     assert card.data.library_name == ("pytorch" if form == "plain" else form)
     assert row["git_commit"] in card.text and f"{row['percent_error']:.4g}" in card.text
+    facts = [line.split(" | ")[0] for line in card.text.split("## Provenance")[1].splitlines()]
+    assert "| device" in facts and len(set(facts)) == len(facts) - facts.count("") + 1
     results = {one.metric_name: one.metric_value for one in card.data.eval_results}
     assert results["heldout_percent_error"] == row["heldout_percent_error"]
     assert results.get("knn_accuracy") == row["probe_accuracy"]

@@ -1,6 +1,7 @@
 """The installed command `mmcr-sweeps` has every command in its table."""
 
 import importlib
+import os
 import subprocess
 import sys
 
@@ -11,9 +12,10 @@ from sweeps.__main__ import COMMANDS
 from tests.conftest import REPOSITORY
 
 
-def command(*arguments):
+def command(*arguments, cwd=REPOSITORY):
     ran = [sys.executable, "-m", "sweeps", *arguments]
-    return subprocess.run(ran, cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    environment = os.environ | {"PYTHONPATH": str(REPOSITORY)}
+    return subprocess.run(ran, cwd=cwd, env=environment, capture_output=True, text=True, check=False)
 
 
 def test_the_table_has_every_module_with_an_app():
@@ -51,3 +53,11 @@ def test_an_unknown_command_is_one_sentence():
     assert ran.returncode == 2
     assert ran.stderr.startswith("mmcr-sweeps: there is no command 'lunch'; use one of ")
     assert "Traceback" not in ran.stderr
+
+
+def test_a_folder_that_takes_the_place_of_a_package_is_named(tmp_path):
+    (tmp_path / "analysis").mkdir()
+    (tmp_path / "analysis/__init__.py").write_text("")
+    ran = command("report", "results", cwd=tmp_path)
+    assert (ran.returncode, ran.stderr.count("\n")) == (2, 1)
+    assert "takes the place of its package 'analysis'; rename it" in ran.stderr

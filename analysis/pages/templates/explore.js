@@ -80,6 +80,9 @@ function drawProgress() {
   by("progress").textContent = `${cells.run_id.length} cells: ${parts.join(", ")}; ${share}% of the steps`;
 }
 
+// An axis with all values, also where no cell has an error yet.
+const every = values => ({type: "category", categoryarray: values.map(String), range: [-0.5, values.length - 0.5]});
+
 function drawMap() {
   const {cells, statuses} = state, P = distinct(cells.P), D = distinct(cells.D);
   const table = P.map(() => D.map(() => ({errors: [], cells: []})));
@@ -100,8 +103,8 @@ function drawMap() {
     text: table.map(row => row.map(text)), texttemplate: "%{text}", customdata: table.map(row => row.map(said)),
     hovertemplate: "P = %{y}, D = %{x}<br>percent error %{z:.4f}<br>%{customdata}<extra></extra>", hoverongaps: true,
     colorscale: "Viridis", colorbar: {title: {text: "percent error (fraction)", side: "right"}}}],
-    layout({xaxis: {title: {text: "D, embedding dimensions"}, type: "category"},
-      yaxis: {title: {text: "P, images per batch"}, type: "category"}}), CONFIG);
+    layout({xaxis: {title: {text: "D, embedding dimensions"}, ...every(D)},
+      yaxis: {title: {text: "P, images per batch"}, ...every(P)}}), CONFIG);
 }
 
 async function drawCurves() {
@@ -118,7 +121,7 @@ async function drawCurves() {
     const value = cells[key][i], factor = {FLOPs: curve.flops, images: cells.P[i], steps: 1}[by("x").value];
     const first = !seen.has(value);
     seen.add(value);
-    return [{type: "scattergl", mode: "lines", x: Array.from(curve.steps, step => step * factor), y: Array.from(curve.error),
+    return [{type: "scatter", mode: "lines", x: Array.from(curve.steps, step => step * factor), y: Array.from(curve.error),
       name: `${key} = ${value}`, legendgroup: String(value), showlegend: first,
       line: {color: COLORS[values.indexOf(value) % COLORS.length], width: 1.4},
       hovertemplate: `run ${cells.run_id[i]}<br>P = ${cells.P[i]}, D = ${cells.D[i]}, K = ${cells.K[i]}, seed ${cells.seed[i]}` +

@@ -78,7 +78,7 @@ def checked(stream: io.BufferedReader, columns: Columns) -> Any:
             f"file {name}: column '{columns.image}' is {kind}; it must hold encoded JPEG, PNG or other image bytes"
         )
     if columns.labels_named:
-        _require(schema, columns.label, "label_column", "labels", name, _holds_labels)
+        _require(schema, columns.label, "label_column", "labels", name, _looks_like_labels)
     if columns.label in schema.names and not _holds_labels(schema.field(columns.label).type):
         raise DatasetError(
             f"file {name}: column '{columns.label}' is {schema.field(columns.label).type}; it must hold whole numbers, "
@@ -146,6 +146,13 @@ def _holds_labels(kind: Any) -> bool:
     kind, types = value_type(kind), pa.types
     numbers = types.is_boolean(kind) or types.is_integer(kind) or types.is_floating(kind)
     return bool(numbers or types.is_null(kind)) or is_text(kind)
+
+
+def _looks_like_labels(kind: Any) -> bool:
+    """Whether a column is likely to be meant: numbers with a fraction may hold whole ones, but seldom are labels."""
+    import pyarrow as pa
+
+    return _holds_labels(kind) and not (pa.types.is_floating(value_type(kind)) or pa.types.is_null(value_type(kind)))
 
 
 def _holds_captions(kind: Any) -> bool:

@@ -78,7 +78,9 @@ class CellTrainable(Trainable):  # type: ignore[misc]
                 cell.spec, device, threads, job.settings.compile, job.settings.memory == "recompute"
             )
             return
-        settings = ExecutorSettings.of(job.settings, device, threads, cell.continues)
+        settings = ExecutorSettings.of(
+            job.settings, device, threads, cell.continues, float(config["gpu"] or config["cpu"])
+        )
         decision = StoredDecision(**config["decision"]) if "decision" in config else None
         self._trial = RunExecutor(
             cell.spec, Store(job.root), job.settings.name, settings, launch=job.launch, decision=decision

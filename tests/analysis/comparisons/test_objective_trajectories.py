@@ -87,5 +87,5 @@ def test_one_seed_gives_differences_without_intervals():
     rows = [("b", "a", "percent_error", 1, 0.1, np.nan, np.nan)]
     table = pd.DataFrame(rows, columns=["variant", "less", "quantity", "pairs", "difference", "low", "high"])
     assert describe_differences(table) == [
-        "b against a, 1 pairs of runs – not clearly different: pretraining percent error +0.100."
+        "b against a, 1 pair of runs – not clearly different: pretraining percent error +0.100."
     ]

@@ -25,7 +25,12 @@ SETTLED = """<script>
   by("K").value = "4"; by("P").value = "128";
   by("P").dispatchEvent(new Event("change"));
   await until(() => drawn() !== all);
-  document.title = JSON.stringify({all, chosen: drawn(), cells: by("map").data[0].z,
+  const lines = document.querySelectorAll("#curves .scatterlayer .js-line").length, cells = by("map").data[0].z;
+  const found = {all, chosen: drawn(), lines, cells, refused: document.querySelectorAll(".no-webgl").length};
+  state.cells.error.fill(null);
+  drawMap();
+  const ticks = [...document.querySelectorAll("#map .xtick text")].map(one => one.textContent);
+  document.title = JSON.stringify({...found, ticks,
     hover: by("curves").data[0].hovertemplate, wide: document.documentElement.scrollWidth > innerWidth});
 })();
 </script>"""
@@ -109,6 +114,10 @@ def test_mistakes_are_a_sentence(sweep, tmp_path):
         ((tmp_path, "--explore"), "holds no cells yet"),
         ((sweep, sweep, "--serve"), "--serve: shows one sweep"),
         ((sweep, "--serve", "--explore"), "--serve: shows one sweep"),
+        ((sweep, "--serve", "-o", "page.html"), "--output: is not for --serve"),
+        ((sweep, "--explore", "--best-over", "seed"), "--best-over: is not for --explore"),
+        ((sweep, "--explore", "--price", "2"), "--price: is not for --explore"),
+        ((sweep, "--price", "inf"), "--price: inf is no price; give a number such as 2.5"),
     ):
         ran = invoke("report", *arguments)
         assert ran.returncode == 2 and says in ran.stderr and ran.stderr.count("\n") == 1
@@ -138,6 +147,8 @@ def settled(text):
 
 def check(found):
     assert (found["all"], found["chosen"], found["wide"]) == ("4", "2", False)
+    assert (found["lines"], found["refused"]) == (2, 0)  # also where there is no WebGL
+    assert found["ticks"] == ["64", "128"]  # also where no run has ended
     assert len(found["cells"]) == 2 and None not in found["cells"][0]
     assert "P = 128" in found["hover"] and "K = 4, seed 0" in found["hover"] and "run " in found["hover"]
 

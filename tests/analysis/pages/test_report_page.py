@@ -86,6 +86,21 @@ def test_a_price_is_multiplied_by_the_device_hours(tmp_path):
     assert overview(runs.assign(wall_seconds=7200.0 / len(runs)), 2.5).endswith("2.00 device-hours (5.00 at 2.5 each).")
 
 
+@pytest.mark.parametrize(
+    ("versions", "hours"),
+    [
+        ({"device": "cuda", "devices": 0.25, "threads": 8}, "0.50"),  # four cells shared a GPU
+        ({"device": "cpu", "devices": 3.0, "threads": 3}, "6.00"),
+        ({"device": "cpu", "threads": 2}, "4.00"),  # of older rows
+        ({"device": "cuda", "threads": 8}, "2.00"),
+    ],
+)
+def test_device_hours_are_of_all_runs_and_of_what_they_held(versions, hours, tmp_path):
+    runs = open_results(write_sweep(tmp_path / "known", sizes=(64,), views=(2,), steps=40).root).runs()
+    paid = runs.assign(wall_seconds=7200.0 / len(runs), versions=json.dumps(versions), status="failed")
+    assert f" {hours} device-hours" in overview(paid)
+
+
 def test_every_claim_links_to_the_figures_behind_it(page):
     text = page.read_text()
     for name in re.findall(r"href='#(\w+)'", text):

@@ -52,9 +52,11 @@ def test_budgets_are_compared_at_the_best_value_too(rates):
 
 def test_a_key_that_does_not_vary_is_refused_with_those_that_do(rates):
     with pytest.raises(ResultsError, match=r"does not vary over these runs; use optimizer.learning_rate"):
-        open_results(rates).best_over("optimizer.name").runs()
+        open_results(rates).best_over("optimizer.name")
     with pytest.raises(ResultsError, match="'P' is an axis"):
-        open_results(rates).best_over("P").runs()
+        open_results(rates).best_over("P")
+    with pytest.raises(ResultsError, match=r"does not vary over these runs; use optimizer.learning_rate"):
+        open_results(rates).best_over("lr")
 
 
 def test_a_cell_without_a_finished_run_keeps_all_its_runs(rates, tmp_path):

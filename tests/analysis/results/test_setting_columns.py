@@ -95,3 +95,22 @@ def test_what_older_specs_leave_out_and_what_is_no_part_of_a_run_is_no_setting()
     older, newer = {"dataset": {"name": "a", "root": "/a"}}, {"dataset": {"name": "a", "root": "/b", "pairs": False}}
     assert setting_columns(specs(older, newer | {"evaluate": {"probe": "knn"}}), [], []).num_columns == 0
     assert isinstance(setting_columns(specs(older), [], []).to_pandas(), pd.DataFrame)
+
+
+@pytest.mark.parametrize(
+    ("query", "meant"),
+    [
+        (f"SELECT {RATE} FROM runs", f'in place of {RATE} write "{RATE}"$'),
+        (f"SELECT r.P, r.{RATE.upper()} FROM runs r", f'in place of r.{RATE.upper()} write "{RATE}"$'),
+        ("SELECT P FROM runs WHERE dataset.limit > 5", 'in place of dataset.limit write "dataset.limit"$'),
+        ("SELECT optimizer.lr FROM runs", f'in place of optimizer.lr write "{RATE}" or "optimizer.name"$'),
+    ],
+)
+def test_a_column_with_a_dot_that_lacks_its_quotes_is_named(store, query, meant):
+    with pytest.raises(ResultsError, match=f"column names with a dot need double quotes; {meant}"):
+        open_results(store.root).sql(query)
+
+
+def test_other_mistakes_keep_the_words_of_the_database(store):
+    with pytest.raises(ResultsError, match='"nothing"'):
+        open_results(store.root).sql("SELECT r.P, nothing FROM runs r")

@@ -227,6 +227,7 @@ def test_settings_links_and_exclusions_are_replaced_too():
     [
         ("P", "argument P: is not KEY=VALUE; write P=64,128 or optimizer.learning_rate=3e-4"),
         ("P=", "argument P=: is not KEY=VALUE"),
+        ("track=wandb", "argument track=wandb: track: 'wandb' is wrong; it should be a list, such as [wandb]"),
         ("P=x", "argument P=x: P: 'x' is wrong; it should be a whole number"),
         ("P=16,16", "argument P=16,16: P: 16 stands twice in the list; keep one"),
         ("P=2048", "argument P=2048: P: 2048 exceeds the 1437 training images"),

@@ -115,7 +115,8 @@ def test_a_cell_has_one_thread_unless_the_grid_says_otherwise(write_grid, tmp_pa
     ran = one(write_grid(resources="{cpus: 2}" if threads == 2 else None), 0, tmp_path / "r")
     assert ran.returncode == 0, ran.stderr
     (row,) = (tmp_path / "r/tiny/runs").glob("*.parquet")
-    assert json.loads(pd.read_parquet(row)["versions"][0])["threads"] == threads
+    versions = json.loads(pd.read_parquet(row)["versions"][0])
+    assert (versions["threads"], versions["devices"]) == (threads, threads)
 
 
 def test_more_cores_than_there_are_are_refused(write_grid, tmp_path):

@@ -36,6 +36,8 @@ def test_a_plan_says_what_recomputing_takes_and_which_cells_fit_only_with_it(pap
 def test_recomputing_that_saves_nothing_is_said_to_those_who_asked_for_it(paper):
     (cell,) = plan(paper[:1], ResourceSettings(), Machine(0, 2, 0, 1e11, 1 << 40))
     same = replace(cell, recompute_bytes=cell.keep_bytes)
+    few = replace(cell, keep_bytes=1 << 20, recompute_bytes=700_000)
+    assert recompute_remark([few], "keep") == ""  # both are shown as 1 MiB
     assert recompute_remark([same], "keep") == "" and " without it " in recompute_remark([same], "recompute")
 
 

@@ -34,11 +34,13 @@ def test_a_plan_says_how_many_cells_each_override_link_and_exclusion_leaves(writ
     arguments = [str(grid), "P=16,32", "--plan", "--results", str(tmp_path / "r"), "--only", "D>=16"]
     printed = CliRunner().invoke(launch.app, arguments)
     assert printed.exit_code == 0, printed.output
-    counts = "9 in the grid; 18 with P=16,32; 6 with D and seed linked; 5 without D>P; 5 without K=7."
+    counts = (
+        "9 in the grid; 18 with P=16,32; 6 with D and seed linked; 5 without D>P; 5 without K=7; 3 chosen by D>=16."
+    )
     assert f"\nCells: {counts}\n" in printed.stdout and "\n3 cells, " in printed.stdout
     assert "\nnote: exclude: 'K=7' leaves out no cell of this grid\n" in printed.stdout
     told = json.loads(CliRunner().invoke(launch.app, [*arguments, "--json"]).stdout)["counts"]
-    assert [count["cells"] for count in told] == [9, 18, 6, 5, 5]
+    assert [count["cells"] for count in told] == [9, 18, 6, 5, 5, 3]
     plain = CliRunner().invoke(launch.app, [str(write_grid()), "--plan"])
     assert "Cells: " not in plain.stdout
     wrong = CliRunner().invoke(launch.app, [str(grid), "P=16", "Q=1", "--plan"])

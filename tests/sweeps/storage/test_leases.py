@@ -7,6 +7,7 @@ import sys
 import time
 from dataclasses import asdict
 
+import psutil
 import pytest
 
 from sweeps.storage import leases
@@ -36,6 +37,16 @@ def test_a_dead_process_of_this_machine_loses_its_lease_at_once(tmp_path):
     dead.wait()
     write(tmp_path / "r.json", Owner("a", machine(), dead.pid, time.time()))
     assert Lease(tmp_path / "r.json", "b").take() is None
+
+
+def test_a_killed_process_that_its_parent_has_not_reaped_loses_its_lease_at_once(tmp_path):
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as killed:
+        owner = Owner("a", machine(), killed.pid, psutil.Process(killed.pid).create_time())
+        write(tmp_path / "r.json", owner)
+        assert Lease(tmp_path / "r.json", "b").take() == owner
+        killed.kill()
+        os.waitid(os.P_PID, killed.pid, os.WEXITED | os.WNOWAIT)
+        assert Lease(tmp_path / "r.json", "b").take() is None
 
 
 def test_a_process_id_that_was_given_again_is_not_the_owner(tmp_path):

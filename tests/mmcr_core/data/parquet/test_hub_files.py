@@ -160,10 +160,10 @@ def test_columns_are_chosen_by_name(tmp_path):
 @pytest.mark.parametrize(
     ("columns", "says"),
     [
-        ({}, "has columns img, y, s, text; it needs 'image' .encoded bytes., give image_column: img"),
+        ({}, "has columns img, y, s, text, score, empty; it needs 'image' .encoded bytes., give image_column: img"),
         ({"image_column": "pic"}, "it needs 'pic' .encoded bytes., give image_column: img"),
         ({"image_column": "y"}, "column 'y' is int64; it must hold encoded JPEG"),
-        ({"image_column": "img", "label_column": "z"}, "it needs 'z' .labels., give label_column: y or text"),
+        ({"image_column": "img", "label_column": "z"}, "it needs 'z' .labels., give label_column: y or text$"),
         ({"image_column": "img", "label_column": "s"}, "column 's' is struct.*; it must hold whole numbers, names"),
         (
             {"image_column": "img", "pairs": True},
@@ -175,7 +175,8 @@ def test_columns_are_chosen_by_name(tmp_path):
 def test_a_column_that_is_not_there_is_named_with_those_that_could_be_meant(columns, says, tmp_path):
     images = pa.array([gray(0), gray(1)], pa.binary())
     struct = pa.array([{"a": 1}, {"a": 2}])
-    table = {"img": images, "y": [0, 1], "s": struct, "text": ["a", "b"]}
+    neither = {"score": [0.5, 0.7], "empty": [None, None]}
+    table = {"img": images, "y": [0, 1], "s": struct, "text": ["a", "b"], **neither}
     pq.write_table(pa.table(table), tmp_path / "a.parquet")
     with pytest.raises(DatasetError, match=says):
         registry.require_present(DatasetSpec("parquet", path=str(tmp_path / "a.parquet"), **columns))
