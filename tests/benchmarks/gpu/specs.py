@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import io
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import torch
@@ -22,7 +21,7 @@ from mmcr_core.config.run import (
 )
 from mmcr_core.data.image_set import Images
 from mmcr_core.training import Pretraining
-from sweeps.execution.executor_settings import ExecutorSettings
+from sweeps.execution.executor_settings import ExecutorSettings, compiles, compiles_network
 from tests.benchmarks import measure
 from tests.benchmarks.gpu.stage import Setting
 
@@ -63,8 +62,13 @@ def stl10_images(setting: Setting) -> Images:
 
 def trial_settings(setting: Setting, compile: str = "off") -> ExecutorSettings:
     """Of a cell of a grid that writes no checkpoint by itself and keeps no weights, without pydantic."""
-    grid = SimpleNamespace(compile=compile, checkpoint=SimpleNamespace(every_seconds=1e6, keep="none"))
-    return ExecutorSettings.of(grid, setting.device, threads=1)
+    return ExecutorSettings(
+        setting.device,
+        checkpoint_seconds=1e6,
+        keep="none",
+        compiled=compiles(compile, setting.device),
+        network_compiled=compiles_network(compile),
+    )
 
 
 def image_file(setting: Setting) -> Path:

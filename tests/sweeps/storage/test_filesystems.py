@@ -74,7 +74,7 @@ def test_a_grid_runs_is_resumed_and_analysed_at_a_url(bucket, write_grid, tmp_pa
     assert {"scaling.png", "scaling.pdf", "double_descent.png"} <= names
     assert (to_path(url) / "report.html").exists() and (to_path(url) / "fits.parquet").exists()
     fits = invoke("query", url, "SELECT count(*) AS n FROM fits", "--json")
-    assert json.loads(fits.stdout) == [{"n": 12}]
+    assert json.loads(fits.stdout) == [{"n": 24}]  # six forms of the law of each cell
     shown = invoke("sweeps.status", url)
     assert "4 cells: 4 finished" in shown.stdout
     checked = invoke("sweeps.store", "check", url)
