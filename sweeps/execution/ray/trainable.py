@@ -6,6 +6,7 @@ import hashlib
 import os
 import socket
 import threading
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -47,7 +48,8 @@ class OtherCode(RuntimeError):
 
 
 class CellTrainable(Trainable):  # type: ignore[misc]
-    """Tune's view of one `Trial`: each `step` trains for a slice of time and reports where it stands."""
+    """Tune's view of the runs of a trial, one after the other: each `step` trains for a slice of time and reports where
+    those stand that were trained in it."""
 
     def setup(self, config: dict[str, Any], job: Any = None) -> None:
         self._other_code = other_code(job.code)
@@ -69,7 +71,14 @@ class CellTrainable(Trainable):  # type: ignore[misc]
         return True
 
     def _begin(self, config: dict[str, Any]) -> None:
-        job, cell = self._job, self._job.cells[config["run_id"]]
+        self._waiting = list(config["run_ids"])
+        self._decision = StoredDecision(**config["decision"]) if "decision" in config else None
+        self._next()
+
+    def _next(self) -> None:
+        """Prepare the next of the trial's cells."""
+        self._run_id = self._waiting.pop(0)
+        job, cell = self._job, self._job.cells[self._run_id]
         device, threads = "cuda" if cell.gpus > 0 else "cpu", cell.threads
         if self._other_code:
             return  # `step` says so
@@ -79,18 +88,25 @@ class CellTrainable(Trainable):  # type: ignore[misc]
             )
             return
         settings = ExecutorSettings.of(job.settings, device, threads, cell.continues)
-        decision = StoredDecision(**config["decision"]) if "decision" in config else None
         self._trial = RunExecutor(
-            cell.spec, Store(job.root), job.settings.name, settings, launch=job.launch, decision=decision
+            cell.spec, Store(job.root), job.settings.name, settings, launch=job.launch, decision=self._decision
         )
 
     def step(self) -> dict[str, Any]:
         if self._trial is None:
             raise OtherCode(self._other_code)
+        told, until = [], time.monotonic() + SLICE_SECONDS
         with self._working:
-            progress = self._trial.advance(SLICE_SECONDS, stop=self._stop)
-        self._process_ends = progress.process_ends
-        return {"progress": progress, "done": progress.status is not RunStatus.RUNNING}
+            while True:
+                progress = self._trial.advance(until - time.monotonic(), stop=self._stop)
+                told.append((self._run_id, progress))
+                self._process_ends = progress.process_ends
+                ended = progress.status is not RunStatus.RUNNING
+                done = ended and (self._process_ends or not self._waiting)
+                if ended and not done:
+                    self._next()
+                if done or not ended or self._stop.stopped or time.monotonic() >= until:
+                    return {"progress": told, "done": done}
 
     def _leave(self) -> None:
         """Preempted: the checkpoint is worth more than an orderly farewell."""
