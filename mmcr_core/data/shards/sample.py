@@ -44,8 +44,7 @@ def captions(text: bytes | None, described: bytes | None) -> tuple[str, ...]:
 
 
 def captions_read_anew(described: bytes) -> bool:
-    """Whether version 0.1 read other captions of a JSON, or none: one with a byte order mark or a key twice, a list with
-    null."""
+    """Whether version 0.1 read other captions of a JSON, or none: a byte order mark, a key twice, a list with null."""
     try:
         said = _of_json(described)
     except Ambiguous:
