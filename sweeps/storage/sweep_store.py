@@ -87,6 +87,10 @@ class Store:
         table = pa.Table.from_pylist([{name: row.get(name) for name in RUN_SCHEMA.names}], RUN_SCHEMA)
         write_atomically(self.root / "runs" / f"{row['run_id']}.parquet", parquet_bytes(table))
 
+    def launched(self) -> bool:
+        """Whether the folder has the grid that every launch keeps in it before it trains."""
+        return (self.root / "grid.yaml").exists()
+
     def drop_row(self, run_id: str) -> None:
         """Forget how an attempt at a run ended that has not finished."""
         (self.root / "runs" / f"{run_id}.parquet").unlink(missing_ok=True)

@@ -16,13 +16,14 @@ from ray.tune import Trainable
 import mmcr_core
 from mmcr_core import custom_imports
 from sweeps.config.settings import GridSettings
-from sweeps.execution.executor_settings import ExecutorSettings
+from sweeps.execution.executor_settings import ExecutorSettings, Progress
 from sweeps.execution.run_executor import RunExecutor
 from sweeps.execution.run_metadata import installed_versions
 from sweeps.execution.signals import STOPS, StopFlag
 from sweeps.planning.plan import Cell
 from sweeps.planning.profiling import ProfilingRun
 from sweeps.storage.decisions import StoredDecision
+from sweeps.storage.filesystems import is_local
 from sweeps.storage.run_status import RunStatus
 from sweeps.storage.sweep_store import Store
 
@@ -98,7 +99,7 @@ class CellTrainable(Trainable):  # type: ignore[misc]
         told, until = [], time.monotonic() + SLICE_SECONDS
         with self._working:
             while True:
-                progress = self._trial.advance(until - time.monotonic(), stop=self._stop)
+                progress = self._advance(self._trial, until - time.monotonic())
                 told.append((self._run_id, progress))
                 self._process_ends = progress.process_ends
                 ended = progress.status is not RunStatus.RUNNING
@@ -107,6 +108,11 @@ class CellTrainable(Trainable):  # type: ignore[misc]
                     self._next()
                 if done or not ended or self._stop.stopped or time.monotonic() >= until:
                     return {"progress": told, "done": done}
+
+    def _advance(self, trial: RunExecutor | ProfilingRun, seconds: float) -> Progress:
+        if isinstance(trial, RunExecutor) and is_local(trial.store.root) and not trial.store.launched():
+            return trial.abandon()
+        return trial.advance(seconds, stop=self._stop)
 
     def _leave(self) -> None:
         """Preempted: the checkpoint is worth more than an orderly farewell."""

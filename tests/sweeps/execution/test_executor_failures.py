@@ -145,6 +145,29 @@ def test_a_worker_that_dies_in_a_trial_of_many_cells_costs_the_current_one_alone
     assert [call.args[0].run_id for call in watcher.started.mock_calls] == [first, second, third, third]
 
 
+def worker_of(cells, root, monkeypatch):
+    job = Job(cells, GridSettings(name="s"), str(root), "launch", code_version(), {})
+    monkeypatch.setattr(signal, "signal", lambda number, handler: None)
+    monkeypatch.setattr(CellTrainable, "setup", functools.partialmethod(CellTrainable.setup, job=job))
+    return CellTrainable(configuration(list(cells.values())))
+
+
+def test_where_the_folder_is_moved_meanwhile_nothing_is_begun_in_its_place(tmp_path, digits_spec, monkeypatch):
+    cells = {cell.run_id: cell for cell in planned(digits_spec(budget=BudgetSpec(steps=100_000)), digits_spec())}
+    root = tmp_path / "s"
+    Store(root).write_grid("")
+    worker = worker_of(cells, root, monkeypatch)
+    ((first, progress),) = worker.step()["progress"]
+    assert progress.status == RunStatus.RUNNING
+    worker._trial.save()
+    root.rename(tmp_path / "moved")
+    told = worker.step()
+    assert told["done"] and [run_id for run_id, _ in told["progress"]] == list(cells)
+    assert {progress.ending.reason for _, progress in told["progress"]} == {StopReason.STORE_GONE}
+    worker.cleanup()
+    assert not root.exists() and Store(tmp_path / "moved").checkpointed_step(first)
+
+
 @pytest.mark.parametrize("process_ends", [False, True])
 def test_a_trial_trains_its_cells_one_after_the_other_until_its_process_has_to_end(
     tmp_path, digits_spec, monkeypatch, process_ends
@@ -153,10 +176,8 @@ def test_a_trial_trains_its_cells_one_after_the_other_until_its_process_has_to_e
     cells = {cell.run_id: cell for cell in planned(*specs)}
     if process_ends:
         failing_at(monkeypatch, 2, CaptureOutOfMemory("no"))
-    job = Job(cells, GridSettings(name="s"), str(tmp_path), "launch", code_version(), {})
-    monkeypatch.setattr(signal, "signal", lambda number, handler: None)
-    monkeypatch.setattr(CellTrainable, "setup", functools.partialmethod(CellTrainable.setup, job=job))
-    worker = CellTrainable(configuration(list(cells.values())))
+    Store(tmp_path).write_grid("")
+    worker = worker_of(cells, tmp_path, monkeypatch)
     told = []
     while not told or not told[-1]["done"]:
         told.append(worker.step())
