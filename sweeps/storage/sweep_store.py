@@ -29,7 +29,7 @@ import pyarrow as pa
 
 from sweeps.storage import checkpoints
 from sweeps.storage.chunks import chunk_files, chunk_name, chunk_steps, visible_chunks
-from sweeps.storage.filesystems import move, read_table, remove_tree, to_path, write_atomically
+from sweeps.storage.filesystems import kept_from_reading, move, read_table, remove_tree, to_path, write_atomically
 from sweeps.storage.leases import Lease
 from sweeps.storage.packing.packed import PackedFile, packed_files
 from sweeps.storage.schemas import (
@@ -204,7 +204,9 @@ class Store:
                 rows: list[dict[str, Any]] = read_table(path).to_pylist()
             except FileNotFoundError:
                 pass  # packed just now
-            except (pa.ArrowException, OSError):
+            except (pa.ArrowException, OSError) as error:
+                if kept_from_reading(error):
+                    raise
                 return []
             else:
                 return rows
@@ -279,6 +281,8 @@ def read_run_row(file: Path) -> dict[str, Any] | None:
     """The row of a run's file; None where it is damaged. Raises UserError for a newer schema."""
     try:
         table = read_table(file, page_checksum_verification=True)
-    except (pa.ArrowException, OSError):
+    except (pa.ArrowException, OSError) as error:
+        if kept_from_reading(error):
+            raise
         return None
     return only_row(table, file)
