@@ -39,7 +39,7 @@ class OpenedResults(Results):
         Args: P, D, K: of each cell, numbers or arrays that broadcast; flops: compute of a run in FLOPs; steps: in its
             place, optimizer steps (neither: the whole run of the grid); variant: as of `runs`, where there are several;
             measure: percent_error, or a measure in [0, 1] such as knn_accuracy.
-        Returns: a row per cell: variant, P, D, K, steps, `predicted`, and the ends of its 50, 80 and 95 % intervals
+        Returns: a row per cell: variant, P, D, K, steps, `predicted`, and the ends of its 50, 80 and 95% intervals
             (low_95, high_95, ...), of the expectation over seeds.
         Raises: ResultsError as `SweepAnalysis.predict`, for arrays that do not broadcast, without a variant where there
             are several, and where several sweeps are open.

@@ -47,14 +47,14 @@ def main(
     write_csv(table, output / "theory.csv")
     worst = (table["mean"] / table["expected"] - 1).abs()[table[["N", "D"]].min(axis=1) >= 100].max()
     if np.isfinite(worst):
-        print(f"largest deviation from the limit where N, D >= 100: {100 * worst:.2f} %")
+        print(f"largest deviation from the limit where N, D >= 100: {100 * worst:.2f}%")
     print(printable(path))
     shares = simulate_labelings(labelings, seed)
     with printed_at(width):
         cover = save(draw_labelings(shares), output, "cover")
     write_csv(shares, output / "cover.csv")
     inside = shares["expected"].between(shares["low"], shares["high"])
-    print(f"Cover's curve lies in {inside.sum()} of {len(shares)} intervals of 95 %")
+    print(f"Cover's curve lies in {inside.sum()} of {len(shares)} intervals of 95%")
     print(printable(cover))
 
 

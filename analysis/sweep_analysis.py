@@ -218,7 +218,7 @@ class SweepAnalysis:
             every cell of the sweep, trained, begun or not begun; at: steps, one for all or one for each cell, by
             default the whole run; measure: percent_error, or a measure in [0, 1] such as knn_accuracy; flops: in the
             place of `at`, the compute of a run in FLOPs, one for all or one for each cell.
-        Returns: the cells with `steps`, `predicted` and the ends of 50, 80 and 95 % intervals (low_95, ...) of the
+        Returns: the cells with `steps`, `predicted` and the ends of 50, 80 and 95% intervals (low_95, ...) of the
             expectation over seeds, and by default `measured`, the mean of the runs that finished (else NaN).
         Raises: ResultsError where too few runs were trained to say, or a variant is not among them, and for both of
             `at` and `flops`.

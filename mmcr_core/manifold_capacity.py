@@ -43,7 +43,7 @@ LARGEST_JOINT = 10_000  # points in all: their matrix of products takes 0.8 GB
 
 @dataclass(frozen=True)
 class Capacity:
-    """Capacity, radius in units of the center's length, dimension, each with a 95 % interval (low, high): Student's t
+    """Capacity, radius in units of the center's length, dimension, each with a 95% interval (low, high): Student's t
     over the manifolds (of alpha, over 1 / alpha_mu), or over the labelings for the joint alpha."""
 
     alpha: float

@@ -4,12 +4,15 @@ import fnmatch
 import re
 
 import pytest
+import yaml
 
+from analysis.verdicts.registry import all_claims
 from sweeps.config.grid_file import load_grid
 from tests.conftest import REPOSITORY
 from tests.pages import PAGES, anchors, prose
 
 ARCHITECTURE = REPOSITORY / "docs/architecture.md"
+RULES = "docs/analysis.md"
 PLACEHOLDER = "analysis/plot_NAME.py"
 GRIDS = {
     f"{page.stem}-{i}": block
@@ -44,6 +47,29 @@ def test_a_page_is_short_and_has_a_place_for_the_claims(page, most):
     lines = (REPOSITORY / page).read_text().splitlines()
     assert len(lines) <= most
     assert lines.index("<!-- claims: written by analysis/claims.py -->") < lines.index("<!-- end of claims -->")
+
+
+def test_pages_call_claims_by_the_same_names_in_one_order_and_the_readme_fits_a_terminal():
+    names = [claim.name.replace("_", "\\_") for claim in all_claims()]
+    readme, results, rules = ((REPOSITORY / page).read_text() for page in ("README.md", "docs/results.md", RULES))
+    assert re.findall(r"^\*\*(.*?)\.\*\* ", results, re.M) == names
+    assert [name for name in re.findall(r"^\| ([^|]+?) \| ", readme, re.M) if name in names] == names
+    assert re.findall(r"^\| (.+?) \|", rules.partition("| claim | confirmed |")[2], re.M)[: len(names)] == [
+        claim.name for claim in all_claims()
+    ]
+    table = readme.partition("<!-- claims")[2].partition("<!-- end of claims")[0]
+    assert max(map(len, table.splitlines())) <= 100
+
+
+def test_the_readme_cites_what_the_citation_file_says():
+    entry = re.search(r"```bibtex\n(.*?)```", (REPOSITORY / "README.md").read_text(), re.S)[1]
+    fields = {
+        name: " ".join(value.strip("{}").split()) for name, value in re.findall(r"(\w+) = \{(.*?)\}[,}]", entry, re.S)
+    }
+    said = yaml.safe_load((REPOSITORY / "CITATION.cff").read_text())
+    assert fields.keys() == {"author", "title", "year", "version", "url"}
+    assert (fields["title"], fields["version"]) == (said["title"], said["version"])
+    assert fields["author"].lower() == said["authors"][0]["name"]
 
 
 @pytest.mark.parametrize("block", GRIDS.values(), ids=GRIDS.keys())

@@ -1,4 +1,5 @@
-"""The tutorial, run as its reader would run it: `python -m tests.tutorial` compares, `--write` fills in what differs.
+"""The tutorial, run as its reader would run it: `python -m tests.tutorial` compares, `--write` fills in what differs
+and makes the figure again.
 
 A ```yaml block whose first line is `# NAME.yaml` is saved under that name. Of a ```console block each line that begins
 with `$ ` (and goes on in lines with `> `) is run, and what follows it must be what the command prints, in 100 columns
@@ -133,7 +134,7 @@ def main() -> int:
                 differ.append(step)
                 page = page.replace(f"$ {step.shown}\n{step.output}", f"$ {step.shown}\n{printed}", 1)
                 print(f"{'now' if write else 'differs'}: {step.command}\n{printed}")
-        if write and differ:
+        if write:
             PAGE.write_text(page)
             Image.open(Path(folder, FIGURE[0])).convert("P", palette=Image.Palette.ADAPTIVE).save(
                 FIGURE[1], optimize=True

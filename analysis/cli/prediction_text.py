@@ -37,7 +37,7 @@ def stop_remark(stopped: StoppedSweep) -> str:
     return (
         f"{head}, with {len(table)} of {counted(len(stopped.settings), 'setting')} predicted: r.m.s. error "
         f"{written(stopped.expected_rms)} expected, {written(np.sqrt((error**2).mean()))} measured since; {inside} "
-        f"inside their 95 % intervals; the largest {written(error.abs().max())} "
+        f"inside their 95% intervals; the largest {written(error.abs().max())} "
         f"(P = {worst['P']}, D = {worst['D']}, K = {worst['K']})."
     )
 
@@ -50,12 +50,12 @@ def _remarks(predictor: Predictor) -> list[str]:
     missed = np.sqrt(((table["predicted"] / table["measured"] - 1) ** 2).mean())
     inside = ((table["low_95"] <= table["measured"]) & (table["measured"] <= table["high_95"])).sum()
     found = [
-        f"{names}: each of {len(table)} settings from all others within {100 * missed:.1f} % (r.m.s.), {inside} inside "
-        f"their 95 % intervals; standard deviations are those of the model times {calibration.factor:.2f}."
+        f"{names}: each of {len(table)} settings from all others within {100 * missed:.1f}% (r.m.s.), {inside} inside "
+        f"their 95% intervals; standard deviations are those of the model times {calibration.factor:.2f}."
     ]
     if calibration.few:
         found.append(
-            f"{calibration.residuals} residuals are fewer than the {ENOUGH} from which a 95 % interval could be read "
+            f"{calibration.residuals} residuals are fewer than the {ENOUGH} from which a 95% interval could be read "
             "without assuming a distribution (Student's t)."
         )
     if not predictor.has_replicates:

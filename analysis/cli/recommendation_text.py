@@ -21,12 +21,12 @@ TOLERATED = 0.2  # relative error of the test prediction beyond which a warning 
 
 
 def readable(table: pd.DataFrame) -> pd.DataFrame:
-    """The table for people: rounded, the 95 % interval of the error in brackets (less e_inf, it is that of the gap)."""
+    """The table for people: rounded, the 95% interval of the error in brackets (less e_inf, it is that of the gap)."""
     forecasts = zip(table["error"], table["low"], table["high"], strict=True)
     return with_names(table[[*CELL, "steps"]]).assign(
         **{
             "x trained": table["times"].map("{:.2g}".format),
-            "percent error (95 %)": [f"{value:.4f} ({low:.4f} to {high:.4f})" for value, low, high in forecasts],
+            "percent error (95%)": [f"{value:.4f} ({low:.4f} to {high:.4f})" for value, low, high in forecasts],
             "e_inf": table["e_inf"].round(4),
             "gap": table["gap"].round(4),
             "probe accuracy (± s.e.)": [
@@ -45,7 +45,7 @@ def readable_next(table: pd.DataFrame) -> pd.DataFrame:
     return with_names(table[[*(["variant"] if several else []), "P", "D", "K", "what", "steps"]]).assign(
         **{
             "FLOPs": table["flops"].map("{:.2g}".format),
-            "predicted (95 %)": [f"{value:.4f} ({low:.4f} to {high:.4f})" for value, low, high in ranges],
+            "predicted (95%)": [f"{value:.4f} ({low:.4f} to {high:.4f})" for value, low, high in ranges],
             "r.m.s. uncertainty of all settings": [f"{before:.2%} to {after:.2%}" for before, after in falls],
         }
     )
@@ -83,7 +83,7 @@ def warnings(
         elif error > TOLERATED or coverage < 0.8:
             found.append(
                 f"from the first quarter of the runs of {name} their ends are predicted with "
-                f"{100 * error:.0f} % error, {100 * coverage:.0f} % inside their 95 % intervals: trust the ranking no "
+                f"{100 * error:.0f}% error, {100 * coverage:.0f}% inside their 95% intervals: trust the ranking no "
                 "further than that."
             )
     return found

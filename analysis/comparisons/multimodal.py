@@ -72,13 +72,13 @@ def at_equal_images(table: pd.DataFrame) -> tuple[pd.DataFrame, str]:
     budget = counts[counts == counts.max()].index.max()
     said = (
         f"runs saw from {runs['images'].min():,} to {runs['images'].max():,} images and are not compared across that: "
-        f"of {len(runs)} runs the {counts[budget]} with {budget:,} images, within {100 * AGREE:.0f} %, are taken"
+        f"of {len(runs)} runs the {counts[budget]} with {budget:,} images, within {100 * AGREE:.0f}%, are taken"
     )
     return table[table["budget"] == budget], said
 
 
 def over_batches(table: pd.DataFrame) -> pd.DataFrame:
-    """A row for each variant, D, K, P, measure and subject: seeds, mean, low and high (Student's t over seeds at 95 %,
+    """A row for each variant, D, K, P, measure and subject: seeds, mean, low and high (Student's t over seeds at 95%,
     NaN for one seed), and chance (NaN where there is none, or it is not known)."""
     by = ["variant", "D", "K", "P", "measure", "subject"]
     found = over_seeds(table, by, ("value",)).join(table.groupby(by)["count"].mean()).reset_index()
@@ -90,7 +90,7 @@ def over_batches(table: pd.DataFrame) -> pd.DataFrame:
 
 def paired_differences(table: pd.DataFrame) -> pd.DataFrame:
     """Each variant less the first one of CLIP, over pairs of runs of the same D, K, P and seed: variant, less, D, K, P,
-    measure, subject, pairs, mean, low, high (Student's t over pairs at 95 %, NaN for one pair); empty without CLIP.
+    measure, subject, pairs, mean, low, high (Student's t over pairs at 95%, NaN for one pair); empty without CLIP.
 
     Args: table: of `measurements`, of one budget.
     """

@@ -27,7 +27,7 @@ def crossings(table: pd.DataFrame) -> pd.DataFrame:
 
     Args: table: of `multimodal.measurements`, of one budget.
     Returns: variant, against, D, K, measure, subject; seeds: pairs of runs behind each batch size; least_P, largest_P;
-        kind: of `crossing.KINDS`; crossing, low, high: a batch size and its 95 % interval; ahead_below: which of the
+        kind: of `crossing.KINDS`; crossing, low, high: a batch size and its 95% interval; ahead_below: which of the
         two is ahead below it (of kind `never`: everywhere); ahead_at, behind_at: batch sizes, separated by spaces,
         where `variant` is clearly so. Every `mmcr` is compared with every other objective; without one, or with no
         other, the first variant with each. Seeds are paired: batch sizes with half as many pairs as others or fewer
@@ -98,7 +98,7 @@ def _sentence(row: dict[str, Any]) -> str:
     ) or "neither is clearly ahead anywhere"  # fmt: skip
     means = f"the means cross at P = {row['crossing']:.0f}" if np.isfinite(row["crossing"]) else ""
     said = {
-        "once": f"they cross at P = {row['crossing']:.0f} (95 % {row['low']:.0f} to {row['high']:.0f}, {seeds}): "
+        "once": f"they cross at P = {row['crossing']:.0f} (95% {row['low']:.0f} to {row['high']:.0f}, {seeds}): "
         f"{ahead} is ahead below, {behind} above",
         "never": f"they do not cross in {spanned}: {ahead} is ahead at all of them ({seeds})",
         "more than once": f"they cross more than once in {spanned} ({seeds}): {clear}",

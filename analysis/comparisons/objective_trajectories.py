@@ -16,7 +16,7 @@ LEVEL = 0.95
 
 def paths(results: Results) -> pd.DataFrame:
     """A row for each cell and stretch of compute (PER_DECADE a decade of steps): variant, P, D, K, seeds, flops, and of
-    each of FACTORS its mean over seeds with `_low` and `_high`, a 95 % interval over seeds (NaN for one seed)."""
+    each of FACTORS its mean over seeds with `_low` and `_high`, a 95% interval over seeds (NaN for one seed)."""
     runs = finished_runs(results)
     averages = ", ".join(f"avg({name}) AS {name}" for name in ("flops", *FACTORS))
     binned = results.require_single_sweep().sql(

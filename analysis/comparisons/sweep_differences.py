@@ -67,7 +67,7 @@ def _natural(text: str) -> tuple[float, str]:
 
 def differences(runs: pd.DataFrame, laws: Fits) -> pd.DataFrame:
     """For each pair of variants and each cell that both have: the second less the first in percent error, in
-    held-out error and probe accuracy (with 95 % intervals where seeds or noise allow), and in exponent."""
+    held-out error and probe accuracy (with 95% intervals where seeds or noise allow), and in exponent."""
     rows = []
     variants = list(dict.fromkeys(runs["variant"]))
     for first, second in itertools.combinations(variants, 2):

@@ -20,7 +20,7 @@ from mmcr_core.theory import PERCENT_ERROR
 
 ADAPTIVE = "adaptive"
 FEWEST_SETTINGS = 4
-MISSED = 2 / 0.05  # weight of what lies outside a 95 % interval in its score (Gneiting and Raftery 2007, equation 43)
+MISSED = 2 / 0.05  # weight of what lies outside a 95% interval in its score (Gneiting and Raftery 2007, equation 43)
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ class FinishedSweep:
 
     def settings(self, design: SequentialDesign, known: Knowledge) -> pd.DataFrame:
         """Each setting of a design as it is known: variant, P, D, K, `open` (to be predicted), and on the scale `mean`,
-        `half_width` of the 95 % interval of the mean over its seeds, and that mean as it was measured, `truth`."""
+        `half_width` of the 95% interval of the mean over its seeds, and that mean as it was measured, `truth`."""
         seeds = np.bincount(design.settings)
         sd = np.sqrt(known.variance + known.process.mode.run**2 / seeds)
         first = np.unique(design.settings, return_index=True)[1]
@@ -88,7 +88,7 @@ def replay(sweep: FinishedSweep, target: Target, policy: str, start: int) -> pd.
             stop even where settings were never looked at, which an adaptive sweep doesn't.
     Returns: a row for each rung, the last where it stopped: `share` of the grid's compute, `rungs`, `trained` and
         `predicted` settings, the r.m.s. `rms_error` of the latter's final values (relative, or of the measure itself)
-        and the `largest_error`, `coverage` by the 95 % intervals of the mean over seeds, and their mean
+        and the `largest_error`, `coverage` by the 95% intervals of the mean over seeds, and their mean
         `interval_score` (lower is better).
     """
     design, rng = sweep.design(target), np.random.default_rng(start)

@@ -138,7 +138,7 @@ def budget_cells(results: Results, axis: str = "flops") -> dict[Key, Cell]:
 
 
 def tail_errors(results: Results) -> pd.Series:
-    """Standard error of each finished run's percent_error (mean over the last 5 % of its steps), by run_id."""
+    """Standard error of each finished run's percent_error (mean over the last 5% of its steps), by run_id."""
     steps = _finished(results).set_index("run_id")["steps"].astype(int)
     found = {}
     for run_id, table in results.trajectories_of(set(steps.index), ["step", "percent_error"]):

@@ -54,7 +54,7 @@ FORMS = tuple(JointForm(f, o, a) for a in (True, False) for o in OFFSETS for f i
 @dataclass(frozen=True)
 class JointLaw:
     """The joint law of one variant's cells in one form, and its test on the most expensive cells: `error`, root mean
-    square relative error of their last points; `coverage`, share of these inside the 95 % forecast; `tested`, their
+    square relative error of their last points; `coverage`, share of these inside the 95% forecast; `tested`, their
     number (NaN and 0 where too few cells were left to fit); `test`, as `forecasts`; `level`, e_inf; `points`, what it
     was fitted to."""
 
@@ -184,7 +184,7 @@ def fit_joint_law(points: pd.DataFrame, form: JointForm, bootstrap: int = BOOTST
 def law_table(laws: dict[str, list[JointLaw]]) -> pd.DataFrame:
     """One row for each law and column: variant, irreducible, offset, aspect and by_formula (true or false), aicc and
     bic, column, alpha, its interval (_low, _high), s and its interval (exponent of the column in the offset), s0 and
-    its interval, and the test on held-out cells: test_error (r.m.s., relative), test_coverage (of 95 % forecasts),
+    its interval, and the test on held-out cells: test_error (r.m.s., relative), test_coverage (of 95% forecasts),
     tested. Of each variant the selected model comes first."""
     rows = []
     for variant, kinds in laws.items():
@@ -209,7 +209,7 @@ def _interval(fit: JointFit, name: str, column: str | None = None) -> tuple[floa
 
 def forecasts(points: pd.DataFrame, form: JointForm, bootstrap: int = BOOTSTRAP) -> pd.DataFrame:
     """The last point of each run beside what the law of the cheaper cells says of it: the columns of
-    `grid_points`, held_out (of the most expensive cells, see `_expensive`), predicted, and low and high of its 95 %
+    `grid_points`, held_out (of the most expensive cells, see `_expensive`), predicted, and low and high of its 95%
     forecast. Raises ValueError where the cheaper cells are too few to fit."""
     dear = _expensive(points)
     early = _fit(points[~dear], form, _varying(points), bootstrap)
@@ -222,7 +222,7 @@ def forecasts(points: pd.DataFrame, form: JointForm, bootstrap: int = BOOTSTRAP)
 def _expensive(points: pd.DataFrame) -> NDArray[np.bool_]:
     """Which points are of the most expensive cells, by views shown, then by P D: of all cells, or of those of each K
     where too little would vary among the others, such as K, to fit every exponent."""
-    views = np.log(points["steps"] * points["P"] * points["K"])  # within 5 % is the same: bins end unevenly
+    views = np.log(points["steps"] * points["P"] * points["K"])  # within 5% is the same: bins end unevenly
     cells = points.assign(shown=views, size=points["P"] * points["D"]).groupby(["P", "D", "K"])
     cost = (20 * cells[["shown", "size"]].max()).round().sort_values(["shown", "size"])
     index = points.set_index(["P", "D", "K"]).index

@@ -19,7 +19,7 @@ from analysis.fitting.resampling import student_half_width
 
 @dataclass(frozen=True)
 class Contrast:
-    """A mean difference with 95 % intervals: `low`, `high` over `over` (`seeds`, for this grid; with one seed,
+    """A mean difference with 95% intervals: `low`, `high` over `over` (`seeds`, for this grid; with one seed,
     `cells`), `cells_low`, `cells_high` over cells (for other grids like it); `effect`: the mean in standard
     deviations between cells (Hedges' g); `cells` and `seeds`: how many there were."""
 
@@ -36,7 +36,7 @@ class Contrast:
     def __str__(self) -> str:
         if not np.isfinite(self.low):
             return f"{self.mean:+.3f} (of one cell: no interval)"
-        text = f"95 % interval over {self.over} {self.low:+.3f} to {self.high:+.3f}"
+        text = f"95% interval over {self.over} {self.low:+.3f} to {self.high:+.3f}"
         if self.over == "seeds" and np.isfinite(self.cells_low):
             text += f", over cells {self.cells_low:+.3f} to {self.cells_high:+.3f}"
         if np.isfinite(self.effect):

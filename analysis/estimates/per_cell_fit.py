@@ -58,7 +58,7 @@ def fit_table(
     may show progress.
 
     Columns: variant, P, D, K, law, axis, irreducible, offset, chosen (the selected model, see `choose`), seeds, E, A,
-    alpha, x0 and their 95 % intervals (_low, _high), scale, chi_square, aicc, extrapolation_error (of a fit without the
+    alpha, x0 and their 95% intervals (_low, _high), scale, chi_square, aicc, extrapolation_error (of a fit without the
     quarter of the points with the largest compute), points, decades, trusted, failed_checks (a list of names), reason
     (of all failed checks, for people).
     """

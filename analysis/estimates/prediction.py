@@ -23,7 +23,7 @@ from mmcr_core.theory import PERCENT_ERROR
 
 FEWEST = 3  # runs that a prediction is made from
 EARLY = 0.25  # of each run's steps, from which its end is predicted as a test
-Backtest = tuple[float, float, int]  # r.m.s. relative error, share inside the 95 % intervals, runs
+Backtest = tuple[float, float, int]  # r.m.s. relative error, share inside the 95% intervals, runs
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class Predictor:
     @on_one_thread
     def predict(self, cells: pd.DataFrame, steps: Array, single: bool = False) -> pd.DataFrame:
         """What each cell (rows with variant, P, D, K; with run_id, that very run) has after so many steps (n,), in a
-        window of the last 5 % of them: `predicted`, and the ends of its 50, 80 and 95 % intervals, `low_95`, ...: of
+        window of the last 5% of them: `predicted`, and the ends of its 50, 80 and 95% intervals, `low_95`, ...: of
         the expectation over seeds, or, with `single` or of a run_id, of one run.
 
         Beyond what was trained, the law goes on and the interval widens.
@@ -129,7 +129,7 @@ def _predictor(runs: pd.DataFrame, measured: dict[str, Measured], scale: Scale) 
 @on_one_thread
 def backtest(predictor: Predictor) -> Backtest:
     """How well the ends of all runs are predicted from their first quarter: r.m.s. relative error, share inside the
-    95 % intervals, number of runs; NaN and 0 where the first quarters are too short."""
+    95% intervals, number of runs; NaN and 0 where the first quarters are too short."""
     points = predictor.points
     last = np.zeros(int(points.run.max()) + 1)
     np.maximum.at(last, points.run, points.steps)

@@ -46,7 +46,7 @@ def priced_cells(runs: pd.DataFrame, predictors: Mapping[str, Predictor]) -> pd.
 
 def recommend(cells: pd.DataFrame, predictors: Mapping[str, Predictor], budget: Budget, rank: str) -> pd.DataFrame:
     """Every cell at the budget, best first: variant, P, D, K, steps, times (steps in multiples of what was trained),
-    error with its 95 % interval, e_inf, gap with its interval, probe accuracy as measured (at the measured steps)."""
+    error with its 95% interval, e_inf, gap with its interval, probe accuracy as measured (at the measured steps)."""
     parts = []
     for variant, mine in cells.groupby("variant"):
         steps = budget.steps(mine)

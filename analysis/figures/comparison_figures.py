@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from itertools import zip_longest
+
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import LogLocator
 
 from analysis.estimates.fit_data import Cell, Key
 from analysis.estimates.uniform_baseline import Level, level_of
@@ -14,24 +17,29 @@ from analysis.figures.style import (
     BASELINE,
     ERROR,
     across,
-    clear_beyond,
     frame,
+    interval_mark,
     legend,
     line_mark,
     panels,
     plain_ticks,
+    remove,
     size_ticks,
 )
 
 
 def draw_errors(runs: pd.DataFrame, names: list[str]) -> Figure:
     """A panel for each K and D: final percent error against P, a color for each sweep, a thin upright line at P = D."""
-    places = sorted(set(runs[["K", "D"]].itertuples(index=False, name=None)))
-    columns = across(min(len(places), runs["D"].nunique()), 1.15)
+    views, dims = sorted(runs["K"].unique()), sorted(runs["D"].unique())
+    columns = across(len(dims), 1.1)
+    run = set(runs[["K", "D"]].itertuples(index=False, name=None))
+    places = [(K, D) for K in views for D in dims if columns == len(dims) or (K, D) in run]  # a row a K, if it fits
     figure, axes = panels(-(-len(places) // columns), columns, 1.5, sharex=True, sharey=True)
-    clear_beyond(axes, len(places))
+    empty = [ax for ax, place in zip_longest(axes.flat, places) if place not in run]
     color, points = list_colors(names), sorted(int(P) for P in runs["P"].unique())
     for ax, (K, D) in zip(axes.flat, places, strict=False):
+        if ax in empty:
+            continue
         panel = runs[(runs["K"] == K) & (runs["D"] == D)]
         for name, line in panel.groupby("variant"):
             grouped = line.groupby("P")
@@ -44,6 +52,7 @@ def draw_errors(runs: pd.DataFrame, names: list[str]) -> Figure:
         size_ticks(ax, points, upright=len(points) > 3)
         ax.set_title(f"D = {D}, K = {K}", fontsize=7, pad=3)
     axes[0, 0].set_ylim(bottom=0)
+    remove(axes, empty)
     figure.supxlabel("P, images per batch")
     return _legend(figure, color, line_mark("0.8", "P = D", lw=0.8))
 
@@ -64,6 +73,7 @@ def draw_trajectories(cells: dict[Key, Cell], names: list[str]) -> Figure:
         axes[i, 0].set_ylabel(f"P = {P}", fontsize=7, weight="bold")
         for ax, D in zip(axes[i], columns, strict=True):
             ax.set(xscale="log", yscale="log")
+            ax.xaxis.set_major_locator(LogLocator(numticks=3))
             if i == 0:
                 ax.set_title(f"D = {D}", fontsize=7, weight="bold")
             if P == D:
@@ -72,8 +82,12 @@ def draw_trajectories(cells: dict[Key, Cell], names: list[str]) -> Figure:
             ax.axhline(level, color=THEORY, lw=0.6, zorder=0)
     errors = np.concatenate([cell.error for cell in mine.values()])
     plain_ticks(axes.flat, "y", 0.85 * errors.min(), min(1.0, 1.2 * errors.max()), small=True)
+    remove(axes, [
+        axes[i, j] for i, P in enumerate(rows) for j, D in enumerate(columns)
+        if i and j and not any(key[1:3] == (P, D) for key in mine)
+    ])  # fmt: skip
     figure.supxlabel(f"compute (FLOPs), K = {K} views")
-    return _legend(figure, color, line_mark("0.3", "± 1 standard error", marker="|", ls="none"))
+    return _legend(figure, color, interval_mark("± 1 standard error"))
 
 
 def _legend(figure: Figure, color: dict[str, str], more: Line2D) -> Figure:

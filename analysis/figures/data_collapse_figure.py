@@ -52,7 +52,7 @@ def draw_collapse(law: JointLaw) -> Figure:
     top.legend(handles=handles, loc="upper right")
     bottom.axhline(0, color=THEORY, lw=0.6, zorder=0)
     most = 1.08 * float(np.abs(missed).max())
-    bottom.set(ylim=(-most, most), ylabel="measured over\nlaw, less 1 (%)", xlabel=_abscissa(law))
+    bottom.set(ylim=(-most, most), ylabel="measured /\nlaw $-$ 1 (%)", xlabel=_abscissa(law))
     bar = figure.colorbar(drawn, ax=(top, bottom), label="P / D", aspect=40)
     ticks = np.arange(-np.floor(reach), np.floor(reach) + 1, 1 if reach <= 5 else 2)
     bar.set_ticks(ticks.tolist(), labels=[f"{2**t:g}" if t >= 0 else f"1/{2**-t:g}" for t in ticks])

@@ -19,6 +19,7 @@ from analysis.figures.style import (
     ERROR,
     across,
     clear_beyond,
+    interval_mark,
     legend,
     line_mark,
     panels,
@@ -75,7 +76,7 @@ def summary(peaks: pd.DataFrame) -> pd.DataFrame:
             "P = D": np.where(largest == columns["at"], "yes", "no"),
             "percent error": columns["height"].round(4),
             "peak, log2(P/D)": columns["location"].round(2),
-            "95 % interval": [
+            "95% interval": [
                 f"{low:.2f} to {high:.2f}" if np.isfinite(low) else ""
                 for low, high in zip(columns["location_low"], columns["location_high"], strict=True)
             ],
@@ -110,12 +111,12 @@ def draw(runs: pd.DataFrame, peaks: pd.DataFrame, noise: pd.Series) -> Figure:
         line_mark("0.3", "measured, mean over seeds" if runs["seed"].nunique() > 1 else "measured", marker="o"),
         line_mark(**star, label="peak", marker="*", ms=8),
         line_mark(**star, label="maximum at the edge of the grid, or within noise", marker="v", ms=5.5),
-        line_mark("0.3", f"{BASELINE}, in the limit of large P, D, N", lw=0.8, ls="--"),
-        line_mark("0.3", "the same, simulated at this P, D, N", marker="x", ls="none", mew=0.8),
+        line_mark("0.3", f"{BASELINE}, in the limit of large P and D", lw=0.8, ls="--"),
+        line_mark("0.3", "simulated baseline, at this P, D and data-set size", marker="x", ls="none", mew=0.8),
     ]
     handles = [mark for mark in handles if mark.get_marker() not in ("*", "v") or mark.get_marker() in marked]
     if bars > VISIBLE * top:
-        handles.insert(1, line_mark("0.3", "± 1 standard error", marker="|", ls="none", ms=7))
+        handles.insert(1, interval_mark("± 1 standard error"))
     legend(figure, handles)
     return figure
 

@@ -61,7 +61,7 @@ def isoflop_figures(
 def draw(law: JointLaw, cells: dict[Key, Cell], cost: pd.Series) -> Figure:
     """A panel for each D: error, and below it gap above e_inf, against P; a curve for each compute of one run, from a
     tenth of what every cell was trained for up to all of it. Points measured, interpolated along each run; curves
-    predicted, with 95 % bands; a star at the minimum of each curve, with its interval, hollow where it lies at an end
+    predicted, with 95% bands; a star at the minimum of each curve, with its interval, hollow where it lies at an end
     of the P measured or is not known."""
     (K,), dims = {key[3] for key in cells}, sorted({key[2] for key in cells})
     last, first = min(cell.x.max() for cell in cells.values()), max(cell.x.min() for cell in cells.values())
@@ -90,8 +90,8 @@ def draw(law: JointLaw, cells: dict[Key, Cell], cost: pd.Series) -> Figure:
     handles: list[Artist] = [line_mark(shade, f"{power_of_ten(budget)} FLOPs per run", marker="o")
                for budget, shade in zip(budgets, shades, strict=True)]  # fmt: skip
     star = {"marker": "*", "ms": 7, "lw": 0.9}
-    handles.append(Patch(color="0.85", label="95 % interval of the law"))
-    handles.append(line_mark("0.3", "minimum, with 95 % interval", **star))
+    handles.append(Patch(color="0.85", label="95% interval of the law"))
+    handles.append(line_mark("0.3", "minimum, with 95% interval", **star))
     handles.append(line_mark("0.3", "minimum at the edge, or not known", **star | {"lw": 0}, mfc="white"))
     legend(figure, handles)
     return figure

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from analysis.estimates.joint_scaling_law import JointLaw
 from analysis.figures.data_collapse_figure import draw_collapse
 from analysis.figures.palette import THEORY, view_colors
-from analysis.figures.style import across, legend, line_mark, panels, plain_ticks, save_one_of, swatches
+from analysis.figures.style import across, interval_mark, legend, line_mark, panels, plain_ticks, save_one_of, swatches
 from analysis.results.display_names import variant_name
 
 IRREDUCIBLE = {
@@ -39,7 +39,7 @@ def joint_law_figures(laws: dict[str, list[JointLaw]], folder: Path) -> list[Pat
 
 def draw(laws: list[JointLaw]) -> Figure:
     """A panel for each law: predicted against measured final errors of the cells that it was fitted to (hollow) and of
-    held-out, more expensive ones (filled), each with its 95 % interval."""
+    held-out, more expensive ones (filled), each with its 95% interval."""
     tables = [law.test for law in laws if law.test is not None]
     columns = across(len(laws), 2.1)
     figure, axes = panels(-(-len(laws) // columns), columns, 2.35, 2.3 * columns + 0.2, sharex=True, sharey=True)
@@ -57,7 +57,7 @@ def draw(laws: list[JointLaw]) -> Figure:
         ax.set(xscale="log", yscale="log")
         selected = "selected: " if law is laws[0] and len(laws) > 1 else ""
         inside = round(law.coverage * law.tested)
-        missed = f"held-out cells missed by {100 * law.error:.1f} %,\n{inside} of {law.tested} inside their interval"
+        missed = f"held-out cells: r.m.s. error {100 * law.error:.1f}%,\n{inside} of {law.tested} inside their interval"
         ax.set_title(f"{selected}{IRREDUCIBLE[law.form.irreducible]}\n{missed}", fontsize=7)
         plain_ticks([ax], "x", *ends, small=True)
         plain_ticks([ax], "y", *ends, small=True)
@@ -67,8 +67,9 @@ def draw(laws: list[JointLaw]) -> Figure:
         figure,
         [
             *swatches(color, "K = {}"),
-            line_mark("0.3", "cells the law was fitted to", marker="o", mfc="none", lw=0.7),
-            line_mark("0.3", "held-out cells, with 95 % forecast", marker="o", lw=0.7),
+            line_mark("0.3", "cells the law was fitted to", marker="o", mfc="none", ls="none"),
+            line_mark("0.3", "held-out cells", marker="o", ls="none"),
+            interval_mark("95% interval"),
             line_mark(THEORY, "predicted = measured", lw=0.6),
         ],
     )

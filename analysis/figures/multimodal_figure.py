@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from analysis.comparisons.multimodal import ERROR, GAP, ZERO_SHOT, over_batches, paired_differences
 from analysis.figures.palette import THEORY, variant_colors
-from analysis.figures.style import LEAST, across, clear_beyond, legend, line_mark, panels, save_one_of
+from analysis.figures.style import LEAST, across, clear_beyond, interval_mark, legend, line_mark, panels, save_one_of
 from analysis.results.display_names import measure_name, variant_name
 
 PANELS = (*ZERO_SHOT, "recall_1", "recall_10", ERROR, GAP)
@@ -41,7 +41,7 @@ def multimodal_figures(table: pd.DataFrame, folder: Path) -> list[Path]:
 
 
 def draw(found: pd.DataFrame, apart: pd.DataFrame, cell: Cell, color: dict[str, str]) -> Figure:
-    """For each of PANELS that was measured the mean of each objective with its 95 % interval over seeds, and chance
+    """For each of PANELS that was measured the mean of each objective with its 95% interval over seeds, and chance
     where there is one; below it, where CLIP was run, paired differences to CLIP."""
     kinds = [kind for name in PANELS for kind in _kinds(found, name)]
     columns = across(len(kinds), 1.55, COLUMNS)
@@ -76,7 +76,7 @@ def draw(found: pd.DataFrame, apart: pd.DataFrame, cell: Cell, color: dict[str, 
     figure.supylabel("fraction")
     named = zip(color.items(), MARKERS * len(color), strict=False)
     handles: list[Artist] = [line_mark(c, variant_name(name), marker=mark, lw=0.6) for (name, c), mark in named]
-    handles.append(line_mark("0.3", "95 % interval over seeds", marker="|", ms=7, ls="none"))
+    handles.append(interval_mark("95% interval over seeds, cut at the panel"))
     if found["chance"].notna().any():
         handles.append(line_mark(THEORY, "chance", lw=0.8, ls=":"))
     if each == 2:
@@ -116,4 +116,5 @@ def _limits(ax: Axes, panel: pd.DataFrame, within: tuple[float, ...]) -> None:
 
 
 def _title(table: pd.DataFrame, kind: Kind) -> str:
-    return measure_name(kind[0], kind[1] if len(_kinds(table, kind[0])) > 1 else "")
+    unit = " (distance)" if kind[0] == GAP else ""
+    return measure_name(kind[0], kind[1] if len(_kinds(table, kind[0])) > 1 else "") + unit

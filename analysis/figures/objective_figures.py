@@ -79,10 +79,11 @@ def draw_paths(factors: pd.DataFrame, probes: pd.DataFrame, cells: list[Sizes], 
             mine = mine[(mine["name"] == kind[0]) & (mine["subject"] == kind[1])]
             _probe(ax, mine, color, first)
             ax.set_title("\n".join(filter(None, [measure_name(kind[0]), kind[1]])), fontsize=LEAST)
+    several = bool(factors["percent_error_low"].notna().any())
     figure.supxlabel("compute (FLOPs)")
     figure.supylabel("fraction" + ("" if len(cells) > 1 else f" ({title})"))
     return _legend(figure, color, [
-        Patch(color="0.8", label="95 % interval over seeds"),
+        *([Patch(color="0.8", label="95% interval over seeds, cut at the panel")] if several else []),
         *(line_mark(color[name], "↑ ↓ where the control ends", ls="none")
           for name in color if objective_of(name) == CONTROL),
         line_mark(THEORY, BASELINE, lw=0.6),

@@ -124,7 +124,7 @@ def _marks(color: dict[int, str], form: Form, blank: bool, failed: bool, diagona
     if form != PURE:
         handles.append(line_mark("0.3", f"power law {FORMULAS[PURE]}", lw=0.9, ls=":"))
     handles.append(line_mark("0.3", "extrapolated", lw=1, ls="--"))
-    handles.append(Patch(color="0.8", label="95 % interval of the law"))
+    handles.append(Patch(color="0.8", label="95% interval of the law"))
     handles.append(line_mark(THEORY, BASELINE, lw=0.6))
     if failed:
         handles.append(line_mark("0.3", "the law failed a check", marker="$?$", ms=5, ls="none"))

@@ -77,8 +77,17 @@ def panels(rows: int, columns: int, height: float, width: float | None = None, *
 
 def clear_beyond(axes: Panels, count: int) -> None:
     """Take the axes out that no panel needs."""
-    for ax in list(axes.flat)[count:]:
+    remove(axes, list(axes.flat)[count:])
+
+
+def remove(axes: Panels, empty: Iterable[Axes]) -> None:
+    """Take the empty axes out of a grid; the lowest that is left in each column has the ticks' labels."""
+    for ax in empty:
         ax.remove()
+    for column in axes.T:
+        left = [ax for ax in column if ax.figure is not None]
+        if left:
+            left[-1].tick_params(labelbottom=True)
 
 
 def legend(figure: Figure, handles: Sequence[Artist], title: str = "") -> Legend:
@@ -105,6 +114,11 @@ def line_mark(color: str, label: str, **style: Any) -> Line2D:
     return Line2D([], [], color=color, label=label, **({"ms": 3.5, "lw": 1.2} | style))
 
 
+def interval_mark(label: str) -> Line2D:
+    """A legend's entry of upright error bars."""
+    return line_mark("0.3", label, marker="|", ms=7, ls="none")
+
+
 def swatches(colors: dict[Any, str], label: str = "{}", marker: str = "s") -> list[Line2D]:
     """A legend's entries for what colors mean."""
     return [line_mark(color, label.format(value), marker=marker, ls="none") for value, color in colors.items()]
@@ -126,7 +140,7 @@ def plain_ticks(axes: Iterable[Axes], axis: str, low: float, high: float, small:
     panels."""
     decades = range(int(np.floor(np.log10(low))), int(np.ceil(np.log10(high))) + 1)
     fine = (1, 1.5, 2, 3, 4, 6) if high / low < 8 else (1, 2, 5) if small else (1, 2, 3, 5, 7)
-    steps = fine if high / low < 12 else (1, 2, 5) if high / low < 300 else (1,)
+    steps = fine if high / low < 12 else (1, 2, 5) if high / low < (300 if small else 3000) else (1,)
     ticks = [step * 10.0**decade for decade in decades for step in steps if low <= step * 10.0**decade <= high]
     for ax in axes:
         chosen = ax.xaxis if axis == "x" else ax.yaxis

@@ -20,7 +20,7 @@ from scipy import stats
 
 from analysis.cli.progress import track
 from analysis.figures.palette import THEORY, size_colors
-from analysis.figures.style import across, legend, line_mark, panels
+from analysis.figures.style import across, interval_mark, legend, line_mark, panels
 from mmcr_core.theory import (
     expected_percent_error,
     linearly_separable,
@@ -102,7 +102,7 @@ def draw_labelings(table: pd.DataFrame) -> Figure:
     ax.set(xlabel=r"$\alpha$ = P / N, points per dimension", ylabel="share of separable labelings", xlim=(0.8, 3.6))
     legend(figure, [
         *(line_mark(palette[2 * N], f"N = {N}, simulated", marker="o", ls="none") for N in sizes),
-        line_mark("0.3", f"{100 * LEVEL:.0f} % interval", marker="|", ls="none", ms=7),
+        interval_mark(f"{100 * LEVEL:.0f}% interval"),
         line_mark(THEORY, "Cover's C(P, N) / 2$^P$", lw=0.8),
         line_mark("0.5", "N $\\rightarrow \\infty$", lw=0.8, ls="--"),
         line_mark("0.5", "capacity 2", marker="o", mfc="none", ms=8, ls="none"),

@@ -34,7 +34,7 @@ def draw_levels(table: pd.DataFrame) -> Figure:
     for ax in axes.flat:
         ax.set_xticks(images, [f"{N:,}" for N in images])
         ax.tick_params(labelleft=True)
-    figure.supxlabel("N, images of the data set")
+    figure.supxlabel("N, images in the data set")
     same = bool((shown["P"] == shown["D"]).all())
     named = {f"P = D = {D}" if same else f"D = {D}": c for D, c in color.items()}
     legend(figure, [*swatches(named), line_mark("0.3", "measured", marker="o", lw=1),

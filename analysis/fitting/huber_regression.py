@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 Array = NDArray[np.float64]
 Law = Callable[[Array], tuple[Array, Array]]  # theta (B, p) -> log y (B, n), derivatives (B, n, p)
-HUBER = 1.345  # in units of the residuals' scale: 95 % efficient where they are normal
+HUBER = 1.345  # in units of the residuals' scale: 95% efficient where they are normal
 LEVEL = 0.95
 TOGETHER = 100_000  # derivatives
 LARGEST = 1e300
@@ -158,7 +158,7 @@ def require_replicates(bootstrap: int) -> None:
 
 def percentiles(draws: Array, level: float = LEVEL) -> tuple[Array, Array]:
     """Central interval of bootstrap draws, some of them infinite, along their first axis; NaN of too few draws to have
-    any outside (40 for 95 %), whose range says nothing."""
+    any outside (40 for 95%), whose range says nothing."""
     if len(draws) < round(2 / (1 - level)):
         empty = np.full(draws.shape[1:], np.nan)
         return empty, empty

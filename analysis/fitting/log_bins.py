@@ -17,7 +17,7 @@ def after_warmup(rate: Array) -> int:
     with the full one.
 
     Warm-up belongs to the optimizer, not to the law, and a run takes about as long again to forget it: on the digits
-    the first steps after it lie up to 8 % above any law of the rest where batches are large. A schedule that decays
+    the first steps after it lie up to 8% above any law of the rest where batches are large. A schedule that decays
     bends the whole curve; its steps are kept, and `decays` says so.
     """
     return min(2 * int(np.argmax(rate >= 0.999 * rate.max())), len(rate) - 1)

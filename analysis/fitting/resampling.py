@@ -35,7 +35,7 @@ def jackknife_draws(best: Array, one_out: Array, count: int, rng: np.random.Gene
 
 
 def student_half_width(deviation: Any, count: Any) -> Any:
-    """Half of Student's 95 % interval of the mean of `count` values, from their standard deviation; of one value NaN,
+    """Half of Student's 95% interval of the mean of `count` values, from their standard deviation; of one value NaN,
     as its deviation is."""
     return stats.t.ppf(0.975, np.maximum(count - 1, 1)) * deviation / np.sqrt(count)
 

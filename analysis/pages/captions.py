@@ -20,17 +20,17 @@ CAPTIONS = {
     "collapse": "Data collapse. Errors of all cells divided by what the joint scaling law says of P, D and K fall "
     "onto one line; below, what is left.",
     "forecast": "Forecast. Joint scaling laws fitted to the cheaper cells (hollow) predict the final errors of the "
-    "most expensive ones (filled), with 95 % intervals.",
+    "most expensive ones (filled), with 95% intervals.",
     "isoflop": "Error, and gap above the uniform baseline, against P at fixed compute of one run: points measured, "
     "curves by the joint scaling law, stars at their minimum.",
-    "predictions": "Each setting predicted from all others, against what was measured, with 95 % intervals.",
+    "predictions": "Each setting predicted from all others, against what was measured, with 95% intervals.",
     "predicted_grid": "The grid as it is known: measured cells filled, predicted ones as rings with their half-width.",
     "objectives": "Objectives on MMCR's axes: percent error, its two factors and probes against compute. Bars "
     "of objectives measured at one compute stand side by side.",
     "plane": "Paths of objectives in the plane of reconstruction and uniformity. In the upper right corner MMCR's "
     "bound is reached.",
     "measures": "Measures against the held-out percent error along training, from ring (untrained) to dot (end).",
-    "multimodal": "Image-text objectives against the batch size, with 95 % intervals over seeds; below each panel the "
+    "multimodal": "Image-text objectives against the batch size, with 95% intervals over seeds; below each panel the "
     "paired difference to CLIP.",
     "errors": "Final percent error of each sweep against P, a panel for each D and K.",
     "trajectories": "Percent error of each sweep along training, a panel for each P and D.",

@@ -13,7 +13,7 @@ from analysis.results.display_names import OBJECTIVES, variant_name
 from analysis.sweep_analysis import SweepAnalysis
 from analysis.verdicts.claim import Claim
 from analysis.verdicts.registry import SUBJECT, Judgment, of_objective, of_sweep
-from analysis.verdicts.rendering import number
+from analysis.verdicts.rendering import number, numbers, unit
 from analysis.verdicts.verdict import Decision, Verdict
 
 
@@ -72,9 +72,8 @@ def _effect(claim: Claim, verdict: Verdict) -> tuple[str, str]:
     if verdict.counts and not (claim.effect_first and effect):
         shown.append(str(verdict.counts[0]))
     if effect is not None:
-        sign = "+" if effect.signed else ""
-        value, low, high = (f"{each:{sign}.{effect.digits}f}" for each in (effect.value, effect.low, effect.high))
-        shown.append(f"{effect.what} {value} {effect.unit}".rstrip())
+        value, low, high = numbers(effect)
+        shown.append(f"{effect.what} {value}{unit(effect)}")
         interval = f"{low} to {high}" if np.isfinite(effect.low) else ""
     return "; ".join(shown), interval
 

@@ -63,7 +63,7 @@ def sentences(compared: pd.DataFrame) -> list[str]:
             text = f"{pair}, {label}: {values.mean():+.4f} on average over {len(values)} cells"
             if len(values) > 2:
                 half = student_half_width(values.std(), len(values))
-                text += f" (95 % interval over cells {values.mean() - half:+.4f} to {values.mean() + half:+.4f})"
+                text += f" (95% interval over cells {values.mean() - half:+.4f} to {values.mean() + half:+.4f})"
             if f"{name}_low" in part and part[f"{name}_low"].notna().any():
                 higher, lower = int((part[f"{name}_low"] > 0).sum()), int((part[f"{name}_high"] < 0).sum())
                 text += f"; clearly higher in {higher}, clearly lower in {lower} of them"

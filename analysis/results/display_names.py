@@ -19,7 +19,7 @@ OBJECTIVES = {
     "swav": "SwAV",
     "vicreg": "VICReg",
 }
-SETTINGS = {"dataset.limit": "images N"}  # else the last part of the key
+SETTINGS = {"dataset.limit": "N = {} images"}  # else the last part of the key
 QUANTITIES = ("measure", "quantity")  # columns of names of measures, perhaps with what they were measured of
 LABELS = ("variant", "against", "less", "ahead_below")  # columns of labels of variants
 MEASURES = {
@@ -67,8 +67,8 @@ def quantity_name(quantity: str) -> str:
 
 def _setting(text: str) -> str:
     key, equal, value = text.partition("=")
-    named = SETTINGS.get(key, key.rsplit(".", 1)[-1].replace("_", " "))
-    return f"{named} = {value}" if equal else text
+    named = SETTINGS.get(key, key.rsplit(".", 1)[-1].replace("_", " ") + " = {}")
+    return named.format(value) if equal else text
 
 
 def measure_name(name: str, subject: str = "") -> str:

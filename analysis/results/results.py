@@ -113,7 +113,7 @@ class Results:
         return self.sql(f"SELECT * FROM trajectories{condition} ORDER BY sweep, run_id, step")
 
     def measures(self) -> pd.DataFrame:
-        """One row a number that was measured of a run: run_id, step, images, flops, name, subject, value, its 95 %
+        """One row a number that was measured of a run: run_id, step, images, flops, name, subject, value, its 95%
         interval low to high, the count of batches or images behind it, and sweep."""
         query = "SELECT * FROM measures ORDER BY sweep, run_id, step, name, subject"
         return self._once("measures", lambda: self.sql(query))

@@ -28,11 +28,12 @@ class Scope(StrEnum):
 
 @dataclass(frozen=True)
 class Claim:
-    """`judge` gives the verdict on the evidence of a `scope`; `figures`: the stems of those that show it, which
-    `script` draws; `grid`: one in sweeps/grids whose sweep can be judged; `effect_first`: its first effect decides, and
-    no count."""
+    """`name`: of rows and headings; `statement`: the sentence; `judge` gives the verdict on the evidence of a `scope`;
+    `figures`: the stems of those that show it, which `script` draws; `grid`: one in sweeps/grids whose sweep can be
+    judged; `effect_first`: its first effect decides, and no count."""
 
     id: str
+    name: str
     source: Source
     statement: str
     judge: Callable[[Evidence], Verdict]

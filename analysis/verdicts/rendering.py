@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -17,6 +18,8 @@ from analysis.verdicts.verdict import Decision, Effect, Verdict
 
 SOURCES = {Source.PAPER: "The paper's claims", Source.OURS: "Our claims"}
 SYMBOLS = {Decision.CONFIRMED: "✓", Decision.REFUTED: "✗", Decision.UNDECIDED: "?", Decision.NOT_TESTED: ""}
+SHORT = 2  # digits of a number beside a symbol
+WIDTH = 100  # of lines of prose
 OVER = "interval over"
 PLAIN_OVER = ("", "seeds")  # what an interval is over where that is not said
 SETTINGS = (  # of the paper: named where no sweep has its data set
@@ -39,7 +42,7 @@ def terminal(judged: Judged) -> pd.DataFrame:
         for each in judgments
         if each.verdict.measured
     ]
-    return pd.DataFrame(rows, columns=["sweep", "claim", "verdict", "number (95 % interval)"])
+    return pd.DataFrame(rows, columns=["sweep", "claim", "verdict", "number (95% interval)"])
 
 
 def as_json(judged: Judged) -> str:
@@ -47,7 +50,9 @@ def as_json(judged: Judged) -> str:
     rows = []
     for name, judgments in judged.items():
         for claim, verdict, _ in judgments:
-            about = {key: getattr(claim, key) for key in ("id", "source", "statement", "figures", "script", "grid")}
+            about = {
+                key: getattr(claim, key) for key in ("id", "name", "source", "statement", "figures", "script", "grid")
+            }
             rows.append({"sweep": name} | about | dataclasses.asdict(verdict))
     return json.dumps(_without_nan(rows), indent=2)
 
@@ -61,7 +66,8 @@ def markdown(judged: Judged, sweeps: Sequence[Results] = ()) -> str:
         for claim in _of(source):
             if rows := _measured(claim, judged):
                 common, table = _table(rows)
-                lines += [f"**{_escaped(claim.statement)}** (figure by `{claim.script}`{common})", "", *table, ""]
+                said = f"**{_escaped(claim.name)}.** {_escaped(claim.statement)}"
+                lines += [f"{said} (figure by `{claim.script}`{common})", "", *table, ""]
     untested = _untested(judged, sweeps)
     if untested:
         lines += ["### Not tested", "", "| claim | launch |", "|---|---|"]
@@ -70,16 +76,21 @@ def markdown(judged: Judged, sweeps: Sequence[Results] = ()) -> str:
 
 
 def symbols(judged: Judged) -> str:
-    """A row for each claim that some sweep could judge, a column for each sweep: a symbol, and the number that
-    decides."""
+    """A row for each claim that some sweep could judge, a numbered column for each sweep: a symbol, and the number that
+    decides. As narrow as a terminal."""
     names = [name for name, found in judged.items() if any(one.verdict.measured for one in found)]
-    lines = [f"| claim | {' | '.join(names)} |", "|---|" + ":-:|" * len(names)]
+    sweeps = ", ".join(f"{i}\N{NO-BREAK SPACE}{name}" for i, name in enumerate(names, 1))
+    lines = [*textwrap.wrap(f"Sweeps: {sweeps}.", WIDTH, break_on_hyphens=False), ""]
     for source, title in SOURCES.items():
-        lines.append(f"| **{title}** |" + " |" * len(names))
+        if source is Source.PAPER:  # the first
+            lines.append(f"| {title} | {' | '.join(map(str, range(1, len(names) + 1)))} |")
+            lines.append("|---|" + ":-:|" * len(names))
+        else:
+            lines.append(f"| **{title}** |" + " |" * len(names))
         for claim in _of(source):
             if rows := _measured(claim, judged):
                 cells = (_symbol(claim, rows[name]) if name in rows else "" for name in names)
-                lines.append(f"| {_escaped(claim.statement)} | {' | '.join(cells)} |")
+                lines.append(f"| {_escaped(claim.name)} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
@@ -109,9 +120,9 @@ def _cells(verdict: Verdict) -> dict[str, str]:
     counts = {one.what: f"{one.number}/{one.total} {one.detail}".rstrip() for one in verdict.counts}
     effects = {}
     for one in verdict.effects:
-        value, low, high = _numbers(one)
-        unit = f" ({one.unit})" if one.unit else ""
-        effects[f"{one.what.rstrip(':,')}{unit}"] = value if math.isnan(one.low) else f"{value} [{low}, {high}]"
+        value, low, high = numbers(one)
+        of = f" ({one.unit})" if one.unit else ""
+        effects[f"{one.what.rstrip(':,')}{of}"] = value if math.isnan(one.low) else f"{value} [{low}, {high}]"
     over = ", ".join(dict.fromkeys(one.over for one in verdict.effects if one.over))
     return counts | effects | {OVER: over}
 
@@ -138,7 +149,8 @@ def _symbol(claim: Claim, verdict: Verdict) -> str:
     if verdict.counts and not (claim.effect_first and verdict.effects):
         return f"{symbol} {verdict.counts[0].number}/{verdict.counts[0].total}"
     effect = verdict.effects[0]
-    return f"{symbol} {_numbers(effect)[0]} {effect.unit}".rstrip()
+    rounded = dataclasses.replace(effect, digits=min(effect.digits, SHORT))
+    return f"{symbol} {numbers(rounded)[0]}{unit(effect)}"
 
 
 def _escaped(text: str) -> str:
@@ -146,15 +158,20 @@ def _escaped(text: str) -> str:
 
 
 def _effect(effect: Effect) -> str:
-    value, low, high = _numbers(effect)
-    unit = f" {effect.unit}" if effect.unit else ""
+    value, low, high = numbers(effect)
+    value += unit(effect)
     if math.isnan(effect.low):
-        return f"{effect.what} {value}{unit}{f' ({effect.over})' if effect.over else ''}"
+        return f"{effect.what} {value}{f' ({effect.over})' if effect.over else ''}"
     over = "" if effect.over in PLAIN_OVER else f", {effect.over}"
-    return f"{effect.what} {value}{unit} ({low} to {high}{over})"
+    return f"{effect.what} {value} ({low} to {high}{over})"
 
 
-def _numbers(effect: Effect) -> tuple[str, str, str]:
+def unit(effect: Effect) -> str:
+    """What stands behind the number: ` nats`, `%` or nothing."""
+    return f"{'' if effect.unit == '%' else ' '}{effect.unit}" if effect.unit else ""
+
+
+def numbers(effect: Effect) -> tuple[str, str, str]:
     """Value and interval as they are shown."""
     sign = "+" if effect.signed else ""
     value, low, high = (f"{each:{sign}.{effect.digits}f}" for each in (effect.value, effect.low, effect.high))

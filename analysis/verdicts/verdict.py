@@ -30,7 +30,7 @@ class Decision(StrEnum):
 @dataclass(frozen=True)
 class Effect:
     """A number with its interval: `what` was measured, `value`, `low`, `high` (NaN where there is no interval), in
-    `unit`; the interval is at 95 % over `over`, or what that says it is. `digits`, `signed`: how it is shown."""
+    `unit`; the interval is at 95% over `over`, or what that says it is. `digits`, `signed`: how it is shown."""
 
     what: str
     value: float

@@ -14,7 +14,7 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Measure:
-    """One number that was measured: `subject` says of what, `low` and `high` are its 95 % interval, `count` how many
+    """One number that was measured: `subject` says of what, `low` and `high` are its 95% interval, `count` how many
     batches or images stand behind it. `value` is None where there is nothing to measure it on."""
 
     name: str

@@ -18,7 +18,7 @@ CONCENTRATIONS = (-12.0, 24.0)  # logs of those that are tried for a von Mises-F
 
 
 class InformationBound(NamedTuple):
-    """Lower bound of a mutual information in nats with its 95 % interval; `reconstruction` + `entropy` are its two
+    """Lower bound of a mutual information in nats with its 95% interval; `reconstruction` + `entropy` are its two
     terms, `concentration` is kappa of q (geometric mean of the halves'), `ceiling` the most that so many pairs can
     show."""
 

@@ -24,7 +24,7 @@ class CheckpointSettings(_Settings):
     """When a run is saved, and what stays of it."""
 
     every_seconds: float = Field(default=60.0, gt=0)
-    """Seconds between checkpoints, more if writing would take over 2 % of the time."""
+    """Seconds between checkpoints, more if writing would take over 2% of the time."""
     keep: Literal["none", "weights", "all"] = "weights"
     """What stays of a finished run: nothing, the weights, or all that a longer run needs to continue."""
 

@@ -64,7 +64,7 @@ def model_card(spec: RunSpec, row: Row, measures: Sequence[Row], form: str) -> s
         f"{spec.encoder.model or spec.encoder.name}, pretrained with {spec.objective.name} on {spec.dataset.name} for "
         f"{row['steps']:,} steps of P = {spec.P} images, in D = {spec.D} dimensions, with K = {spec.K} views of each.",
         "## Numbers",
-        _table(["measure", "value", "95 % interval", "batches or images"], [pretraining, *numbers]),
+        _table(["measure", "value", "95% interval", "batches or images"], [pretraining, *numbers]),
         "## Loading",
         f"Encoder and projector, with images prepared as in training:\n\n```py\n{_ours()}\n```",
         *_elsewhere(spec, form),

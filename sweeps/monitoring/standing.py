@@ -11,7 +11,7 @@ from sweeps.cli.formatting import counted
 class Standing:
     """Runs `trained` to their end, `paused`, and `left_out` since they diverged or failed, of `total`; the `share` of
     the FLOPs of all that was spent. Of the settings none of whose runs has finished: how many are `predicted`, their
-    r.m.s. uncertainty and the largest 95 % half-width, relative or (`unit`) those of a measure. Whether the target is
+    r.m.s. uncertainty and the largest 95% half-width, relative or (`unit`) those of a measure. Whether the target is
     `met`, and whether so `few` predictions were tried that intervals rest on an assumed distribution."""
 
     until: str
@@ -46,7 +46,7 @@ class Standing:
         text = f"--until {self.until} is {what} after {self.share:.1%} of the grid's FLOPs: {counts}"
         if self.predicted:
             text += (
-                f"; predicted: {self.predicted} settings, r.m.s. {self._shown(self.rms)}, the widest 95 % interval "
+                f"; predicted: {self.predicted} settings, r.m.s. {self._shown(self.rms)}, the widest 95% interval "
                 f"± {self._shown(self.worst)}"
             )
             if self.few:

@@ -23,7 +23,7 @@ CONTEXT_BYTES = 600 << 20  # CUDA context and libraries of one process
 PROCESS_BYTES = 500 << 20  # Python and torch, on a CPU
 # Achieved share of the matrix-product rate over a whole step, and time of a step beside its FLOPs. Only for what was
 # not measured. CPU: the convnet on digits, 2 cores (ResNet-18 comes nearer to the rate). GPU: ResNet-18 at 64 pixels in
-# bf16 on an H100, views compiled, where 128 to 8,192 views a step take what these two say within 2 %.
+# bf16 on an H100, views compiled, where 128 to 8,192 views a step take what these two say within 2%.
 STEP_EFFICIENCY = {"cpu": 0.65, "cuda": 0.155}
 STEP_OVERHEAD_SECONDS = 0.0015
 PIXEL_SECONDS = 4.6e-8  # of making views, for each of their pixels, uncompiled on a CPU

@@ -26,7 +26,7 @@ def test_a_sweep_is_judged_in_the_terminal_and_in_a_page(sweep, tmp_path):
     short = tmp_path / "short.md"
     short.write_text(page.read_text())
     assert invoke("claims", sweep, "--write", page, "--summary", short).returncode == 0
-    assert "| The percent error peaks at P = D | ? 6/6 |" in short.read_text()
+    assert "| Peak at P = D | ? 6/6 |" in short.read_text()
     text = page.read_text()
     assert text.startswith("before\n") and text.endswith("after\n")
     assert "| sweep | verdict | lines have their largest error at P = D | are clearly lower on both sides |" in text

@@ -109,7 +109,7 @@ def test_every_exponent_comes_back_inside_its_interval(sweep):
     truth = np.array([exponent(P, D) for P, D in zip(plain["P"], plain["D"], strict=True)])
     inside = (plain["alpha_low"] <= truth) & (truth <= plain["alpha_high"])
     assert len(plain) == 18
-    # 18 draws of a 95 % interval; its coverage itself is measured in test_power_law_fit, over 150 trajectories
+    # 18 draws of a 95% interval; its coverage itself is measured in test_power_law_fit, over 150 trajectories
     assert stats.binomtest(int(inside.sum()), len(plain), 0.95, alternative="less").pvalue > 0.01
     assert plain["alpha"].to_numpy() == pytest.approx(truth, rel=0.05)
     assert plain["trusted"].mean() > 0.9

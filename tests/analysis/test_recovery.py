@@ -10,7 +10,7 @@ pytestmark = pytest.mark.slow  # of 18 cells: test_commands.py
 def test_known_exponents_and_peaks_come_back():
     found = recovered(draw=0, flat=False)
     assert found["cells"] == 75
-    assert found["alpha in interval"] >= 67  # 75 draws of 95 %: fewer has a chance of 4 in 1,000
+    assert found["alpha in interval"] >= 67  # 75 draws of 95%: fewer has a chance of 4 in 1,000
     assert found["largest error of alpha %"] < 3
     assert found["peaks found"] == found["of these at P = D"] == found["peaks there"] == 18
     assert found["trusted laws"] >= 73

@@ -228,9 +228,9 @@ def test_the_adaptive_sweep_was_as_right_as_its_page_says():
     ]
     worst = found.loc[off.abs().idxmax()]
     assert said == [
-        f"{100 * stopped.share:.1f} %",
-        f"{100 * np.sqrt((off**2).mean()):.1f} %",
-        f"{100 * off.abs().max():.1f} % (P = {worst['P']}, D = {worst['D']})",
+        f"{100 * stopped.share:.1f}%",
+        f"{100 * np.sqrt((off**2).mean()):.1f}%",
+        f"{100 * off.abs().max():.1f}% (P = {worst['P']}, D = {worst['D']})",
         f"{inside} of {len(found)}",
     ]
     assert stopped.expected_rms == pytest.approx(0.027, abs=0.002)  # as the launch said, with the code of that day

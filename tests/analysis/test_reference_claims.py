@@ -43,7 +43,7 @@ def rows(section):
     """(claim, sweep) -> verdict and numbers with their headings, of a page's section of claims."""
     found, claim, over, head = {}, None, "", []
     for line in section.splitlines():
-        if title := re.match(r"\*\*(.+)\*\* \(figure by `\w+\.py`(?:; interval over (.+))?\)$", line):
+        if title := re.match(r"\*\*(.+)\.\*\* .+ \(figure by `\w+\.py`(?:; interval over (.+))?\)$", line):
             claim, over = title[1], title[2]
         elif line.startswith("| sweep |"):
             head = cells_of(line)
@@ -56,7 +56,8 @@ def rows(section):
 def symbols_of(table, sweep):
     """Claim -> symbol and number, of a sweep's column."""
     lines = [cells_of(line) for line in table.splitlines() if line.startswith("|")]
-    column = lines[0].index(sweep)
+    numbers = {name: number for number, name in re.findall(r"(\d+)\s([\w-]+)[,.]", table.partition("|")[0])}
+    column = lines[0].index(numbers[sweep])
     return {line[0]: line[column] for line in lines[2:] if line[column]}
 
 

@@ -40,7 +40,7 @@ def draw(
     best = [key for key in table[CELL].itertuples(index=False, name=None) if key not in leaders]
     handles: list[Artist] = [
         line_mark("0.6", "best of all cells", lw=4),
-        Patch(color="0.88", label="its 95 % interval"),
+        Patch(color="0.88", label="its 95% interval"),
     ]
     for color, key in zip(OTHERS, leaders + best[: SHOWN_LINES - len(leaders)], strict=False):
         line = pd.concat([part[(part[CELL] == list(key)).all(axis=1)] for part in at])[value].to_numpy()

@@ -9,13 +9,23 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
 from analysis.figures.palette import THEORY, view_colors
-from analysis.figures.style import LEAST, across, clear_beyond, legend, line_mark, panels, plain_ticks, swatches
+from analysis.figures.style import (
+    LEAST,
+    across,
+    clear_beyond,
+    interval_mark,
+    legend,
+    line_mark,
+    panels,
+    plain_ticks,
+    swatches,
+)
 from analysis.results.display_names import variant_name
 from mmcr_core.theory import PERCENT_ERROR
 
 
 def draw_predicted(table: pd.DataFrame, quantity: str, known: str = "from all others") -> Figure:
-    """Predicted against measured values with 95 % intervals: variant, P, D, K, measured, predicted, low_95, high_95; a
+    """Predicted against measured values with 95% intervals: variant, P, D, K, measured, predicted, low_95, high_95; a
     color for each K. `known`: what each setting was predicted from."""
     what = _named(quantity)
     figure, axes = panels(1, 1, 3.0, 3.25)
@@ -33,10 +43,10 @@ def draw_predicted(table: pd.DataFrame, quantity: str, known: str = "from all ot
     error = np.sqrt(((table["predicted"] / table["measured"] - 1) ** 2).mean())
     ax.set(xscale="log", yscale="log", aspect="equal", xlabel=f"measured {what} (fraction)",
            ylabel=f"predicted {what} (fraction)",
-           title=f"{inside.sum()} of {len(table)} inside, off by {100 * error:.1f} % (r.m.s.)")  # fmt: skip
+           title=f"{inside.sum()} of {len(table)} inside, off by {100 * error:.1f}% (r.m.s.)")  # fmt: skip
     for axis in "xy":
         plain_ticks([ax], axis, *ends, small=True)
-    marks = [line_mark("0.3", f"each {known}, 95 % interval", marker="o", mfc="none", lw=0.7)]
+    marks = [line_mark("0.3", f"predicted {known}", marker="o", mfc="none", ls="none"), interval_mark("95% interval")]
     legend(figure, [*swatches(color, "K = {}"), *marks, line_mark(THEORY, "predicted = measured", lw=0.6)])
     return figure
 
@@ -47,7 +57,7 @@ def _named(quantity: str) -> str:
 
 def draw_grid(table: pd.DataFrame, quantity: str) -> Figure:
     """Each setting over P and D, a panel for each variant and K: a filled disk where it was measured, a ring of the
-    predicted color where it is predicted, with the number and its 95 % half-width."""
+    predicted color where it is predicted, with the number and its 95% half-width."""
     places = list(table.groupby(["variant", "K"]))
     sizes = {name: {size: at for at, size in enumerate(sorted(table[name].unique()))} for name in "PD"}
     columns = across(len(places), 0.5 * len(sizes["D"]) + 0.35)
@@ -78,7 +88,9 @@ def draw_grid(table: pd.DataFrame, quantity: str) -> Figure:
     figure.supxlabel("D, embedding dimensions")
     figure.supylabel("P, images per batch")
     what = _named(quantity)
-    legend(figure, [line_mark("0.5", f"measured {what} (fraction)", marker="o", ls="none", ms=8),
-                    line_mark("0.5", "predicted, ± 95 % half-width", marker="o", mfc="none", mew=2, ls="none",
-                              ms=8)])  # fmt: skip
+    mark = {"marker": "o", "ls": "none", "ms": 8}
+    marks = [line_mark("0.5", f"measured {what} (fraction)", **mark)] if table["measured"].notna().any() else []
+    if table["measured"].isna().any():
+        marks.append(line_mark("0.5", f"predicted {what} (fraction), ± 95% half-width", mfc="none", mew=2, **mark))
+    legend(figure, marks)
     return figure

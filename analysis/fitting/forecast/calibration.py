@@ -13,7 +13,7 @@ from analysis.fitting.forecast.process import Process
 PRIOR_WEIGHT = 10.0  # residuals that the process's own uncertainty counts as
 HELD_OUT = 0.3  # of the settings: the dearest, and those with the largest P D
 FEWEST = 3  # settings, of which some can be left out
-ENOUGH = 19  # residuals, below which no interval of 95 % can be read from them without assuming a distribution
+ENOUGH = 19  # residuals, below which no interval of 95% can be read from them without assuming a distribution
 CLIPPED = 4.0  # a residual counts as no more: one setting that breaks the law must not widen all intervals
 LEVELS = (0.5, 0.8, 0.95)
 
@@ -29,7 +29,7 @@ class Calibration:
 
     @property
     def few(self) -> bool:
-        """Whether a 95 % interval rests on the assumed distribution."""
+        """Whether a 95% interval rests on the assumed distribution."""
         return self.residuals < ENOUGH
 
     def half_width(self, sd: Array, level: float = 0.95) -> Array:
@@ -39,7 +39,7 @@ class Calibration:
 
 
 def calibrate(process: Process, before: Array | None = None) -> Calibration:
-    """From each setting left out alone, the dearest 30 % left out together, and those 30 % with the largest P D, beside
+    """From each setting left out alone, the dearest 30% left out together, and those 30% with the largest P D, beside
     the standardized residuals `before` of predictions that were written before their outcome.
 
     Cheap cells do not tell how dear ones are missed, hence the blocks; points of one run are never left out without

@@ -81,7 +81,7 @@ class Knowledge:
 
     @property
     def half_width(self) -> Array:
-        """Of each setting's 95 % interval, in the target's unit."""
+        """Of each setting's 95% interval, in the target's unit."""
         return self.calibration.half_width(np.sqrt(self.variance)) * self.unit
 
     @property

@@ -8,14 +8,14 @@ import numpy as np
 
 from analysis.fitting.forecast.points import Array
 
-WORST = 3.0  # times a mean target: the largest 95 % half-width that is left
+WORST = 3.0  # times a mean target: the largest 95% half-width that is left
 CONFIRMED = 2  # more rungs have to end before a target counts as met
 
 
 @dataclass(frozen=True)
 class Target:
     """`within` so much, as a fraction of the error (or in a measure's own units): the root mean square error of the
-    settings that are predicted, or, of the `largest`, each one's 95 % half-width."""
+    settings that are predicted, or, of the `largest`, each one's 95% half-width."""
 
     within: float
     largest: bool = False

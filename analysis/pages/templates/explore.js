@@ -77,7 +77,7 @@ function drawProgress() {
   const done = cells.done.reduce((a, b) => a + b, 0), steps = cells.steps.reduce((a, b) => a + b, 0);
   const parts = Object.entries(counts).map(([status, count]) => `${count} ${status}`);
   const share = (100 * done / steps).toFixed(done < steps ? 1 : 0);
-  by("progress").textContent = `${cells.run_id.length} cells: ${parts.join(", ")}; ${share} % of the steps`;
+  by("progress").textContent = `${cells.run_id.length} cells: ${parts.join(", ")}; ${share}% of the steps`;
 }
 
 function drawMap() {
@@ -94,7 +94,7 @@ function drawMap() {
   const text = one => {
     if (one.errors.length) return mean(one.errors).toFixed(3);
     const done = one.cells.reduce((a, i) => a + cells.done[i], 0), steps = one.cells.reduce((a, i) => a + cells.steps[i], 0);
-    return done ? `${Math.round(100 * done / steps)} %` : "";
+    return done ? `${Math.round(100 * done / steps)}%` : "";
   };
   Plotly.react("map", [{type: "heatmap", x: D.map(String), y: P.map(String), z: table.map(row => row.map(one => mean(one.errors))),
     text: table.map(row => row.map(text)), texttemplate: "%{text}", customdata: table.map(row => row.map(said)),

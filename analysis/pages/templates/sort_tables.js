@@ -19,4 +19,4 @@ if(contents)document.querySelectorAll('section>h2').forEach((head,i)=>{
 const section=head.parentNode,link=document.createElement('a');section.id=section.id||'section-'+i;
 link.href='#'+section.id;link.textContent=head.textContent;
 contents.appendChild(document.createElement('li')).appendChild(link)});
-addEventListener('beforeprint',()=>document.querySelectorAll('details').forEach(d=>d.open=true));
+addEventListener('beforeprint',()=>document.querySelectorAll('details:not(:has(table:not(.claims)))').forEach(d=>d.open=true)); // long tables stay folded

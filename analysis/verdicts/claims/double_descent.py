@@ -57,6 +57,7 @@ def _through_the_diagonal(runs: pd.DataFrame, peaks: pd.DataFrame) -> list[bool]
 CLAIMS = (
     Claim(
         id="peak_at_p_equal_d",
+        name="Peak at P = D",
         source=Source.PAPER,
         statement="The percent error peaks at P = D",
         judge=judge_peak,

@@ -40,6 +40,7 @@ def _over_runs(changes: pd.DataFrame, name: str) -> Contrast:
 CLAIMS = (
     Claim(
         id="aligns_and_spreads",
+        name="Alignment and uniformity rise",
         source=Source.PAPER,
         statement="Training aligns and spreads: reconstruction and uniformity both rise",
         judge=judge_both_rise,

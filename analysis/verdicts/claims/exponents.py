@@ -79,6 +79,7 @@ def _intervals(found: Contrast) -> str:
 CLAIMS = (
     Claim(
         id="shallower_pure_slopes",
+        name="Shallower power laws at P = D",
         source=Source.PAPER,
         statement="Slopes of pure power laws are shallower at P = D",
         judge=judge_pure,
@@ -88,6 +89,7 @@ CLAIMS = (
     ),
     Claim(
         id="shallower_slopes_above_baseline",
+        name="Shallower above e_inf at P = D",
         source=Source.OURS,
         statement="Slopes of the error above e_inf are shallower at P = D",
         judge=judge_above_baseline,
@@ -98,8 +100,9 @@ CLAIMS = (
     ),
     Claim(
         id="same_exponent_above_baseline",
+        name="Same exponent above e_inf",
         source=Source.OURS,
-        statement=f"Above e_inf the exponent is the same at P = D and elsewhere, within {100 * MARGIN:.0f} %",
+        statement=f"Above e_inf the exponent is the same at P = D and elsewhere, within {100 * MARGIN:.0f}%",
         judge=judge_same,
         figures=("exponents",),
         script="plot_scaling.py",

@@ -37,6 +37,7 @@ def judge_small_batches(evidence: Evidence) -> Verdict:
 CLAIMS = (
     Claim(
         id="ahead_of_clip_at_small_batches",
+        name="MMCR ahead of CLIP",
         source=Source.PAPER,
         statement=f"MMCR is ahead of CLIP at small batches, P < {BELOW}",
         judge=judge_small_batches,

@@ -10,7 +10,7 @@ from analysis.verdicts.claim import Claim, Scope, Source
 from analysis.verdicts.evidence import Evidence
 from analysis.verdicts.verdict import Count, Decision, Effect, Verdict
 
-SMALL = 0.1  # aspect exponent: 7 % for each octave from the diagonal
+SMALL = 0.1  # aspect exponent: 7% for each octave from the diagonal
 CLOSE, FAR = 0.1, 0.3  # relative errors within, and beyond, which a law predicts held-out cells, or does not
 MOST, HALF = 0.75, 0.5  # of the held-out runs inside their forecasts: enough, and too few
 
@@ -24,7 +24,7 @@ def judge_prediction(evidence: Evidence) -> Verdict:
     baseline = {"none": "no irreducible error", "free": "a fitted irreducible error", "theory": "e_inf(P, D) below it"}
     offset = " and an offset of the steps" if best.form.offset == "free" else ""
     error = Effect("r.m.s. error", 100 * best.error, unit="%", digits=1, signed=False)
-    what = "most expensive runs lie inside their 95 % forecasts"
+    what = "most expensive runs lie inside their 95% forecasts"
     inside = Count(round(best.coverage * best.tested), best.tested, what, _in_common(best.test))
     decision = Decision.UNDECIDED
     if best.error <= CLOSE and best.coverage >= MOST:
@@ -77,6 +77,7 @@ def _in_common(test: pd.DataFrame | None) -> str:
 CLAIMS = (
     Claim(
         id="no_peak_above_baseline",
+        name="No peak above e_inf",
         source=Source.OURS,
         statement="Above e_inf nothing is left of the peak at P = D",
         judge=judge_aspect,
@@ -87,6 +88,7 @@ CLAIMS = (
     ),
     Claim(
         id="joint_law_predicts",
+        name="One joint law",
         source=Source.OURS,
         statement="One law of steps, P, D and K describes all cells, and predicts held-out ones",
         judge=judge_prediction,

@@ -37,7 +37,7 @@ def judge_information(evidence: Evidence) -> Verdict:
 
 def judge_accuracy(evidence: Evidence) -> Verdict:
     """Confirmed where no other objective is ahead by MARGIN or more in intervals that hold jointly (Bonferroni),
-    refuted where one is ahead in such an interval. One by one, intervals at 95 % would find a difference in one
+    refuted where one is ahead in such an interval. One by one, intervals at 95% would find a difference in one
     comparison of twenty where there is none."""
     rows = _others(evidence.differences, evidence.differences["quantity"].str.contains("_accuracy"))
     rows = rows[rows["low"].notna()]
@@ -78,6 +78,7 @@ def _others(differences: pd.DataFrame, chosen: pd.Series) -> pd.DataFrame:
 CLAIMS = (
     Claim(
         id="largest_information_bound",
+        name="Largest information bound",
         source=Source.PAPER,
         statement="MMCR maximizes the lower bound on mutual information",
         judge=judge_information,
@@ -88,6 +89,7 @@ CLAIMS = (
     ),
     Claim(
         id="matches_other_families",
+        name="MMCR against other families",
         source=Source.PAPER,
         statement="MMCR matches or beats the other families",
         judge=judge_accuracy,

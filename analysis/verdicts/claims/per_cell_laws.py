@@ -21,7 +21,7 @@ def judge_pure(evidence: Evidence) -> Verdict:
     laws = of_form(evidence.fits, PURE)
     explanation = _most_common(laws)
     if laws["scale"].notna().any():
-        explanation = f"Points scatter about the laws by {100 * laws['scale'].median():.1f} % (median). {explanation}"
+        explanation = f"Points scatter about the laws by {100 * laws['scale'].median():.1f}% (median). {explanation}"
     return _verdict(laws, 1.0, f"cells have a valid law {form_name(*PURE)}", "", explanation)
 
 
@@ -34,7 +34,7 @@ def judge_one_form(evidence: Evidence) -> Verdict:
     alone = of_form(evidence.fits_by_seed, form)["chi_square"]
     explanation = (
         f"Of the laws of few parameters {form_name(*form)} has the least AICc over all cells. On held-out points the "
-        f"pure law is off by {100 * of_form(fits, PURE)['extrapolation_error'].median():.1f} % (median)."
+        f"pure law is off by {100 * of_form(fits, PURE)['extrapolation_error'].median():.1f}% (median)."
     )
     if alone.notna().any():
         explanation += f" Reduced chi-square run by run: {alone.median():.2f} (median)"
@@ -75,6 +75,7 @@ def _most_common(laws: pd.DataFrame) -> str:
 CLAIMS = (
     Claim(
         id="pure_power_law",
+        name="Pure power law in every cell",
         source=Source.PAPER,
         statement="The percent error falls as a pure power law in compute, in every cell",
         judge=judge_pure,
@@ -84,6 +85,7 @@ CLAIMS = (
     ),
     Claim(
         id="one_form",
+        name="One form of law in every cell",
         source=Source.OURS,
         statement="A law of one form describes every cell",
         judge=judge_one_form,

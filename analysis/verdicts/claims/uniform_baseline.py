@@ -37,6 +37,7 @@ def judge_size(evidence: Evidence) -> Verdict:
 CLAIMS = (
     Claim(
         id="baseline_follows_data_set_size",
+        name="Baseline follows data-set size",
         source=Source.OURS,
         statement="The uniform baseline follows the size of the data set",
         judge=judge_size,

@@ -75,7 +75,7 @@ def test_every_objective_has_a_color_and_a_name_for_people():
     assert variant_name("barlow_twins, objective.scale=0.5") == "Barlow Twins, scale = 0.5"
     table = pd.DataFrame({"variant": ["frossl"], "less": [None], "quantity": ["knn_accuracy, some"], "P": 8})
     assert with_names(table).iloc[0].tolist() == ["FroSSL", None, "kNN accuracy, some", 8]
-    assert variant_name("mmcr, dataset.limit=128") == "MMCR, images N = 128" and variant_name("own") == "own"
+    assert variant_name("mmcr, dataset.limit=128") == "MMCR, N = 128 images" and variant_name("own") == "own"
 
 
 @pytest.mark.parametrize(("width", "inches"), [(Width.PAGE, 6.75), (Width.COLUMN, 3.25)])

@@ -32,7 +32,7 @@ def test_cells_of_a_known_law_collapse_onto_its_line(law):
     drawn = np.concatenate([np.asarray(part.get_offsets()) for part in top.collections])
     assert len(drawn) == len(points())
     level = drawn[:, 1] * drawn[:, 0] ** law.fit.alpha["steps"]
-    assert level == pytest.approx(np.ones(len(level)), rel=0.12)  # 0.3 % of e, near e_inf
+    assert level == pytest.approx(np.ones(len(level)), rel=0.12)  # 0.3% of e, near e_inf
     missed = np.concatenate([np.asarray(part.get_offsets()) for part in bottom.collections])[:, 1]
     assert np.abs(missed).max() < 2 and bottom.get_ylim()[1] > np.quantile(np.abs(missed), 0.99)
 

@@ -14,7 +14,7 @@ from tests.conftest import REPOSITORY
 
 def test_every_claim_is_whole_and_told_apart():
     claims = all_claims()
-    for name in ("id", "statement"):
+    for name in ("id", "name", "statement"):
         assert len({getattr(claim, name) for claim in claims}) == len(claims) >= 13
     for claim in claims:
         assert (REPOSITORY / "analysis" / claim.script).is_file() and claim.figures
@@ -35,7 +35,7 @@ def scopes(monkeypatch):
 
     def claim(scope):
         judge = lambda evidence: Verdict(Decision.UNDECIDED, explanation=", ".join(sorted(evidence.variants)))  # noqa: E731
-        return Claim(scope, Source.OURS, scope, judge, ("f",), "s", "g", scope)
+        return Claim(scope, scope, Source.OURS, scope, judge, ("f",), "s", "g", scope)
 
     made = tuple(map(claim, Scope))
     monkeypatch.setattr(registry, "all_claims", lambda: made)

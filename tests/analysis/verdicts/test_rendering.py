@@ -25,12 +25,13 @@ JUDGED = {
 def test_numbers_say_what_was_measured_and_over_what():
     assert number(CONFIRMED) == "3 of 4 lines peak; a | rise +0.500 (+0.400 to +0.600)"
     assert number(REFUTED) == "a rise -0.50 nats (-0.60 to -0.40, cells)"
-    assert number(UNDECIDED) == "1 of 2 laws are valid; off by 1.2 %" and number(UNTESTED) == ""
+    assert number(UNDECIDED) == "1 of 2 laws are valid; off by 1.2%" and number(UNTESTED) == ""
     assert number(Verdict(Decision.UNDECIDED, (Effect("x", 1, NAN, NAN, "one seed"),))) == "x +1.000 (one seed)"
 
 
 def test_the_papers_claims_come_first_each_with_all_its_sweeps():
     papers, ours = markdown(JUDGED).split("### Our claims")
+    assert f"**{PEAK.name}.** {PEAK.statement} (figure by" in papers
     assert "| sweep | verdict | lines peak | a \\| rise | a rise (nats) | interval over |" in papers
     assert "| digits | confirmed | 3/4 | +0.500 [+0.400, +0.600] |  | seeds |" in papers
     assert "| cifar10 | refuted |  |  | -0.50 [-0.60, -0.40] | cells |" in papers
@@ -55,11 +56,19 @@ def test_what_all_intervals_are_over_stands_beside_the_claim():
 
 
 def test_a_symbol_and_a_number_stand_for_each_verdict_in_the_column_of_its_sweep():
-    rows = [line.split(" | ") for line in symbols(JUDGED | {"empty": []}).splitlines()]
-    assert rows[0][1:] == ["digits", "cifar10 |"]
-    found = {row[0].lstrip("| "): row[1:] for row in rows if len(row) == 3}
-    assert found[PEAK.statement] == ["✓ 3/4", "✗ -0.50 nats |"]
-    assert [cells for said, cells in found.items() if said.startswith("Slopes of the error")] == [["? 1.2 %", " |"]]
+    sweeps, _, head, _, *rows = symbols(JUDGED | {"empty": []}).splitlines()
+    assert (
+        sweeps == "Sweeps: 1\N{NO-BREAK SPACE}digits, 2\N{NO-BREAK SPACE}cifar10."
+        and head == "| The paper's claims | 1 | 2 |"
+    )
+    assert f"| {PEAK.name} | ✓ 3/4 | ✗ -0.50 nats |" in rows
+    assert f"| {ABOVE.name.replace('_', chr(92) + '_')} | ? 1.2% |  |" in rows
+
+
+def test_the_summary_of_many_sweeps_fits_a_terminal():
+    signed = Verdict(Decision.UNDECIDED, (Effect("difference", -0.153, -1, 1, "cells"),))
+    judged = {f"sweep-of-many-objectives-{i}": [Judgment(claim, signed) for claim in all_claims()] for i in range(6)}
+    assert "? -0.15 |" in symbols(judged) and max(map(len, symbols(judged).splitlines())) <= 100
 
 
 def test_the_terminal_shows_what_has_a_number():

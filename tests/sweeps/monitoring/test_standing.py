@@ -18,7 +18,7 @@ STANDING = Standing("5%", "", 15, 3, 7, 1, 0.25, 9, 0.04, 0.125, True, False)
 def test_the_summary_says_what_was_trained_and_how_well_the_rest_is_known():
     assert STANDING.summary() == (
         "--until 5% is met after 25.0% of the grid's FLOPs: 3 of 15 cells trained, 7 paused, 4 not begun, 1 left out "
-        "(diverged or failed); predicted: 9 settings, r.m.s. 4.0%, the widest 95 % interval ± 12.5%; launch without "
+        "(diverged or failed); predicted: 9 settings, r.m.s. 4.0%, the widest 95% interval ± 12.5%; launch without "
         "--until to train the rest"
     )
 

@@ -53,7 +53,7 @@ def test_the_priors_are_what_the_reference_sweeps_teach(modes):
     ("name", "silent", "within"), [("cifar10", ("cifar10",), 0.03), ("digits", ("digits", "digits-images"), 0.04)]
 )
 def test_a_sweep_that_taught_nothing_is_predicted_by_what_others_taught(sweeps, modes, name, silent, within):
-    """The dearest 30 % of its settings, from the others."""
+    """The dearest 30% of its settings, from the others."""
     medians, spreads = learned([mode for teacher, mode in modes.items() if teacher not in silent])
     runs, measured = sweeps[name]
     each = [runs["P"], runs["D"], runs["K"]]

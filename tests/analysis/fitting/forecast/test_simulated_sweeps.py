@@ -1,4 +1,4 @@
-"""Adaptive sweeps of 200 simulated grids whose truth is known: a law, a law with a smooth misfit, a broken setting."""
+"""Adaptive sweeps of 200 simulated grids whose truth is known, of each of KINDS."""
 
 import numpy as np
 import pytest
@@ -12,7 +12,7 @@ EACH = 5  # points of a run
 
 
 def swept(kind, seed):
-    """Settings that were predicted, how many of them are inside their 95 % interval, the shares that runs reached."""
+    """Settings that were predicted, how many of them are inside their 95% interval, the shares that runs reached."""
     points, truth = simulated(kind, seed)
     sweep, ended = design(points, Target(0.05)), ()
     while not sweep.enough(ended):
@@ -35,5 +35,6 @@ def test_intervals_hold_where_sweeps_stop_and_broken_settings_are_trained():
         inside[kind] += right
         found[kind] += reached[broken_setting(seed)] == 1
     coverage = {kind: inside[kind] / open_settings[kind] for kind in KINDS}
-    assert all(0.9 <= share <= 1 for share in coverage.values()), coverage
-    assert found["broken"] >= 0.95 * len(range(2, GRIDS, 3))
+    assert all(share >= 0.9 for share in coverage.values()), coverage
+    assert coverage["drawn"] <= 0.98, coverage  # not by width, unless a law holds better than the priors expect
+    assert found["broken"] >= 0.95 * GRIDS / len(KINDS)

@@ -28,7 +28,7 @@ def pure(*failed):
 def test_power_laws_are_confirmed_where_all_are_valid_and_refuted_where_most_bend():
     verdict = pure([], [], [], [])
     assert verdict.decision == "confirmed" and verdict.measured
-    assert number(verdict).endswith("held-out last points predicted within 2.5 % (1.8 to 3.2, quartiles)")
+    assert number(verdict).endswith("held-out last points predicted within 2.5% (1.8 to 3.2, quartiles)")
     assert pure(["few_points"], [], [], []).decision == "undecided"
     assert pure(["bends"], ["bends"], ["scatters"], []).decision == "refuted"
     assert not pure([], [], []).measured

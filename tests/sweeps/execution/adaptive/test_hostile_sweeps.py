@@ -25,7 +25,7 @@ def noise(cell):
 
 
 def seeds_apart(cell):
-    """One setting's second seed is 30 % worse."""
+    """One setting's second seed is 30% worse."""
     return errors(cell) * (1.3 if (cell.P, cell.D, cell.seed) == (16, 16, 1) else 1)
 
 

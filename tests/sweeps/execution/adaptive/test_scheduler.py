@@ -17,7 +17,7 @@ def small():
 
 @pytest.fixture(scope="module")
 def played(tmp_path_factory):
-    """A sweep that was trained until 5 %, its scheduler, and what that decided."""
+    """A sweep that was trained until 5%, its scheduler, and what that decided."""
     sweep = PlayedSweep(tmp_path_factory.mktemp("played") / "sweep", small(), "8%")
     scheduler = sweep.scheduler()
     return sweep, scheduler, sweep.play(scheduler)
