@@ -45,14 +45,6 @@ HELP = {"help_option_names": ["-h", "--help"]}
 USERS = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.ENOTDIR, errno.EISDIR, errno.ENOENT}
 USERS |= {errno.ENAMETOOLONG, errno.ELOOP, errno.EEXIST}  # what a person can put right about a path
 USERS |= {errno.EIO, errno.EMFILE, errno.ENFILE, errno.ESTALE}  # or about a disk, or limits
-    errno.EIO,
-    errno.EMFILE,
-    errno.ENFILE,
-    errno.ESTALE,
-    errno.ENAMETOOLONG,
-    errno.ELOOP,
-    errno.EEXIST,
-}  # what a person can put right about a path
 
 
 def new_app(**texts: str) -> typer.Typer:
