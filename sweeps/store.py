@@ -13,6 +13,7 @@ from sweeps.cli.app import guarded, new_app
 from sweeps.cli.console import print_wrapped
 from sweeps.cli.errors import UserError
 from sweeps.cli.formatting import counted
+from sweeps.monitoring.edited_rows import edited_rows
 from sweeps.storage import merging
 from sweeps.storage.filesystems import to_path
 from sweeps.storage.fsck import examine
@@ -33,7 +34,7 @@ def check(
 ) -> None:
     """Verify every file; exit code 1 where something is wrong, repaired or not."""
     store = _opened(results)
-    findings = list(examine(store, repair, lambda runs: _tracked(runs, "checking")))
+    findings = [*examine(store, repair, lambda runs: _tracked(runs, "checking")), *edited_rows(store, repair)]
     for finding in findings:
         print(f"{finding.file}: {finding.problem}; {finding.remedy}")
     wrong = sum(finding.wrong for finding in findings)

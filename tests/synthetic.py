@@ -21,6 +21,7 @@ from mmcr_core.config.defaults import run_spec
 from mmcr_core.config.run import BudgetSpec, DatasetSpec, ObjectiveSpec, OptimizerSpec, RunSpec
 from mmcr_core.config.run_id import canonical_json, run_id
 from mmcr_core.objectives import objective_spec
+from mmcr_core.theory.error import final_steps
 from sweeps.storage.sweep_store import Store
 
 PAPER = (64, 128, 256, 512, 1024)
@@ -62,8 +63,8 @@ def write_run(store: Store, run: RunSpec, curve: np.ndarray, *, status: str = "f
     for first in range(0, steps, 500):
         last = min(first + 500, steps) - 1
         store.write_chunk(key, first, last, {name: column[first : last + 1] for name, column in columns.items()})
-    tail = float(error[-max(1, round(0.05 * steps)) :].mean()) if status == "finished" else None
-    factor = None if tail is None else float(np.sqrt(1 - tail))
+    last = error[-final_steps(steps) :]
+    tail, factor = (float(last.mean()), float(np.sqrt(1 - last).mean())) if status == "finished" else (None, None)
     now = datetime(2026, 1, 1, tzinfo=UTC)
     described = {
         "run_id": key, "sweep": store.root.name, "objective": "mmcr", "dataset": "stl10", "encoder": "resnet18",

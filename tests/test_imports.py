@@ -195,6 +195,7 @@ def test_packages_export_no_name_that_a_submodule_has():
         ("import mmcr_core, sweeps, analysis; dir(analysis)", ["torch", "ray", "pandas", "numpy"]),
         ("import mmcr_core.training", ["ray", "pyarrow", "pydantic", "pandas"]),
         ("import analysis.report, analysis.query", ["torch", "ray"]),
+        ("import analysis.query", ["scipy"]),
         ("import sweeps.storage.sweep_store", ["torch", "ray"]),
         ("import sweeps.config.grid_file", ["ray"]),
         ("import sweeps.execution.launching", ["analysis.fitting"]),

@@ -6,12 +6,15 @@ import io
 import sys
 from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from analysis.results.errors import ResultsError
-from analysis.sweep_analysis import SweepAnalysis
 from sweeps.storage.output_targets import is_stdout, write_target
+
+if TYPE_CHECKING:  # fits need scipy, which a query does without
+    from analysis.sweep_analysis import SweepAnalysis
 
 
 def write(content: bytes, path: Path) -> None:

@@ -14,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from mmcr_core import strict_json
 from mmcr_core.config.run import EncoderSpec, ProjectorSpec, RunSpec, SpecError
 from mmcr_core.models.encoders import build_projector, uncounted_norms
 
@@ -174,11 +175,13 @@ def _within(architecture: dict[str, Any], part: str) -> Any:
 
 def _from_file(path: str) -> dict[str, Any]:
     try:
-        found = json.loads(Path(path).read_text(encoding="utf-8"))
+        found = strict_json.loads(Path(path).read_text(encoding="utf-8"))
     except OSError as error:
         raise SpecError(
             "config", f"'{path}' cannot be read ({error.strerror}); give the path of a JSON file"
         ) from error
+    except strict_json.RepeatedKey as error:
+        raise SpecError("config", f"'{path}': {error}") from error
     except ValueError as error:
         raise SpecError("config", f"'{path}' is not a file of JSON ({error}); mend it") from error
     parts = (

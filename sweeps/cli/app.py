@@ -44,6 +44,7 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 HELP = {"help_option_names": ["-h", "--help"]}
 USERS = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.ENOTDIR, errno.EISDIR, errno.ENOENT}
 USERS |= {errno.ENAMETOOLONG, errno.ELOOP, errno.EEXIST}  # what a person can put right about a path
+USERS |= {errno.EIO, errno.EMFILE, errno.ENFILE, errno.ESTALE}  # or about a disk, or limits
 
 
 def new_app(**texts: str) -> typer.Typer:
@@ -64,6 +65,7 @@ def guarded(command: Command) -> Command:
 
     @functools.wraps(command)
     def wrapped(*arguments: Any, verbose: bool = False, version: bool = False, **options: Any) -> Any:
+        _open_streams()
         for stream in (sys.stdout, sys.stderr):
             if isinstance(stream, io.TextIOWrapper):
                 stream.reconfigure(errors="replace")  # a locale without a character of ours
@@ -84,7 +86,7 @@ def guarded(command: Command) -> Command:
         except OSError as error:
             if error.errno not in USERS:
                 _leave(*_unforeseen(error))
-            _leave(f"{error.filename or 'a file'}: {error.strerror or error}", 2)
+            _leave(f"{error.filename or 'a file or standard output'}: {error.strerror or error}", 2)
         except Exception as error:
             if _is_exit(error):
                 raise
@@ -98,6 +100,16 @@ def guarded(command: Command) -> Command:
     wrapped.__signature__ = signature.replace(parameters=[*signature.parameters.values(), *options])  # type: ignore[attr-defined]
     wrapped.__annotations__ = {**command.__annotations__, "verbose": Verbose, "version": Version}
     return cast(Command, wrapped)
+
+
+def _open_streams() -> None:
+    """A process may be started with its standard streams closed: the next files to be opened would take their place,
+    and what is printed would go into them."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            handle = os.open(os.devnull, os.O_RDWR)
+            os.set_inheritable(handle, True)
+            setattr(sys, name, os.fdopen(handle, mode, encoding="utf-8"))
 
 
 @contextlib.contextmanager

@@ -7,7 +7,7 @@ from enum import Enum, auto
 from sweeps.monitoring.launch_outcome import Ending, StopReason
 
 RESTARTS = 2  # times a cell whose process had to end goes on in a fresh one before it counts as failed
-NEVER = (StopReason.DIVERGED, StopReason.ELSEWHERE)  # it would diverge again; another launch sees to it
+NEVER = (StopReason.DIVERGED, StopReason.ELSEWHERE, StopReason.STORE_GONE)  # it would be so again
 MEMORY = (StopReason.OUT_OF_MEMORY, StopReason.WORKER_DIED)  # a system without memory kills processes
 
 

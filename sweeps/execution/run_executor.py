@@ -94,6 +94,8 @@ class RunExecutor:
             end = min(run.steps, self._rung.steps) if self._rung else run.steps
             while run.step < end:
                 if self._lease.lost:
+                    if self._lease.gone:
+                        return self.abandon()
                     self._end_run()
                     return self._left("another launch has taken this cell over")
                 self._measure_on_the_way(run)
@@ -148,6 +150,12 @@ class RunExecutor:
         """Leave the run where it is: a last checkpoint, and the lease given back."""
         self.save()
         self._let_go()
+
+    def abandon(self) -> Progress:
+        """The sweep's folder is gone: nothing is written, so that no other is begun in its place."""
+        self._let_go()
+        text = f"{self.store.root} was moved or removed meanwhile; put it back and launch again"
+        return self._progress(None, RunStatus.FAILED, Ending(StopReason.STORE_GONE, text))
 
     def _end_run(self) -> None:
         self._tracking.finish(None)

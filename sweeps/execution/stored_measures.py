@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import asdict
 
 from mmcr_core.config.run import RunSpec
@@ -30,10 +31,10 @@ def missing_at(store: Store | Snapshot, spec: RunSpec, step: int) -> list[str]:
     ]
 
 
-def can_be_measured(store: Store | Snapshot, key: str, step: int, steps: int) -> bool:
-    """Whether a finished run of `steps` steps can still be measured as it stood after `step`: untrained, since its
+def measurable(store: Store | Snapshot, key: str, missing: Iterable[int], steps: int) -> list[int]:
+    """After which of the `missing` steps a finished run of `steps` steps can still be measured: untrained, since its
     seed makes that network again, and at its end, where its weights were kept."""
-    return step == 0 or (step == steps and store.has_weights(key))
+    return [step for step in missing if step == 0 or (step == steps and store.has_weights(key))]
 
 
 def write_measures(store: Store, run: Pretraining, measures: list[Measure]) -> None:

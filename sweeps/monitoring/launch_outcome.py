@@ -23,6 +23,7 @@ class StopReason(Enum):
     OTHER_CODE = auto()  # its node has not the driver's
     DIVERGED = auto()
     ELSEWHERE = auto()  # another launch trains it
+    STORE_GONE = auto()  # the sweep's folder was moved or removed
 
 
 _STATUS = {StopReason.DIVERGED: RunStatus.DIVERGED, StopReason.ELSEWHERE: RunStatus.LEFT}

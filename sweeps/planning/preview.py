@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -16,14 +16,16 @@ from sweeps.cli.console import columns, fitting, left_out, print_wrapped, table_
 from sweeps.cli.formatting import counted, duration, memory
 from sweeps.config.axes import PAPER, column, grid_keys, text_of
 from sweeps.execution.continuation import runs_to_continue
+from sweeps.execution.stored_measures import measurable, missing_measures
 from sweeps.planning.cpu_count import usable_cores
 from sweeps.planning.cuda_mps import remark
 from sweeps.planning.machine import Machine, this_machine
-from sweeps.planning.plan import Cell
+from sweeps.planning.plan import CELL_OVERHEAD_SECONDS, Cell
 from sweeps.planning.plan_warnings import measuring_warning, memory_warning, rank_warning, recompute_remark
 from sweeps.planning.schedule import schedule
 from sweeps.planning.sweep import Sweep, remarks, terminal
 from sweeps.storage.run_status import RunStatus
+from sweeps.storage.snapshot import Snapshot
 
 if TYPE_CHECKING:  # what predicts is brought by adaptive sweeps alone
     from sweeps.execution.adaptive.simulation import Expectation
@@ -39,10 +41,10 @@ COSTS = (
 
 @dataclass(frozen=True)
 class Preview:
-    """The chosen cells of a sweep with their costs on `machine`, the most expensive first, of which `left` have not
-    finished; `numbers`: run_id -> place in the grid's own order; `statuses`: run_id -> how it has ended; `times`:
-    run_id -> seconds from the launch to start and end, of those to run; `continues`: run_id -> shorter run that it will
-    continue."""
+    """The chosen cells of a sweep with their costs on `machine`, the most expensive first. Of these `left` are to run,
+    among them finished ones that are `measured_again`, at the cost of that; `numbers`: run_id -> place in the grid's
+    own order; `statuses`: run_id -> how it has ended; `times`: run_id -> seconds from the launch to start and end, of
+    those to run; `continues`: run_id -> shorter run that it will continue."""
 
     sweep: Sweep
     machine: Machine
@@ -52,6 +54,7 @@ class Preview:
     statuses: dict[str, str]
     times: dict[str, tuple[float, float]]
     continues: dict[str, str]
+    measured_again: set[str]
 
     @staticmethod
     def of(sweep: Sweep, max_concurrent: int | None) -> Preview:
@@ -61,14 +64,24 @@ class Preview:
         ids = {id(cell.spec): cell.run_id for cell in planned}
         places = ((ids.get(id(cell)) or run_id(cell), number) for number, cell in enumerate(sweep.grid_cells))
         numbers = dict(places)
-        statuses = sweep.store.statuses()
-        left = [cell for cell in planned if statuses.get(cell.run_id) != RunStatus.FINISHED]
+        snapshot = sweep.store.snapshot()
+        rows = snapshot.rows("status", "steps")
+        statuses = {key: row["status"] for key, row in rows.items()}
+        unfinished = {cell.run_id for cell in planned if statuses.get(cell.run_id) != RunStatus.FINISHED}
+        found = (
+            cell if cell.run_id in unfinished else _again(cell, snapshot, rows[cell.run_id]["steps"])
+            for cell in planned
+        )
+        left = [cell for cell in found if cell]
         times = {cell.run_id: time for cell, time in zip(left, schedule(left, machine, max_concurrent), strict=True)}
-        continues = runs_to_continue(sweep.store, [cell.spec for cell in left])
-        return Preview(sweep, machine, planned, left, numbers, statuses, times, continues)
+        continues = runs_to_continue(sweep.store, [cell.spec for cell in left if cell.run_id in unfinished])
+        again = {cell.run_id for cell in left} - unfinished
+        return Preview(sweep, machine, planned, left, numbers, statuses, times, continues, again)
 
     def status(self, key: str) -> str:
         """How a run stands, for people."""
+        if key in self.measured_again:
+            return "to measure"
         return str(self.statuses.get(key, f"continues {self.continues[key]}" if key in self.continues else "to run"))
 
     @property
@@ -89,10 +102,18 @@ class Preview:
             {"cell": self.numbers[cell.run_id]}
             | {key: keys.get(key) for key in (*PAPER, *varying)}
             | {name: getattr(cell, name) for name in COSTS}
+            | {"measured_again": cell.run_id in self.measured_again}
             | {"status": str(self.statuses.get(cell.run_id, "to run")), "continues": self.continues.get(cell.run_id)}
             | {"starts_at_seconds": self.times.get(cell.run_id, (None,))[0]}
             for cell, keys in ((cell, grid_keys(cell.spec)) for cell in self.cells)
         ]
+
+
+def _again(cell: Cell, snapshot: Snapshot, steps: int) -> Cell | None:
+    """A finished cell at the cost of measuring what it lacks and can be measured; None where that is nothing."""
+    missing = measurable(snapshot, cell.run_id, missing_measures(snapshot, cell.spec, steps), steps)
+    share = len(missing) / max(1, len(cell.spec.evaluate.steps(steps)))
+    return replace(cell, seconds=CELL_OVERHEAD_SECONDS + share * cell.measuring_seconds) if missing else None
 
 
 def show(
@@ -133,10 +154,12 @@ def show(
     )
     if until and expected and left:
         print_wrapped(_adaptive_line(until, expected, seconds))
+    again = len(preview.measured_again)
     continued = f"{len(preview.continues)} of them continue shorter runs, and take less." if preview.continues else ""
     share = min(cell.gpus for cell in planned)
     sharing = remark(round(1 / share)) if 0 < share < 1 else ""
     warnings = (
+        f"{again} of them finished runs, to be measured again." if again else "",
         continued,
         sharing,
         rank_warning(sweep.cells),

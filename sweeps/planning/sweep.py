@@ -24,7 +24,7 @@ from sweeps.config.filters import CellCount, asks_for_diverged, selected
 from sweeps.config.grid_file import GridSpec, load_grid
 from sweeps.config.settings import GridSettings
 from sweeps.execution.continuation import runs_to_continue
-from sweeps.execution.stored_measures import can_be_measured, missing_measures
+from sweeps.execution.stored_measures import measurable, missing_measures
 from sweeps.monitoring.launch_outcome import Ending
 from sweeps.monitoring.trackers.choice import require_trackers
 from sweeps.planning.cpu_count import usable_cores
@@ -202,7 +202,7 @@ def todo(sweep: Sweep) -> PendingCells:
             else:
                 diverged[key] = Ending.of_row(row)
         elif missing := missing_measures(snapshot, cell, row["steps"]):
-            gone = {step for step in missing if not can_be_measured(snapshot, key, step, row["steps"])}
+            gone = set(missing) - {*measurable(snapshot, key, missing, row["steps"])}
             if gone != set(missing):
                 cells.append(cell)
                 again += 1

@@ -7,7 +7,7 @@ or not at all, and there are no folders to make.
 from __future__ import annotations
 
 import contextlib
-import io
+import errno
 import os
 import shutil
 import uuid
@@ -54,8 +54,14 @@ def resolved(path: Path) -> str:
 
 
 def read_table(file: Path, **options: Any) -> pa.Table:
-    """A parquet file as a table. Raises ArrowException or OSError where it cannot be read."""
-    return pq.read_table(file if is_local(file) else io.BytesIO(file.read_bytes()), **options)
+    """A parquet file as a table. Raises ArrowException or OSError where it cannot be read; see `kept_from_reading`."""
+    return pq.read_table(pa.BufferReader(file.read_bytes()), **options)
+
+
+def kept_from_reading(error: Exception) -> bool:
+    """Whether a file could not be read for want of permission, open files or a disk: that it is whole is likely, and it
+    is neither damaged nor absent."""
+    return isinstance(error, OSError) and error.errno not in (None, errno.ENOENT)
 
 
 def files_below(folder: Path, depth: int = 1) -> list[tuple[str, ...]]:

@@ -52,6 +52,7 @@ class Lease:
         self._content = json.dumps(asdict(self._owner)).encode()
         self._released = threading.Event()
         self._lost = False
+        self.gone = False  # its file, without another owner's in its place
 
     def take(self) -> Owner | None:
         """Take the lease and keep it alive; or return the owner that has it. A lease of the same launch is
@@ -123,9 +124,10 @@ class Lease:
 
     def _keep_alive(self) -> None:
         while not self._released.wait(TOUCH_SECONDS):
-            if self._read(self._path) != self._owner:
+            if (found := self._read(self._path)) != self._owner:
+                self.gone = found is None and not self._path.exists()
                 self._lost = True
-                log.warning("lease %s was lost to another launch", self._path)
+                log.warning("lease %s %s", self._path, "is gone" if self.gone else "was lost to another launch")
                 return
             with contextlib.suppress(OSError):
                 touch(self._path, self._content)

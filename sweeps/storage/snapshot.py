@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 
 from sweeps.cli.errors import UserError
 from sweeps.storage.chunks import chunk_steps
-from sweeps.storage.filesystems import is_local, read_files, to_path
+from sweeps.storage.filesystems import is_local, kept_from_reading, read_files, to_path
 from sweeps.storage.listing import Listing
 from sweeps.storage.packing.packed import SCHEMAS, PackedFile, as_schema
 from sweeps.storage.schemas import SCHEMA_VERSION
@@ -155,10 +155,12 @@ def _parsed(source: str | bytes | None, schema: pa.Schema) -> pa.Table | None:
     if source is None:
         return None
     try:
-        opened = pa.BufferReader(source) if isinstance(source, bytes) else source
-        with pq.ParquetFile(opened, page_checksum_verification=True) as file:
+        content = source if isinstance(source, bytes) else Path(source).read_bytes()  # a third faster than by its name
+        with pq.ParquetFile(pa.BufferReader(content), page_checksum_verification=True) as file:
             return as_schema(file.read(schema.names, use_threads=False), schema)  # of columns that there are
-    except (pa.ArrowException, OSError):
+    except (pa.ArrowException, OSError) as error:
+        if kept_from_reading(error):
+            raise
         return None
 
 

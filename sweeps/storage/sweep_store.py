@@ -29,7 +29,7 @@ import pyarrow as pa
 
 from sweeps.storage import checkpoints
 from sweeps.storage.chunks import chunk_files, chunk_name, chunk_steps, visible_chunks
-from sweeps.storage.filesystems import move, read_table, remove_tree, to_path, write_atomically
+from sweeps.storage.filesystems import kept_from_reading, move, read_table, remove_tree, to_path, write_atomically
 from sweeps.storage.leases import Lease
 from sweeps.storage.packing.packed import PackedFile, packed_files
 from sweeps.storage.schemas import (
@@ -86,6 +86,10 @@ class Store:
         """The one row of a run that has ended; columns that are absent become null."""
         table = pa.Table.from_pylist([{name: row.get(name) for name in RUN_SCHEMA.names}], RUN_SCHEMA)
         write_atomically(self.root / "runs" / f"{row['run_id']}.parquet", parquet_bytes(table))
+
+    def launched(self) -> bool:
+        """Whether the folder has the grid that every launch keeps in it before it trains."""
+        return (self.root / "grid.yaml").exists()
 
     def drop_row(self, run_id: str) -> None:
         """Forget how an attempt at a run ended that has not finished."""
@@ -200,7 +204,9 @@ class Store:
                 rows: list[dict[str, Any]] = read_table(path).to_pylist()
             except FileNotFoundError:
                 pass  # packed just now
-            except (pa.ArrowException, OSError):
+            except (pa.ArrowException, OSError) as error:
+                if kept_from_reading(error):
+                    raise
                 return []
             else:
                 return rows
@@ -275,6 +281,8 @@ def read_run_row(file: Path) -> dict[str, Any] | None:
     """The row of a run's file; None where it is damaged. Raises UserError for a newer schema."""
     try:
         table = read_table(file, page_checksum_verification=True)
-    except (pa.ArrowException, OSError):
+    except (pa.ArrowException, OSError) as error:
+        if kept_from_reading(error):
+            raise
         return None
     return only_row(table, file)

@@ -200,17 +200,21 @@ def test_a_caption_of_several_lines_that_look_like_rows_is_named(images, tmp_pat
     assert made_captions(tmp_path / "out") == {"b/c.jpg": "two\r\nlines", "d.webp": 'a dog"'}
 
 
+TWICE = '{"caption":"a","caption":"b"}'
+
+
 def test_json_lines_may_begin_with_a_mark_and_have_lists_and_a_number_is_named(images, tmp_path):
     rows = [{"image": "a.png", "caption": ["one", "two"]}, {"image": "d.webp", "caption": 3}]
-    text = "".join(json.dumps(row) + "\r\n" for row in rows) + "nonsense\r\n"
+    text = "".join(json.dumps(row) + "\r\n" for row in rows) + "nonsense\r\n" + TWICE + "\r\n"
     (tmp_path / "t.jsonl").write_bytes(text.encode("utf-8-sig"))
     made = make(images, tmp_path / "t.jsonl", "-o", tmp_path / "out")
     assert made.exit_code == 1
     assert made.stderr.splitlines() == [
         "line 2: d.webp: its caption is a number, not text",
         "line 3: nonsense: it is not a JSON object",
-        f"{tmp_path / 't.jsonl'}: 1 of 3 lines are used; left out: 1 since its caption is a number, not text "
-        "(line 2); 1 since it is not a JSON object (line 3)",
+        f'line 4: {TWICE}: it has "caption" twice; leave one',
+        f"{tmp_path / 't.jsonl'}: 1 of 4 lines are used; left out: 1 since its caption is a number, not text "
+        '(line 2); 1 since it is not a JSON object (line 3); 1 since it has "caption" twice; leave one (line 4)',
     ]
     assert made_captions(tmp_path / "out") == {"a.png": ["one", "two"]}
 

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import unicodedata
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from mmcr_core import strict_json
 from mmcr_core.data.decoding import IMAGE_SUFFIXES, reason
 from mmcr_core.data.image_text.captions import NoCaption, captions_of
 from mmcr_core.data.shards.index import shown
@@ -185,10 +185,14 @@ def _of_json_lines(table: Path, columns: tuple[str, str]) -> Iterator[Row]:
         for number, line in enumerate(stream, 1):
             where = f"line {number}"
             try:
-                row = json.loads(line) if line.strip() else None
+                row = strict_json.loads(line) if line.strip() else None
+            except strict_json.RepeatedKey as error:
+                row = Unusable(str(error))
             except (ValueError, RecursionError):
                 row = None
-            if isinstance(row, dict):
+            if isinstance(row, Unusable):
+                yield Row(where, row, begins=line.strip()[:BEGINNING])
+            elif isinstance(row, dict):
                 keys |= row.keys()
                 yield Row(where, row.get(columns[0]) or "", row.get(columns[1]))
             elif not line.strip():

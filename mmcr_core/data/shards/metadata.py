@@ -31,7 +31,7 @@ from mmcr_core.data.shards.tar import Walked, packing
 from mmcr_core.data.survey import Account, Some, Survey
 
 THREADS = 8  # shards whose headers are waited for at a time
-VERSION = 4  # of what is kept
+VERSION = 5  # of what is kept
 FIRST = 5  # samples, one of which must be whole
 TRIED = 5  # shards at a URL of which a sample is tried where its server counts them
 BEGINNING = 1 << 20  # bytes of a shard at a URL that are read first for it

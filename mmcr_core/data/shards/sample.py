@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from codecs import BOM_UTF8
 from typing import Any
 
+from mmcr_core import strict_json
 from mmcr_core.data.decoding import Pixels, decode, reason
 from mmcr_core.data.image_text.captions import NoCaption, captions_of
 
@@ -16,6 +16,10 @@ NAMED = 5  # keys of a JSON that an error names
 
 class Broken(Exception):
     """A sample that cannot be used; the message says why, without paths and memory addresses."""
+
+
+class Ambiguous(Broken):
+    """Its JSON has a key twice."""
 
 
 def decoded(encoded: bytes, size: int, max_pixels: int | None = None) -> Pixels:
@@ -40,9 +44,11 @@ def captions(text: bytes | None, described: bytes | None) -> tuple[str, ...]:
 
 
 def captions_read_anew(described: bytes) -> bool:
-    """Whether version 0.1 read other captions of a JSON, or none: one with a byte order mark, a list with null."""
+    """Whether version 0.1 read other captions of a JSON, or none: a byte order mark, a key twice, a list with null."""
     try:
         said = _of_json(described)
+    except Ambiguous:
+        return True
     except (Broken, NoCaption):
         return False
     return described.startswith(BOM_UTF8) or (isinstance(said, list) and None in said)
@@ -51,7 +57,9 @@ def captions_read_anew(described: bytes) -> bool:
 def _of_json(described: bytes) -> Any:
     text = _utf8(described) or ""
     try:
-        content: Any = json.loads(text)
+        content: Any = strict_json.loads(text)
+    except strict_json.RepeatedKey as error:
+        raise Ambiguous(f'its .json has "{error.key}" twice') from None
     except (ValueError, RecursionError):
         raise Broken("its .json is not JSON") from None
     if not isinstance(content, dict):

@@ -13,7 +13,8 @@ from ray.tune.search import Searcher
 
 from sweeps.execution.adaptive.scheduler import Scheduler
 from sweeps.execution.executor_settings import Progress
-from sweeps.execution.ray.ray_tune import POLL_SECONDS, Launch
+from sweeps.execution.ray.plan_searcher import configuration
+from sweeps.execution.ray.ray_tune import POLL_SECONDS, Launch, whole_gpu
 from sweeps.execution.retries import Retry, next_attempt
 from sweeps.monitoring.launch_outcome import Outcome
 from sweeps.planning.plan import Cell
@@ -118,8 +119,7 @@ class AdaptiveLaunch:
         self._running[decision.run_id] = decision
         self._alone = decision.run_id if alone else None
         cell = self._cells[decision.run_id]
-        gpus = math.ceil(cell.gpus) if alone else cell.gpus
-        return {"run_id": cell.run_id, "cpu": cell.cpus, "gpu": gpus, "decision": asdict(decision)}
+        return configuration([whole_gpu(cell) if alone else cell]) | {"decision": asdict(decision)}
 
     def _has_room(self) -> bool:
         """Whether one more cell can run now."""

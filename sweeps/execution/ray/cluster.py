@@ -96,13 +96,14 @@ def _signals_kept() -> Iterator[None]:
 
 
 def _short_folder() -> str | None:
-    """Where Ray puts its sockets, whose whole path the system limits to some hundred bytes; None for Ray's choice."""
+    """Where Ray puts its sockets, whose whole path the system limits to some hundred bytes, and Ray to ASCII; None for
+    Ray's choice."""
     folder = os.environ.get("RAY_TMPDIR") or tempfile.gettempdir()
-    if len(os.fsencode(folder)) <= MAX_FOLDER_BYTES:
+    if len(folder) <= MAX_FOLDER_BYTES and folder.isascii():
         return None
     if os.access("/tmp", os.W_OK):
         return "/tmp/ray"
-    raise ClusterError(f"TMPDIR {folder} is too long for Ray's sockets; set RAY_TMPDIR to a shorter folder")
+    raise ClusterError(f"TMPDIR {folder} is too long for Ray's sockets, or not ASCII; set RAY_TMPDIR to another folder")
 
 
 def _require_answer(address: str) -> None:

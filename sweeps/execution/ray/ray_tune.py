@@ -1,4 +1,5 @@
-"""Ray Tune over the cells of a plan: one Tune trial per cell, actors reused, the most expensive cell first.
+"""Ray Tune over the cells of a plan: one Tune trial per cell, or per some dozen short ones, actors reused, the most
+expensive cell first.
 
 Ray only schedules. What has happened is in the store: a cell that raises or diverges writes its own row; for
 a worker that died the driver writes it. Ray's experiment state goes to a temporary folder and is dropped.
@@ -16,13 +17,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import ray
 from ray import tune
 from ray.tune import FailureConfig
 from ray.tune.search import Searcher
 
 from mmcr_core import custom_imports
 from sweeps.config.settings import GridSettings
-from sweeps.execution.ray.plan_searcher import PlanSearcher, resources
+from sweeps.execution.ray.plan_searcher import PlanSearcher, grouped, resources
 from sweeps.execution.ray.trainable import CellTrainable, Job, code_version
 from sweeps.execution.ray.worker_failures import Returned, Watcher, WorkerWatch
 from sweeps.execution.retries import RESTARTS, Retry, next_attempt
@@ -116,14 +118,14 @@ class Launch:
                     )
                 ] = cell
         if shapes:
-            self._run_once([_alone(cell) for cell in shapes.values()], calibrate=True)
+            self._run_once([whole_gpu(cell) for cell in shapes.values()], calibrate=True)
 
     def _to_retry(self, cells: list[Cell], outcome: Outcome, attempts: int) -> tuple[list[Cell], bool]:
         """Cells for another attempt, and whether one at a time."""
         endings = [outcome.unfinished.get(cell.run_id) for cell in cells]
         how = [next_attempt(ending, attempts, self.settings.retries) for ending in endings]
         again = [
-            _alone(cell) if retry is Retry.ALONE else cell
+            whole_gpu(cell) if retry is Retry.ALONE else cell
             for cell, retry in zip(cells, how, strict=True)
             if retry is not Retry.NO
         ]
@@ -131,12 +133,14 @@ class Launch:
 
     def _run_once(self, cells: list[Cell], *, calibrate: bool = False, alone: bool = False) -> Outcome:
         outcome = Outcome()
-        search = PlanSearcher(cells)
-        self._fit(
-            cells, outcome, search, len(cells), most=1 if alone else self.limits.max_concurrent, calibrate=calibrate
-        )
-        ended = {*outcome.finished, *outcome.unfinished}
-        outcome.interrupted = ended != {cell.run_id for cell in cells}
+        slots = max(1, int(ray.cluster_resources().get("CPU", 1)))
+        trials = [[cell] for cell in cells] if alone or calibrate else list(grouped(cells, slots))
+        most = 1 if alone else self.limits.max_concurrent
+        while trials:
+            stranded = self._fit(cells, outcome, PlanSearcher(trials), len(trials), most=most, calibrate=calibrate)
+            ended = {*outcome.finished, *outcome.unfinished}
+            outcome.interrupted = {*ended, *(cell.run_id for cell in stranded)} != {cell.run_id for cell in cells}
+            trials = [] if outcome.interrupted else [[cell] for cell in stranded]
         return outcome
 
     def fit(self, cells: list[Cell], outcome: Outcome, search: Searcher, returned: Returned) -> None:
@@ -144,7 +148,8 @@ class Launch:
         self._fit(cells, outcome, search, -1, returned=returned)
 
     def _fit(self, cells: list[Cell], outcome: Outcome, search: Searcher, trials: int, *, most: int | None = None,
-             calibrate: bool = False, returned: Returned | None = None) -> None:  # fmt: skip
+             calibrate: bool = False, returned: Returned | None = None) -> list[Cell]:  # fmt: skip
+        """Add how cells ended to `outcome`; returns those that a trial which ended with another cell left alone."""
         by_id = {cell.run_id: cell for cell in cells}
         reporter = WorkerWatch(by_id, self.settings, self.store, self.watcher, outcome, returned)
         job = Job(
@@ -180,9 +185,10 @@ class Launch:
         # Ctrl-C: the outcome says which cells have not ended.
         with contextlib.suppress(KeyboardInterrupt), _quiet_tune():
             tuner.fit()
+        return reporter.stranded
 
 
-def _alone(cell: Cell) -> Cell:
+def whole_gpu(cell: Cell) -> Cell:
     """With a whole GPU, where it has any."""
     return replace(cell, gpus=float(math.ceil(cell.gpus)))
 

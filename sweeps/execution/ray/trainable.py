@@ -6,6 +6,7 @@ import hashlib
 import os
 import socket
 import threading
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,13 +16,14 @@ from ray.tune import Trainable
 import mmcr_core
 from mmcr_core import custom_imports
 from sweeps.config.settings import GridSettings
-from sweeps.execution.executor_settings import ExecutorSettings
+from sweeps.execution.executor_settings import ExecutorSettings, Progress
 from sweeps.execution.run_executor import RunExecutor
 from sweeps.execution.run_metadata import installed_versions
 from sweeps.execution.signals import STOPS, StopFlag
 from sweeps.planning.plan import Cell
 from sweeps.planning.profiling import ProfilingRun
 from sweeps.storage.decisions import StoredDecision
+from sweeps.storage.filesystems import is_local
 from sweeps.storage.run_status import RunStatus
 from sweeps.storage.sweep_store import Store
 
@@ -47,7 +49,8 @@ class OtherCode(RuntimeError):
 
 
 class CellTrainable(Trainable):  # type: ignore[misc]
-    """Tune's view of one `Trial`: each `step` trains for a slice of time and reports where it stands."""
+    """Tune's view of the runs of a trial, one after the other: each `step` trains for a slice of time and reports where
+    those stand that were trained in it."""
 
     def setup(self, config: dict[str, Any], job: Any = None) -> None:
         self._other_code = other_code(job.code)
@@ -69,7 +72,15 @@ class CellTrainable(Trainable):  # type: ignore[misc]
         return True
 
     def _begin(self, config: dict[str, Any]) -> None:
-        job, cell = self._job, self._job.cells[config["run_id"]]
+        self._waiting = list(config["run_ids"])
+        self._devices = float(config["gpu"] or config["cpu"])
+        self._decision = StoredDecision(**config["decision"]) if "decision" in config else None
+        self._next()
+
+    def _next(self) -> None:
+        """Prepare the next of the trial's cells."""
+        self._run_id = self._waiting.pop(0)
+        job, cell = self._job, self._job.cells[self._run_id]
         device, threads = "cuda" if cell.gpus > 0 else "cpu", cell.threads
         if self._other_code:
             return  # `step` says so
@@ -78,21 +89,31 @@ class CellTrainable(Trainable):  # type: ignore[misc]
                 cell.spec, device, threads, job.settings.compile, job.settings.memory == "recompute"
             )
             return
-        settings = ExecutorSettings.of(
-            job.settings, device, threads, cell.continues, float(config["gpu"] or config["cpu"])
-        )
-        decision = StoredDecision(**config["decision"]) if "decision" in config else None
+        settings = ExecutorSettings.of(job.settings, device, threads, cell.continues, self._devices)
         self._trial = RunExecutor(
-            cell.spec, Store(job.root), job.settings.name, settings, launch=job.launch, decision=decision
+            cell.spec, Store(job.root), job.settings.name, settings, launch=job.launch, decision=self._decision
         )
 
     def step(self) -> dict[str, Any]:
         if self._trial is None:
             raise OtherCode(self._other_code)
+        told, until = [], time.monotonic() + SLICE_SECONDS
         with self._working:
-            progress = self._trial.advance(SLICE_SECONDS, stop=self._stop)
-        self._process_ends = progress.process_ends
-        return {"progress": progress, "done": progress.status is not RunStatus.RUNNING}
+            while True:
+                progress = self._advance(self._trial, until - time.monotonic())
+                told.append((self._run_id, progress))
+                self._process_ends = progress.process_ends
+                ended = progress.status is not RunStatus.RUNNING
+                done = ended and (self._process_ends or not self._waiting)
+                if ended and not done:
+                    self._next()
+                if done or not ended or self._stop.stopped or time.monotonic() >= until:
+                    return {"progress": told, "done": done}
+
+    def _advance(self, trial: RunExecutor | ProfilingRun, seconds: float) -> Progress:
+        if isinstance(trial, RunExecutor) and is_local(trial.store.root) and not trial.store.launched():
+            return trial.abandon()
+        return trial.advance(seconds, stop=self._stop)
 
     def _leave(self) -> None:
         """Preempted: the checkpoint is worth more than an orderly farewell."""

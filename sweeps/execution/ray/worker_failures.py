@@ -50,25 +50,46 @@ class WorkerWatch(Callback):  # type: ignore[misc]
     ) -> None:
         self._cells, self._settings, self._store, self._watcher = cells, settings, store, watcher
         self.outcome, self._returned = outcome or Outcome(), returned
+        self._left: dict[str, list[str]] = {}  # trial_id -> runs of it that have not ended, the current one first
+        self.stranded: list[Cell] = []  # of trials that ended before they came to these
 
     def __getstate__(self) -> dict[str, Any]:
         """Tune pickles callbacks with its state, which nobody restores; a terminal cannot be pickled."""
         return {}
 
     def on_trial_start(self, iteration: int, trials: Any, trial: Any, **info: Any) -> None:
-        self._watcher.started(self._cells[trial.config["run_id"]])
+        """Also after a worker died: its successor begins with the first, and those that have ended stay so."""
+        self._watcher.started(self._cells[self._runs(trial)[0]])
+
+    def _runs(self, trial: Any) -> list[str]:
+        return self._left.setdefault(trial.trial_id, list(trial.config["run_ids"]))
 
     def on_trial_result(self, iteration: int, trials: Any, trial: Any, result: Any, **info: Any) -> None:
-        self._watcher.progressed(self._cells[trial.config["run_id"]], result["progress"])
+        left = self._runs(trial)
+        for run_id, progress in result["progress"]:
+            if run_id not in left:
+                continue
+            cell = self._cells[run_id]
+            self._watcher.progressed(cell, progress)
+            if progress.status is not RunStatus.RUNNING:
+                left.remove(run_id)
+                if progress.status is not RunStatus.PAUSED:
+                    self.outcome.add(run_id, progress.ending)
+                self._ended(cell, progress)
+                if left:
+                    self._watcher.started(self._cells[left[0]])
 
     def on_trial_complete(self, iteration: int, trials: Any, trial: Any, **info: Any) -> None:
-        cell, progress = self._cells[trial.config["run_id"]], trial.last_result["progress"]
-        if progress.status is not RunStatus.PAUSED:
-            self.outcome.add(cell.run_id, progress.ending)
-        self._ended(cell, progress)
+        self._strand(self._left.pop(trial.trial_id, []))
+
+    def _strand(self, left: list[str]) -> None:
+        self.stranded += [self._cells[run_id] for run_id in left]
 
     def on_trial_error(self, iteration: int, trials: Any, trial: Any, **info: Any) -> None:
-        cell = self._cells[trial.config["run_id"]]
+        current, *others = self._runs(trial)
+        del self._left[trial.trial_id]
+        self._strand(others)
+        cell = self._cells[current]
         ending = _ending(trial)
         self._record_failure(cell.spec, ending, trial.error_file)
         self.outcome.add(cell.run_id, ending)

@@ -123,6 +123,7 @@ def test_a_resnet_tower_is_built(pairs_spec):
         ("roberta-ViT-B-32", "hf_model_name, a text encoder that must be downloaded"),
         ("{tmp}/none.json", "none.json' cannot be read .*; give the path of a JSON file"),
         ("{tmp}/broken.json", "broken.json' is not a file of JSON .*; mend it"),
+        ("{tmp}/twice.json", 'twice.json\': it has "width" twice; leave one'),
         ("{tmp}/list.json", "must hold a mapping with embed_dim, vision_cfg and text_cfg"),
         ("{tmp}/part.json", "part.json' lacks embed_dim"),
         ("{tmp}/chance.json", "shortens captions by chance"),
@@ -136,6 +137,7 @@ def test_a_resnet_tower_is_built(pairs_spec):
 def test_a_configuration_of_no_use_is_refused(config, says, tmp_path):
     text = TINY["text_cfg"]
     (tmp_path / "broken.json").write_text("{")
+    (tmp_path / "twice.json").write_text('{"vision_cfg": {"width": 1, "width": 2}}')
     (tmp_path / "list.json").write_text("[]")
     (tmp_path / "part.json").write_text(json.dumps({"vision_cfg": {}, "text_cfg": {}}))
     (tmp_path / "chance.json").write_text(

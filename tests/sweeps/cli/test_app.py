@@ -3,6 +3,8 @@
 import errno
 import importlib
 import re
+import shlex
+import subprocess
 import sys
 import warnings
 from importlib.metadata import version
@@ -36,7 +38,7 @@ def left_by(error, capsys):
         (UserError("grid.yaml:3: P: wrong; use another"), 2, "grid.yaml:3: P: wrong; use another\n"),
         (OptionError("time_limit", "'soon' is not a time"), 2, "--time-limit: 'soon' is not a time\n"),
         (PermissionError(errno.EACCES, "Permission denied", "/x/y"), 2, "/x/y: Permission denied\n"),
-        (OSError(errno.ENOSPC, "No space left on device"), 2, "a file: No space left on device\n"),
+        (OSError(errno.ENOSPC, "No space left on device"), 2, "a file or standard output: No space left on device\n"),
         (KeyboardInterrupt(), 130, "interrupted\n"),
     ],
     ids=["user", "option", "permission", "disk full", "ctrl-c"],
@@ -151,3 +153,20 @@ def test_every_command_tells_its_version():
     assert told.exit_code == 0 and told.stdout == version_text() + "\n"
     assert CliRunner().invoke(store.app, ["--version"]).stdout == told.stdout  # of several commands
     assert told.stdout.startswith(f"mmcr-sweeps {version('mmcr-sweeps')}\nPython 3.")
+
+
+@pytest.mark.parametrize("closed", ["0<&-", "1>&-", "2>&-", "0<&- 1>&- 2>&-"])
+def test_a_command_whose_streams_are_closed_gives_their_numbers_to_no_file(closed, tmp_path):
+    """Else what is printed would go into the next file that is opened."""
+    script = (
+        "import os, sys; from pathlib import Path; from sweeps.cli.app import guarded\n"
+        "def work():\n"
+        f" file = open({str(tmp_path / 'written')!r}, 'w'); os.write(1, b'x'); os.write(2, b'x')\n"
+        " print('y'); print('z', file=sys.stderr, flush=True); sys.stdin.read(); file.write(str(file.fileno() > 2))\n"
+        "guarded(work)()"
+    )
+    command = f"{shlex.quote(sys.executable)} -c {shlex.quote(script)} {closed}"
+    ran = subprocess.run(
+        ["sh", "-c", command], stdin=subprocess.DEVNULL, capture_output=True, cwd=Path(__file__).parents[3]
+    )
+    assert (ran.returncode, (tmp_path / "written").read_text()) == (0, "True")

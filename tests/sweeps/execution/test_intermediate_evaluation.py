@@ -12,6 +12,8 @@ from mmcr_core.training import Pretraining
 from sweeps.execution.executor_settings import ExecutorSettings
 from sweeps.execution.run_executor import RunExecutor
 from sweeps.execution.stored_measures import missing_at, missing_measures
+from sweeps.planning.plan import CELL_OVERHEAD_SECONDS
+from sweeps.planning.preview import Preview
 from sweeps.planning.sweep import open_sweep, todo
 from sweeps.storage.sweep_store import Store
 from tests.sweeps.execution.killed_runs import killed_until_done
@@ -115,11 +117,16 @@ def test_a_launch_says_what_only_training_could_measure(tmp_path, digits_spec, w
     sweep = open_sweep(write_grid(evaluate=evaluate), str(tmp_path / "r"))
     left = todo(sweep)
     assert left.cells == sweep.cells  # the untrained network can still be measured
+    preview = Preview.of(sweep, None)
+    (planned,) = preview.left
+    assert preview.measured_again == {planned.run_id} and preview.status(planned.run_id) == "to measure"
+    assert planned.seconds == pytest.approx(CELL_OVERHEAD_SECONDS + preview.cells[0].measuring_seconds / 3)
     assert "1 of them finished runs, to be measured again" in left.note
     assert "finished runs without weights lack alignment" in left.note
     assert "finished runs lack in their middle, which only training can measure, alignment, heldout" in left.note
     trained(sweep.cells[0], tmp_path / "r/tiny")
     assert todo(sweep).cells == ()
+    assert Preview.of(sweep, None).makespan_seconds == 0
 
 
 def test_without_the_end_among_the_fractions_nothing_is_measured_there(tmp_path, digits_spec):

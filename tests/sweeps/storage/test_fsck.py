@@ -1,8 +1,10 @@
 """Checking, repairing and compacting a store."""
 
+import errno
 import os
 import shutil
 import time
+from pathlib import Path
 
 import pytest
 
@@ -273,3 +275,26 @@ def test_damaged_weights_and_measures_are_quarantined_and_measured_again_where_t
     weights.write_bytes(content)
     assert problems(store) == ["weights are damaged"]
     assert (tmp_path / "damaged" / "weights" / weights.name).exists()
+
+
+@pytest.mark.parametrize("folder", ["runs", "trajectories", "measures"])
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EMFILE, errno.EIO])
+def test_a_file_that_the_system_keeps_from_reading_is_not_damaged(store, monkeypatch, folder, number):
+    """Another person's, or one too many open: it is named, and left where it is."""
+    run_id = chunks(store)[0].parent.name
+    store.write_measures(run_id, 1200, [])
+    file = next(file for file in sorted((store.root / folder).rglob("*.parquet")) if run_id in str(file))
+    whole = Path.read_bytes
+
+    def read_bytes(path):
+        if path == file:
+            raise OSError(number, os.strerror(number), str(path))
+        return whole(path)
+
+    monkeypatch.setattr(Path, "read_bytes", read_bytes)
+    with pytest.raises(OSError, match=os.strerror(number)):
+        list(examine(store, repair=True))
+    if folder == "runs":
+        with pytest.raises(OSError, match=os.strerror(number)):
+            store.snapshot().rows()
+    assert file.exists() and not (store.root / "damaged").exists()

@@ -118,6 +118,7 @@ def test_captions_are_the_text_or_those_of_the_json(text, described, expected):
         (None, b"[" * 100_000, "its .json is not JSON"),
         (None, b"[1]", "its .json has no caption: it is not an object"),
         (None, b'{"caption": null}', "it has no caption"),
+        (None, b'{"caption": "x", "caption": "y"}', 'its .json has "caption" twice'),
         (None, b'{"text": "x", "url": 1}', 'its .json has no "caption"; its keys are text, url'),
         (None, b'{"caption": 3}', "its caption is a number, not text"),
         (None, b'{"caption": []}', "its caption is empty"),

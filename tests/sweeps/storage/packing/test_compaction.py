@@ -152,7 +152,7 @@ def test_readers_see_each_run_and_step_once_while_it_is_packed(store, tmp_path):
     saved = {file: file.read_bytes() for file in small_files(store)}
     for _ in range(4):
         compact(store)
-        for file, content in saved.items():  # undone, small files first: they win
+        for file, content in sorted(saved.items(), reverse=True):  # undone, a run's first chunk last: with it they win
             file.parent.mkdir(exist_ok=True)
             temporary = file.with_name(f".{file.name}")
             temporary.write_bytes(content)
