@@ -15,7 +15,7 @@ import pyarrow.fs as pafs
 
 from analysis.results import legacy_names
 from analysis.results.errors import ResultsError
-from sweeps.storage.filesystems import file_system, is_local, read_table, resolved, to_path
+from sweeps.storage.filesystems import file_system, is_local, raise_unless_damaged, read_undamaged, resolved, to_path
 from sweeps.storage.listing import Listing
 from sweeps.storage.packing.packed import SCHEMAS, PackedFile
 from sweeps.storage.schemas import RUN_SCHEMA, SCHEMA_VERSION
@@ -180,11 +180,10 @@ class SweepFolder:
 
     def planned_specs(self) -> list[str]:
         """The specs of the grid that was launched last, as far as the store knows them."""
-        try:
-            specs: list[str] = read_table(self.root / "cells.parquet")["spec"].to_pylist()
-        except (pa.ArrowException, OSError, KeyError):  # of a sweep of the first months, or damaged
+        table = read_undamaged(self.root / "cells.parquet")
+        if table is None or "spec" not in table.column_names:  # of a sweep of the first months, or damaged
             return []
-        return specs
+        return table["spec"].to_pylist()  # type: ignore[no-any-return]
 
     def trajectories(self, runs: Set[str], columns: Sequence[str]) -> Iterator[tuple[str, pa.Table]]:
         """Each of `runs` that has a trajectory with these columns of its steps, in no order of runs. Damaged files are
@@ -204,7 +203,8 @@ class SweepFolder:
                     raise
 
     def leave_out_unreadable(self) -> bool:
-        """Name damaged files and read on without them. Whether there is now anything else to try."""
+        """Name damaged files and read on without them. Whether there is now anything else to try. Raises as
+        `raise_unless_damaged`: an answer without what is whole would be another one."""
         known, before = len(self._damaged), self._every_file()
         self.refresh()
         gone = self._every_file() != before
@@ -215,7 +215,8 @@ class SweepFolder:
                     self._of_files([file], SCHEMAS.get(table) or PARQUET.inspect(*self._where(file))).to_table()
                 except FileNotFoundError:
                     gone = True
-                except (pa.ArrowException, OSError):
+                except (pa.ArrowException, OSError) as error:
+                    raise_unless_damaged(error, file)
                     self._leave_out(file)
         return gone or len(self._damaged) > known
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import math
 from collections.abc import Iterator, Sequence
@@ -12,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from mmcr_core.theory.error import final_steps
-from sweeps.storage.filesystems import write_atomically
+from sweeps.storage.filesystems import raise_unless_damaged, write_atomically
 from sweeps.storage.packing.fsck_packed import LEFT, Finding
 from sweeps.storage.run_status import RunStatus
 from sweeps.storage.snapshot import Row
@@ -25,14 +24,14 @@ CLOSE = 1e-6  # relative; sums in another order differ by less
 def edited_rows(store: Store, repair: bool) -> Iterator[Finding]:
     """Rows of finished runs that say otherwise than their spec, trajectory and measures do, from which they follow.
     With `repair` they are written anew, the old ones kept in `damaged/`. Runs that are not whole or that somebody is
-    measuring are passed over; all are, where a chunk cannot be read."""
+    measuring are passed over; all are, where a chunk is damaged."""
     snapshot = store.snapshot()
     if snapshot.listing.packed("runs") and snapshot.listing.damaged:
         return
     rows = snapshot.rows()
     whole = {run for run, row in rows.items() if row["status"] == RunStatus.FINISHED}
     whole = {run for run in whole if snapshot.steps_stored(run) == rows[run]["steps"]}
-    with contextlib.suppress(pa.ArrowException, OSError):
+    try:
         for run, steps in snapshot.trajectories(whole, ("step", *OUTCOME)):
             row = rows[run]
             right = _following(row, steps, snapshot.read_measures(run, row["steps"]))
@@ -48,6 +47,8 @@ def edited_rows(store: Store, repair: bool) -> Iterator[Finding]:
             remedy = "its row was written anew, the old one is in damaged/" if repair else LEFT
             place = file or snapshot.listing.packed_at("runs")[run].path
             yield Finding(place, f"row of run {run} says {said}, which its spec, steps and measures say", remedy)
+    except (pa.ArrowException, OSError) as error:
+        raise_unless_damaged(error, store.root)
 
 
 def _following(row: Row, steps: pa.Table, measures: Sequence[Row]) -> Row:

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
 
 from mmcr_core.theory import RepresentationCollapse, detect_collapse
 from sweeps.cli.errors import UserError
@@ -14,7 +13,7 @@ from sweeps.config.axes import Keys, stored_keys
 from sweeps.execution.executor_settings import JUDGED_FROM
 from sweeps.storage.chunks import chunk_steps
 from sweeps.storage.decisions import paused_steps
-from sweeps.storage.filesystems import read_table
+from sweeps.storage.filesystems import read_undamaged
 from sweeps.storage.run_status import RunStatus
 from sweeps.storage.snapshot import Row, Snapshot
 from sweeps.storage.sweep_store import Store
@@ -78,7 +77,5 @@ def _spread(chunks: list[Path], steps: int) -> float | None:
     """Mean uniformity of a run's newest chunk; None where there is none, or none that may be judged yet."""
     if not chunks or chunk_steps(chunks[-1])[1] < JUDGED_FROM * steps:
         return None
-    try:
-        return float(np.mean(read_table(chunks[-1])["uniformity"].to_numpy()))
-    except (pa.ArrowException, OSError):  # it has just been merged into a longer one, or is damaged
-        return None
+    table = read_undamaged(chunks[-1])  # None: it has just been merged into a longer one, or is damaged
+    return None if table is None else float(np.mean(table["uniformity"].to_numpy()))

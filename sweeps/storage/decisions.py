@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from sweeps.storage.filesystems import files_below, read_table, write_atomically
+from sweeps.storage.filesystems import files_below, read_undamaged, write_atomically
 from sweeps.storage.schemas import DECISION_SCHEMA, of_schema, parquet_bytes
 
 NAME = re.compile(r"([0-9A-Za-z_]+)-(0?\.\d+|1)\.parquet")
@@ -73,9 +73,8 @@ def decided_rungs(root: Path) -> dict[Key, Path]:
 
 
 def _packed_keys(file: Path) -> list[Key]:
-    try:
-        table = read_table(file, columns=["run_id", "rung"])
-    except (pa.ArrowException, OSError):
+    table = read_undamaged(file, columns=["run_id", "rung"])
+    if table is None:
         return []  # fsck names it
     return list(zip(table["run_id"].to_pylist(), table["rung"].to_pylist(), strict=True))
 
@@ -94,19 +93,16 @@ def write_decision(root: Path, decision: StoredDecision) -> None:
 
 
 def read_decision(root: Path, run_id: str, rung: float) -> StoredDecision | None:
-    """A decision; None where there is none, or where it cannot be read."""
+    """A decision; None where there is none, or where it is damaged."""
     files = (decision_file(root, run_id, rung), root / "decisions" / ENDED)
     found = (each for file in files if (each := (read_decisions(file) or {}).get((run_id, rung))))
     return next(found, None)
 
 
 def read_decisions(file: Path) -> dict[Key, StoredDecision] | None:
-    """What a file of decisions holds; None where it cannot be read."""
-    try:
-        table = read_table(file, page_checksum_verification=True)
-    except (pa.ArrowException, OSError):
-        return None
-    if not of_schema(table, DECISION_SCHEMA):
+    """What a file of decisions holds; None where it is damaged or absent."""
+    table = read_undamaged(file, page_checksum_verification=True)
+    if table is None or not of_schema(table, DECISION_SCHEMA):
         return None
     decisions = {(row["run_id"], row["rung"]): StoredDecision(**row) for row in table.to_pylist()}
     match = NAME.fullmatch(file.name)

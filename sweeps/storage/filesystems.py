@@ -54,14 +54,27 @@ def resolved(path: Path) -> str:
 
 
 def read_table(file: Path, **options: Any) -> pa.Table:
-    """A parquet file as a table. Raises ArrowException or OSError where it cannot be read; see `kept_from_reading`."""
+    """A parquet file as a table. Raises ArrowException or OSError where it cannot be read."""
     return pq.read_table(pa.BufferReader(file.read_bytes()), **options)
 
 
-def kept_from_reading(error: Exception) -> bool:
-    """Whether a file could not be read for want of permission, open files or a disk: that it is whole is likely, and it
-    is neither damaged nor absent."""
-    return isinstance(error, OSError) and error.errno not in (None, errno.ENOENT)
+def read_undamaged(file: Path, **options: Any) -> pa.Table | None:
+    """A parquet file as a table; None where it is damaged or absent. Raises as `raise_unless_damaged`."""
+    try:
+        return read_table(file, **options)
+    except (pa.ArrowException, OSError) as error:
+        raise_unless_damaged(error, file)
+        return None
+
+
+def raise_unless_damaged(error: Exception, file: Path) -> None:
+    """Raise an OSError with the name of `file` where `error` kept it from being read for want of permission, open files
+    or a disk: that it is whole is likely, and it is neither damaged nor absent."""
+    of_content = type(error) is OSError and error.errno is None  # pyarrow's, of what does not decompress
+    if isinstance(error, OSError) and not of_content and not isinstance(error, FileNotFoundError):
+        number = error.errno or errno.EIO
+        text = os.strerror(number) if error.errno else str(error)
+        raise OSError(number, text, str(error.filename or file)) from error
 
 
 def files_below(folder: Path, depth: int = 1) -> list[tuple[str, ...]]:
@@ -88,22 +101,14 @@ def _scanned(folder: str, depth: int) -> Iterator[tuple[str, ...]]:
 
 
 def read_files(files: Sequence[Path]) -> list[bytes | None]:
-    """Contents of small files, those of a URL fetched at once; None for one that is gone or cannot be read."""
-    if not files:
-        return []
-    if is_local(files[0]):
-        return [_content(file) for file in files]
+    """Contents of small files of a URL, fetched at once; None where gone. Raises as `raise_unless_damaged`."""
     paths = [str(file.path) for file in files]  # type: ignore[attr-defined]
     starts, ends = [0] * len(paths), [None] * len(paths)  # without ranges each would be asked for its size first
     got = file_system(files[0]).cat_ranges(paths, starts, ends, on_error="return")
+    for file, content in zip(files, got, strict=True):
+        if isinstance(content, Exception):
+            raise_unless_damaged(content, file)
     return [content if isinstance(content, bytes) else None for content in got]
-
-
-def _content(file: Path) -> bytes | None:
-    try:
-        return file.read_bytes()
-    except OSError:
-        return None
 
 
 def write_atomically(path: Path, content: bytes) -> None:

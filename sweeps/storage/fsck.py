@@ -13,12 +13,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import pyarrow as pa
-
 from sweeps.storage.checkpoints import checkpoint_files, checkpoint_payload
 from sweeps.storage.chunks import chunk_files, chunk_steps, is_chunk, visible_chunks
 from sweeps.storage.decisions import decision_files, read_decisions
-from sweeps.storage.filesystems import kept_from_reading, modified, read_table
+from sweeps.storage.filesystems import modified, read_table, read_undamaged
 from sweeps.storage.listing import is_run_file
 from sweeps.storage.packing.fsck_packed import LEFT, Finding, examine_packed
 from sweeps.storage.packing.packed import MARKER, packed_paths
@@ -137,13 +135,8 @@ class _Run:
     def _measures_and_weights(self) -> Iterator[Finding]:
         """A launch measures again what is quarantined here, where the weights are whole."""
         for file in sorted((self.store.root / "measures" / self.run_id).glob("[0-9]*.parquet")):
-            try:
-                whole = of_schema(read_table(file, page_checksum_verification=True), MEASURE_SCHEMA)
-            except (pa.ArrowException, OSError) as error:
-                if kept_from_reading(error):
-                    raise
-                whole = False
-            if not whole:
+            table = read_undamaged(file, page_checksum_verification=True)
+            if table is None or not of_schema(table, MEASURE_SCHEMA):
                 yield self._aside(file, "measures cannot be read")
         for kind in KINDS:
             weights = self.store.root / "weights" / f"{self.run_id}{kind}"
@@ -169,11 +162,8 @@ def _first_steps(files: list[Path]) -> tuple[int, str]:
 
 
 def _chunk_problem(file: Path, run_id: str) -> str:
-    try:
-        table = read_table(file, page_checksum_verification=True)
-    except (pa.ArrowException, OSError) as error:
-        if kept_from_reading(error):
-            raise
+    table = read_undamaged(file, page_checksum_verification=True)
+    if table is None:
         return "chunk cannot be read"
     if not table.schema.equals(TRAJECTORY_SCHEMA):
         return "columns are not those of this version"

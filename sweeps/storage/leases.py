@@ -20,7 +20,7 @@ from pathlib import Path
 
 import psutil
 
-from sweeps.storage.filesystems import create_exclusively, is_local, modified, touch
+from sweeps.storage.filesystems import create_exclusively, is_local, modified, raise_unless_damaged, touch
 
 log = logging.getLogger(__name__)
 
@@ -86,8 +86,8 @@ class Lease:
     def release(self) -> None:
         """Give the lease back, if it is still ours."""
         self._released.set()
-        if self._read(self._path) == self._owner:
-            with contextlib.suppress(OSError):  # a read-only disk: the lease lapses by itself
+        with contextlib.suppress(OSError):  # a read-only disk: the lease lapses by itself
+            if self._read(self._path) == self._owner:
                 self._path.unlink(missing_ok=True)
 
     def _remove_lapsed(self, expected: Owner | None) -> None:
@@ -119,18 +119,19 @@ class Lease:
     def _read(self, path: Path) -> Owner | None:
         try:
             return Owner(**json.loads(path.read_text()))
-        except (OSError, ValueError, TypeError):
+        except (OSError, ValueError, TypeError) as error:
+            raise_unless_damaged(error, path)
             return None
 
     def _keep_alive(self) -> None:
-        while not self._released.wait(TOUCH_SECONDS):
-            if (found := self._read(self._path)) != self._owner:
+        while not self._released.wait(TOUCH_SECONDS) and not self._lost:
+            with contextlib.suppress(OSError):  # that cannot be read or touched now says nothing of its owner
+                if (found := self._read(self._path)) == self._owner:
+                    touch(self._path, self._content)
+                    continue
                 self.gone = found is None and not self._path.exists()
                 self._lost = True
                 log.warning("lease %s %s", self._path, "is gone" if self.gone else "was lost to another launch")
-                return
-            with contextlib.suppress(OSError):
-                touch(self._path, self._content)
 
 
 def machine() -> str:

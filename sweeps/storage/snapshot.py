@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 
 from sweeps.cli.errors import UserError
 from sweeps.storage.chunks import chunk_steps
-from sweeps.storage.filesystems import is_local, kept_from_reading, read_files, to_path
+from sweeps.storage.filesystems import is_local, raise_unless_damaged, read_files, to_path
 from sweeps.storage.listing import Listing
 from sweeps.storage.packing.packed import SCHEMAS, PackedFile, as_schema
 from sweeps.storage.schemas import SCHEMA_VERSION
@@ -110,6 +110,7 @@ def _guarded(file: PackedFile, read: Callable[[], T]) -> T:
     try:
         return read()
     except (pa.ArrowException, OSError) as error:
+        raise_unless_damaged(error, file.path)
         raise damaged_packed(file.path) from error
 
 
@@ -139,8 +140,8 @@ def read_trajectories(
 def read_small(
     files: Sequence[Path], name: str, columns: Sequence[str] | None
 ) -> Iterator[tuple[Path, pa.Table | None]]:
-    """Each small file of the store's table `name` with `columns` of its rows, or all; None where it cannot be read or
-    is gone. Those of a URL are fetched together."""
+    """Each small file of the store's table `name` with `columns` of its rows, or all; None where it is damaged or
+    gone. Those of a URL are fetched together. Raises as `raise_unless_damaged`."""
     schema = pa.schema([SCHEMAS[name].field(column) for column in columns or SCHEMAS[name].names])
     with ThreadPoolExecutor(READERS) as pool:
         for first in range(0, len(files), TOGETHER):
@@ -159,8 +160,8 @@ def _parsed(source: str | bytes | None, schema: pa.Schema) -> pa.Table | None:
         with pq.ParquetFile(pa.BufferReader(content), page_checksum_verification=True) as file:
             return as_schema(file.read(schema.names, use_threads=False), schema)  # of columns that there are
     except (pa.ArrowException, OSError) as error:
-        if kept_from_reading(error):
-            raise
+        if isinstance(source, str):
+            raise_unless_damaged(error, Path(source))
         return None
 
 

@@ -29,7 +29,7 @@ import pyarrow as pa
 
 from sweeps.storage import checkpoints
 from sweeps.storage.chunks import chunk_files, chunk_name, chunk_steps, visible_chunks
-from sweeps.storage.filesystems import kept_from_reading, move, read_table, remove_tree, to_path, write_atomically
+from sweeps.storage.filesystems import move, read_table, read_undamaged, remove_tree, to_path, write_atomically
 from sweeps.storage.leases import Lease
 from sweeps.storage.packing.packed import PackedFile, packed_files
 from sweeps.storage.schemas import (
@@ -63,15 +63,12 @@ class Store:
         write_atomically(self.root / "cells.parquet", parquet_bytes(pa.Table.from_pylist(rows, CELL_SCHEMA)))
 
     def read_cells(self) -> list[dict[str, Any]]:
-        """The cells of the grid that was launched last; none where that cannot be read."""
-        try:
-            rows: list[dict[str, Any]] = read_table(self.root / "cells.parquet").to_pylist()
-        except (pa.ArrowException, OSError):
-            return []
-        return rows
+        """The cells of the grid that was launched last; none where they are absent or damaged."""
+        table = read_undamaged(self.root / "cells.parquet")
+        return [] if table is None else table.to_pylist()
 
     def cells_damaged(self) -> bool:
-        """Whether there is a table of cells that cannot be read."""
+        """Whether there is a table of cells that is damaged."""
         return (self.root / "cells.parquet").exists() and not self.read_cells()
 
     def write_log(self, run_id: str, text: str) -> None:
@@ -197,19 +194,11 @@ class Store:
         write_atomically(path, parquet_bytes(pa.Table.from_pylist(complete, MEASURE_SCHEMA)))
 
     def read_measures(self, run_id: str, step: int) -> list[dict[str, Any]]:
-        """Rows of what was measured of a run after `step` steps; none where that cannot be read."""
+        """Rows of what was measured of a run after `step` steps; none where that is damaged."""
         path = self.root / "measures" / run_id / f"{step:08d}.parquet"
-        if path.exists():
-            try:
-                rows: list[dict[str, Any]] = read_table(path).to_pylist()
-            except FileNotFoundError:
-                pass  # packed just now
-            except (pa.ArrowException, OSError) as error:
-                if kept_from_reading(error):
-                    raise
-                return []
-            else:
-                return rows
+        table = read_undamaged(path)
+        if table is not None or path.exists():
+            return [] if table is None else table.to_pylist()
         return [row for row in self._packed_rows("measures", run_id) if row["step"] == step]
 
     def measured_steps(self, run_id: str) -> list[int]:
@@ -279,10 +268,5 @@ class Store:
 
 def read_run_row(file: Path) -> dict[str, Any] | None:
     """The row of a run's file; None where it is damaged. Raises UserError for a newer schema."""
-    try:
-        table = read_table(file, page_checksum_verification=True)
-    except (pa.ArrowException, OSError) as error:
-        if kept_from_reading(error):
-            raise
-        return None
-    return only_row(table, file)
+    table = read_undamaged(file, page_checksum_verification=True)
+    return None if table is None else only_row(table, file)

@@ -6,13 +6,13 @@ are lost no longer counts as packed, so that the next launch trains it.
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
 
+from sweeps.storage.filesystems import raise_unless_damaged
 from sweeps.storage.packing.compaction import forget_packed, packing, write_packed
 from sweeps.storage.packing.packed import SCHEMAS, PackedFile, as_schema, packed_files
 from sweeps.storage.sweep_store import Store
@@ -66,15 +66,18 @@ def _without_trajectory(store: Store, repair: bool) -> Iterator[Finding]:
 
 def _whole_runs(file: PackedFile) -> dict[str, pa.Table]:
     """The runs whose rows are all there and theirs, in row groups that can be read; nothing in memory where all are."""
-    with contextlib.suppress(pa.ArrowException, OSError):  # then what can be read is looked for group by group
+    try:
         if _right(file, file.read(verify=True)):
             return dict.fromkeys(file.runs)
+    except (pa.ArrowException, OSError) as error:  # what can be read is then looked for group by group
+        raise_unless_damaged(error, file.path)
     found: dict[str, list[pa.Table]] = {}
     with file.open(verify=True) as opened:
         for group in range(opened.num_row_groups):
             try:
                 table = as_schema(opened.read_row_group(group), SCHEMAS[file.table])
-            except (pa.ArrowException, OSError):
+            except (pa.ArrowException, OSError) as error:
+                raise_unless_damaged(error, file.path)
                 continue
             for run in table["run_id"].unique().to_pylist():
                 found.setdefault(run, []).append(table.filter(pa.compute.equal(table["run_id"], run)))

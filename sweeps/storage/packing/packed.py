@@ -21,7 +21,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from sweeps.storage.filesystems import files_below, is_local
+from sweeps.storage.filesystems import files_below, is_local, raise_unless_damaged
 from sweeps.storage.schemas import MEASURE_SCHEMA, RUN_SCHEMA, TRAJECTORY_SCHEMA, parquet_bytes
 
 SCHEMAS = {"runs": RUN_SCHEMA, "trajectories": TRAJECTORY_SCHEMA, "measures": MEASURE_SCHEMA}
@@ -121,8 +121,8 @@ _INDEX: dict[str, PackedFile] = {}  # by path; what a packed file holds never ch
 
 
 def packed_files(root: Path, damaged: list[Path] | None = None) -> dict[str, list[PackedFile]]:
-    """The packed files of a store that count, by table, in order. Those whose footer cannot be read are added to
-    `damaged`."""
+    """The packed files of a store that count, by table, in order. Those whose footer is damaged are added to `damaged`.
+    Raises as `raise_unless_damaged`."""
     for attempt in range(ATTEMPTS):
         try:
             return _in_force(root, [] if damaged is None else damaged)
@@ -139,7 +139,8 @@ def _in_force(root: Path, damaged: list[Path]) -> dict[str, list[PackedFile]]:
             every.append(_indexed(path))
         except FileNotFoundError:
             raise
-        except (pa.ArrowException, OSError, ValueError, KeyError):
+        except (pa.ArrowException, OSError, ValueError, KeyError) as error:
+            raise_unless_damaged(error, path)
             bad.append(path)
     damaged += bad
     gone = {name for file in every for name in file.replaces}

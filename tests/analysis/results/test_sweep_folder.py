@@ -1,6 +1,9 @@
 """What of a sweep's folder counts, and what is passed over: copies, hidden files, folders, rows that no run wrote."""
 
+import os
 import shutil
+import subprocess
+import sys
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -9,9 +12,11 @@ import pytest
 from analysis.results.errors import ResultsError
 from analysis.results.results import open_results
 from analysis.results.sweep_folder import labels, sweep_folders
-from tests.conftest import invoke
+from sweeps.storage.packing.compaction import compact
+from tests.conftest import REPOSITORY, invoke
 from tests.synthetic import write_sweep
 
+MEASURE = {"images": 1280, "flops": 2e10, "name": "knn_accuracy", "subject": "", "value": 0.5, "count": 100}
 COUNTS = "SELECT (SELECT count(*) FROM {}) AS rows"
 
 
@@ -24,8 +29,7 @@ def small(tmp_path):
 def littered(small):
     """A sweep whose folder a file synchronizer, a file manager and a person have been at."""
     run_id = sorted(small.statuses())[0]
-    done = {"images": 1280, "flops": 2e10, "name": "knn_accuracy", "subject": "", "value": 0.5, "count": 100}
-    small.write_measures(run_id, 60, [done])
+    small.write_measures(run_id, 60, [MEASURE])
     row, trajectory = small.root / f"runs/{run_id}.parquet", small.root / f"trajectories/{run_id}"
     measures = small.root / f"measures/{run_id}"
     shutil.copy(row, row.with_name(f"{run_id} (conflicted copy).parquet"))
@@ -128,3 +132,25 @@ def test_sweeps_are_called_by_their_folders_or_paths_where_those_are_the_same(tm
 def test_a_place_that_cannot_be_looked_at_is_a_sentence(place):
     with pytest.raises(ResultsError, match="cannot be read"):
         sweep_folders([place])
+
+
+@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize("table", ["runs", "trajectories", "measures"])
+def test_a_file_that_the_system_keeps_from_reading_is_named_and_not_left_out(small, table, packed):
+    """Without it the answer would be another one."""
+    small.write_measures(sorted(small.statuses())[0], 60, [MEASURE])
+    if packed:
+        compact(small)
+    file = sorted((small.root / ("packed" if packed else table)).rglob(f"{table}*.parquet" if packed else "*.parquet"))[
+        0
+    ]
+    privileged = ["setpriv", "--inh-caps=-all", "--bounding-set=-dac_override,-dac_read_search"]
+    if os.geteuid() == 0 and not shutil.which("setpriv"):
+        pytest.skip("root reads every file, and there is no setpriv")
+    query = [sys.executable, "analysis/query.py", str(small.root), f"SELECT count(*) FROM {table}"]
+    file.chmod(0)
+    ran = subprocess.run(
+        (privileged if os.geteuid() == 0 else []) + query, cwd=REPOSITORY, capture_output=True, text=True, check=False
+    )
+    assert (ran.returncode, ran.stdout, ran.stderr.count("\n")) == (2, "", 1)
+    assert str(file) in ran.stderr and "Permission denied" in ran.stderr

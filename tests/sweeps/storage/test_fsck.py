@@ -277,13 +277,17 @@ def test_damaged_weights_and_measures_are_quarantined_and_measured_again_where_t
     assert (tmp_path / "damaged" / "weights" / weights.name).exists()
 
 
-@pytest.mark.parametrize("folder", ["runs", "trajectories", "measures"])
+@pytest.mark.parametrize("folder", ["runs", "trajectories", "measures", "decisions", "cells", "leases"])
 @pytest.mark.parametrize("number", [errno.EACCES, errno.EMFILE, errno.EIO])
 def test_a_file_that_the_system_keeps_from_reading_is_not_damaged(store, monkeypatch, folder, number):
     """Another person's, or one too many open: it is named, and left where it is."""
     run_id = chunks(store)[0].parent.name
     store.write_measures(run_id, 1200, [])
-    file = next(file for file in sorted((store.root / folder).rglob("*.parquet")) if run_id in str(file))
+    store.write_cells([])
+    if name := {"decisions": f"{run_id}-0.5.parquet", "leases": f"{run_id}.json"}.get(folder):
+        (store.root / folder).mkdir()
+        (store.root / folder / name).touch()
+    file = next(file for file in sorted(store.root.rglob("*")) if folder in str(file) and file.is_file())
     whole = Path.read_bytes
 
     def read_bytes(path):
@@ -292,6 +296,7 @@ def test_a_file_that_the_system_keeps_from_reading_is_not_damaged(store, monkeyp
         return whole(path)
 
     monkeypatch.setattr(Path, "read_bytes", read_bytes)
+    monkeypatch.setattr(Path, "read_text", lambda path, **_: read_bytes(path).decode())
     with pytest.raises(OSError, match=os.strerror(number)):
         list(examine(store, repair=True))
     if folder == "runs":
