@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import os
 
@@ -14,7 +15,7 @@ os.unsetenv("COLUMNS")
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +65,17 @@ def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Digests go to a folder of the test; torch runs on one thread, as a trial does."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     torch.set_num_threads(1)
+
+
+@contextlib.contextmanager
+def signals_kept() -> Iterator[None]:
+    """Signals are handled afterwards as before."""
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
 
 
 @pytest.fixture
@@ -145,12 +157,8 @@ def invoke(script: str, *arguments: object) -> subprocess.CompletedProcess[str]:
     """A command within this process, one of `analysis` or `sweeps.NAME`: the same exit code and output, without seconds
     of imports. Signals are handled afterwards as before."""
     app = importlib.import_module(script if "." in script else f"analysis.{script}").app
-    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
-    try:
+    with signals_kept():
         ran = CliRunner().invoke(app, list(map(str, arguments)))
-    finally:
-        for number, handler in handlers.items():
-            signal.signal(number, handler)
     if ran.exception and not isinstance(ran.exception, SystemExit):
         raise ran.exception
     return subprocess.CompletedProcess([script], ran.exit_code, ran.stdout, ran.stderr)

@@ -6,7 +6,11 @@ outlives it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import contextlib
+import signal
+import threading
+from collections.abc import Iterator, Mapping
+from types import FrameType
 from typing import Any
 from uuid import UUID
 
@@ -38,8 +42,8 @@ def answer(query: str, tables: Mapping[str, pds.Dataset]) -> pd.DataFrame:
             raise ResultsError("one SELECT can be answered at a time; join them, by UNION ALL or WITH")
         if kinds[-1] in CHANGES:
             raise ResultsError(f"{kinds[-1].name} changes nothing here, where tables are only read; end with a SELECT")
-        answered = connection.execute(query)
-        frame: pd.DataFrame = answered.df()
+        with _interruptible(connection):
+            frame: pd.DataFrame = connection.execute(query).df()
         for name in [name for name in frame if pd.api.types.is_object_dtype(frame[name])]:
             frame[name] = frame[name].map(_as_text)
         return frame
@@ -47,6 +51,29 @@ def answer(query: str, tables: Mapping[str, pds.Dataset]) -> pd.DataFrame:
         raise ResultsError("the query is not UTF-8") from error
     finally:
         connection.close()
+
+
+@contextlib.contextmanager
+def _interruptible(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    """Within, what would raise KeyboardInterrupt ends the query; DuckDB itself has a RuntimeError in its place."""
+    heard = []
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        heard.append(number)
+        connection.interrupt()
+
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    here = threading.current_thread() is threading.main_thread()
+    handled = {number: handler for number, handler in before.items() if here and callable(handler)}
+    for number in handled:
+        signal.signal(number, stop)
+    try:
+        yield
+    finally:
+        for number, handler in handled.items():
+            signal.signal(number, handler)
+        if heard:
+            raise KeyboardInterrupt
 
 
 def _as_text(value: Any) -> Any:

@@ -12,12 +12,15 @@ import inspect
 import io
 import logging
 import os
+import signal
 import sys
 import tempfile
+import threading
 import traceback
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import FrameType
 from typing import Annotated, Any, TypeVar, cast
 
 import typer
@@ -44,7 +47,7 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 HELP = {"help_option_names": ["-h", "--help"]}
 USERS = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.ENOTDIR, errno.EISDIR, errno.ENOENT}
 USERS |= {errno.ENAMETOOLONG, errno.ELOOP, errno.EEXIST}  # what a person can put right about a path
-USERS |= {errno.EIO, errno.EMFILE, errno.ENFILE, errno.ESTALE}  # or about a disk, or limits
+USERS |= {errno.EIO, errno.EMFILE, errno.ENFILE, errno.ESTALE, errno.EFBIG}  # or about a disk, or limits
 
 
 def new_app(**texts: str) -> typer.Typer:
@@ -61,7 +64,8 @@ def new_app(**texts: str) -> typer.Typer:
 
 
 def guarded(command: Command) -> Command:
-    """The command with options -v and --version, and with SystemExit in the place of every exception."""
+    """The command with options -v and --version, and with SystemExit in the place of every exception. SIGTERM and
+    SIGHUP are Ctrl-C."""
 
     @functools.wraps(command)
     def wrapped(*arguments: Any, verbose: bool = False, version: bool = False, **options: Any) -> Any:
@@ -70,6 +74,7 @@ def guarded(command: Command) -> Command:
             if isinstance(stream, io.TextIOWrapper):
                 stream.reconfigure(errors="replace")  # a locale without a character of ours
         gc.set_threshold(50_000)  # ten thousand cells make many small objects and hardly any cycles
+        _handle_stops(_interrupt, signal.SIG_DFL)
         try:
             options = {key: with_home(one) if isinstance(one, Path) else one for key, one in options.items()}
             with _logged() if verbose else _undisturbed():
@@ -82,6 +87,7 @@ def guarded(command: Command) -> Command:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             raise SystemExit(1) from None
         except KeyboardInterrupt:
+            _handle_stops(signal.SIG_IGN, _interrupt, signal.default_int_handler)  # it ends already
             _leave("interrupted", 130)
         except OSError as error:
             if error.errno not in USERS:
@@ -100,6 +106,18 @@ def guarded(command: Command) -> Command:
     wrapped.__signature__ = signature.replace(parameters=[*signature.parameters.values(), *options])  # type: ignore[attr-defined]
     wrapped.__annotations__ = {**command.__annotations__, "verbose": Verbose, "version": Version}
     return cast(Command, wrapped)
+
+
+def _handle_stops(handler: Any, *instead_of: Any) -> None:
+    """Let `handler` have the signals that end a command, where one of those has them and this is the main thread."""
+    if threading.current_thread() is threading.main_thread():
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            if signal.getsignal(number) in instead_of:
+                signal.signal(number, handler)
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
 
 
 def _open_streams() -> None:

@@ -112,7 +112,8 @@ def read_files(files: Sequence[Path]) -> list[bytes | None]:
 
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """Write `path` so that at any moment it has either its old content or all of the new, even after a crash."""
+    """Write `path` so that at any moment it has either its old content or all of the new, even after a crash. An
+    OSError, as of a full disk or a limit on the size of files, names a file."""
     if not is_local(path):
         path.write_bytes(content)
         return
@@ -124,8 +125,10 @@ def write_atomically(path: Path, content: bytes) -> None:
             stream.flush()
             os.fsync(stream.fileno())
         temporary.rename(path)
-    except BaseException:
+    except BaseException as error:
         temporary.unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.filename is None:  # a stream knows no name
+            error.filename = str(path)
         raise
     folder = os.open(path.parent, os.O_RDONLY)
     try:

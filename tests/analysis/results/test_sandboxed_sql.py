@@ -1,9 +1,14 @@
 """What SQL over a sweep's tables may not do."""
 
+import os
+import signal
+import threading
+
 import pytest
 
 from analysis.results.errors import ResultsError
 from analysis.results.results import open_results
+from tests.conftest import signals_kept
 
 ESCAPES = pytest.mark.parametrize(
     "query",
@@ -42,3 +47,12 @@ def test_a_query_leaves_nothing_to_the_next(sweep):
     assert len(results.sql("SELECT * FROM runs")) == 18
     with pytest.raises(ResultsError, match="kept"):
         results.sql("SELECT * FROM kept")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_signals_end_a_long_query(sweep, number):
+    """DuckDB itself reports them as an error of its own."""
+    with signals_kept(), pytest.raises(KeyboardInterrupt):
+        signal.signal(number, signal.default_int_handler)
+        threading.Timer(0.2, os.kill, (os.getpid(), number)).start()
+        open_results(sweep).sql("SELECT count(*) FROM range(10000000000) a, range(1000) b")

@@ -4,6 +4,7 @@ import errno
 import importlib
 import re
 import shlex
+import signal
 import subprocess
 import sys
 import warnings
@@ -20,6 +21,7 @@ from sweeps.cli.app import guarded, new_app
 from sweeps.cli.errors import OptionError, UserError
 from sweeps.cli.version import version_text
 from sweeps.storage.filesystems import to_path
+from tests.conftest import signals_kept
 
 
 def left_by(error, capsys):
@@ -27,9 +29,27 @@ def left_by(error, capsys):
     def command():
         raise error
 
-    with pytest.raises(SystemExit) as raised:
+    with signals_kept(), pytest.raises(SystemExit) as raised:
         command()
     return raised.value.code, capsys.readouterr().err
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_signals_end_a_command_by_a_sentence_and_leave_no_half_file(number, tmp_path):
+    """Sent while a figure is being written, and once more while the command ends."""
+    script = (
+        "import os, signal, sys, time; from pathlib import Path; from sweeps.cli.app import guarded; import atexit\n"
+        "from sweeps.storage.output_targets import write_target\n"
+        "number, target = int(sys.argv[1]), Path(sys.argv[2])\n"
+        "def stop(*_): os.kill(os.getpid(), number); time.sleep(600)\n"
+        "os.fsync = stop; atexit.register(os.kill, os.getpid(), number)\n"
+        "guarded(lambda: write_target(target, b'half'))()"
+    )
+    (tmp_path / "figure.png").write_bytes(b"whole")
+    command = [sys.executable, "-c", script, str(int(number)), str(tmp_path / "figure.png")]
+    ran = subprocess.run(command, capture_output=True, text=True, check=False, timeout=100)
+    assert (ran.returncode, ran.stdout, ran.stderr) == (130, "", "interrupted\n")
+    assert [(file.name, file.read_bytes()) for file in tmp_path.iterdir()] == [("figure.png", b"whole")]
 
 
 @pytest.mark.parametrize(
