@@ -6,7 +6,7 @@ DuckDB's parse tree is looked at, not the text. Where it has none (PIVOT, DESCRI
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 import duckdb
@@ -42,13 +42,23 @@ def unquoted_columns(query: str, columns: Sequence[str]) -> dict[str, list[str]]
     with a dot that may be meant: the one of that name, or all that begin so."""
     dotted = [name for name in columns if "." in name]
     found = {}
-    for node in _nodes(_tree(query)):
-        if node.get("class") == "COLUMN_REF" and len(parts := node["column_names"]) > 1:
+    for parts in _columns_written(query):
+        if len(parts) > 1:
             written = f".{'.'.join(parts)}".lower()
             exact = [name for name in dotted if written.endswith(f".{name}".lower())]
             begun = [name for name in dotted if f".{name.split('.')[0]}.".lower() in written]
             found[".".join(parts)] = exact or begun
     return {written: meant for written, meant in found.items() if meant}
+
+
+def settings_written(query: str, settings: Collection[str]) -> list[str]:
+    """Those of `settings`, such as optimizer.learning_rate, that `query` has in the place of a column."""
+    written = {f".{'.'.join(parts)}".lower() for parts in _columns_written(query)}
+    return [name for name in settings if any(text.endswith(f".{name}".lower()) for text in written)]
+
+
+def _columns_written(query: str) -> list[list[str]]:
+    return [node["column_names"] for node in _nodes(_tree(query)) if node.get("class") == "COLUMN_REF"]
 
 
 def _tree(query: str) -> Any:

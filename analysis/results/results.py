@@ -22,10 +22,10 @@ import pyarrow.dataset as pds
 from analysis.results import legacy_names, sandboxed_sql
 from analysis.results.best_hyperparameter import Best, best_over
 from analysis.results.errors import ResultsError
-from analysis.results.query_columns import columns_needed, unquoted_columns
+from analysis.results.query_columns import columns_needed, settings_written, unquoted_columns
 from analysis.results.setting_columns import setting_columns
 from analysis.results.sweep_folder import ATTEMPTS, TABLES, WRITTEN, SweepFolder, sweep_folders
-from analysis.results.variant_labels import variants
+from analysis.results.variant_labels import flatten, variants
 from sweeps.storage.packing.packed import SCHEMAS
 
 T = TypeVar("T")
@@ -157,15 +157,30 @@ class Results:
             try:
                 sandboxed_sql.answer(query, empty)
             except duckdb.BinderException as error:
-                names = [name for table in empty.values() for name in table.schema.names]
+                names = list(dict.fromkeys(name for table in empty.values() for name in table.schema.names))
                 if meant := unquoted_columns(query, names):
                     written, columns = next(iter(meant.items()))
                     quoted = " or ".join(f'"{name}"' for name in columns)
                     raise ResultsError(
                         f"column names with a dot need double quotes; in place of {written} write {quoted}"
                     ) from error
+                self._refuse_settings(query, names)
                 raise
             return sandboxed_sql.answer(query, self._tables(every))
+
+    def _refuse_settings(self, query: str, columns: Sequence[str]) -> None:
+        """Raises ResultsError where a query has settings that are no columns."""
+        texts = {spec for folder in self._folders for spec in folder.runs(["spec"])["spec"].to_pylist()}
+        specs = [json.loads(text) for text in texts]
+        settings = {key for spec in specs for key in flatten(spec) if "." in key} - {*columns}
+        for name in settings_written(query, sorted(settings)):
+            if (short := name.removesuffix(".name")) in columns:
+                raise ResultsError(f"{name} is the column {short}")
+            parts = {key for spec in specs for key in spec}
+            there = ", ".join(f'"{key}"' if "." in key else key for key in columns if "." in key or key in parts)
+            raise ResultsError(
+                f"{name} is not swept here and no column; those of settings are {there}; read it as spec->>'$.{name}'"
+            )
 
     def _tables(self, needed: Mapping[str, Sequence[str]]) -> dict[str, pds.Dataset]:
         """All tables, with rows where columns are needed. Rows of runs are checked."""

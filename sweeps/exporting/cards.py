@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 
 from mmcr_core.config.run import RunSpec
-from sweeps.exporting.state_names import FILES, MODEL, PROJECTOR
+from sweeps.exporting.state_names import FILES, MODEL, PROJECTOR, has_projector
 
 Row = dict[str, Any]
 PROVENANCE = ("run_id", "sweep", "git_commit", "device", "started_at", "finished_at", "wall_seconds")
@@ -62,7 +62,7 @@ def model_card(spec: RunSpec, row: Row, measures: Sequence[Row], form: str) -> s
         "## Numbers",
         _table(["measure", "value", "95% interval", "batches or images"], [pretraining, *numbers]),
         "## Loading",
-        f"Encoder and projector, with images prepared as in training:\n\n```py\n{_ours()}\n```",
+        f"{_loaded(spec)}, with images prepared as in training:\n\n```py\n{_ours()}\n```",
         *_elsewhere(spec, form),
         "## Provenance",
         _table(
@@ -73,6 +73,10 @@ def model_card(spec: RunSpec, row: Row, measures: Sequence[Row], form: str) -> s
         "The whole run, every default written out, is `spec` in `config.json`.",
     ]
     return _with_front(front, parts)
+
+
+def _loaded(spec: RunSpec) -> str:
+    return "Encoder and projector" if has_projector(spec) else "The image encoder"
 
 
 def _ours() -> str:
@@ -90,7 +94,8 @@ def _elsewhere(spec: RunSpec, form: str) -> list[str]:
     name, model = spec.encoder.name, spec.encoder.model or spec.encoder.name
     code = LOADING[form].format(name=name, model=model, channels=channels, stem=stem.format(channels=channels))
     file = FILES.get(form, MODEL)
-    return [f"The encoder alone, `{file}`, by {form} (the projector is in `{PROJECTOR}`):\n\n```py\n{code}\n```"]
+    beside = f" (the projector is in `{PROJECTOR}`)" if has_projector(spec) else ""
+    return [f"The encoder alone, `{file}`, by {form}{beside}:\n\n```py\n{code}\n```"]
 
 
 def data_card(name: str, rows: Sequence[Row], files: dict[str, str]) -> str:

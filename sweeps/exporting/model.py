@@ -12,7 +12,7 @@ from sweeps.config.spec_serialization import spec_from_json
 from sweeps.execution.saved_weights import tensors_to_bytes
 from sweeps.exporting.cards import model_card
 from sweeps.exporting.model_config import CONFIG, OPEN_CLIP_CONFIG, OURS, config_of, open_clip_config
-from sweeps.exporting.state_names import FILES, MODEL, PROJECTOR, State, exported, format_of, imported
+from sweeps.exporting.state_names import FILES, MODEL, PROJECTOR, State, exported, format_of, has_projector, imported
 from sweeps.storage.filesystems import to_path
 from sweeps.storage.sweep_store import Store
 
@@ -25,7 +25,7 @@ def model_files(store: Store, spec: RunSpec, kept: dict[str, Any], wanted: str |
     card = model_card(spec, row, store.read_measures(key, kept["step"]), form)
     files = {
         FILES.get(form, MODEL): tensors_to_bytes(model),
-        PROJECTOR: tensors_to_bytes(rest),
+        **({PROJECTOR: tensors_to_bytes(rest)} if has_projector(spec) else {}),
         CONFIG: _json(config_of(spec, key, kept["step"], form)),
         "README.md": card.encode(),
     }
@@ -46,7 +46,8 @@ def read_exported(place: str | Path) -> tuple[RunSpec, State, int]:
     try:
         config = json.loads((root / CONFIG).read_bytes())
         form, spec = config["format"], spec_from_json(json.dumps(config["spec"]))
-        model, rest = (load((root / name).read_bytes()) for name in (FILES.get(form, MODEL), PROJECTOR))
+        model = load((root / FILES.get(form, MODEL)).read_bytes())
+        rest = load((root / PROJECTOR).read_bytes()) if spec and has_projector(spec) else {}
     except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
         reason = " ".join(f"{type(error).__name__}: {error}".split())
         raise UserError(f"{root} is no export that can be read ({reason}); export the run again") from error

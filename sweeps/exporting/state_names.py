@@ -1,6 +1,7 @@
 """Names of a network's tensors in the libraries that load it, and back.
 
-Two files: that of the encoder, in the library's names, and that of the projector, which those do not know.
+Two files: that of the encoder, in the library's names, and that of the projector, if there is one, which those do not
+know.
 """
 
 from __future__ import annotations
@@ -38,6 +39,11 @@ def format_of(spec: RunSpec, wanted: str | None) -> str:
             raise OptionError("format", f"timm has no {name} with {what}; use torchvision, which has its names")
         return wanted
     raise OptionError("format", f"encoder '{name}' has no form for {wanted}; use {usual}, or leave it out")
+
+
+def has_projector(spec: RunSpec) -> bool:
+    """Whether a run's network has tensors beside those of its encoder, or of its two."""
+    return spec.encoder.name != TOWERS or bool(spec.projector.hidden)
 
 
 def exported(state: State, form: str) -> tuple[State, State]:

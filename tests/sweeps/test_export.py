@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 import torch
 from huggingface_hub import DatasetCard, ModelCard
+from safetensors.torch import load_file
 from typer.testing import CliRunner
 
 from analysis import open_results
@@ -97,6 +98,15 @@ def test_the_code_on_its_card_loads_it_bit_for_bit(exported, monkeypatch):
     assert list(theirs.state_dict()) == list(ours)
     assert all(torch.equal(tensor, ours[key]) for key, tensor in theirs.state_dict().items())
     assert torch.equal(theirs(images), network.encoder(images))
+
+
+def test_a_projector_is_written_and_named_where_there_is_one(exported):
+    folder, network, form = exported
+    file = folder / "projector.safetensors"
+    there = any(name.startswith("projector.") for name in network.state_dict())
+    assert there == (form != "open_clip") == file.exists()
+    assert form == "plain" or there == (file.name in (folder / "README.md").read_text())
+    assert not there or load_file(file)
 
 
 def test_its_configuration_says_what_it_was_trained_with(exported):

@@ -111,6 +111,25 @@ def test_a_column_with_a_dot_that_lacks_its_quotes_is_named(store, query, meant)
         open_results(store.root).sql(query)
 
 
+@pytest.mark.parametrize(
+    ("query", "said"),
+    [
+        (
+            "SELECT budget.steps FROM runs",
+            'those of settings are .*P, D, K, .*"dataset.limit", "optimizer.learning_rate"',
+        ),
+        (
+            'SELECT r."budget.steps" FROM runs r',
+            r"budget.steps is not swept here and no column; .*spec->>'\$.budget.steps'$",
+        ),
+        ("SELECT objective.name, count(*) FROM runs GROUP BY 1", "objective.name is the column objective$"),
+    ],
+)
+def test_a_setting_that_is_no_column_is_told_from_one_that_there_is_not(store, query, said):
+    with pytest.raises(ResultsError, match=said):
+        open_results(store.root).sql(query)
+
+
 def test_other_mistakes_keep_the_words_of_the_database(store):
     with pytest.raises(ResultsError, match='"nothing"'):
         open_results(store.root).sql("SELECT r.P, nothing FROM runs r")
