@@ -42,6 +42,8 @@ def export(
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise OptionError("to", f"{to} exists and is not empty; name a folder that is absent or empty")
     store = Store(results)
+    if store.root.absolute() in target.absolute().parents:
+        raise OptionError("to", f"{to} lies in the sweep {results}, among its own files; choose another place")
     if run_id is None:
         from sweeps.exporting.tables import table_files
 

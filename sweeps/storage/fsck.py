@@ -46,7 +46,7 @@ def examine(store: Store, repair: bool, track: Callable[[Sequence[str]], Iterabl
         )
     leased = {run_id for run_id in _run_ids(store) if store.lease(run_id, "").held()}
     for run_id in leased:
-        yield Finding(store.root / "leases" / f"{run_id}.json", "is being trained", "not checked", wrong=False)
+        yield Finding(store.lease(run_id, "").file, "is being trained", "not checked", wrong=False)
     for run_id in track(sorted(_run_ids(store) - leased)):
         yield from _Run(store, run_id, repair).examine()
 

@@ -79,6 +79,11 @@ class Lease:
         return any(owner is not None and self._alive(owner, path) for path, owner in owners.items())
 
     @property
+    def file(self) -> Path:
+        """Where it is or would be; of version 0.1 elsewhere."""
+        return self._of_version_0_1 if self._of_version_0_1.exists() and not self._path.exists() else self._path
+
+    @property
     def lost(self) -> bool:
         """Whether another process has taken the lease in the meantime; its cell is no longer ours to write."""
         return self._lost

@@ -151,6 +151,7 @@ def test_its_card_is_in_the_hub_s_form_with_its_numbers(trained, exported):
         (["RESNET", "--tables", "--to", "OUT"], "give a RUN_ID to export its network, or --tables"),
         (["--tables", "--format", "timm", "--to", "OUT"], "--format: is for networks; leave it out with --tables"),
         (["RESNET", "--to", "FULL"], "exists and is not empty; name a folder that is absent or empty"),
+        (["RESNET", "--to", "INSIDE"], "among its own files; choose another place"),
         (["RESNET", "--format", "keras", "--to", "OUT"], "--format: 'keras' is none; use one of torchvision, timm, "),
         (
             ["RESNET", "--format", "open_clip", "--to", "OUT"],
@@ -168,9 +169,10 @@ def test_a_mistake_is_one_sentence_and_nothing_is_written(trained, tmp_path, arg
     (tmp_path / "full").mkdir()
     (tmp_path / "full/file").write_text("")
     names = {"RESNET": runs[RESNET], "SMALL": runs[EncoderSpec("resnet18", "small")], "OUT": tmp_path / "out"}
-    ran = export(store.root, *(({"FULL": tmp_path / "full"} | names).get(one, one) for one in arguments))
+    names |= {"FULL": tmp_path / "full", "INSIDE": store.root / "export"}
+    ran = export(store.root, *(names.get(one, one) for one in arguments))
     assert ran.exit_code == 2 and sentence in ran.stderr and ran.stderr.count("\n") == 1
-    assert not (tmp_path / "out").exists()
+    assert not (tmp_path / "out").exists() and not (store.root / "export").exists()
 
 
 def test_a_damaged_export_is_named(trained, tmp_path):

@@ -65,7 +65,7 @@ def test_each_swept_setting_is_a_typed_column_in_sql_and_pandas(store):
 
 
 def test_a_setting_that_does_not_vary_is_refused_with_those_there_are(store):
-    with pytest.raises(ResultsError, match=f'"optimizer.momentum" not found .*"{RATE}"|"optimizer.momentum" not found'):
+    with pytest.raises(ResultsError, match=f'optimizer.momentum is not swept here and no column; .*"{RATE}"'):
         open_results(store.root).sql('SELECT "optimizer.momentum" FROM runs')
 
 

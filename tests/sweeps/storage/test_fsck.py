@@ -1,9 +1,11 @@
 """Checking, repairing and compacting a store."""
 
 import errno
+import json
 import os
 import shutil
 import time
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,7 @@ import pytest
 from mmcr_core.config.run import BudgetSpec
 from sweeps.cli.errors import UserError
 from sweeps.storage.fsck import examine
+from sweeps.storage.leases import Owner
 from sweeps.storage.packing.compaction import compact_run
 from sweeps.storage.sweep_store import Store
 from tests.conftest import invoke
@@ -303,3 +306,12 @@ def test_a_file_that_the_system_keeps_from_reading_is_not_damaged(store, monkeyp
         with pytest.raises(OSError, match=os.strerror(number)):
             store.snapshot().rows()
     assert file.exists() and not (store.root / "damaged").exists()
+
+
+@pytest.mark.parametrize("folder", ["leases", "claims"])
+def test_the_lease_of_a_run_that_is_being_trained_is_named_where_it_is(store, folder):
+    run_id = chunks(store)[0].parent.name
+    (store.root / folder).mkdir()
+    file = store.root / folder / f"{run_id}.json"
+    file.write_text(json.dumps(asdict(Owner.here("another"))))
+    assert [(found.file, found.wrong) for found in examine(store, repair=True)] == [(file, False)]
