@@ -86,7 +86,7 @@ def readable(table: pd.DataFrame) -> pd.DataFrame:
             "predicted": table["predicted"].astype(int),
             "r.m.s. error": table["rms_error"].map("{:.2%}".format),
             "largest": table["largest_error"].map("{:.1%}".format),
-            "inside 95%": table["coverage"].map("{:.0%}".format),
+            "inside 95%": [f"{x:.0%}" if x == x else "-" for x in table["coverage"]],
             "interval score": table["interval_score"].round(3),
         }
     )

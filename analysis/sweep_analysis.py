@@ -10,11 +10,10 @@ themselves, such as their bootstrap replicates.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import cache, cached_property
 from typing import Any, TypeVar
 
-import numpy as np
 import pandas as pd
 
 from analysis.comparisons import multimodal, objective_differences
@@ -24,8 +23,8 @@ from analysis.estimates.fit_data import CELL, Cell, Key, measured_cells, tail_er
 from analysis.estimates.joint_scaling_law import JointForm, JointLaw, grid_points, joint_laws, law_table
 from analysis.estimates.peak import finished_runs, peak_table
 from analysis.estimates.per_cell_fit import PURE, Fits, Form, chosen_form, fit_cell, fit_table, laws_by_seed
-from analysis.estimates.prediction import Backtest, Predictor, backtest, fit_predictors
-from analysis.estimates.run_points import Measured, flops_per_step, measure_values, percent_errors, planned_runs
+from analysis.estimates.prediction import Backtest, Predictor, asked_cells, backtest, fit_predictors
+from analysis.estimates.run_points import Measured, measure_rows, measure_values, percent_errors, planned_runs
 from analysis.estimates.stopped_sweep import StoppedSweep, stopped_sweep
 from analysis.estimates.uniform_baseline import Level
 from analysis.fitting.diagnostics import FailedCheck
@@ -38,7 +37,6 @@ from analysis.fitting.forecast.trends import Quadratic, ScalingLaw
 from analysis.fitting.multivariate_fit import JointFit
 from analysis.fitting.power_law import PowerLawFit
 from analysis.results.analysis_cache import KeptFiles, content_digest, to_table
-from analysis.results.display_names import variant_name
 from analysis.results.errors import ResultsError
 from analysis.results.results import Results
 from analysis.results.serialization import pack, unpack
@@ -220,27 +218,23 @@ class SweepAnalysis:
             place of `at`, the compute of a run in FLOPs, one for all or one for each cell.
         Returns: the cells with `steps`, `predicted` and the ends of 50, 80 and 95% intervals (low_95, ...) of the
             expectation over seeds, and by default `measured`, the mean of the runs that finished (else NaN).
-        Raises: ResultsError where too few runs were trained to say, or a variant is not among them, and for both of
-            `at` and `flops`.
+        Raises: ResultsError where too few runs were trained to say, or a variant is not among them, for cells, runs or
+            steps that there are not, for a measure that is not in [0, 1], and for both of `at` and `flops`.
         """
         if at is not None and flops is not None:
             raise ResultsError("give steps or flops, one of the two")
         predictors = self.predictors_of(measure)
-        everything = cells is None
-        table = self._settings(measure) if cells is None else self._named(cells, predictors)
-        if flops is not None:
-            at = np.asarray(flops, float) / flops_per_step(self.planned, table)
-        if at is not None:
-            table["steps"] = np.broadcast_to(np.asarray(at, float), len(table))
-        if not (table["steps"] >= 1).all():
-            raise ResultsError("a prediction is of 1 step or more; give more steps or more flops")
+        index = None if cells is None else cells.index
+        if cells is None:
+            known = self._settings(measure)
+            cells = known[known["variant"].isin(list(predictors))]
+        table = asked_cells(cells, self.planned, predictors, at, flops)
         parts = []
         for variant, part in table.groupby("variant", sort=False):
-            if (predictor := predictors.get(str(variant))) is not None:
-                parts.append(part.join(predictor.predict(part, part["steps"].to_numpy(float))))
-            elif not everything:
-                raise ResultsError(f"too few runs of {variant_name(variant)} were trained to predict any of it")
-        return pd.concat(parts).sort_index()
+            steps = part["steps"].to_numpy(float)
+            parts.append(part.join(predictors[str(variant)].predict(part, steps)))
+        found = pd.concat(parts).sort_index()
+        return found if index is None else found.set_axis(index)
 
     def left_out(self, measure: str = PERCENT_ERROR) -> pd.DataFrame:
         """Each setting's last measured value beside what the runs of all others say of it, see `Predictor.left_out`."""
@@ -263,23 +257,10 @@ class SweepAnalysis:
         if measure == PERCENT_ERROR:
             final = known[measure]
         else:
-            rows = self.results.measures().query("name == @measure")
+            rows = measure_rows(self.results, measure)
             final = rows[rows["step"] == rows["run_id"].map(known["steps"])].groupby("run_id")["value"].mean()
         settings = planned.assign(measured=planned["run_id"].map(final)).groupby(CELL, as_index=False)
         return settings.agg(steps=("steps", "max"), measured=("measured", "mean"))
-
-    def _named(self, cells: pd.DataFrame, predictors: Mapping[str, Predictor]) -> pd.DataFrame:
-        """Cells that somebody asks for, with variant and steps of the whole run."""
-        if absent := [name for name in CELL[1:] if name not in cells]:
-            raise ResultsError(f"the cells have no column {', '.join(absent)}; give P, D and K")
-        if "variant" not in cells:
-            if len(predictors) > 1:
-                raise ResultsError(f"the cells need a column variant, one of: {'; '.join(predictors)}")
-            cells = cells.assign(variant=next(iter(predictors)))
-        whole = self.planned.groupby(CELL)["steps"].max()
-        longest = self.planned.assign(images=self.planned["steps"] * self.planned["P"])["images"].max()
-        steps = [whole.get(key, longest / key[1]) for key in cells[CELL].itertuples(index=False, name=None)]
-        return cells.assign(steps=np.array(steps, float)) if "steps" not in cells else cells.copy()
 
     @cached_property
     def backtests(self) -> dict[str, Backtest]:

@@ -83,7 +83,9 @@ def launch(
     require_price(price)
     if local and (until is None or address or plan or calibrate or max_concurrent):
         raise OptionError(
-            "local", "trains one rung after the other without Ray; give --until, and no --address or such"
+            "local",
+            "trains one rung after the other without Ray; give --until, and leave --address, --plan, --calibrate and "
+            "--max-concurrent out",
         )
     if notify is not None and plan:
         raise OptionError("notify", "is run when a launch has ended; leave it out of --plan")

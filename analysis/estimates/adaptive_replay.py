@@ -123,8 +123,9 @@ def _decision(
         return design.expected(ended, int(next(run for run in order if reached[run] < 1)), 1.0)
     if len(ended) < FEWEST:
         first = design.flops * np.array([rungs[0] for rungs in design.rungs])
-        cheap = np.flatnonzero((first <= np.median(first)) & (reached == 0))
-        run = int(rng.choice(cheap))
+        fresh = np.flatnonzero(reached == 0)
+        cheap = fresh[first[fresh] <= np.median(first)]
+        run = int(rng.choice(cheap if len(cheap) else fresh))
         return design.expected(ended, run, design.rungs[run][0])
     decision = design.choose(ended, by_trend=policy == "v-optimal")
     assert decision is not None  # else there would be enough

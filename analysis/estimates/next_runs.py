@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.estimates.prediction import Predictor
+from analysis.estimates.run_points import whole_steps
 from analysis.fitting.blas_threads import on_one_thread
 from analysis.fitting.forecast.choice import ExpectedFalls
 from analysis.fitting.forecast.points import WINDOW, Array, Points, places
@@ -23,7 +24,8 @@ def next_runs(planned: pd.DataFrame, predictor: Predictor, count: int) -> pd.Dat
     flops, `predicted` with low_95 and high_95 (of one run), and by how much the r.m.s. standard deviation of all
     settings falls: `uncertainty` before it, and `uncertainty_after`.
 
-    Beyond the grid is the next power of two of P and of D on either side, with the images of the grid's longest run.
+    Beyond the grid is the next power of two of P and of D on either side, with the images of the grid's longest run,
+    or as many steps where its budget is one of steps.
     """
     mine = planned[planned["variant"].isin(predictor.variants)]
     table = _candidates(mine)
@@ -50,7 +52,6 @@ def _candidates(planned: pd.DataFrame) -> pd.DataFrame:
     """Runs that could be trained: those of the grid that are not finished, one more seed of each setting that has one,
     and settings just beyond the grid."""
     per_view = (planned["flops_per_step"] / planned["P"] / planned["K"]).median()
-    images = (planned["steps"] * planned["P"]).max()
     settings = planned.groupby(["variant", *SETTING], as_index=False).agg(
         steps=("steps", "max"), done=("finished", "max")
     )
@@ -63,8 +64,8 @@ def _candidates(planned: pd.DataFrame) -> pd.DataFrame:
         wider = {name: [sizes[name][0] // 2, *sizes[name], 2 * sizes[name][-1]] for name in "PD"}
         known = set(part[SETTING].itertuples(index=False, name=None))
         new = [key for key in product(wider["P"], wider["D"], sizes["K"]) if key not in known and min(key[:2]) > 1]
-        frame = pd.DataFrame(new, columns=SETTING)
-        parts.append(frame.assign(variant=variant, steps=np.maximum(images // frame["P"], 1), what=BEYOND))
+        frame = pd.DataFrame(new, columns=SETTING).assign(variant=variant, what=BEYOND)
+        parts.append(frame.assign(steps=whole_steps(planned, frame).astype(int)))
     table = pd.concat(parts, ignore_index=True).drop_duplicates(["variant", *SETTING, "what"], ignore_index=True)
     return table.assign(flops=per_view * table["P"] * table["K"] * table["steps"])
 

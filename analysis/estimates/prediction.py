@@ -6,21 +6,27 @@ Of MMCR, the joint scaling law above the uniform baseline plus a Gaussian proces
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from analysis.estimates.run_points import Measured, as_points, baseline
+from analysis.estimates.run_points import Measured, as_points, baseline, flops_per_step, whole_steps
 from analysis.estimates.uniform_baseline import Level
 from analysis.fitting.blas_threads import on_one_thread
 from analysis.fitting.forecast.calibration import LEVELS, Calibration, calibrate
 from analysis.fitting.forecast.points import WINDOW, Array, Points, places
 from analysis.fitting.forecast.process import Process, fit_process
 from analysis.fitting.forecast.scales import Scale
+from analysis.results.display_names import variant_name
 from analysis.results.errors import ResultsError
 from mmcr_core.theory import PERCENT_ERROR
 
+CELL = ["variant", "P", "D", "K"]
+LEAST = {"P": 2, "D": 1, "K": 1}
 FEWEST = 3  # runs that a prediction is made from
 EARLY = 0.25  # of each run's steps, from which its end is predicted as a test
 Backtest = tuple[float, float, int]  # r.m.s. relative error, share inside the 95% intervals, runs
@@ -124,6 +130,70 @@ def _predictor(runs: pd.DataFrame, measured: dict[str, Measured], scale: Scale) 
     return Predictor(
         process, calibrate(process), scale, tuple(levels.index), tuple(levels), tuple(runs["run_id"]), points
     )
+
+
+def asked_cells(cells: pd.DataFrame, planned: pd.DataFrame, variants: Iterable[str],
+                at: Any = None, flops: Any = None) -> pd.DataFrame:  # fmt: skip
+    """Cells that somebody asks for, in rows of their order, with a column variant, and with `steps`: those of `at` or
+    of so many `flops` (one for all or one for each cell), else of its own column, else of the whole run.
+
+    Args: planned: as `planned_runs`; variants: that can be predicted, of which the cells are if there is one.
+    Raises: ResultsError for what is no cell, a run_id of another cell or of none, and fewer than one step.
+    """
+    predicted = [name for name in cells.columns if re.fullmatch(r"predicted|(low|high)_\d+", str(name))]
+    table = cells.drop(columns=predicted).reset_index(drop=True)
+    if table.empty:
+        raise ResultsError("there are no cells to predict; give rows with P, D and K")
+    if absent := [name for name in LEAST if name not in table]:
+        raise ResultsError(f"the cells have no column {', '.join(absent)}; give P, D and K")
+    names = list(variants)
+    if "variant" not in table:
+        if len(names) > 1:
+            raise ResultsError(f"the cells need a column variant, one of: {'; '.join(names)}")
+        table["variant"] = names[0]
+    if not (known := table["variant"].isin(names)).all():
+        few = variant_name(str(table["variant"][~known].iloc[0]))
+        raise ResultsError(f"too few runs of {few} were trained to predict any of it; predicted: {'; '.join(names)}")
+    for name, least in LEAST.items():
+        table[name] = _whole_numbers(table[name], name, least)
+    if "run_id" in table:
+        runs = planned.set_index("run_id")[CELL].reindex(table["run_id"])
+        for run_id, own, asked in zip(table["run_id"], runs.to_numpy(), table[CELL].to_numpy(), strict=True):
+            if (own != asked).any():
+                its = "no run of the sweep" if pd.isna(own[0]) else f"of {_shown(own)}, not of {_shown(asked)}"
+                raise ResultsError(f"run_id: {run_id} is {its}")
+    if flops is not None:
+        table["steps"] = _one_each(flops, "flops", len(table)) / flops_per_step(planned, table)
+    elif at is not None:
+        table["steps"] = _one_each(at, "steps", len(table))
+    elif "steps" in table:
+        table["steps"] = _one_each(table["steps"], "steps", len(table))
+    else:
+        table["steps"] = whole_steps(planned, table)
+    if not ((table["steps"] >= 1) & np.isfinite(table["steps"])).all():
+        raise ResultsError("a prediction is of 1 step or more; give more steps or more flops")
+    return table
+
+
+def _whole_numbers(column: pd.Series, name: str, least: int) -> pd.Series:
+    numbers = pd.to_numeric(column, errors="coerce")
+    other = column.map(lambda each: isinstance(each, str | bool | np.bool_))
+    wrong = ~((numbers >= least) & (numbers % 1 == 0)) | other
+    if wrong.any():
+        raise ResultsError(f"{name}: '{column[wrong].iloc[0]}' is not a whole number of {least} or more")
+    return numbers.astype(int)
+
+
+def _one_each(values: Any, name: str, count: int) -> Array:
+    try:
+        found: Array = np.broadcast_to(np.asarray(values, float), count)
+    except (TypeError, ValueError) as error:
+        raise ResultsError(f"{name}: give one number, or one for each of the {count} cells") from error
+    return found
+
+
+def _shown(cell: Iterable[Any]) -> str:
+    return ", ".join(f"{name}={value}" for name, value in zip(CELL, cell, strict=True))
 
 
 @on_one_thread

@@ -36,7 +36,7 @@ class Measured:
 def planned_runs(results: Results) -> pd.DataFrame:
     """Every run of the sweep: those that finished, and the cells of the last launch that did not: run_id, variant,
     objective, P, D, K, seed, steps (of the whole run), percent_error and flops_per_step (NaN where not known), level
-    (a `Level`), `finished`."""
+    (a `Level`), `finished`, `fixed_steps`: whether the budget is one of steps, whatever P is."""
     runs = results.runs()
     finished = runs[runs["status"] == RunStatus.FINISHED]
     cells = _cells_of_the_last_launch(results)
@@ -47,8 +47,9 @@ def planned_runs(results: Results) -> pd.DataFrame:
     specs = [json.loads(spec) for spec in rows["spec"]]
     rows["variant"] = variants(specs, beside=results.collapsed_settings)
     rows["objective"] = [spec["objective"]["name"] for spec in specs]
+    rows["fixed_steps"] = [spec["budget"].get("steps") is not None for spec in specs]
     levels = {variant: level_of(group) for variant, group in rows.groupby("variant")}
-    return rows.reindex(columns=[*COLUMNS, "finished"]).assign(level=rows["variant"].map(levels))
+    return rows.reindex(columns=[*COLUMNS, "finished", "fixed_steps"]).assign(level=rows["variant"].map(levels))
 
 
 def _cells_of_the_last_launch(results: Results) -> pd.DataFrame:
@@ -83,9 +84,9 @@ def percent_errors(results: Results, runs: pd.DataFrame) -> dict[str, Measured]:
 
 def measure_values(results: Results, runs: pd.DataFrame, name: str) -> dict[str, Measured]:
     """The same of a measure such as knn_accuracy, wherever it was measured after some training; shrunk from 0 and 1 by
-    half a count, so that logits are finite."""
-    measures = results.measures()
-    rows = measures[(measures["name"] == name) & (measures["step"] > 0) & measures["run_id"].isin(runs["run_id"])]
+    half a count, so that logits are finite. Raises as `measure_rows`."""
+    rows = measure_rows(results, name)
+    rows = rows[(rows["step"] > 0) & rows["run_id"].isin(runs["run_id"])]
     found = {}
     for run_id, part in rows.sort_values("step").groupby("run_id"):
         count = np.maximum(part["count"].to_numpy(float), 1)
@@ -93,6 +94,38 @@ def measure_values(results: Results, runs: pd.DataFrame, name: str) -> dict[str,
         spread = (part["high"] - part["low"]).to_numpy(float) / (2 * Z95)
         variance = np.where(np.isfinite(spread), spread**2, value * (1 - value) / count)
         found[str(run_id)] = Measured(part["step"].to_numpy(float), value, np.maximum(variance, 1e-10))
+    return found
+
+
+def measure_rows(results: Results, name: str) -> pd.DataFrame:
+    """The rows of a measure that have a value: those without a subject, where a run has such, else those of its only
+    one. Raises ResultsError for a measure that no run has, of several subjects, or outside of [0, 1]."""
+    measures = results.measures()
+    rows = measures[(measures["name"] == name) & measures["value"].notna()]
+    if rows.empty:
+        there = ", ".join(sorted(measures["name"].unique())) or "none"
+        raise ResultsError(f"no run of the sweep has a measure {name}; measured: {there}")
+    whole = rows.groupby("run_id")["subject"].transform(lambda subjects: (subjects == "").any())
+    rows = rows[~whole | (rows["subject"] == "")]
+    if (rows.groupby("run_id")["subject"].nunique() > 1).any():
+        subjects = ", ".join(sorted(rows["subject"].unique()))
+        raise ResultsError(f"{name} is measured of {subjects}; what has several subjects is not predicted")
+    if not rows["value"].between(0, 1).all():
+        low, high = rows["value"].min(), rows["value"].max()
+        raise ResultsError(f"{name} goes from {low:.3g} to {high:.3g}; a measure is predicted if it is in [0, 1]")
+    return rows
+
+
+def whole_steps(planned: pd.DataFrame, cells: pd.DataFrame) -> Array:
+    """Steps of a whole run of each cell (rows with variant, P, D, K): as its runs have, else as many as others of its
+    variant where their budget is one of steps, else with as many images as the longest of these."""
+    known = planned.groupby(["variant", "P", "D", "K"])["steps"].max()
+    own = known.reindex(pd.MultiIndex.from_frame(cells[["variant", "P", "D", "K"]])).to_numpy(float)
+    images = (planned["steps"] * planned["P"]).groupby(planned["variant"]).max()
+    steps, fixed = (planned.groupby("variant")[name].max() for name in ("steps", "fixed_steps"))
+    by_images = np.maximum(cells["variant"].map(images) // cells["P"], 1)
+    other = np.where(cells["variant"].map(fixed).astype(bool), cells["variant"].map(steps), by_images)
+    found: Array = np.where(np.isfinite(own), own, other).astype(float)
     return found
 
 

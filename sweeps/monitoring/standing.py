@@ -46,8 +46,8 @@ class Standing:
         text = f"--until {self.until} is {what} after {self.share:.1%} of the grid's FLOPs: {counts}"
         if self.predicted:
             text += (
-                f"; predicted: {self.predicted} settings, r.m.s. {self._shown(self.rms)}, the widest 95% interval "
-                f"± {self._shown(self.worst)}"
+                f"; predicted: {counted(self.predicted, 'setting')}, r.m.s. {self._shown(self.rms)}, the widest 95% "
+                f"interval ± {self._shown(self.worst)}"
             )
             if self.few:
                 text += "; few predictions were tried, so that this rests on Student's distribution"

@@ -153,7 +153,8 @@ def show(
         f"({kind}), {_cost(preview, price)}. {_basis(planned)}"
     )
     if until and expected and left:
-        print_wrapped(_adaptive_line(until, expected, seconds))
+        unfinished = sum(cell.flops for cell in preview.left if cell.run_id not in preview.measured_again)
+        print_wrapped(adaptive_line(until, expected, seconds, unfinished / flops))
     again = len(preview.measured_again)
     continued = f"{len(preview.continues)} of them continue shorter runs, and take less." if preview.continues else ""
     share = min(cell.gpus for cell in planned)
@@ -185,13 +186,20 @@ def _expected(sweep: Sweep, until: Until) -> Expectation:
     return expectation(sweep, until)
 
 
-def _adaptive_line(until: Until, expected: Expectation, seconds: float) -> str:
-    least, most = (duration(seconds * share) for share in (expected.least, expected.most))
+def adaptive_line(until: Until, expected: Expectation, seconds: float, unfinished: float) -> str:
+    """What an adaptive launch is expected to train; `seconds`: of all runs that are not finished, which are the share
+    `unfinished` of the FLOPs."""
+    if expected.most - expected.spent < 1e-9:
+        return f"--until {until.text} is met by what is trained already, {expected.spent:.0%} of the FLOPs."
+    more = [(share - expected.spent) / max(unfinished, 1e-9) for share in (expected.least, expected.most)]
+    least, most = (duration(seconds * min(share, 1.0)) for share in more)
     source = f"{expected.others} finished runs of this kind" if expected.others else "what other sweeps were like"
+    trained = f", {expected.spent:.0%} are trained" if expected.spent else ""
     return (
         f"--until {until.text} is expected to train {expected.least:.0%} to {expected.most:.0%} of the FLOPs (mean "
-        f"{expected.share:.0%}), {least} to {most} instead of {duration(seconds)}: {expected.whole:.0%} of the cells "
-        f"whole, {expected.part:.0%} in part, the others not at all. Simulated from the scaling law and from {source}."
+        f"{expected.share:.0%}{trained}), {least} to {most} instead of {duration(seconds)}: {expected.whole:.0%} of "
+        f"the cells whole, {expected.part:.0%} in part, the others not at all. Simulated from the scaling law and from "
+        f"{source}."
     )
 
 

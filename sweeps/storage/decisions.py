@@ -19,6 +19,8 @@ from sweeps.storage.schemas import DECISION_SCHEMA, of_schema, parquet_bytes
 NAME = re.compile(r"([0-9A-Za-z_]+)-(0?\.\d+|1)\.parquet")
 WHOLE = 1.0  # the last rung
 ENDED = "ended.parquet"
+STOPPED = "decisions/_stopped.json"  # readers of a folder of parquet files pass over names that begin with _
+STOPPED_BEFORE = "decisions/stopped.json"  # in older stores
 Key = tuple[str, float]  # run_id, rung
 
 
@@ -133,25 +135,26 @@ def _write(file: Path, decisions: Iterable[StoredDecision]) -> None:
 def write_stop(root: Path, summary: str) -> None:
     """Keep that an adaptive launch stopped here since its target was met."""
     text = json.dumps({"summary": summary, "decided": len(decided_rungs(root))})
-    write_atomically(_stop_file(root), text.encode())
+    write_atomically(root / STOPPED, text.encode())
 
 
 def read_stop(root: Path) -> str | None:
     """What an adaptive launch said when it stopped; None where none did, or more was decided since."""
-    try:
-        found = json.loads(_stop_file(root).read_bytes())
-        return str(found["summary"]) if found["decided"] == len(decided_rungs(root)) else None
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
+    for name in (STOPPED, STOPPED_BEFORE):
+        try:
+            found = json.loads((root / name).read_bytes())
+            return str(found["summary"]) if found["decided"] == len(decided_rungs(root)) else None
+        except FileNotFoundError:
+            continue
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+    return None
 
 
 def drop_stop(root: Path) -> None:
     """A launch begins that may train more."""
-    _stop_file(root).unlink(missing_ok=True)
-
-
-def _stop_file(root: Path) -> Path:
-    return root / "decisions" / "stopped.json"
+    for name in (STOPPED, STOPPED_BEFORE):
+        (root / name).unlink(missing_ok=True)
 
 
 def paused_steps(rungs: Iterable[float], steps: int) -> set[int]:

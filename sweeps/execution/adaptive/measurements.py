@@ -11,6 +11,7 @@ from analysis.fitting.forecast.points import Array, Points, places, relative_err
 from analysis.fitting.forecast.scales import Scale, shrunken
 from mmcr_core.theory import PERCENT_ERROR
 from sweeps.execution.adaptive.candidates import Candidate
+from sweeps.execution.adaptive.rung import row_of
 from sweeps.storage.sweep_store import Store
 
 
@@ -51,16 +52,15 @@ class Measurements:
 
     def _measured(self, number: int, end: int) -> Points:
         run, found = self._runs[number], []
-        for step in self._store.measured_steps(run.run_id):
-            if max(1, run.settled) <= step <= end:
-                rows = self._store.read_measures(run.run_id, step)
-                named = (row for row in rows if (row["name"], row["subject"]) == (self._quantity, ""))
-                found += [(step, row["value"], max(1, row["count"])) for row in named if row["value"] is not None]
-        steps, values, counts = (
+        steps = (step for step in self._store.measured_steps(run.run_id) if max(1, run.settled) <= step <= end)
+        for step in steps:
+            if row := row_of(self._store.read_measures(run.run_id, step), self._quantity):
+                found.append((step, row["value"], max(1, row["count"])))
+        at, values, counts = (
             (np.array(column, float) for column in zip(*found, strict=True)) if found else np.zeros((3, 0))
         )
         shares = shrunken(values, counts)
-        return self._points(number, steps, shares, shares * (1 - shares) / counts)
+        return self._points(number, at, shares, shares * (1 - shares) / counts)
 
     def _points(self, number: int, steps: Sequence[float] | Array, numbers: Array, variance: Array) -> Points:
         run = self._runs[number]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 import pandas as pd
 
@@ -16,6 +17,13 @@ def at_the_end(trajectory: pd.DataFrame, columns: Sequence[str]) -> dict[str, fl
     """Means of these columns over the last steps of a trajectory, which are the outcome of a run or of a rung."""
     last = trajectory.tail(final_steps(len(trajectory)))
     return {name: float(last[name].mean()) for name in columns}
+
+
+def row_of(rows: Iterable[dict[str, Any]], quantity: str) -> dict[str, Any] | None:
+    """The row of a measure that has a value: with all labels, or of the data set that it is of; None where it is not
+    among these measures of a run at a step."""
+    named = [row for row in rows if row["name"] == quantity and row["value"] is not None]
+    return next((row for row in named if not row["subject"]), named[0] if len(named) == 1 else None)
 
 
 class Rung:
@@ -54,5 +62,5 @@ class Rung:
         run_id, quantity = self._decision.run_id, self._decision.quantity
         if quantity == PERCENT_ERROR:
             return at_the_end(self._store.read_trajectory(run_id).head(run.step), [quantity])[quantity]
-        rows = self._store.read_measures(run_id, run.step)
-        return next((row["value"] for row in rows if (row["name"], row["subject"]) == (quantity, "")), None)
+        row = row_of(self._store.read_measures(run_id, run.step), quantity)
+        return row["value"] if row else None

@@ -24,14 +24,15 @@ FRESH = 10  # of more, ended rungs up to which a played decision knows them all
 @dataclass(frozen=True)
 class Expectation:
     """Means over draws: shares of the FLOPs (and its `least` and `most`), and of the runs that are trained `whole` and
-    in `part`; `shares`: run_id -> share of its steps, of the runs that were played; `others`: finished runs of other
-    sweeps that were learned from."""
+    in `part`; `spent`: share of the FLOPs that is trained already; `shares`: run_id -> share of its steps, of the runs
+    that were played; `others`: finished runs of other sweeps that were learned from."""
 
     share: float
     least: float
     most: float
     whole: float
     part: float
+    spent: float
     shares: dict[str, float]
     others: int
 
@@ -58,6 +59,8 @@ def expected(known: Sequence[Known], draws: int = DRAWS, seed: int = 0) -> Expec
     total = sum(flops[key] for key in found[0])
     spent = [sum(flops[key] * share for key, share in shares.items()) / total for shares in found]
     mean = {key: float(np.mean([shares[key] for shares in found])) for key in found[0]}
+    before = {run.run_id: share for one in known
+              for run, share in zip(one.family.runs, one.family.design.reached(one.ended), strict=True)}  # fmt: skip
     reached = np.array([[shares[key] for key in mean] for shares in found])
     return Expectation(
         sum(spent) / len(spent),
@@ -65,6 +68,7 @@ def expected(known: Sequence[Known], draws: int = DRAWS, seed: int = 0) -> Expec
         max(spent),
         float((reached == 1).mean()),
         float(((reached > 0) & (reached < 1)).mean()),
+        float(sum(flops[key] * before[key] for key in mean) / total),
         mean,
         sum(one.runs for one in known),
     )

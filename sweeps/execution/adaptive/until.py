@@ -44,7 +44,7 @@ def require_measured(until: Until, cells: Sequence[RunSpec]) -> None:
     if until.is_relative:
         return
     for cell in cells:
-        asked = {name for name, subject in requested_measures(cell) if not subject}
+        asked = {name for name, _ in requested_measures(cell)}
         if until.quantity not in asked or 1 not in cell.evaluate.at:
             there = ", ".join(sorted(asked & {*SHARES, *RECALLS})) or "none that is predicted"
             where = " at the end of each run" if until.quantity in asked else f"; it has {there}"

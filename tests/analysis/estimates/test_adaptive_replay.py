@@ -1,6 +1,7 @@
 """Replays of finished sweeps: what an adaptive one would have trained, and how right it would have been."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -53,6 +54,16 @@ def test_shares_and_rungs_grow_along_the_way(ways):
 def test_the_same_start_is_the_same_way(sweep, ways):
     again = replay(sweep, Target(0.05), "adaptive", 0)
     assert again.equals(ways["adaptive"][0])
+
+
+def test_the_smallest_sweep_of_two_prices_can_be_replayed(tmp_path):
+    store = write_sweep(tmp_path / "small", (32, 64), (2,), steps=400, curve=error, scale=0.01)
+    analysis = SweepAnalysis(open_results(store.root))
+    sweep = FinishedSweep.of(analysis.planned, analysis.measured_along("percent_error"))
+    priced = replace(sweep, runs=sweep.runs.assign(flops_per_step=1e9 * sweep.runs["P"]))
+    for start in range(3):
+        end = replay(priced, Target(0.05), "adaptive", start).iloc[-1]
+        assert end["trained"] + end["predicted"] == 4
 
 
 def test_a_summary_has_a_row_for_each_policy(ways):

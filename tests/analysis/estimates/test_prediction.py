@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from analysis import SweepAnalysis, open_results
+from analysis.estimates.run_points import whole_steps
 from analysis.opened_results import open_results as opened
 from analysis.results.errors import ResultsError
 from mmcr_core.config.run_id import run_id
@@ -73,7 +74,22 @@ def test_any_cell_and_any_steps_can_be_asked_for(analysis):
     assert table["predicted"][0] == pytest.approx(early, rel=0.03)
     assert table["predicted"][1] < table["predicted"][0]
     whole = analysis.predict(cells.iloc[2:])
-    assert whole["steps"].tolist() == [STEPS * 256 / 512]  # as many images as the longest run
+    assert whole["steps"].tolist() == [STEPS]  # the budget is one of steps
+
+
+def test_a_run_beyond_the_grid_has_its_budget():
+    grid = {"variant": ["a", "a", "b"], "P": [64, 128, 64], "D": 64, "K": 2, "steps": [1171, 585, 500]}
+    planned = pd.DataFrame(grid).assign(fixed_steps=[False, False, True])
+    cells = pd.DataFrame({"variant": ["a", "a", "a", "b"], "P": [128, 100, 10**6, 256], "D": 64, "K": 2})
+    assert whole_steps(planned, cells).tolist() == [585, 1171 * 64 // 100, 1, 500]
+
+
+def test_each_row_has_its_own_prediction_whatever_the_index(analysis):
+    cells = pd.DataFrame({"P": [64, 32], "D": [32, 64], "K": [2, 4]})
+    plain, repeated = analysis.predict(cells), analysis.predict(cells.set_axis([7, 7]))
+    assert repeated.index.tolist() == [7, 7]
+    pd.testing.assert_frame_equal(repeated.reset_index(drop=True), plain)
+    pd.testing.assert_frame_equal(analysis.predict(plain), plain)  # what was predicted before is replaced
 
 
 def test_cells_are_predicted_by_their_numbers_and_for_so_much_compute(store, analysis):
@@ -113,16 +129,57 @@ def test_settings_left_out_are_predicted_from_the_others(analysis):
 
 @pytest.mark.parametrize(
     ("cells", "says"),
-    [({"P": [64]}, "no column D, K"), ({"P": [64], "D": [64], "K": [2], "variant": ["x"]}, "few runs of x")],
+    [
+        ({"P": [64]}, "no column D, K"),
+        ({"P": [64], "D": [64], "K": [2], "variant": ["x"]}, "few runs of x"),
+        ({"P": [], "D": [], "K": []}, "no cells to predict"),
+        ({"P": [64, 1], "D": [64, 64], "K": [2, 2]}, "P: '1' is not a whole number of 2 or more"),
+        ({"P": [64], "D": [48.5], "K": [2]}, "D: '48.5' is not"),
+        ({"P": [64], "D": [64], "K": [0]}, "K: '0' is not"),
+        ({"P": ["64"], "D": [64], "K": [2]}, "P: '64' is not"),
+        ({"P": [64], "D": [np.nan], "K": [True]}, "D: 'nan' is not"),
+        ({"P": [64], "D": [64], "K": [2], "run_id": ["0" * 16]}, "0000 is no run of the sweep"),
+        ({"P": [64], "D": [64], "K": [2], "steps": [np.inf]}, "1 step or more"),
+    ],
 )
 def test_mistakes_are_named(analysis, cells, says):
     with pytest.raises(ResultsError, match=says):
         analysis.predict(pd.DataFrame(cells))
 
 
+def test_a_run_is_of_its_own_cell_and_steps_are_one_for_each(analysis):
+    run = analysis.finished[["run_id", "variant", "P", "D", "K"]].head(1)
+    with pytest.raises(ResultsError, match="P=32, D=32, K=2, not of variant=mmcr, P=64"):
+        analysis.predict(run.assign(P=64))
+    for given in ({"at": [100, 200]}, {"at": "long"}, {"flops": [1e12, 1e13]}):
+        with pytest.raises(ResultsError, match="one for each of the 1 cells"):
+            analysis.predict(run, **given)
+
+
 def test_a_measure_nobody_made_has_no_prediction(analysis):
-    with pytest.raises(ResultsError, match="at least 3 runs"):
+    with pytest.raises(ResultsError, match="no run of the sweep has a measure knn_accuracy"):
         analysis.predict(measure="knn_accuracy")
+
+
+def measure_row(name, subject, value):
+    return {"name": name, "subject": subject, "value": value, "low": value - 0.02, "high": value + 0.02, "images": 1,
+            "flops": 1.0, "count": 400}  # fmt: skip
+
+
+def test_a_measure_is_predicted_of_one_subject_and_between_0_and_1(tmp_path):
+    store = write_sweep(tmp_path / "measured", (32, 64, 128), (2,), (0,), STEPS, curve=error)
+    for key in store.statuses():
+        rows = [("knn_accuracy", "", 0.8), ("knn_accuracy", "1 label a class", 0.2), ("zero_shot_top1", "glyphs", 0.4),
+                ("capacity", "views", 0.1), ("capacity", "classes", 0.3), ("effective_rank", "", 18.0)]  # fmt: skip
+        store.write_measures(key, STEPS, [measure_row(*row) for row in rows])
+    analysis = SweepAnalysis(open_results(store.root))
+    for name, value in (("knn_accuracy", 0.8), ("zero_shot_top1", 0.4)):
+        table = analysis.predict(measure=name)
+        assert table["measured"].to_numpy() == pytest.approx(value)
+        assert table["predicted"].to_numpy() == pytest.approx(value, abs=0.01)
+    for name, says in (("capacity", "of classes, views"), ("effective_rank", "from 18 to 18")):
+        with pytest.raises(ResultsError, match=says):
+            analysis.predict(measure=name)
 
 
 def test_the_command_prints_and_draws_them(store, tmp_path):

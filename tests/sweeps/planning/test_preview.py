@@ -7,9 +7,11 @@ from typer.testing import CliRunner
 
 from mmcr_core.config.run import BudgetSpec, DatasetSpec, EvaluateSpec, OptimizerSpec
 from sweeps import launch
+from sweeps.execution.adaptive.simulation import Expectation
+from sweeps.execution.adaptive.until import parse_until
 from sweeps.execution.executor_settings import ExecutorSettings
 from sweeps.execution.run_executor import RunExecutor
-from sweeps.planning.preview import Preview, show
+from sweeps.planning.preview import Preview, adaptive_line, show
 from sweeps.planning.sweep import open_sweep, remarks
 from sweeps.storage.sweep_store import Store
 from tests.mmcr_core.data.custom_data import encoded, write_folder
@@ -77,3 +79,17 @@ def test_device_hours_and_their_price_are_those_of_the_cells_to_run(write_grid, 
     assert json.loads(capsys.readouterr().out)["cost"] == pytest.approx(3 * hours)
     show(sweep, None, as_json=False, price=3e6)
     assert f"core-hours, {3e6 * hours:,.2f} at 3e+06 each" in " ".join(capsys.readouterr().out.split())
+
+
+@pytest.mark.parametrize(
+    ("spent", "says"),
+    [
+        (0.0, "to train 20% to 50% of the FLOPs (mean 30%), 10 s to 25 s instead of 50 s"),
+        (0.1, "to train 20% to 50% of the FLOPs (mean 30%, 10% are trained), 6 s to 25 s instead of 50 s"),
+        (0.5, "--until 5% is met by what is trained already, 50% of the FLOPs."),
+    ],
+)
+def test_an_adaptive_plan_counts_what_is_left(spent, says):
+    expected = Expectation(0.3, 0.2, 0.5, 0.1, 0.4, spent, {}, 0)
+    unfinished = 0.8 if spent else 1.0  # of the FLOPs, in 50 seconds
+    assert says in adaptive_line(parse_until("5%"), expected, 50.0, unfinished)

@@ -1,6 +1,7 @@
 """Which rungs an adaptive sweep trains, from what its store says alone."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from mmcr_core.config.run import OptimizerSpec
@@ -175,6 +176,10 @@ def test_that_the_target_was_met_is_kept_until_more_is_decided(tmp_path):
     sweep.play(scheduler)
     assert scheduler.conclude().summary() == read_stop(sweep.store.root)
     assert "--until 20% is met" in read_stop(sweep.store.root)
+    folder = sweep.store.root / "decisions"
+    assert len(pd.read_parquet(folder)) == len(list(folder.glob("*.parquet")))  # as the documentation reads them
+    (folder / "_stopped.json").rename(folder / "stopped.json")  # as older stores have it
+    assert scheduler.conclude().summary() == read_stop(sweep.store.root)
     sweep.until = parse_until("0.1%")
     sweep.begin(sweep.scheduler().next())
     assert read_stop(sweep.store.root) is None

@@ -3,6 +3,7 @@
 import pytest
 
 from mmcr_core.config.run import OptimizerSpec
+from sweeps.execution.adaptive.candidates import candidates
 from sweeps.execution.adaptive.finished_elsewhere import finished_elsewhere
 from sweeps.execution.adaptive.preparation import expectation
 from sweeps.execution.adaptive.simulation import Known, expected
@@ -33,13 +34,18 @@ def test_a_part_is_trained_and_the_same_part_each_time(sweep):
 def test_what_is_trained_already_counts(sweep, tmp_path):
     begun = PlayedSweep(tmp_path, sweep.cells.values(), "10%")
     decisions = begun.play(begun.scheduler(), most=8)
-    shares = simulated(begun).shares
+    found = simulated(begun)
+    shares, flops = found.shares, {run.run_id: run.flops for run in candidates(list(begun.cells.values()))}
+    reached = {one.run_id: one.rung for one in decisions}
+    trained = sum(flops[key] * rung for key, rung in reached.items()) / sum(flops.values())
+    assert found.spent == pytest.approx(trained) and found.spent < found.least
     assert all(shares[one.run_id] >= one.rung for one in decisions)
     finished = PlayedSweep(tmp_path / "all", sweep.cells.values(), "10%")
     for key in finished.cells:
         finished.write_steps(key, 400)
         finished.write_row(key)
-    assert simulated(finished).share == 1
+    everything = simulated(finished)
+    assert (everything.share, everything.spent) == (1, 1)
 
 
 def test_a_plan_says_so(write_grid, tmp_path):

@@ -2,8 +2,9 @@
 
 import pytest
 
-from mmcr_core.config.run import EvaluateSpec
+from mmcr_core.config.run import DatasetSpec, EvaluateSpec
 from sweeps.cli.errors import UserError
+from sweeps.execution.adaptive.rung import row_of
 from sweeps.execution.adaptive.until import parse_until, require_measured
 from tests.sweeps.execution.adaptive.played_sweep import spec
 
@@ -54,3 +55,16 @@ def test_a_measure_must_be_measured_at_the_end(evaluate, why):
     with pytest.raises(UserError, match=why):
         require_measured(parse_until("knn_accuracy=0.01"), [spec(evaluate=evaluate)])
     require_measured(parse_until("knn_accuracy=0.01"), [spec(evaluate=EvaluateSpec(2, "knn"))])
+
+
+def test_zero_shot_is_of_its_data_set():
+    measured = spec(dataset=DatasetSpec("glyphs"), evaluate=EvaluateSpec(2, "none", measures=("zero_shot",)))
+    require_measured(parse_until("zero_shot_top1=0.05"), [measured])
+
+
+def test_a_measure_is_the_one_with_all_labels_or_of_its_data_set():
+    few = {"name": "knn_accuracy", "subject": "1 label a class", "value": 0.2}
+    whole, glyphs = few | {"subject": "", "value": 0.8}, {"name": "zero_shot_top1", "subject": "glyphs", "value": 0.4}
+    rows = [few, whole, glyphs, {"name": "linear_accuracy", "subject": "", "value": None}]
+    assert row_of(rows, "knn_accuracy") is whole and row_of(rows, "zero_shot_top1") is glyphs
+    assert row_of(rows, "linear_accuracy") is None and row_of(rows, "effective_rank") is None
