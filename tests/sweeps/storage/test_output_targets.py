@@ -1,6 +1,7 @@
 """Outputs go to where a person's name for them leads."""
 
 import os
+import resource
 import threading
 from pathlib import Path
 
@@ -59,3 +60,16 @@ def test_a_dash_is_standard_output(tmp_path, capfdbinary, monkeypatch):
     write_target(Path("-"), b"rows\n")
     assert capfdbinary.readouterr().out == b"rows\n"
     assert os.listdir() == []
+
+
+def test_a_limit_on_the_size_of_files_names_the_file_and_leaves_what_was_there(tmp_path):
+    (tmp_path / "table").write_bytes(b"whole")
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1024, limits[1]))
+    try:
+        with pytest.raises(OSError, match="File too large") as raised:
+            write_target(tmp_path / "table", bytes(10_000))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert raised.value.filename == str(tmp_path / "table")
+    assert [(file.name, file.read_bytes()) for file in tmp_path.iterdir()] == [("table", b"whole")]
