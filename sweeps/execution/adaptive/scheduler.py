@@ -125,7 +125,7 @@ class Scheduler:
     def conclude(self) -> Standing:
         """How it stands at the end of a launch; that the target was met is kept in the store."""
         standing = self.standing()
-        if self.enough():
+        if standing.met and self.enough():
             write_stop(self._store.root, standing.summary())
         return standing
 
@@ -157,7 +157,7 @@ class Scheduler:
             predicted=len(sd),
             rms=float(np.sqrt((sd**2).mean())) if len(sd) else 0.0,
             worst=float(widths.max()) if len(sd) else 0.0,
-            met=all(map(self._enough, families)),
+            met=bool(families) and all(map(self._enough, families)),
             few=any(one.calibration.few for one in known),
         )
 

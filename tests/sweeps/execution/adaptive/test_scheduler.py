@@ -118,6 +118,15 @@ def test_a_run_that_failed_here_is_not_taken_again_and_not_predicted(tmp_path):
     assert scheduler.standing().predicted <= 3
 
 
+def test_a_sweep_whose_runs_all_failed_has_met_nothing(tmp_path):
+    sweep = PlayedSweep(tmp_path, grid(P=(8,), D=(8, 16)))
+    scheduler = sweep.scheduler()
+    while decision := scheduler.next():
+        scheduler.returned(decision, RunStatus.FAILED)
+    assert scheduler.enough()  # there is nothing left to be trained
+    assert "is not met yet" in scheduler.conclude().summary() and read_stop(sweep.store.root) is None
+
+
 def test_a_rung_whose_steps_are_gone_is_trained_again(tmp_path):
     sweep = PlayedSweep(tmp_path, grid(P=(8, 16), D=(8, 16)), "1%")
     (first,) = sweep.play(sweep.scheduler(), most=1)
