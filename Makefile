@@ -7,8 +7,7 @@ TEST := $(VENV)/.installed-test
 BENCH := $(VENV)/.installed-bench
 REFERENCE := results/reference
 JUDGED := digits digits-images cifar10 tiny-imagenet objectives-digits objectives-peaks-digits multimodal-glyphs
-# One of three processes mostly waits for the launches of its tests.
-SIDE_BY_SIDE := -n 3 --dist loadgroup --no-loadscope-reorder
+SIDE_BY_SIDE := -n 2 --dist loadgroup --no-loadscope-reorder
 export RAY_USAGE_STATS_ENABLED := 0
 unexport PYTHONDONTWRITEBYTECODE # hundreds of processes start: without it each compiles all files again
 

@@ -129,6 +129,7 @@ def test_cells_by_themselves_finish_the_sweep_bit_for_bit(under_ray):
     assert list(examine(store, repair=False)) == []
 
 
+@pytest.mark.slow
 def test_two_launches_share_a_sweep(undisturbed, tmp_path):
     grid = undisturbed[0]
     command = [sys.executable, "sweeps/launch.py", str(grid), "--until", UNTIL, "--local", "--results", str(tmp_path)]

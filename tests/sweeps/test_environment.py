@@ -89,6 +89,7 @@ def test_a_launch_gives_the_same_run_whatever_the_environment_says(environment, 
     pd.testing.assert_frame_equal(*both, check_exact=True)
 
 
+@pytest.mark.slow
 def test_commands_draw_and_tell_the_same_whatever_the_environment_says(environment, tmp_path, digits_spec):
     store = Store(tmp_path / "s")
     for points in (8, 16):

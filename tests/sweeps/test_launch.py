@@ -199,6 +199,9 @@ def finished_as_undisturbed(grid, results, ray_address, whole):
     pd.testing.assert_frame_equal(trajectories(results), whole, check_exact=True)
 
 
+# Faster: processes that train are preempted in test_local.py and killed in test_run_executor.py, drivers in
+# test_adaptive_launch.py, and in test_fault_tolerance.py workers end under Ray.
+@pytest.mark.slow
 def test_preemption_loses_nothing(whole, write_grid, tmp_path, ray_address):
     grid, results = write_grid(**LONG | {"checkpoint": "{every_seconds: 1000}"}), tmp_path / "results"
     store = Store(results / "tiny")
@@ -220,8 +223,6 @@ def test_preemption_loses_nothing(whole, write_grid, tmp_path, ray_address):
     finished_as_undisturbed(grid, results, ray_address, whole)
 
 
-# Processes that train are killed in test_run_executor.py, drivers in test_adaptive_launch.py, and in
-# test_fault_tolerance.py workers end under Ray.
 @pytest.mark.slow
 def test_worker_kill_and_driver_kill_lose_nothing(whole, write_grid, tmp_path, ray_address):
     grid, results = write_grid(**LONG), tmp_path / "results"
@@ -318,6 +319,7 @@ def test_real_photographs_from_parquet_run_the_same_road(shared_data, write_grid
     assert len(trajectories(tmp_path / "results")) == 24
 
 
+@pytest.mark.slow
 def test_an_own_objective_and_encoder_beside_the_grid_are_trained_and_their_store_is_read_without_them(
     write_grid, tmp_path, ray_address
 ):

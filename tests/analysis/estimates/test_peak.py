@@ -26,6 +26,7 @@ def test_a_shifted_parabola_is_located_between_the_grid_points():
     assert low < 0.3 < high and high - low < 0.3
 
 
+@pytest.mark.slow
 def test_intervals_hold_the_truth_about_as_often_as_they_say():
     at, rng, held = np.log2(P / 64), np.random.default_rng(0), 0
     for _ in range(200):

@@ -92,6 +92,7 @@ def test_a_floor_for_each_point_is_subtracted_there():
         joint.predict(columns)
 
 
+@pytest.mark.slow
 def test_intervals_count_that_points_of_a_group_deviate_together():
     held = {"groups": 0, "points": 0}
     repeats = 60

@@ -141,6 +141,7 @@ def test_intervals_hold_the_truth_for_binned_autocorrelated_trajectories():
     assert np.mean(alphas) == pytest.approx(0.2, rel=0.02)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("irreducible", "E"), [("free", 0.15), (0.15, 0.15)])
 def test_so_do_intervals_of_laws_with_a_floor(irreducible, E):
     rng, x, held, alphas = np.random.default_rng(0), np.arange(50.0, 2001) * 1e9, 0, []

@@ -41,6 +41,7 @@ def test_signals_end_a_command_by_a_sentence_and_leave_no_half_file(number, tmp_
         "import os, signal, sys, time; from pathlib import Path; from sweeps.cli.app import guarded; import atexit\n"
         "from sweeps.storage.output_targets import write_target\n"
         "number, target = int(sys.argv[1]), Path(sys.argv[2])\n"
+        "signal.signal(number, signal.default_int_handler)\n"  # a shell in the background ignores some
         "def stop(*_): os.kill(os.getpid(), number); time.sleep(600)\n"
         "os.fsync = stop; atexit.register(os.kill, os.getpid(), number)\n"
         "guarded(lambda: write_target(target, b'half'))()"

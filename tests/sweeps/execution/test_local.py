@@ -140,6 +140,7 @@ def test_after_a_failed_capture_the_cell_goes_on_in_a_fresh_process_without_grap
     assert json.loads(row["versions"])["notes"] == ["the step cannot be captured as a CUDA graph (no); it runs eagerly"]
 
 
+@pytest.mark.slow
 def test_a_cell_whose_processes_all_had_to_end_fails_with_the_reason(write_grid, tmp_path):
     objective = write_failing(tmp_path, 'RuntimeError("CUDA error: an illegal memory access was encountered")', times=3)
     ran = processes(write_grid(objective=objective), tmp_path / "r")
@@ -161,6 +162,7 @@ def test_a_retry_after_memory_ran_out_in_a_capture_has_a_fresh_process(write_gri
     assert [row["status"] for row in Store(tmp_path / "r/tiny").rows()] == ["finished"]
 
 
+@pytest.mark.slow
 def test_a_fresh_process_keeps_the_deadline_of_the_first(write_grid, tmp_path):
     grid = write_grid(objective=write_failing(tmp_path, CAPTURE, times=1), budget="{steps: 1000000}")
     command = [sys.executable, "sweeps/launch.py", str(grid), "--cell", "0", "--results", str(tmp_path / "r")]
