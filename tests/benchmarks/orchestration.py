@@ -77,11 +77,13 @@ def main() -> None:
     _bare(specs[:40])
     bare = (time.perf_counter() - began) / min(40, count)
     with tempfile.TemporaryDirectory() as folder, cluster(None) as ray:
+        store = Store(Path(folder) / "b")
+        store.write_grid("")
         cells = plan(specs, ResourceSettings(cpus=1.0), this_machine(ray.gpus, ray.cpus))
         table = Watched(cells, Console(stderr=True))
         began = time.perf_counter()
         with table:
-            outcome = Launch(GridSettings(name="b"), Store(Path(folder) / "b"), table, ray.folder, Limits()).run(cells)
+            outcome = Launch(GridSettings(name="b"), store, table, ray.folder, Limits()).run(cells)
         taken = time.perf_counter() - began
     assert len(outcome.finished) == count, outcome
     slots = max(1, int(ray.cpus))
