@@ -20,7 +20,7 @@ def main() -> None:
     if problem := _elsewhere() or _overwritten():
         print(f"mmcr-sweeps: {problem}", file=sys.stderr)
         raise SystemExit(2)
-    importlib.import_module("sweeps.__main__").main()
+    importlib.import_module("sweeps.cli.commands").main()
 
 
 def _elsewhere() -> str | None:

@@ -200,7 +200,7 @@ def test_packages_export_no_name_that_a_submodule_has():
         ("import sweeps.config.grid_file", ["ray"]),
         ("import sweeps.execution.launching", ["analysis.fitting"]),
         ("import sweeps.execution.adaptive.until", ["ray", "pydantic"]),
-        ("import sweeps.__main__", ["torch", "ray", "pandas", "numpy", "typer"]),
+        ("import sweeps.cli.commands", ["torch", "ray", "pandas", "numpy", "typer"]),
     ],
 )
 def test_imports_bring_nothing_heavy_with_them(statement, absent):

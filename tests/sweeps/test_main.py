@@ -8,7 +8,7 @@ import sys
 import pytest
 from typer.testing import CliRunner
 
-from sweeps.__main__ import COMMANDS
+from sweeps.cli.commands import COMMANDS
 from tests.conftest import REPOSITORY
 
 
