@@ -17,7 +17,8 @@ from sweeps.planning.machine import Machine
 from sweeps.planning.plan import plan
 from sweeps.planning.sweep import Sweep, record_launch
 from sweeps.storage.sweep_store import Store
-from tests.sweeps.execution.test_executor_failures import died, failing_at
+from tests.sweeps.execution.ray.test_trials import died
+from tests.sweeps.execution.test_executor_failures import failing_at
 from tests.sweeps.execution.test_run_executor import to_end
 
 WORDINGS = (
