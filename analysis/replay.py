@@ -26,6 +26,8 @@ from analysis.figures.style import save
 from analysis.fitting.forecast.target_text import parse_target
 from analysis.results.errors import ResultsError
 from sweeps.cli.app import guarded, new_app
+from sweeps.cli.console import print_wrapped
+from sweeps.cli.formatting import counted
 
 EXAMPLE = "Example: python analysis/replay.py results/reference/cifar10 --until 5%"
 app = new_app()
@@ -61,6 +63,9 @@ def main(
         raise ResultsError(f"--until: {error}") from error
     with analyze(results, best_over, output, width) as (analysis, folder):
         sweep = FinishedSweep.of(analysis.planned, analysis.measured_along(quantity), quantity)
+        if whole := sweep.whole_alone():
+            known = f"{quantity} of {whole} of {counted(len(sweep.runs), 'run')} is known at the end alone"
+            print_wrapped(f"note: {known}: these are trained whole or not at all", sys.stderr)
         ways = {
             each.value: [replay(sweep, target, each.value, start) for start in track(range(starts), each.value)]
             for each in dict.fromkeys(policy or Policy)

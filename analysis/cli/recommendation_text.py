@@ -42,9 +42,11 @@ def readable_next(table: pd.DataFrame) -> pd.DataFrame:
     ranges = zip(table["predicted"], table["low_95"], table["high_95"], strict=True)
     falls = zip(table["uncertainty"], table["uncertainty_after"], strict=True)
     several = table["variant"].nunique() > 1
+    begun = table["from_step"].map("goes on from step {:,}".format)
+    table = table.assign(what=table["what"].where(table["from_step"] == 0, begun))
     return with_names(table[[*(["variant"] if several else []), "P", "D", "K", "what", "steps"]]).assign(
         **{
-            "FLOPs": table["flops"].map("{:.2g}".format),
+            "FLOPs to go": table["flops"].map("{:.2g}".format),
             "predicted (95%)": [f"{value:.4f} ({low:.4f} to {high:.4f})" for value, low, high in ranges],
             "r.m.s. uncertainty of all settings": [f"{before:.2%} to {after:.2%}" for before, after in falls],
         }

@@ -65,6 +65,10 @@ class FinishedSweep:
         unit = partial(self.scale.unit, relative=self.relative)
         return SequentialDesign(ends, flops, rungs, target, up_to, self.scale.trend, unit)
 
+    def whole_alone(self) -> int:
+        """How many runs measured the quantity at their end alone: they are trained whole or not at all."""
+        return int((np.bincount(self.points.run) == 1).sum())
+
     def settings(self, design: SequentialDesign, known: Knowledge) -> pd.DataFrame:
         """Each setting of a design as it is known: variant, P, D, K, `open` (to be predicted), and on the scale `mean`,
         `half_width` of the 95% interval of the mean over its seeds, and that mean as it was measured, `truth`."""

@@ -19,6 +19,7 @@ from analysis.results.variant_labels import variants
 from mmcr_core.theory import expected_percent_error
 from sweeps.storage.filesystems import read_table
 from sweeps.storage.run_status import RunStatus
+from sweeps.storage.snapshot import Snapshot
 
 COLUMNS = ["run_id", "variant", "objective", "P", "D", "K", "seed", "steps", "percent_error", "flops_per_step"]
 Z95 = 1.959964
@@ -36,7 +37,8 @@ class Measured:
 def planned_runs(results: Results) -> pd.DataFrame:
     """Every run of the sweep: those that finished, and the cells of the last launch that did not: run_id, variant,
     objective, P, D, K, seed, steps (of the whole run), percent_error and flops_per_step (NaN where not known), level
-    (a `Level`), `finished`, `fixed_steps`: whether the budget is one of steps, whatever P is."""
+    (a `Level`), `finished`, `fixed_steps`: whether the budget is one of steps, whatever P is, `from_step`: from which
+    an unfinished one goes on (0: it was not begun)."""
     runs = results.runs()
     finished = runs[runs["status"] == RunStatus.FINISHED]
     cells = _cells_of_the_last_launch(results)
@@ -48,8 +50,19 @@ def planned_runs(results: Results) -> pd.DataFrame:
     rows["variant"] = variants(specs, beside=results.collapsed_settings)
     rows["objective"] = [spec["objective"]["name"] for spec in specs]
     rows["fixed_steps"] = [spec["budget"].get("steps") is not None for spec in specs]
+    snapshot = Snapshot(results.root)
+    rows["from_step"] = [0 if row.finished else snapshot.checkpointed_step(row.run_id) for row in rows.itertuples()]
+    rows["flops_per_step"] = rows["flops_per_step"].fillna(rows["run_id"].map(_flops_of_a_step(results, rows)))
     levels = {variant: level_of(group) for variant, group in rows.groupby("variant")}
-    return rows.reindex(columns=[*COLUMNS, "finished", "fixed_steps"]).assign(level=rows["variant"].map(levels))
+    columns = [*COLUMNS, "finished", "fixed_steps", "from_step"]
+    return rows.reindex(columns=columns).assign(level=rows["variant"].map(levels))
+
+
+def _flops_of_a_step(results: Results, rows: pd.DataFrame) -> dict[str, float]:
+    """By run_id, of those that were begun and have no row."""
+    begun = set(rows.loc[rows["flops_per_step"].isna(), "run_id"])
+    found = results.trajectories_of(begun, ["flops"]) if begun else ()
+    return {run_id: float(max(table["flops"].to_numpy())) / len(table) for run_id, table in found if len(table)}
 
 
 def _cells_of_the_last_launch(results: Results) -> pd.DataFrame:

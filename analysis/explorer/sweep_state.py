@@ -93,12 +93,9 @@ class SweepState:
     def _status(self, row: Mapping[str, Any]) -> RunStatus:
         if status := row.get("status"):
             return RunStatus(status)
-        listing, run_id = self._snapshot.listing, row["run_id"]
-        if run_id in listing.leases:
+        if row["run_id"] in self._snapshot.listing.leases:
             return RunStatus.RUNNING
-        if run_id in listing.decisions:
-            return RunStatus.PAUSED
-        return RunStatus.BEGUN if self._snapshot.steps_stored(run_id) else RunStatus.WAITING
+        return self._snapshot.idle_status(row["run_id"], row["steps"])
 
 
 def thinned(table: pa.Table) -> Curve:

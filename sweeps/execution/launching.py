@@ -15,7 +15,7 @@ from sweeps.monitoring.launch_outcome import Outcome
 from sweeps.monitoring.live_table import LiveTable
 from sweeps.planning.launch_limits import Limits
 from sweeps.planning.machine import this_machine
-from sweeps.planning.plan import Cell
+from sweeps.planning.plan import Cell, remaining
 from sweeps.planning.plan_warnings import require_memory
 from sweeps.planning.sweep import (
     Sweep,
@@ -60,7 +60,7 @@ def train(
     with like_ctrl_c(), cluster(address) as ray:
         require_resources(sweep, ray.gpus, ray.cpus)
         machine = this_machine(ray.gpus, ray.cpus)
-        planned = sweep.planned(left.cells, machine)
+        planned = remaining(sweep.planned(left.cells, machine), left.begun)
         require_memory(planned, machine)
         record_launch(sweep)
         console = terminal(stderr=True)
@@ -68,7 +68,7 @@ def train(
             print_wrapped(line, sys.stderr)
         if calibrate_first or (machine.gpu_memory_bytes and sweep.settings.resources.gpus == "auto"):
             _measure(sweep, planned, ray, limits)
-            planned = sweep.planned(left.cells, machine)
+            planned = remaining(sweep.planned(left.cells, machine), left.begun)
             require_memory(planned, machine)
         planned = [replace(cell, continues=left.continues.get(cell.run_id)) for cell in planned]
         with LiveTable(planned, console, sweep.varying) as table:

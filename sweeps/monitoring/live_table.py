@@ -83,8 +83,8 @@ class LiveTable:
     def eta_seconds(self) -> float:
         """Remaining work over the rate so far, with work in units of the plan's estimate."""
         done = sum(self._work[key] for key in self._done)
-        for key, (_, progress) in self._running.items():
-            done += self._work[key] * (progress.step / max(1, progress.steps) if progress else 0.0)
+        for key, (cell, progress) in self._running.items():
+            done += self._work[key] * _share(cell, progress) if progress else 0.0
         total, elapsed = sum(self._work.values()), time.monotonic() - self._began
         return elapsed * (total - done) / done if done else math.nan
 
@@ -128,6 +128,11 @@ class LiveTable:
             shown.append(f"{progress.images_per_second:,.0f}")
         axes = [text_of(keys, key) for key in (*PAPER, *self._varying)]
         return [cell.run_id, *axes, *shown, BAR * " ", _alarm(progress)]
+
+
+def _share(cell: Cell, progress: Progress) -> float:
+    """Of what a launch is to train of a cell."""
+    return max(0, progress.step - cell.from_step) / max(1, progress.steps - cell.from_step)
 
 
 def _alarm(progress: Progress | None) -> str:

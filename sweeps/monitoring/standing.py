@@ -9,16 +9,18 @@ from sweeps.cli.formatting import counted
 
 @dataclass(frozen=True)
 class Standing:
-    """Runs `trained` to their end, `paused`, and `left_out` since they diverged or failed, of `total`; the `share` of
-    the FLOPs of all that was spent. Of the settings none of whose runs has finished: how many are `predicted`, their
-    r.m.s. uncertainty and the largest 95% half-width, relative or (`unit`) those of a measure. Whether the target is
-    `met`, and whether so `few` predictions were tried that intervals rest on an assumed distribution."""
+    """Runs `trained` to their end, `paused`, `begun` (within a rung), and `left_out` since they diverged or failed, of
+    `total`; the `share` of the FLOPs of all that was spent. Of the settings none of whose runs has finished: how many
+    are `predicted`, their r.m.s. uncertainty and the largest 95% half-width, relative or (`unit`) those of a measure.
+    Whether the target is `met`, and whether so `few` predictions were tried that intervals rest on an assumed
+    distribution."""
 
     until: str
     unit: str
     total: int
     trained: int
     paused: int
+    begun: int
     left_out: int
     share: float
     predicted: int
@@ -32,15 +34,17 @@ class Standing:
 
     def line(self) -> str:
         """For a table that is drawn again and again."""
-        counts = f"{self.trained} trained, {self.paused} paused, {self.predicted} predicted"
+        counts = f"{self.trained} finished, {self.paused} paused, {self.predicted} predicted"
         return (
             f"{counts}, largest half-width {self._shown(self.worst)} (--until {self.until}), {self.share:.1%} of FLOPs"
         )
 
     def summary(self) -> str:
         """At the end of a launch."""
-        untouched = self.total - self.trained - self.paused - self.left_out
-        counts = f"{self.trained} of {counted(self.total, 'cell')} trained, {self.paused} paused, {untouched} not begun"
+        untouched = self.total - self.trained - self.paused - self.begun - self.left_out
+        counts = f"{self.trained} of {counted(self.total, 'cell')} finished, {self.paused} paused, "
+        counts += f"{self.begun} begun, " if self.begun else ""
+        counts += f"{untouched} not begun"
         counts += f", {self.left_out} left out (diverged or failed)" if self.left_out else ""
         what = "met" if self.met else "not met yet"
         text = f"--until {self.until} is {what} after {self.share:.1%} of the grid's FLOPs: {counts}"

@@ -41,6 +41,8 @@ def show(sweep: Sweep, outcome: Outcome, as_json: bool) -> int:
         where = f" (traceback: {log})" if log.exists() else ""
         print_wrapped(f"{key} {described(by_id[key], sweep.varying)}: {ending}{where}", sys.stderr)
     finished, unfinished = outcome.finished_before + len(outcome.finished), len(outcome.unfinished)
+    if outcome.standing:  # it counts what other launches have finished too
+        finished = outcome.standing.trained
     failed, diverged, elsewhere = (
         len(outcome.with_status(status)) for status in (RunStatus.FAILED, RunStatus.DIVERGED, RunStatus.LEFT)
     )

@@ -12,7 +12,6 @@ from sweeps.cli.errors import UserError
 from sweeps.config.axes import Keys, stored_keys
 from sweeps.execution.executor_settings import JUDGED_FROM
 from sweeps.storage.chunks import chunk_steps
-from sweeps.storage.decisions import paused_steps
 from sweeps.storage.filesystems import read_undamaged
 from sweeps.storage.run_status import RunStatus
 from sweeps.storage.snapshot import Row, Snapshot
@@ -58,9 +57,7 @@ def _cell(store: Store, snapshot: Snapshot, cell: Row, row: Row | None) -> CellS
     if ended is RunStatus.FINISHED or (ended and not held):
         status = ended
     else:
-        paused = step in paused_steps(snapshot.listing.decisions.get(key, ()), int(cell["steps"] or 0))
-        idle = RunStatus.PAUSED if paused else RunStatus.BEGUN if step else RunStatus.WAITING
-        status = RunStatus.RUNNING if held else idle
+        status = RunStatus.RUNNING if held else snapshot.idle_status(key, int(cell["steps"] or 0))
     failed = ended in (RunStatus.FAILED, RunStatus.DIVERGED)
     log = store.log_file(key) if failed and key in snapshot.listing.logs else None
     row = row or {}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass, fields, is_dataclass, replace
 from math import floor
 
@@ -50,6 +50,7 @@ class Cell:
     measuring_seconds: float = 0.0
     loading_seconds: float = 0.0  # of the data set, once for all cells that have it
     continues: str | None = None  # run_id of the shorter run that it continues
+    from_step: int = 0  # up to which it is trained already: `flops` and `seconds` are of the rest
     keep_bytes: int = 0  # estimate of its memory where all is kept for backward
     recompute_bytes: int | None = None  # the same where blocks are computed again; None where it has none
 
@@ -73,6 +74,21 @@ def plan(
             costs[shape] = _cell(spec, resources, machine, compile, speed, loading[spec.dataset], recomputed)
         cells.append(replace(costs[shape], spec=spec, run_id=run_id(spec)))
     return sorted(cells, key=lambda cell: -cell.seconds)
+
+
+def remaining(cells: Iterable[Cell], begun: Mapping[str, int]) -> list[Cell]:
+    """The cells at the cost of what is left of them, the most expensive first; `begun`: run_id -> steps taken."""
+    found = (_rest(cell, begun[cell.run_id]) if cell.run_id in begun else cell for cell in cells)
+    return sorted(found, key=lambda cell: -cell.seconds)
+
+
+def _rest(cell: Cell, from_step: int) -> Cell:
+    measured = cell.spec.evaluate.steps(cell.steps)
+    left, later = 1 - from_step / cell.steps, sum(step > from_step for step in measured) / max(1, len(measured))
+    measuring = later * cell.measuring_seconds
+    training = left * (cell.seconds - cell.measuring_seconds - CELL_OVERHEAD_SECONDS)
+    seconds = CELL_OVERHEAD_SECONDS + training + measuring
+    return replace(cell, flops=left * cell.flops, seconds=seconds, measuring_seconds=measuring, from_step=from_step)
 
 
 def _shape(spec: RunSpec) -> Hashable:

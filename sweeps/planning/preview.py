@@ -20,10 +20,10 @@ from sweeps.execution.stored_measures import measurable, missing_measures
 from sweeps.planning.cpu_count import usable_cores
 from sweeps.planning.cuda_mps import remark
 from sweeps.planning.machine import Machine, this_machine
-from sweeps.planning.plan import CELL_OVERHEAD_SECONDS, Cell
+from sweeps.planning.plan import CELL_OVERHEAD_SECONDS, Cell, remaining
 from sweeps.planning.plan_warnings import measuring_warning, memory_warning, rank_warning, recompute_remark
 from sweeps.planning.schedule import schedule
-from sweeps.planning.sweep import Sweep, remarks, terminal
+from sweeps.planning.sweep import Sweep, remarks, steps_begun, terminal
 from sweeps.storage.run_status import RunStatus
 from sweeps.storage.snapshot import Snapshot
 
@@ -35,21 +35,22 @@ MANY = 500  # cells, from which on the table has no lines drawn around it
 SPARE = ("GPUs", "cores", "starts", "run_id", "memory")  # columns that a narrow terminal goes without, in this order
 COSTS = (
     *("run_id", "steps", "images", "flops", "memory_bytes", "recompute_bytes", "seconds", "measuring_seconds"),
-    *("loading_seconds", "gpus", "cpus", "threads", "measured"),
+    *("loading_seconds", "gpus", "cpus", "threads", "measured", "from_step"),
 )
 
 
 @dataclass(frozen=True)
 class Preview:
-    """The chosen cells of a sweep with their costs on `machine`, the most expensive first. Of these `left` are to run,
-    among them finished ones that are `measured_again`, at the cost of that; `numbers`: run_id -> place in the grid's
-    own order; `statuses`: run_id -> how it has ended; `times`: run_id -> seconds from the launch to start and end, of
-    those to run; `continues`: run_id -> shorter run that it will continue."""
+    """The chosen cells of a sweep with their costs on `machine`, the most expensive first: of those that are begun, or
+    finished and `measured_again`, of what is left. `left`: those to run; `flops`: of all cells whole; `numbers`:
+    run_id -> place in the grid's own order; `statuses`: run_id -> how it has ended; `times`: run_id -> seconds from the
+    launch to start and end, of those to run; `continues`: run_id -> shorter run that it will continue."""
 
     sweep: Sweep
     machine: Machine
     cells: list[Cell]
     left: list[Cell]
+    flops: float
     numbers: dict[str, int]
     statuses: dict[str, str]
     times: dict[str, tuple[float, float]]
@@ -60,29 +61,34 @@ class Preview:
     def of(sweep: Sweep, max_concurrent: int | None) -> Preview:
         """What `sweep` costs on this machine."""
         machine = this_machine(torch.cuda.device_count(), usable_cores())
-        planned = sweep.planned(sweep.cells, machine)
-        ids = {id(cell.spec): cell.run_id for cell in planned}
+        whole = sweep.planned(sweep.cells, machine)
+        ids = {id(cell.spec): cell.run_id for cell in whole}
         places = ((ids.get(id(cell)) or run_id(cell), number) for number, cell in enumerate(sweep.grid_cells))
         numbers = dict(places)
         snapshot = sweep.store.snapshot()
         rows = snapshot.rows("status", "steps")
         statuses = {key: row["status"] for key, row in rows.items()}
-        unfinished = {cell.run_id for cell in planned if statuses.get(cell.run_id) != RunStatus.FINISHED}
-        found = (
-            cell if cell.run_id in unfinished else _again(cell, snapshot, rows[cell.run_id]["steps"])
+        unfinished = {cell.run_id: cell.spec for cell in whole if statuses.get(cell.run_id) != RunStatus.FINISHED}
+        continues = runs_to_continue(sweep.store, unfinished.values())
+        planned = remaining(whole, steps_begun(snapshot, rows, unfinished, continues))
+        again = {
+            cell.run_id: found
             for cell in planned
-        )
-        left = [cell for cell in found if cell]
+            if cell.run_id not in unfinished and (found := _again(cell, snapshot, rows[cell.run_id]["steps"]))
+        }
+        cells = [again.get(cell.run_id, cell) for cell in planned]
+        left = [cell for cell in cells if cell.run_id in unfinished or cell.run_id in again]
         times = {cell.run_id: time for cell, time in zip(left, schedule(left, machine, max_concurrent), strict=True)}
-        continues = runs_to_continue(sweep.store, [cell.spec for cell in left if cell.run_id in unfinished])
-        again = {cell.run_id for cell in left} - unfinished
-        return Preview(sweep, machine, planned, left, numbers, statuses, times, continues, again)
+        flops = sum(cell.flops for cell in whole)
+        return Preview(sweep, machine, cells, left, flops, numbers, statuses, times, continues, set(again))
 
-    def status(self, key: str) -> str:
+    def status(self, cell: Cell) -> str:
         """How a run stands, for people."""
+        key = cell.run_id
         if key in self.measured_again:
             return "to measure"
-        return str(self.statuses.get(key, f"continues {self.continues[key]}" if key in self.continues else "to run"))
+        begun = f"goes on from {cell.from_step:,}" if cell.from_step else "to run"
+        return str(self.statuses.get(key, f"continues {self.continues[key]}" if key in self.continues else begun))
 
     @property
     def makespan_seconds(self) -> float:
@@ -135,7 +141,7 @@ def show(
         print(json.dumps(whole, indent=2))
         return 0
     starts = {key: start for key, (start, _) in preview.times.items()}
-    stands = {cell.run_id: preview.status(cell.run_id) for cell in planned}
+    stands = {cell.run_id: preview.status(cell) for cell in planned}
     texts = plan_columns(planned, preview.numbers, sweep.varying, stands, starts)
     shown = fitting(texts, columns(sys.stdout), SPARE)
     if len(planned) > MANY:
@@ -147,7 +153,7 @@ def show(
     if gone := left_out(texts, shown):
         print_wrapped(f"{gone} --json has all.")
     kind = f"{machine.gpus:g} GPUs" if machine.gpus else f"{machine.cpus:g} CPU cores, no GPU"
-    flops, left = sum(cell.flops for cell in planned), len(preview.left)
+    flops, left = preview.flops, len(preview.left)
     print_wrapped(
         f"{counted(len(planned), 'cell')}, {flops:.3e} FLOPs; {left} to run, about {duration(seconds)} on this machine "
         f"({kind}), {_cost(preview, price)}. {_basis(planned)}"
@@ -156,7 +162,8 @@ def show(
         unfinished = sum(cell.flops for cell in preview.left if cell.run_id not in preview.measured_again)
         print_wrapped(adaptive_line(until, expected, seconds, unfinished / flops))
     again = len(preview.measured_again)
-    continued = f"{len(preview.continues)} of them continue shorter runs, and take less." if preview.continues else ""
+    begun = sum(bool(cell.from_step) for cell in preview.left)
+    continued = f"{begun} of them go on from where they were left, or where a shorter run ended." if begun else ""
     share = min(cell.gpus for cell in planned)
     sharing = remark(round(1 / share)) if 0 < share < 1 else ""
     warnings = (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -35,6 +35,7 @@ from sweeps.storage.cross_sweep_reuse import import_finished_runs
 from sweeps.storage.decisions import drop_stop
 from sweeps.storage.filesystems import is_local, outlives_this_process, to_path, write_atomically
 from sweeps.storage.run_status import RunStatus
+from sweeps.storage.snapshot import Row, Snapshot
 from sweeps.storage.sweep_store import Store
 
 
@@ -73,11 +74,12 @@ class Sweep:
 
 @dataclass(frozen=True)
 class PendingCells:
-    """Cells to run, those that continue a shorter run (run_id -> run_id), those that have diverged and are left
-    alone, how many are done, and what a person should know."""
+    """Cells to run, those that continue a shorter run (run_id -> run_id), those that go on from a step (`begun`: run_id
+    -> step), those that have diverged and are left alone, how many are done, and what a person should know."""
 
     cells: tuple[RunSpec, ...]
     continues: dict[str, str]
+    begun: dict[str, int]
     diverged: dict[str, Ending]
     done: int
     note: str
@@ -210,8 +212,8 @@ def todo(sweep: Sweep) -> PendingCells:
                 (lost if step == row["steps"] else too_late).update(missing[step])
     unfinished = [cell for cell in cells if rows.get(run_id(cell), {}).get("status") != RunStatus.FINISHED]
     continues = runs_to_continue(store, unfinished)
-    ids = {run_id(cell) for cell in unfinished}
-    paused = sum(1 for key in ids & set(snapshot.listing.decisions) if snapshot.steps_stored(key))
+    begun = steps_begun(snapshot, rows, map(run_id, unfinished), continues)
+    paused = len(begun.keys() & snapshot.listing.decisions.keys())
     done = len(sweep.cells) - len(cells) - len(diverged)
     note = f"{counted(len(sweep.cells), 'cell')}: {done} have finished already, {len(cells)} to run"
     remarks = [
@@ -226,7 +228,17 @@ def todo(sweep: Sweep) -> PendingCells:
         else "",
     ]
     note += "".join(f"; {remark}" for remark in remarks if remark)
-    return PendingCells(tuple(cells), continues, diverged, done, note)
+    return PendingCells(tuple(cells), continues, begun, diverged, done, note)
+
+
+def steps_begun(
+    snapshot: Snapshot, rows: Mapping[str, Row], unfinished: Iterable[str], continues: Mapping[str, str]
+) -> dict[str, int]:
+    """run_id -> step that it goes on from, of its newest checkpoint or of the end of the shorter run that it
+    continues; of those that do."""
+    shorter = {key: int(rows[earlier]["steps"]) for key, earlier in continues.items()}
+    steps = {key: snapshot.checkpointed_step(key) or shorter.get(key, 0) for key in unfinished}
+    return {key: step for key, step in steps.items() if step}
 
 
 def record_launch(sweep: Sweep) -> None:

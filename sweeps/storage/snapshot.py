@@ -18,9 +18,11 @@ import pyarrow.parquet as pq
 
 from sweeps.cli.errors import UserError
 from sweeps.storage.chunks import chunk_steps
+from sweeps.storage.decisions import paused_steps
 from sweeps.storage.filesystems import is_local, raise_unless_damaged, read_files, to_path
 from sweeps.storage.listing import Listing
 from sweeps.storage.packing.packed import SCHEMAS, PackedFile, as_schema
+from sweeps.storage.run_status import RunStatus
 from sweeps.storage.schemas import SCHEMA_VERSION
 
 TOGETHER = 400  # small files of a URL in memory at a time
@@ -69,6 +71,13 @@ class Snapshot:
     def checkpointed_step(self, run_id: str) -> int:
         """Steps taken before a run's newest checkpoint; 0 where there is none."""
         return max((int(file.stem) for file in self.listing.checkpoints.get(run_id, [])), default=0)
+
+    def idle_status(self, run_id: str, steps: int) -> RunStatus:
+        """How a run of so many steps stands that has not ended and that nobody trains."""
+        step = max(self.steps_stored(run_id), self.checkpointed_step(run_id))
+        if step in paused_steps(self.listing.decisions.get(run_id, ()), steps):
+            return RunStatus.PAUSED
+        return RunStatus.BEGUN if step else RunStatus.WAITING
 
     def has_weights(self, run_id: str) -> bool:
         """Whether anything was kept of a finished run."""

@@ -63,7 +63,8 @@ class Decision:
 class Knowledge:
     """What is known of each setting: `mean` of its final value over runs, `variance`, the target's `unit` for each of
     the value there, whether it is `open` (none of its runs was trained to its end), or `unsettled`: open, and not
-    begun or not as all others predict; and how far the open ones are from the target (met at 1 or less)."""
+    begun or not as all others predict, though its runs have rungs on their way; and how far the open ones are from the
+    target (met at 1 or less)."""
 
     process: Process
     calibration: Calibration
@@ -114,6 +115,8 @@ class SequentialDesign:
         self._rung_seconds = float(np.median(flops * [each[0] for each in rungs])) / FLOPS_PER_SECOND
         self.settings: Index = ends.setting
         first = np.unique(self.settings, return_index=True)[1]
+        pausing = [number for number, each in enumerate(rungs) if len(each) > 1]
+        self._pausing = np.isin(np.arange(len(first)), self.settings[pausing])
         each = ends[first]
         self._targets = places(each.P, each.D, each.K, each.steps, each.baseline, each.variant)
         self.knowledge = lru_cache(maxsize=CONFIRMED + 2)(self._knowledge)
@@ -223,7 +226,7 @@ class SequentialDesign:
         reached = self.reached(ended)
         finished = np.unique(self.settings[reached == 1])
         open_settings = ~np.isin(np.arange(len(self._targets)), finished)
-        unsettled = open_settings & ~self._as_predicted(process)
+        unsettled = open_settings & self._pausing & ~self._as_predicted(process)
         known = Knowledge(process, calibration, mean, variance, self.unit(mean), open_settings, unsettled, 0.0)
         return replace(known, distance=self.target.distance(known.sd[open_settings], known.half_width[open_settings]))
 

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 
 from sweeps.storage.decisions import WHOLE, Key, StoredDecision, decided_rungs, read_decisions
+from sweeps.storage.packing.packed import packed_paths
 from sweeps.storage.run_status import RunStatus
 from sweeps.storage.snapshot import Snapshot
 from sweeps.storage.sweep_store import Store
@@ -35,9 +36,9 @@ class History:
         self._rows: dict[str, tuple[str, datetime]] = {}
         self._held: dict[str, bool] = {}
         self._lost: set[Key] = set()
+        self._packed = packed_paths(store.root)
         snapshot = store.snapshot()
-        for run_id, row in snapshot.rows("status", "finished_at").items():
-            self._keep_row(run_id, row)
+        self._keep_rows(snapshot)
         self.refresh()
         ended = (one for one in self.decisions.values() if one.ended_at is not None)
         gone = (one for one in ended if snapshot.steps_stored(one.run_id) < one.steps)
@@ -49,6 +50,9 @@ class History:
         for run_id in listing.rows:
             if run_id in self._runs and self.status(run_id) != RunStatus.FINISHED and self._store.status(run_id):
                 self._keep_row(run_id, self._store.read_run(run_id))
+        if (packed := packed_paths(self._store.root)) != self._packed:  # after the small rows, which may go now
+            self._packed = packed
+            self._keep_rows(self._store.snapshot())
         files = decided_rungs(self._store.root)
         settled = {key for key, decision in self.decisions.items() if decision.ended_at is not None}
         for file in {file for key, file in files.items() if key not in settled}:
@@ -99,6 +103,10 @@ class History:
     def next_number(self) -> int:
         """Of the next decision."""
         return 1 + max((decision.number for decision in self.decisions.values()), default=-1)
+
+    def _keep_rows(self, snapshot: Snapshot) -> None:
+        for run_id, row in snapshot.rows("status", "finished_at").items():
+            self._keep_row(run_id, row)
 
     def _keep_row(self, run_id: str, row: dict[str, object]) -> None:
         if run_id in self._runs:

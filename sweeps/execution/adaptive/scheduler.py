@@ -143,6 +143,7 @@ class Scheduler:
             reached[one.run_id] = max(reached.get(one.run_id, 0.0), one.rung)
         spent = sum(run.flops * reached.get(run.run_id, 0.0) for run in self._runs)
         trained = sum(rung == 1 for rung in reached.values())
+        begun = {one.run_id for one in self._history.underway()} - left_out
         sd, widths = (
             np.concatenate([np.zeros(0), *parts]) for parts in (_open(known, "sd"), _open(known, "half_width"))
         )
@@ -151,7 +152,8 @@ class Scheduler:
             unit="" if self._until.is_relative else self._until.quantity,
             total=len(self._runs),
             trained=trained,
-            paused=len(set(reached) - left_out) - trained,
+            paused=len(set(reached) - left_out - begun) - trained,
+            begun=len(begun),
             left_out=len(left_out),
             share=spent / sum(run.flops for run in self._runs),
             predicted=len(sd),

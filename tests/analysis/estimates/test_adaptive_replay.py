@@ -66,6 +66,23 @@ def test_the_smallest_sweep_of_two_prices_can_be_replayed(tmp_path):
         assert end["trained"] + end["predicted"] == 4
 
 
+def test_what_was_measured_at_the_end_alone_is_replayed_in_whole_runs(tmp_path):
+    store = write_sweep(tmp_path / "ends", (32, 64, 128), (2, 4), steps=400, curve=error, scale=0.01)
+    for row in store.rows():
+        value = 0.9 - 0.3 * row["percent_error"]
+        found = {"name": "knn_accuracy", "subject": "", "value": value, "low": value - 0.002, "high": value + 0.002,
+                 "images": 400 * row["P"], "flops": row["flops"], "count": 100_000}  # fmt: skip
+        store.write_measures(row["run_id"], 400, [found])
+    ran = invoke("replay", store.root, "--until", "knn_accuracy=0.02", "--starts", 1, "--policy", "adaptive", "--json",
+                 "-o", tmp_path)  # fmt: skip
+    assert ran.returncode == 0, ran.stderr
+    (row,) = json.loads(ran.stdout)
+    assert 0 < row["share"] < 0.8 and row["rungs"] == row["trained"] and row["rms_error"] < 0.02
+    assert (
+        "knn_accuracy of 18 of 18 runs is known at the end alone: these are trained whole or not at all" in ran.stderr
+    )
+
+
 def test_a_summary_has_a_row_for_each_policy(ways):
     table = summary(ways).set_index("policy")
     assert table.loc["adaptive", "starts"] == 1

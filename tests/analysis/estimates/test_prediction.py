@@ -17,7 +17,7 @@ from mmcr_core.config.run_id import run_id
 from mmcr_core.theory import expected_percent_error
 from sweeps.storage.schemas import CELL_SCHEMA
 from tests.conftest import invoke
-from tests.synthetic import spec, write_sweep
+from tests.synthetic import FLOPS, spec, write_sweep
 
 STEPS = 400
 
@@ -202,6 +202,38 @@ def test_the_next_runs_are_those_that_tell_the_most(store):
     assert all(first[1] == pytest.approx(second[0]) for first, second in pairwise(falls))
     both = invoke("recommend", store.root, "--next", 4, "--flops", 1e12)
     assert both.returncode == 2 and "one of the three" in both.stderr
+
+
+def test_a_paused_run_is_priced_at_what_is_left_of_it(tmp_path):
+    store = write_sweep(tmp_path / "begun", (32, 64), (2,), steps=STEPS, curve=error, scale=0.01)
+    paused, other = (next(row for row in store.rows() if (row["P"], row["D"]) == at) for at in ((64, 64), (32, 64)))
+    cells = [{name: row[name] for name in CELL_SCHEMA.names} for row in (paused, other)]
+    store.write_cells(cells)
+    trajectory = store.read_trajectory(paused["run_id"]).drop(columns="run_id").iloc[: STEPS // 4]
+    for row in (paused, other):
+        store.drop_trajectory(row["run_id"])
+        store.drop_row(row["run_id"])
+    columns = {name: trajectory[name].to_numpy() for name in trajectory}
+    store.write_chunk(paused["run_id"], 0, STEPS // 4 - 1, columns)
+    store.write_checkpoint(paused["run_id"], STEPS // 4, b"")
+    ran = invoke("recommend", store.root, "--next", 40, "--json")
+    assert ran.returncode == 0, ran.stderr
+    rows = {(row["P"], row["D"], row["what"]): row for row in json.loads(ran.stdout)}
+    begun, whole = rows[64, 64, "in the grid"], rows[32, 64, "in the grid"]
+    assert (begun["run_id"], begun["from_step"], begun["steps"]) == (paused["run_id"], STEPS // 4, STEPS)
+    assert (whole["run_id"], whole["from_step"]) == ("", 0)
+    assert begun["flops"] / begun["P"] == pytest.approx(0.75 * whole["flops"] / whole["P"])
+    assert f"goes on from step {STEPS // 4}" in " ".join(invoke("recommend", store.root, "--next", 40).stdout.split())
+
+
+def test_runs_without_a_finished_one_among_them_are_priced_by_what_they_spent(tmp_path):
+    store = write_sweep(tmp_path / "none", (32, 64), (2,), steps=STEPS, curve=error, scale=0.01)
+    store.write_cells([{name: row[name] for name in CELL_SCHEMA.names} for row in store.rows()])
+    for row in store.rows():
+        store.drop_row(row["run_id"])
+        store.write_checkpoint(row["run_id"], STEPS, b"")
+    planned = SweepAnalysis(open_results(store.root)).planned
+    assert planned["flops_per_step"].tolist() == [FLOPS] * 4 and not planned["finished"].any()
 
 
 def test_cells_are_asked_for_by_arrays_that_fit_and_by_variant(store, tmp_path):

@@ -2,14 +2,26 @@
 
 import io
 
+import pytest
 from rich.console import Console
 
 from sweeps.config.settings import ResourceSettings
 from sweeps.execution.executor_settings import Progress
 from sweeps.monitoring.live_table import LiveTable
 from sweeps.planning.machine import Machine
-from sweeps.planning.plan import plan
+from sweeps.planning.plan import plan, remaining
 from sweeps.storage.run_status import RunStatus
+
+
+def test_the_rest_of_a_cell_that_goes_on_takes_as_long_as_it_does(digits_spec, monkeypatch):
+    now = [100.0]
+    monkeypatch.setattr("sweeps.monitoring.live_table.time.monotonic", lambda: now[0])
+    cells = plan((digits_spec(),), ResourceSettings(), Machine(0, 2, 0, 1e11))
+    (cell,) = remaining(cells, {cells[0].run_id: cells[0].steps // 2})
+    table = LiveTable([cell], Console(file=io.StringIO()))
+    now[0] += 10
+    table.progressed(cell, Progress(RunStatus.RUNNING, cell.steps * 3 // 4, cell.steps, 0.1, 1.0))
+    assert table.eta_seconds() == pytest.approx(10)
 
 
 def test_a_notice_about_many_cells_is_a_line_and_their_number(digits_spec):

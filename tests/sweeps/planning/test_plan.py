@@ -8,7 +8,7 @@ from mmcr_core.training.flops import flops_per_step
 from mmcr_core.training.memory import WORKSPACE_BYTES, memory_bytes
 from sweeps.config.settings import ResourceSettings
 from sweeps.planning.machine import Machine
-from sweeps.planning.plan import plan
+from sweeps.planning.plan import CELL_OVERHEAD_SECONDS, plan, remaining
 from sweeps.planning.plan_warnings import measuring_warning
 from sweeps.planning.schedule import makespan_seconds, schedule
 from sweeps.planning.speed import Speed
@@ -26,6 +26,15 @@ def test_cells_cost_their_steps_and_the_most_expensive_come_first(paper):
         assert cell.steps == 100 * (105_000 // cell.spec.P)
         assert cell.images == cell.steps * cell.spec.P
         assert cell.flops == cell.steps * flops_per_step(cell.spec)
+
+
+def test_a_cell_that_goes_on_costs_what_is_left_of_it(paper):
+    first, second, *_ = plan(paper, ResourceSettings(), CPU)
+    (other, rest) = remaining([first, second], {first.run_id: 3 * first.steps // 4})
+    assert other is second and rest.run_id == first.run_id and rest.steps == first.steps
+    assert rest.flops == pytest.approx(first.flops / 4, rel=1e-3)
+    training = first.seconds - first.measuring_seconds - CELL_OVERHEAD_SECONDS
+    assert rest.seconds == pytest.approx(CELL_OVERHEAD_SECONDS + training / 4 + rest.measuring_seconds, rel=1e-3)
 
 
 def test_compute_is_proportional_to_views_and_nearly_equal_across_p_and_d(paper):

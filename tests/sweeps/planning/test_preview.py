@@ -6,7 +6,9 @@ import pytest
 from typer.testing import CliRunner
 
 from mmcr_core.config.run import BudgetSpec, DatasetSpec, EvaluateSpec, OptimizerSpec
+from mmcr_core.config.run_id import run_id
 from sweeps import launch
+from sweeps.config.grid_file import load_grid
 from sweeps.execution.adaptive.simulation import Expectation
 from sweeps.execution.adaptive.until import parse_until
 from sweeps.execution.executor_settings import ExecutorSettings
@@ -27,7 +29,30 @@ def test_a_plan_names_the_runs_that_continue_shorter_ones(write_grid, tmp_path, 
     assert continued == {0: trial.run_id, 1: None}
     assert show(sweep, None, as_json=False) == 0
     printed = capsys.readouterr().out
-    assert f"continues {trial.run_id}" in printed and "1 of them continue shorter runs, and take less." in printed
+    assert (
+        f"continues {trial.run_id}" in printed
+        and "1 of them go on from where they were left, or where a shorter run ended." in printed
+    )
+
+
+def test_a_plan_prices_what_is_left_of_a_run_that_was_begun(write_grid, tmp_path, digits_spec, capsys):
+    grid = write_grid(budget="{steps: 96}", seed="[0, 1]")
+    spec, other = load_grid(grid).cells
+    whole = {cell["run_id"]: cell for cell in Preview.of(open_sweep(grid, str(tmp_path)), None).rows()}
+    trial = RunExecutor(spec, Store(tmp_path / "tiny"), "tiny", ExecutorSettings())
+    while trial.advance(0.01).step < 24:
+        pass
+    step = trial.advance(0.0).step
+    trial.stop()
+    sweep = open_sweep(grid, str(tmp_path))
+    rows = {row["run_id"]: row for row in Preview.of(sweep, None).rows()}
+    share = 1 - step / 96
+    assert rows[trial.run_id]["from_step"] == step and 0 < share < 1
+    assert rows[trial.run_id]["flops"] == pytest.approx(share * whole[trial.run_id]["flops"])
+    assert rows[trial.run_id]["seconds"] < whole[trial.run_id]["seconds"]
+    assert rows[run_id(other)] | {"starts_at_seconds": 0} == whole[run_id(other)] | {"starts_at_seconds": 0}
+    show(sweep, None, as_json=False)
+    assert f"goes on from {step}" in capsys.readouterr().out
 
 
 def test_a_plan_says_how_many_cells_each_override_link_and_exclusion_leaves(write_grid, tmp_path):

@@ -8,6 +8,7 @@ from mmcr_core.config.run import OptimizerSpec
 from mmcr_core.objectives import objective_spec
 from sweeps.execution.adaptive.until import parse_until
 from sweeps.storage.decisions import decision_file, read_stop
+from sweeps.storage.packing.compaction import compact
 from sweeps.storage.run_status import RunStatus
 from tests.sweeps.execution.adaptive.played_sweep import PlayedSweep, errors, grid, spec, what
 
@@ -98,6 +99,16 @@ def test_finished_runs_count_as_rungs_that_ended_when_they_did(tmp_path):
     assert scheduler.standing().trained == 3
 
 
+def test_runs_that_others_finish_and_compact_meanwhile_are_seen(tmp_path):
+    sweep = PlayedSweep(tmp_path, small(), "1%")
+    here, other = sweep.scheduler("here"), sweep.scheduler("other")
+    sweep.play(other)
+    compact(sweep.store)
+    assert not list((sweep.store.root / "runs").glob("[0-9a-f]*.parquet"))
+    assert here.next() is None and here.enough()
+    assert here.standing().trained == len(sweep.cells)
+
+
 def test_diverged_runs_leave_the_target_and_are_counted(tmp_path):
     sweep = PlayedSweep(tmp_path, grid(P=(8, 16), D=(8, 16)))
     lost = next(iter(sweep.cells))
@@ -138,6 +149,13 @@ def test_a_rung_whose_steps_are_gone_is_trained_again(tmp_path):
 def test_runs_with_decaying_rates_have_no_rungs(tmp_path):
     sweep = PlayedSweep(tmp_path, grid(P=(8, 16), D=(8, 16), optimizer=OptimizerSpec(schedule="cosine")))
     assert {one.rung for one in sweep.play(sweep.scheduler())} == {1.0}
+
+
+def test_what_has_no_rungs_need_not_be_begun_to_be_predicted(tmp_path):
+    cells = grid(P=(8, 16, 32, 64), D=(8, 16, 32), optimizer=OptimizerSpec(schedule="cosine"))
+    sweep = PlayedSweep(tmp_path, cells, "10%")
+    sweep.play(scheduler := sweep.scheduler())
+    assert scheduler.enough() and scheduler.standing().trained < len(cells)
 
 
 def test_no_rung_ends_in_the_warm_up(tmp_path):
