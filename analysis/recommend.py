@@ -68,7 +68,7 @@ def main(
         raise ResultsError(f"the compute is {budget.amount:g}; it must be positive")
     with analyze(results, best_over, output, width) as (analysis, folder):
         predictors = analysis.predictors_of(PERCENT_ERROR)
-        cells = priced_cells(analysis.runs, predictors)
+        cells = priced_cells(analysis.finished, predictors)
         table = recommend(cells, predictors, budget, rank)
         remarks = [BASELINES]
         if budget.unit == "seconds":

@@ -42,6 +42,7 @@ from analysis.results.results import Results
 from analysis.results.serialization import pack, unpack
 from mmcr_core.theory import PERCENT_ERROR
 from sweeps.storage.decisions import every_decision
+from sweeps.storage.run_status import RunStatus
 
 CLASSES = (  # that kept files hold
     *(PowerLawFit, JointFit, JointForm, JointLaw, Level, Cell, FailedCheck),
@@ -253,7 +254,8 @@ class SweepAnalysis:
 
     def _settings(self, measure: str) -> pd.DataFrame:
         """Every cell with the steps of its whole run, and what was measured of the runs that finished."""
-        planned, known = self.planned, self.finished.set_index("run_id")
+        planned, runs = self.planned, self.runs
+        known = runs[runs["status"] == RunStatus.FINISHED].set_index("run_id")
         if measure == PERCENT_ERROR:
             final = known[measure]
         else:

@@ -37,8 +37,11 @@ UNFINISHED_COLUMNS = ["variant", "P", "D", "K", "seed", "status", "error", "run_
 
 
 def render(analysis: SweepAnalysis, price: float | None = None) -> str:
-    """The page, whose figures match the store: they are of its content, or drawn anew. `price`: of a device-hour."""
+    """The page, whose figures match the store: they are of its content, or drawn anew. `price`: of a device-hour.
+    Raises ResultsError where no run has ended."""
     results, runs = analysis.results, analysis.runs
+    if runs.empty:
+        raise ResultsError(f"{results.root} holds no run that has ended; see python sweeps/status.py {results.root}")
     finished, unfinished = runs[runs["status"] == RunStatus.FINISHED], runs[runs["status"] != RunStatus.FINISHED]
     grid, name = results.root / "grid.yaml", str(runs["sweep"].iloc[0])
     with tempfile.TemporaryDirectory() as folder, png_alone():

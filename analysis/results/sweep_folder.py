@@ -173,7 +173,7 @@ class SweepFolder:
                 f"{self.root} has schema_version {newest}; this code reads up to {SCHEMA_VERSION}: update it"
             )
         joined = _joined(tables, "runs", names)
-        if not len(joined):
+        if not len(joined) and (self._listing.rows or self._listing.packed("runs")):  # else some may be begun
             raise ResultsError(f"{self.root} holds no runs that can be read")
         self._checked = True
         return joined
@@ -271,7 +271,8 @@ def _root(place: str | Path) -> Path:
         root = to_path(place)
         f"{root} {resolved(root)}".encode()  # pyarrow and DuckDB know no other paths
         listing = Listing(root)
-        there, any_run = root.is_dir(), bool(listing.rows or listing.packed("runs") or listing.damaged)
+        there = root.is_dir()
+        any_run = bool(listing.rows or listing.packed("runs") or listing.damaged or listing.chunks)
     except UnicodeEncodeError as error:
         raise ResultsError(f"{place} cannot be read: its path is not UTF-8; rename it") from error
     except Exception as error:  # a URL's file system raises what it likes

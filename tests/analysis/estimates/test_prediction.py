@@ -226,14 +226,20 @@ def test_a_paused_run_is_priced_at_what_is_left_of_it(tmp_path):
     assert f"goes on from step {STEPS // 4}" in " ".join(invoke("recommend", store.root, "--next", 40).stdout.split())
 
 
-def test_runs_without_a_finished_one_among_them_are_priced_by_what_they_spent(tmp_path):
+def test_a_sweep_that_has_finished_no_run_is_predicted_and_priced(tmp_path):
     store = write_sweep(tmp_path / "none", (32, 64), (2,), steps=STEPS, curve=error, scale=0.01)
     store.write_cells([{name: row[name] for name in CELL_SCHEMA.names} for row in store.rows()])
     for row in store.rows():
         store.drop_row(row["run_id"])
-        store.write_checkpoint(row["run_id"], STEPS, b"")
-    planned = SweepAnalysis(open_results(store.root)).planned
-    assert planned["flops_per_step"].tolist() == [FLOPS] * 4 and not planned["finished"].any()
+        store.write_checkpoint(row["run_id"], STEPS // 2, b"")
+    analysis = SweepAnalysis(open_results(store.root))
+    assert analysis.planned["flops_per_step"].tolist() == [FLOPS] * 4 and not analysis.planned["finished"].any()
+    assert len(analysis.predict()) == 4 and analysis.predict()["measured"].isna().all()
+    drawn = invoke("plot_predictions", store.root, "-o", tmp_path)
+    assert drawn.returncode == 0, drawn.stderr
+    for command in (("report",), ("recommend", "--flops", 1e12), ("plot_scaling",), ("claims",)):
+        ran = invoke(command[0], store.root, *command[1:])
+        assert ran.returncode == 2 and "holds no" in ran.stderr and len(ran.stderr.splitlines()) == 1, command
 
 
 def test_cells_are_asked_for_by_arrays_that_fit_and_by_variant(store, tmp_path):
