@@ -15,7 +15,6 @@ import typer
 
 from analysis.cli.command_options import open_each
 from analysis.cli.output_files import printable
-from analysis.cli.progress import track
 from analysis.cli.terminal_table import print_table
 from analysis.results.errors import ResultsError
 from analysis.results.results import Results
@@ -25,6 +24,7 @@ from analysis.verdicts.rendering import as_json, markdown, symbols, terminal
 from sweeps.cli.app import guarded, new_app
 from sweeps.cli.console import print_wrapped
 from sweeps.cli.generated_markdown import between_markers, read_marked, write_marked
+from sweeps.cli.progress import track
 
 EXAMPLE = "Example: python analysis/claims.py results/quickstart"
 BEGIN, END = "<!-- claims: written by analysis/claims.py -->", "<!-- end of claims -->"

@@ -18,7 +18,6 @@ import typer
 from analysis.cli.command_options import BEST_OVER, FIGURES, RESULTS, WIDTH, analyze
 from analysis.cli.output_files import printable
 from analysis.cli.printed_width import Width
-from analysis.cli.progress import track
 from analysis.cli.terminal_table import print_table
 from analysis.estimates.adaptive_replay import FinishedSweep, replay, summary
 from analysis.figures.predictions.replay_curves import draw
@@ -28,6 +27,7 @@ from analysis.results.errors import ResultsError
 from sweeps.cli.app import guarded, new_app
 from sweeps.cli.console import print_wrapped
 from sweeps.cli.formatting import counted
+from sweeps.cli.progress import track
 
 EXAMPLE = "Example: python analysis/replay.py results/reference/cifar10 --until 5%"
 app = new_app()

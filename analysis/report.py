@@ -14,12 +14,12 @@ import typer
 
 from analysis.cli.command_options import BEST_OVER, open_each
 from analysis.cli.output_files import announce, printable, write_page
-from analysis.cli.progress import track
 from analysis.pages import report_page, sweep_comparison
 from analysis.results.errors import ResultsError
 from analysis.sweep_analysis import SweepAnalysis
 from sweeps.cli.app import guarded, new_app
 from sweeps.cli.errors import OptionError, require_price
+from sweeps.cli.progress import track
 from sweeps.storage.filesystems import to_path
 
 EXAMPLE = "Example: python analysis/report.py results/quickstart"

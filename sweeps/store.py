@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Annotated, TypeVar
+from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.progress import track
 
 from sweeps.cli.app import guarded, new_app
 from sweeps.cli.console import print_wrapped
 from sweeps.cli.errors import UserError
 from sweeps.cli.formatting import counted
+from sweeps.cli.progress import track
 from sweeps.monitoring.edited_rows import edited_rows
 from sweeps.storage import merging
 from sweeps.storage.filesystems import to_path
@@ -20,7 +18,6 @@ from sweeps.storage.fsck import examine
 from sweeps.storage.packing import compaction
 from sweeps.storage.sweep_store import Store
 
-T = TypeVar("T")
 EXAMPLE = "Example: python sweeps/store.py check results/quickstart"
 RESULTS = Annotated[str, typer.Argument(help="A sweep's folder or URL, such as results/quickstart.")]
 PARTS = ("runs", "packed", "trajectories", "checkpoints", "cells.parquet")  # of which a store has one
@@ -34,7 +31,7 @@ def check(
 ) -> None:
     """Verify every file; exit code 1 where something is wrong, repaired or not."""
     store = _opened(results)
-    findings = [*examine(store, repair, lambda runs: _tracked(runs, "checking")), *edited_rows(store, repair)]
+    findings = [*examine(store, repair, lambda runs: track(runs, "checking")), *edited_rows(store, repair)]
     for finding in findings:
         print(f"{finding.file}: {finding.problem}; {finding.remedy}")
     wrong = sum(finding.wrong for finding in findings)
@@ -48,7 +45,7 @@ def check(
 @guarded
 def compact(results: RESULTS) -> None:
     """Pack all finished runs into few files; readers see each run and each step once at every moment."""
-    packed = compaction.compact(_opened(results), lambda runs: _tracked(runs, "compacting"))
+    packed = compaction.compact(_opened(results), lambda runs: track(runs, "compacting"))
     print(f"{counted(packed.runs, 'run')} packed, {counted(packed.files, 'file')} fewer")
     if packed.left:
         shown = ", ".join(packed.left[:3]) + (", ..." if len(packed.left) > 3 else "")
@@ -82,7 +79,7 @@ def migrate(results: RESULTS) -> None:
     """Bring a store of an older version into the form of this one; it is read as it is, too."""
     from sweeps.exporting import migration  # brings torch with it
 
-    done = migration.migrate(_opened(results), lambda runs: _tracked(runs, "migrating"))
+    done = migration.migrate(_opened(results), lambda runs: track(runs, "migrating"))
     weights, claims = counted(done.weights, "network"), counted(done.claims, "lapsed claim")
     print(f"{weights} written as safetensors, {claims} removed")
     if done.left:
@@ -91,11 +88,6 @@ def migrate(results: RESULTS) -> None:
             f"{counted(len(done.left), 'run')} left as before ({shown}): a launch trains them, or what was kept of "
             "them is damaged"
         )
-
-
-def _tracked(items: Sequence[T], what: str) -> Iterator[T]:
-    console = Console(stderr=True)
-    return iter(track(items, what, console=console, transient=True, disable=not console.is_terminal))
 
 
 def _opened(results: str) -> Store:

@@ -13,7 +13,6 @@ import typer
 
 from analysis.cli.output_files import printable, write, write_csv
 from analysis.cli.printed_width import Width, printed_at
-from analysis.cli.progress import track
 from analysis.cli.terminal_table import print_table
 from analysis.results.best_hyperparameter import Best
 from analysis.results.display_names import with_names
@@ -22,6 +21,7 @@ from analysis.results.results import Results, open_results
 from analysis.results.sweep_folder import WRITTEN, sweep_folders
 from analysis.sweep_analysis import SweepAnalysis
 from sweeps.cli.console import print_wrapped
+from sweeps.cli.progress import track
 from sweeps.storage.filesystems import to_path
 from sweeps.storage.merging import merge
 from sweeps.storage.sweep_store import Store

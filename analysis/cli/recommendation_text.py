@@ -42,7 +42,7 @@ def readable_next(table: pd.DataFrame) -> pd.DataFrame:
     ranges = zip(table["predicted"], table["low_95"], table["high_95"], strict=True)
     falls = zip(table["uncertainty"], table["uncertainty_after"], strict=True)
     several = table["variant"].nunique() > 1
-    begun = table["from_step"].map("goes on from step {:,}".format)
+    begun = table["from_step"].map("resumes from step {:,}".format)
     table = table.assign(what=table["what"].where(table["from_step"] == 0, begun))
     return with_names(table[[*(["variant"] if several else []), "P", "D", "K", "what", "steps"]]).assign(
         **{

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.estimates.run_points import Measured, as_points
-from analysis.fitting.blas_threads import on_one_thread
+from analysis.fitting.forecast.blas_threads import on_one_thread
 from analysis.fitting.forecast.points import Index, Points
 from analysis.fitting.forecast.scales import Scale
 from analysis.fitting.forecast.sequential_design import FEWEST, Decision, Ended, Knowledge, SequentialDesign, rungs_of

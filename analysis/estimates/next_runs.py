@@ -9,7 +9,7 @@ import pandas as pd
 
 from analysis.estimates.prediction import Predictor
 from analysis.estimates.run_points import whole_steps
-from analysis.fitting.blas_threads import on_one_thread
+from analysis.fitting.forecast.blas_threads import on_one_thread
 from analysis.fitting.forecast.choice import ExpectedFalls
 from analysis.fitting.forecast.points import WINDOW, Points, places
 

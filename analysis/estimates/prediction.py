@@ -16,7 +16,7 @@ import pandas as pd
 
 from analysis.estimates.run_points import Measured, as_points, baseline, flops_per_step, whole_steps
 from analysis.estimates.uniform_baseline import Level
-from analysis.fitting.blas_threads import on_one_thread
+from analysis.fitting.forecast.blas_threads import on_one_thread
 from analysis.fitting.forecast.calibration import LEVELS, Calibration, calibrate
 from analysis.fitting.forecast.points import WINDOW, Array, Points, places
 from analysis.fitting.forecast.process import Process, fit_process

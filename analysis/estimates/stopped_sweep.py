@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.estimates.adaptive_replay import FinishedSweep
-from analysis.fitting.blas_threads import on_one_thread
+from analysis.fitting.forecast.blas_threads import on_one_thread
 from analysis.fitting.forecast.sequential_design import Ended
 from analysis.fitting.forecast.stopping import Target
 from analysis.results.errors import ResultsError

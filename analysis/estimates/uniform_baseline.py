@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from analysis.fitting.blas_threads import on_one_thread
+from analysis.fitting.forecast.blas_threads import on_one_thread
 from mmcr_core.theory import expected_percent_error, simulate_uniform
 
 IMAGES = {"digits": 1437}  # of rows that do not say: sets so small that it matters

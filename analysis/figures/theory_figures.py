@@ -18,7 +18,6 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from scipy import stats
 
-from analysis.cli.progress import track
 from analysis.figures.palette import THEORY, size_colors
 from analysis.figures.style import across, interval_mark, legend, line_mark, panels
 from mmcr_core.theory import (
@@ -28,6 +27,7 @@ from mmcr_core.theory import (
     separable_probability,
     simulate_uniform,
 )
+from sweeps.cli.progress import track
 
 BOUND = "#D55E00"
 COVER_DIMS = (5, 15, 50)

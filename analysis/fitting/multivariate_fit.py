@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike
 from scipy import stats
 from scipy.optimize import nnls
 
-from analysis.fitting.blas_threads import on_one_thread
+from analysis.fitting.forecast.blas_threads import on_one_thread
 from analysis.fitting.functional_forms import log_irreducible, product_law, sum_law
 from analysis.fitting.huber_regression import (
     HUBER,

@@ -14,8 +14,8 @@ from functools import partial
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from analysis.fitting.blas_threads import on_one_thread
 from analysis.fitting.diagnostics import FailedCheck, Failures, curvature_p_value, message, reason_of, rejection_reasons
+from analysis.fitting.forecast.blas_threads import on_one_thread
 from analysis.fitting.functional_forms import log_irreducible, offset_law
 from analysis.fitting.huber_regression import (
     HUBER,

@@ -87,7 +87,7 @@ class Preview:
         key = cell.run_id
         if key in self.measured_again:
             return "to measure"
-        begun = f"goes on from {cell.from_step:,}" if cell.from_step else "to run"
+        begun = f"resumes from {cell.from_step:,}" if cell.from_step else "to run"
         return str(self.statuses.get(key, f"continues {self.continues[key]}" if key in self.continues else begun))
 
     @property
@@ -163,7 +163,7 @@ def show(
         print_wrapped(adaptive_line(until, expected, seconds, unfinished / flops))
     again = len(preview.measured_again)
     begun = sum(bool(cell.from_step) for cell in preview.left)
-    continued = f"{begun} of them go on from where they were left, or where a shorter run ended." if begun else ""
+    continued = f"{begun} of them resume where they were left, or where a shorter run ended." if begun else ""
     share = min(cell.gpus for cell in planned)
     sharing = remark(round(1 / share)) if 0 < share < 1 else ""
     warnings = (

@@ -74,7 +74,7 @@ class Sweep:
 
 @dataclass(frozen=True)
 class PendingCells:
-    """Cells to run, those that continue a shorter run (run_id -> run_id), those that go on from a step (`begun`: run_id
+    """Cells to run, those that continue a shorter run (run_id -> run_id), those that resume from a step (`begun`: run_id
     -> step), those that have diverged and are left alone, how many are done, and what a person should know."""
 
     cells: tuple[RunSpec, ...]
@@ -234,7 +234,7 @@ def todo(sweep: Sweep) -> PendingCells:
 def steps_begun(
     snapshot: Snapshot, rows: Mapping[str, Row], unfinished: Iterable[str], continues: Mapping[str, str]
 ) -> dict[str, int]:
-    """run_id -> step that it goes on from, of its newest checkpoint or of the end of the shorter run that it
+    """run_id -> step from which it resumes, of its newest checkpoint or of the end of the shorter run that it
     continues; of those that do."""
     shorter = {key: int(rows[earlier]["steps"]) for key, earlier in continues.items()}
     steps = {key: snapshot.checkpointed_step(key) or shorter.get(key, 0) for key in unfinished}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sweeps.cli.progress import track
 from sweeps.execution.adaptive.candidates import candidates
 from sweeps.execution.adaptive.finished_elsewhere import finished_elsewhere
 from sweeps.execution.adaptive.scheduler import Scheduler
@@ -28,8 +29,9 @@ def adaptive_remarks(sweep: Sweep) -> list[str]:
 
 
 def expectation(sweep: Sweep, until: Until) -> Expectation:
-    """What an adaptive launch of a sweep is expected to train, of what its store has not. Raises UserError as
-    `scheduler_of`."""
+    """What an adaptive launch of a sweep is expected to train, of what its store has not; a terminal shows how far the
+    simulation is. Raises UserError as `scheduler_of`."""
     families = scheduler_of(sweep, until, "").families()
     known = [Known(*each, *finished_elsewhere(sweep.store, each[0], until.quantity)) for each in families]
-    return expected(known, DRAWS if sum(len(family.runs) for family, _ in families) <= FEW else LEAST_DRAWS)
+    draws = DRAWS if sum(len(family.runs) for family, _ in families) <= FEW else LEAST_DRAWS
+    return expected(known, track(range(draws), "simulating the sweep"))

@@ -10,9 +10,9 @@ from functools import cache, cached_property, partial
 from pathlib import Path
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
 import analysis.fitting.forecast as forecast
+from analysis.fitting.forecast.blas_threads import on_one_thread
 from analysis.fitting.forecast.points import Array
 from analysis.fitting.forecast.scales import Scale
 from analysis.fitting.forecast.sequential_design import Decision, Ended, Knowledge, SequentialDesign
@@ -75,13 +75,10 @@ class Scheduler:
         self._failed: set[str] = set()
         self._families = cache(self._made)
 
+    @on_one_thread
     def next(self) -> StoredDecision | None:
         """What a free worker trains: a rung that somebody began and left, else the one that is expected to tell the
         most per FLOP. None where nothing is worth it now; `enough` says whether that stays so."""
-        with threadpool_limits(1, user_api="blas"):
-            return self._next()
-
-    def _next(self) -> StoredDecision | None:
         self._history.refresh()
         busy = self._history.held() | {run_id: one.rung for run_id, one in self._given.items()}
         left_out = self._left_out()
@@ -112,6 +109,7 @@ class Scheduler:
         self._failed.discard(decision.run_id)
         return self._give(decision)
 
+    @on_one_thread
     def enough(self) -> bool:
         """Whether the target is met, or nothing is left to be trained; rungs that somebody trains count as they end."""
         left_out = self._left_out()
@@ -129,12 +127,9 @@ class Scheduler:
             write_stop(self._store.root, standing.summary())
         return standing
 
+    @on_one_thread
     def standing(self) -> Standing:
         """By all that has ended."""
-        with threadpool_limits(1, user_api="blas"):
-            return self._standing()
-
-    def _standing(self) -> Standing:
         left_out, history = self._left_out(), self._history.ended()
         families = self._families(left_out)
         known = [family.design.knowledge(family.ended(history, self._until.quantity)) for family in families]

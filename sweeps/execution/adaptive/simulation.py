@@ -3,11 +3,12 @@ sweep itself and of others of its kind."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
+from analysis.fitting.forecast.blas_threads import on_one_thread
 from analysis.fitting.forecast.choice import NOISE
 from analysis.fitting.forecast.points import Points, rung_windows
 from analysis.fitting.forecast.priors import drawn
@@ -47,14 +48,15 @@ class Known:
     runs: int
 
 
-def expected(known: Sequence[Known], draws: int = DRAWS, seed: int = 0) -> Expectation:
-    """What is trained until the target is met, each family after the rungs of it that have ended."""
+@on_one_thread
+def expected(known: Sequence[Known], draws: Iterable[int] = range(DRAWS)) -> Expectation:
+    """What is trained until the target is met, each family after the rungs of it that have ended; `draws`: seeds."""
     found: list[dict[str, float]] = []
     flops = {run.run_id: run.flops for one in known for run in one.family.runs}
-    for draw in range(draws):
+    for draw in draws:
         shares: dict[str, float] = {}
         for one in known:
-            shares |= _played(one, np.random.default_rng([seed, draw]))
+            shares |= _played(one, np.random.default_rng([0, draw]))
         found.append(shares)
     total = sum(flops[key] for key in found[0])
     spent = [sum(flops[key] * share for key, share in shares.items()) / total for shares in found]

@@ -223,7 +223,7 @@ def test_a_paused_run_is_priced_at_what_is_left_of_it(tmp_path):
     assert (begun["run_id"], begun["from_step"], begun["steps"]) == (paused["run_id"], STEPS // 4, STEPS)
     assert (whole["run_id"], whole["from_step"]) == ("", 0)
     assert begun["flops"] / begun["P"] == pytest.approx(0.75 * whole["flops"] / whole["P"])
-    assert f"goes on from step {STEPS // 4}" in " ".join(invoke("recommend", store.root, "--next", 40).stdout.split())
+    assert f"resumes from step {STEPS // 4}" in " ".join(invoke("recommend", store.root, "--next", 40).stdout.split())
 
 
 def test_a_sweep_that_has_finished_no_run_is_predicted_and_priced(tmp_path):

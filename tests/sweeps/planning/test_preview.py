@@ -31,7 +31,7 @@ def test_a_plan_names_the_runs_that_continue_shorter_ones(write_grid, tmp_path, 
     printed = capsys.readouterr().out
     assert (
         f"continues {trial.run_id}" in printed
-        and "1 of them go on from where they were left, or where a shorter run ended." in printed
+        and "1 of them resume where they were left, or where a shorter run ended." in printed
     )
 
 
@@ -52,7 +52,7 @@ def test_a_plan_prices_what_is_left_of_a_run_that_was_begun(write_grid, tmp_path
     assert rows[trial.run_id]["seconds"] < whole[trial.run_id]["seconds"]
     assert rows[run_id(other)] | {"starts_at_seconds": 0} == whole[run_id(other)] | {"starts_at_seconds": 0}
     show(sweep, None, as_json=False)
-    assert f"goes on from {step}" in capsys.readouterr().out
+    assert f"resumes from {step}" in capsys.readouterr().out
 
 
 def test_a_plan_says_how_many_cells_each_override_link_and_exclusion_leaves(write_grid, tmp_path):

@@ -20,7 +20,7 @@ def sweep(tmp_path_factory):
 def simulated(sweep, draws=1):
     families = sweep.scheduler().families()
     return expected(
-        [Known(*each, *finished_elsewhere(sweep.store, each[0], "percent_error")) for each in families], draws
+        [Known(*each, *finished_elsewhere(sweep.store, each[0], "percent_error")) for each in families], range(draws)
     )
 
 

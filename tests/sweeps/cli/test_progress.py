@@ -1,6 +1,6 @@
 """The progress bar is for people."""
 
-from analysis.cli.progress import track
+from sweeps.cli.progress import track
 
 
 def test_where_nobody_watches_nothing_is_written(capsys):
