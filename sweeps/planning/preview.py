@@ -24,8 +24,10 @@ from sweeps.planning.plan import CELL_OVERHEAD_SECONDS, Cell, remaining
 from sweeps.planning.plan_warnings import measuring_warning, memory_warning, rank_warning, recompute_remark
 from sweeps.planning.schedule import schedule
 from sweeps.planning.sweep import Sweep, remarks, steps_begun, terminal
+from sweeps.storage.cross_sweep_reuse import finished_beside
 from sweeps.storage.run_status import RunStatus
 from sweeps.storage.snapshot import Snapshot
+from sweeps.storage.sweep_store import Store
 
 if TYPE_CHECKING:  # what predicts is brought by adaptive sweeps alone
     from sweeps.execution.adaptive.simulation import Expectation
@@ -67,14 +69,19 @@ class Preview:
         numbers = dict(places)
         snapshot = sweep.store.snapshot()
         rows = snapshot.rows("status", "steps")
-        statuses = {key: row["status"] for key, row in rows.items()}
-        unfinished = {cell.run_id: cell.spec for cell in whole if statuses.get(cell.run_id) != RunStatus.FINISHED}
+        beside = finished_beside(sweep.store, {cell.run_id for cell in whole} - set(rows))
+        statuses = {key: str(row["status"]) for key, row in rows.items()}
+        statuses |= {key: f"reused from {other.root.name}" for key, other in beside.items()}
+        done = {key for key, row in rows.items() if row["status"] == RunStatus.FINISHED} | set(beside)
+        unfinished = {cell.run_id: cell.spec for cell in whole if cell.run_id not in done}
         continues = runs_to_continue(sweep.store, unfinished.values())
         planned = remaining(whole, steps_begun(snapshot, rows, unfinished, continues))
+        theirs = {root: Store(root).snapshot() for root in {other.root for other in beside.values()}}
+        held = {key: theirs[other.root] for key, other in beside.items()}
         again = {
             cell.run_id: found
             for cell in planned
-            if cell.run_id not in unfinished and (found := _again(cell, snapshot, rows[cell.run_id]["steps"]))
+            if cell.run_id in done and (found := _again(cell, held.get(cell.run_id, snapshot)))
         }
         cells = [again.get(cell.run_id, cell) for cell in planned]
         left = [cell for cell in cells if cell.run_id in unfinished or cell.run_id in again]
@@ -115,10 +122,10 @@ class Preview:
         ]
 
 
-def _again(cell: Cell, snapshot: Snapshot, steps: int) -> Cell | None:
+def _again(cell: Cell, snapshot: Snapshot) -> Cell | None:
     """A finished cell at the cost of measuring what it lacks and can be measured; None where that is nothing."""
-    missing = measurable(snapshot, cell.run_id, missing_measures(snapshot, cell.spec, steps), steps)
-    share = len(missing) / max(1, len(cell.spec.evaluate.steps(steps)))
+    missing = measurable(snapshot, cell.run_id, missing_measures(snapshot, cell.spec, cell.steps), cell.steps)
+    share = len(missing) / max(1, len(cell.spec.evaluate.steps(cell.steps)))
     return replace(cell, seconds=CELL_OVERHEAD_SECONDS + share * cell.measuring_seconds) if missing else None
 
 

@@ -74,8 +74,8 @@ class Sweep:
 
 @dataclass(frozen=True)
 class PendingCells:
-    """Cells to run, those that continue a shorter run (run_id -> run_id), those that resume from a step (`begun`: run_id
-    -> step), those that have diverged and are left alone, how many are done, and what a person should know."""
+    """Cells to run, those that continue a shorter run (run_id -> run_id), those that resume from a step (`begun`:
+    run_id -> step), those that have diverged and are left alone, how many are done, and what a person should know."""
 
     cells: tuple[RunSpec, ...]
     continues: dict[str, str]

@@ -13,19 +13,26 @@ from sweeps.storage.sweep_store import Store
 def import_finished_runs(store: Store, run_ids: Iterable[str]) -> dict[str, str]:
     """Copy into `store` those of `run_ids` that it has not ended and that a sweep beside it has finished, the row
     last; run_id -> name of that sweep. Its row says in `sweep` whose it is now, else everything stays as it was."""
-    missing, taken = set(run_ids) - _ended(store.snapshot()), dict[str, str]()
+    found = finished_beside(store, run_ids)
+    for run_id, other in found.items():
+        _copy(other, store, run_id)
+        store.write_run({**other.read_run(run_id), "sweep": store.root.name})
+    return {run_id: other.root.name for run_id, other in found.items()}
+
+
+def finished_beside(store: Store, run_ids: Iterable[str]) -> dict[str, Store]:
+    """run_id -> a sweep beside `store` that has finished it, of those of `run_ids` that `store` has not ended."""
+    missing, found = set(run_ids) - _ended(store.snapshot()), dict[str, Store]()
     for other in sweeps_beside(store) if missing else ():
         here = other.snapshot()
-        for run_id in sorted(_ended(here) & (missing - set(taken))):
+        for run_id in sorted(_ended(here) & (missing - set(found))):
             try:
                 row = other.read_run(run_id)
             except (UserError, FileNotFoundError):  # of a newer version of this code, or damaged: none of our business
                 continue
             if row["status"] == RunStatus.FINISHED and here.steps_stored(run_id) == row["steps"]:
-                _copy(other, store, run_id)
-                store.write_run({**row, "sweep": store.root.name})
-                taken[run_id] = other.root.name
-    return taken
+                found[run_id] = other
+    return found
 
 
 def _ended(snapshot: Snapshot) -> set[str]:

@@ -5,7 +5,7 @@ All decisions follow from this, so that a launch after a crash, or beside anothe
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 from typing import NamedTuple
 
@@ -28,9 +28,9 @@ class EndedRung(NamedTuple):
 
 
 class History:
-    """Of these runs of a store. `refresh` reads what is new."""
+    """Of these runs of a store, and of those that are `finished` in others. `refresh` reads what is new."""
 
-    def __init__(self, store: Store, runs: Collection[str]) -> None:
+    def __init__(self, store: Store, runs: Collection[str], finished: Mapping[str, Store] | None = None) -> None:
         self._store, self._runs = store, set(runs)
         self.decisions: dict[Key, StoredDecision] = {}
         self._rows: dict[str, tuple[str, datetime]] = {}
@@ -39,6 +39,8 @@ class History:
         self._packed = packed_paths(store.root)
         snapshot = store.snapshot()
         self._keep_rows(snapshot)
+        for run_id, other in (finished or {}).items():
+            self._keep_row(run_id, other.read_run(run_id))
         self.refresh()
         ended = (one for one in self.decisions.values() if one.ended_at is not None)
         gone = (one for one in ended if snapshot.steps_stored(one.run_id) < one.steps)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -16,10 +16,14 @@ from sweeps.storage.sweep_store import Store
 
 
 class Measurements:
-    """Points of runs, read from a store once."""
+    """Points of runs, read from a store once; `elsewhere`: run_id -> another store that it is in."""
 
-    def __init__(self, store: Store, quantity: str, scale: Scale, runs: Sequence[Candidate]) -> None:
+    def __init__(
+        self, store: Store, quantity: str, scale: Scale, runs: Sequence[Candidate],
+        elsewhere: Mapping[str, Store] | None = None,
+    ) -> None:  # fmt: skip
         self._store, self._quantity, self._scale, self._runs = store, quantity, scale, runs
+        self._elsewhere = elsewhere or {}
         self._errors: dict[int, Array] = {}
 
     def read(self, numbers: Iterable[int]) -> None:
@@ -38,7 +42,7 @@ class Measurements:
         run = self._runs[number]
         errors = self._errors.get(number, np.zeros(0))
         if len(errors) < end:
-            read = self._store.read_trajectory(run.run_id)["percent_error"].to_numpy()
+            read = self._store_of(run).read_trajectory(run.run_id)["percent_error"].to_numpy()
             errors = self._errors[number] = read
         windows = [window for window in rung_windows(end, run.steps, run.settled) if window[1] <= len(errors)]
         windows = [
@@ -52,15 +56,19 @@ class Measurements:
 
     def _measured(self, number: int, end: int) -> Points:
         run, found = self._runs[number], []
-        steps = (step for step in self._store.measured_steps(run.run_id) if max(1, run.settled) <= step <= end)
+        store = self._store_of(run)
+        steps = (step for step in store.measured_steps(run.run_id) if max(1, run.settled) <= step <= end)
         for step in steps:
-            if row := row_of(self._store.read_measures(run.run_id, step), self._quantity):
+            if row := row_of(store.read_measures(run.run_id, step), self._quantity):
                 found.append((step, row["value"], max(1, row["count"])))
         at, values, counts = (
             (np.array(column, float) for column in zip(*found, strict=True)) if found else np.zeros((3, 0))
         )
         shares = shrunken(values, counts)
         return self._points(number, at, shares, shares * (1 - shares) / counts)
+
+    def _store_of(self, run: Candidate) -> Store:
+        return self._elsewhere.get(run.run_id, self._store)
 
     def _points(self, number: int, steps: Sequence[float] | Array, numbers: Array, variance: Array) -> Points:
         run = self._runs[number]

@@ -9,6 +9,7 @@ from sweeps.execution.adaptive.scheduler import Scheduler
 from sweeps.execution.adaptive.simulation import DRAWS, FEW, Expectation, Known, expected
 from sweeps.execution.adaptive.until import Until, require_measured
 from sweeps.planning.sweep import Sweep
+from sweeps.storage.cross_sweep_reuse import finished_beside
 
 LEAST_DRAWS = 3
 
@@ -31,7 +32,10 @@ def adaptive_remarks(sweep: Sweep) -> list[str]:
 def expectation(sweep: Sweep, until: Until) -> Expectation:
     """What an adaptive launch of a sweep is expected to train, of what its store has not; a terminal shows how far the
     simulation is. Raises UserError as `scheduler_of`."""
-    families = scheduler_of(sweep, until, "").families()
+    require_measured(until, sweep.cells)
+    runs = candidates(sweep.cells)
+    reused = finished_beside(sweep.store, {run.run_id for run in runs})
+    families = Scheduler(sweep.store, runs, until, "", sweep.retry_diverged, reused).families()
     known = [Known(*each, *finished_elsewhere(sweep.store, each[0], until.quantity)) for each in families]
     draws = DRAWS if sum(len(family.runs) for family, _ in families) <= FEW else LEAST_DRAWS
     return expected(known, track(range(draws), "simulating the sweep"))

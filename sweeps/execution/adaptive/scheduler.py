@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache, cached_property, partial
@@ -63,14 +63,21 @@ class Family:
 
 
 class Scheduler:
-    """Of these runs in a store, for a launch; `retry_diverged`: whether those that have diverged are trained again."""
+    """Of these runs in a store, for a launch; `retry_diverged`: whether those that have diverged are trained again;
+    `finished`: run_id -> another store that has finished it, for a plan of a launch that will copy it."""
 
     def __init__(
-        self, store: Store, runs: Sequence[Candidate], until: Until, launch: str, retry_diverged: bool = False
+        self,
+        store: Store,
+        runs: Sequence[Candidate],
+        until: Until,
+        launch: str,
+        retry_diverged: bool = False,
+        finished: Mapping[str, Store] | None = None,
     ) -> None:
         self._store, self._runs, self._until, self._launch = store, runs, until, launch
-        self._retry_diverged = retry_diverged
-        self._history = History(store, [run.run_id for run in runs])
+        self._retry_diverged, self._finished = retry_diverged, finished
+        self._history = History(store, [run.run_id for run in runs], self._finished)
         self._given: dict[str, StoredDecision] = {}  # by run_id, what this launch trains
         self._failed: set[str] = set()
         self._families = cache(self._made)
@@ -176,7 +183,7 @@ class Scheduler:
 
     def _measurements(self, runs: Sequence[Candidate]) -> Callable[[Scale], Measurements]:
         def read(scale: Scale) -> Measurements:
-            found = Measurements(self._store, self._until.quantity, scale, runs)
+            found = Measurements(self._store, self._until.quantity, scale, runs, self._finished)
             begun = {one.run_id for one in self._history.ended()}
             found.read(number for number, run in enumerate(runs) if run.run_id in begun)
             return found

@@ -8,6 +8,7 @@ from sweeps.execution.adaptive.finished_elsewhere import finished_elsewhere
 from sweeps.execution.adaptive.preparation import expectation
 from sweeps.execution.adaptive.simulation import Known, expected
 from sweeps.execution.adaptive.until import parse_until
+from sweeps.planning.preview import Preview
 from sweeps.planning.sweep import open_sweep
 from tests.sweeps.execution.adaptive.played_sweep import PlayedSweep, grid
 
@@ -51,6 +52,24 @@ def test_what_is_trained_already_counts(sweep, tmp_path):
 def test_a_plan_says_so(write_grid, tmp_path):
     sweep = open_sweep(write_grid(P="[8, 16]", D="[8, 16]", budget="{steps: 96}"), str(tmp_path))
     assert 0 < expectation(sweep, parse_until("30%")).share <= 1
+    assert not (tmp_path / "tiny").exists()
+
+
+def test_a_plan_counts_runs_that_another_sweep_has_finished(write_grid, tmp_path):
+    grid = write_grid(P="[8, 16]", D="[8, 16]", budget="{steps: 400}", evaluate="{heldout_batches: 2, probe: none}")
+    sweep = open_sweep(grid, str(tmp_path))
+    before = PlayedSweep(tmp_path / "before", sweep.cells)
+    shared = list(before.cells)[2:]
+    for key in shared:
+        before.write_steps(key, 400)
+        before.write_row(key)
+    flops = {run.run_id: run.flops for run in candidates(sweep.cells)}
+    found = expectation(sweep, parse_until("30%"))
+    assert found.spent == pytest.approx(sum(flops[key] for key in shared) / sum(flops.values()))
+    assert all(found.shares[key] == 1 for key in shared) and found.others == 0
+    preview = Preview.of(sweep, None)
+    assert {cell.run_id for cell in preview.left} == set(before.cells) - set(shared)
+    assert preview.status(next(cell for cell in preview.cells if cell.run_id in shared)) == "reused from before"
     assert not (tmp_path / "tiny").exists()
 
 
