@@ -65,7 +65,8 @@ def plan(
         calibrate: measure each cell's step and memory first, on the Ray cluster at `address` (None: this machine);
         until: target of an adaptive sweep, such as "5%".
     Returns: a row per cell, the most expensive first: cell (its place in the grid), P, D, K, seed, what else varies,
-        run_id, steps, images, flops, memory_bytes, recompute_bytes (the same with memory: recompute; None where there
+        run_id, steps, from_step (from which a run that was begun resumes: flops and seconds are of the rest), images,
+        flops, memory_bytes, recompute_bytes (the same with memory: recompute; None where there
         is nothing to recompute), seconds (with measuring_seconds), loading_seconds (of its data, once), gpus, cpus,
         threads, measured (False: an estimate), status, starts_at_seconds.
         `.attrs["makespan_seconds"]`: time until the last cell that is to run has ended; `.attrs["counts"]`: cells
