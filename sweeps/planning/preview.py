@@ -170,7 +170,7 @@ def show(
         print_wrapped(adaptive_line(until, expected, seconds, unfinished / flops))
     again = len(preview.measured_again)
     begun = sum(bool(cell.from_step) for cell in preview.left)
-    continued = f"{begun} of them resume where they were left, or where a shorter run ended." if begun else ""
+    continued = f"{counted(begun, 'cell')} will resume from a checkpoint, or from a shorter run." if begun else ""
     share = min(cell.gpus for cell in planned)
     sharing = remark(round(1 / share)) if 0 < share < 1 else ""
     warnings = (

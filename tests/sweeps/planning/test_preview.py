@@ -31,7 +31,7 @@ def test_a_plan_names_the_runs_that_continue_shorter_ones(write_grid, tmp_path, 
     printed = capsys.readouterr().out
     assert (
         f"continues {trial.run_id}" in printed
-        and "1 of them resume where they were left, or where a shorter run ended." in printed
+        and "1 cell will resume from a checkpoint, or from a shorter run." in printed
     )
 
 
