@@ -18,9 +18,10 @@ from analysis.verdicts.verdict import Decision, Verdict
 
 
 class JudgedClaim(NamedTuple):
-    """What a page shows of a claim; `effect` and `interval`: the number that decides, `reasoning`: all numbers and the
-    explanation, `figures`: names of pictures on the page."""
+    """What a page shows of a claim; `name`: as in every table of claims; `effect` and `interval`: the number that
+    decides, `reasoning`: all numbers and the explanation, `figures`: names of pictures on the page."""
 
+    name: str
     statement: str
     decision: Decision
     effect: str
@@ -56,7 +57,8 @@ def judged_claims(judged: Sequence[Judgment], pictures: list[str]) -> list[Judge
     """Claims and what decided them."""
     return [
         JudgedClaim(
-            f"{claim.statement} ({variant_name(variant)})" if variant else claim.statement,
+            f"{claim.name} ({variant_name(variant)})" if variant else claim.name,
+            claim.statement,
             verdict.decision,
             *_effect(claim, verdict),
             ". ".join(filter(None, [number(verdict), verdict.explanation])),

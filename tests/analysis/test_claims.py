@@ -20,7 +20,7 @@ def sweep(tmp_path_factory):
 
 def test_a_sweep_is_judged_in_the_terminal_and_in_a_page(sweep, tmp_path):
     said = invoke("claims", sweep)
-    assert said.returncode == 0 and "The percent error peaks at P = D" in said.stdout, said.stderr
+    assert said.returncode == 0 and "Peak at P = D" in said.stdout, said.stderr
     page = tmp_path / "page.md"
     page.write_text(f"before\n{BEGIN}\n{END}\nafter\n")
     short = tmp_path / "short.md"
