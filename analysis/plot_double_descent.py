@@ -12,9 +12,10 @@ from analysis.cli.command_options import BEST_OVER, FIGURES, RESULTS, VIEWS, WID
 from analysis.cli.output_files import print_paths, write_law
 from analysis.cli.printed_width import Width
 from analysis.cli.terminal_table import print_table
-from analysis.figures.double_descent_figures import double_descent_figures, summary
+from analysis.figures.double_descent_figures import double_descent_figures, not_drawn, summary
 from analysis.results.display_names import with_names
 from sweeps.cli.app import guarded, new_app
+from sweeps.cli.console import print_wrapped
 
 EXAMPLE = "Example: python analysis/plot_double_descent.py results/quickstart"
 app = new_app()
@@ -34,6 +35,8 @@ def main(
         write_law(analysis, "peaks", analysis.peaks, output)
         print_table(with_names(summary(analysis.peaks)), "Largest percent error over P, for each D")
         print_paths(double_descent_figures(analysis, folder, views == "all"))
+        if said := not_drawn(analysis.finished):
+            print_wrapped(said)
 
 
 if __name__ == "__main__":

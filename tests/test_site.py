@@ -83,7 +83,9 @@ def answers(site, tmp_path_factory):
     page = site / "ask.htm"
     page.write_text(ASK.replace("WORKER", worker.name).replace("QUESTIONS", json.dumps(list(QUESTIONS))))
     folder = tmp_path_factory.mktemp("browser")
-    ran = browse(folder, "--allow-file-access-from-files", "--virtual-time-budget=20000", "--dump-dom", f"file://{page}")
+    ran = browse(
+        folder, "--allow-file-access-from-files", "--virtual-time-budget=20000", "--dump-dom", f"file://{page}"
+    )
     found = re.search(r"<title>(.*?)</title>", ran.stdout)
     assert found, ran.stderr
     return json.loads(html.unescape(found[1]))

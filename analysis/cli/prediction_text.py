@@ -46,7 +46,9 @@ def _remarks(predictor: Predictor) -> list[str]:
     table, calibration = predictor.left_out(), predictor.calibration
     names = variant_names(predictor.variants)
     if len(table) < 3:
-        return [f"{names}: {counted(len(table), 'setting')}, too few to be left out: the intervals are the model's own."]
+        return [
+            f"{names}: {counted(len(table), 'setting')}, too few to be left out: the intervals are the model's own."
+        ]
     missed = np.sqrt(((table["predicted"] / table["measured"] - 1) ** 2).mean())
     inside = ((table["low_95"] <= table["measured"]) & (table["measured"] <= table["high_95"])).sum()
     found = [

@@ -16,6 +16,7 @@ from analysis.estimates.fit_data import Cell, Key
 from analysis.estimates.joint_scaling_law import JointLaw
 from analysis.figures.palette import COMPUTE
 from analysis.figures.style import (
+    SIZES,
     across,
     clear_beyond,
     legend,
@@ -86,7 +87,7 @@ def draw(law: JointLaw, cells: dict[Key, Cell], cost: pd.Series) -> Figure:
             ax.tick_params(labelleft=i % columns == 0)
         half[0, 0].set_ylabel(label)
         clear_beyond(half, len(dims))
-    figure.supxlabel(f"P, images per batch (K = {K} views)")
+    figure.supxlabel(f"{SIZES['P']} (K = {K} views)")
     handles: list[Artist] = [line_mark(shade, f"{power_of_ten(budget)} FLOPs per run", marker="o")
                for budget, shade in zip(budgets, shades, strict=True)]  # fmt: skip
     star = {"marker": "*", "ms": 7, "lw": 0.9}

@@ -50,8 +50,9 @@ FORMULAS = {
 def scaling_figures(
     analysis: SweepAnalysis, folder: Path, axis: str = "flops", form: Form | None = None, law: str = "trajectory"
 ) -> list[Path]:
-    """Draw and save; the PNGs' paths. `form`: irreducible error and offset of the laws that are drawn beside the pure
-    ones (None: of each variant, what `choose` says). Raises ResultsError where there are no cells."""
+    """Draw and save, the map of exponents only where P or D varies; the PNGs' paths. `form`: irreducible error and
+    offset of the laws that are drawn beside the pure ones (None: of each variant, what `choose` says). Raises
+    ResultsError where there are no cells."""
     runs, cells = analysis.runs, analysis.cells_of(law, axis)
     if not cells:
         raise ResultsError(f"{analysis.results.root} holds no finished run with a trajectory")
@@ -64,8 +65,11 @@ def scaling_figures(
         rows = table[table["variant"] == variant]
         drawn = form or chosen_form(rows)
         scaling = draw_scaling(mine, fits, own, axis, drawn)
-        exponents = draw_exponents(rows[(rows["irreducible"] == drawn[0]) & (rows["offset"] == drawn[1])], drawn)
-        for name, figure in (("scaling", scaling), ("exponents", exponents)):
+        figures = {"scaling": scaling}
+        if len({cell[1:3] for cell in mine}) > 1:  # the exponents of one P and D stand above its panel
+            of_form = rows[(rows["irreducible"] == drawn[0]) & (rows["offset"] == drawn[1])]
+            figures["exponents"] = draw_exponents(of_form, drawn)
+        for name, figure in figures.items():
             paths.append(save_one_of(figure, folder, name, i, len(names), variant_name(variant)))
     return paths
 

@@ -87,6 +87,7 @@ def _analysis(analysis: SweepAnalysis, folder: Path) -> dict[str, object]:
         "pairs": pairs,
         "lead": lead,
         "descent": groups["descent"],
+        "no_descent": double_descent_figures.not_drawn(analysis.finished),
         "peaks": double_descent_figures.summary(analysis.peaks),
         "scaling": groups["scaling"],
         "forms": compare_forms(fits),

@@ -156,7 +156,9 @@ def show(
         unfinished = sum(cell.flops for cell in preview.left if cell.run_id not in preview.measured_again)
         print_wrapped(adaptive_line(until, expected, seconds, unfinished / flops))
     again = len(preview.measured_again)
-    continued = f"{len(preview.continues)} of them to be continued from shorter runs, for less." if preview.continues else ""
+    continued = (
+        f"{len(preview.continues)} of them to be continued from shorter runs, for less." if preview.continues else ""
+    )
     share = min(cell.gpus for cell in planned)
     sharing = remark(round(1 / share)) if 0 < share < 1 else ""
     warnings = (

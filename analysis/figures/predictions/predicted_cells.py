@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from analysis.figures.palette import THEORY, view_colors
 from analysis.figures.style import (
     LEAST,
+    SIZES,
     across,
     clear_beyond,
     interval_mark,
@@ -85,8 +86,8 @@ def draw_grid(table: pd.DataFrame, quantity: str) -> Figure:
         ax.set_xticks(list(sizes["D"].values()), list(sizes["D"]))
         ax.set_yticks(list(sizes["P"].values()), list(sizes["P"]))
         ax.tick_params(labelbottom=True)
-    figure.supxlabel("D, embedding dimensions")
-    figure.supylabel("P, images per batch")
+    figure.supxlabel(SIZES["D"])
+    figure.supylabel(SIZES["P"])
     what = _named(quantity)
     mark = {"marker": "o", "ls": "none", "ms": 8}
     marks = [line_mark("0.5", f"measured {what} (fraction)", **mark)] if table["measured"].notna().any() else []

@@ -27,7 +27,9 @@ def test_a_plan_names_the_runs_that_continue_shorter_ones(write_grid, tmp_path, 
     assert continued == {0: trial.run_id, 1: None}
     assert show(sweep, None, as_json=False) == 0
     printed = capsys.readouterr().out
-    assert f"continues {trial.run_id}" in printed and "1 of them to be continued from shorter runs, for less." in printed
+    assert (
+        f"continues {trial.run_id}" in printed and "1 of them to be continued from shorter runs, for less." in printed
+    )
 
 
 def test_a_plan_says_how_many_cells_each_override_link_and_exclusion_leaves(write_grid, tmp_path):
