@@ -53,7 +53,7 @@ def _remarks(predictor: Predictor) -> list[str]:
     inside = ((table["low_95"] <= table["measured"]) & (table["measured"] <= table["high_95"])).sum()
     found = [
         f"{names}: each of {len(table)} settings from all others within {100 * missed:.1f}% (r.m.s.), {inside} inside "
-        f"their 95% intervals; standard deviations are those of the model times {calibration.factor:.2f}."
+        f"their 95% intervals, which are the model's times {calibration.factor:.2f} by calibration."
     ]
     if calibration.few:
         found.append(

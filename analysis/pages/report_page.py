@@ -9,7 +9,7 @@ import pandas as pd
 
 from analysis.cli.prediction_text import prediction_remarks
 from analysis.estimates.exponent_summary import describe_exponents
-from analysis.estimates.per_cell_fit import compare_forms
+from analysis.estimates.per_cell_fit import compare_forms, form_name
 from analysis.figures import double_descent_figures, isoflop_figure, joint_law_figures, scaling_figures
 from analysis.figures.predictions.predicted_cells import draw_grid, draw_predicted
 from analysis.figures.style import png_alone, save
@@ -33,6 +33,7 @@ RUN_COLUMNS = ["variant", "P", "D", "K", "seed", "steps", "flops", "percent_erro
 RUN_COLUMNS += ["probe_accuracy", "reconstruction", "uniformity", "images_per_second", "wall_seconds", "run_id"]
 FIT_COLUMNS = ["variant", "P", "D", "K", "irreducible", "offset", "alpha", "alpha_low", "alpha_high", "trusted"]
 FIT_COLUMNS += ["reason"]
+PREDICTED_COLUMNS = ["variant", "P", "D", "K", "steps", "predicted", "low_95", "high_95"]
 UNFINISHED_COLUMNS = ["variant", "P", "D", "K", "seed", "status", "error", "run_id"]
 
 
@@ -56,7 +57,10 @@ def render(analysis: SweepAnalysis, price: float | None = None) -> str:
         unfinished=unfinished[UNFINISHED_COLUMNS],
         source=provenance(runs),
         grid=grid.read_text(encoding="utf-8") if grid.exists() else "",
+        grid_file=f"{name}.yaml",
         commands=[] if finished.empty else commands(finished, name),
+        predicted_columns=PREDICTED_COLUMNS,
+        hidden=[] if runs["variant"].nunique() > 1 else ["variant"],
     )
 
 
@@ -82,6 +86,8 @@ def _analysis(analysis: SweepAnalysis, folder: Path) -> dict[str, object]:
     several = [pairs.pictures if pairs else [], sections["pictures"], *groups.values()]
     lead = next(picture for group in several for picture in group if not picture.folded)
     chosen = fits[fits["chosen"]]
+    forms = {form_name(*form) for form in chosen[["irreducible", "offset"]].itertuples(index=False)}
+    alike = ["irreducible", "offset"] if len(forms) == 1 else []  # said above the table
     return {
         "claims": claims_section(analysis, pictures + [each.name for each in pairs.pictures] if pairs else pictures),
         "pairs": pairs,
@@ -99,7 +105,8 @@ def _analysis(analysis: SweepAnalysis, folder: Path) -> dict[str, object]:
         "prediction_words": [] if predicted is None else prediction_remarks(analysis, PERCENT_ERROR),
         "objectives": sections,
         "fits": fits.drop(columns=["axis", "scale", "failed_checks"]),
-        "selected_fits": chosen[FIT_COLUMNS],
+        "selected_law": forms.pop() if len(forms) == 1 else "E + A (x + x0)^-alpha",
+        "selected_fits": chosen[FIT_COLUMNS].drop(columns=alike),
     }
 
 

@@ -152,6 +152,6 @@ def test_forms_are_compared_on_and_off_the_diagonal():
     compared = compare_forms(table).set_index(["cells", "law"])
     assert compared.loc[("P = D", "e_inf + A x^-alpha"), "chosen"] == 4
     assert compared.loc[("P ≠ D", "e_inf + A x^-alpha"), "chosen"] == 12
-    assert compared["least AICc"].sum() == 16
+    assert compared["cells of least AICc"].sum() == 16
     off = compared.loc["P ≠ D"]
     assert off["median held-out error"].idxmin() != "A x^-alpha" and off.loc["A x^-alpha", "median chi-square"] > 3
