@@ -59,7 +59,7 @@ def double_descent_figures(analysis: SweepAnalysis, folder: Path, every_view: bo
 
 def has_sizes(runs: pd.DataFrame) -> bool:
     """Whether runs differ in P or D, so that there is something to draw against either."""
-    return max(runs["P"].nunique(), runs["D"].nunique()) > 1
+    return bool(max(runs["P"].nunique(), runs["D"].nunique()) > 1)
 
 
 def not_drawn(runs: pd.DataFrame) -> str:
@@ -77,19 +77,33 @@ def of_smallest_view(runs: pd.DataFrame) -> pd.DataFrame:
     return runs[runs["K"] == several.index.min()]
 
 
+def summarized_along(peaks: pd.DataFrame) -> str:
+    """What the summary of peaks goes along: P, or D where P has one value and D several."""
+    at = peaks.groupby("along")["at"].nunique()
+    return "D" if at["D"] == 1 < at["P"] else "P"
+
+
+def summary_title(peaks: pd.DataFrame) -> str:
+    """What the summary of peaks shows."""
+    along, other = "DP" if summarized_along(peaks) == "D" else "PD"
+    return f"Largest percent error over {along}, for each {other}"
+
+
 def summary(peaks: pd.DataFrame) -> pd.DataFrame:
-    """For each D: the P at which the error is largest, whether that is P = D, and the fitted peak."""
-    columns = peaks[peaks["along"] == "P"]
-    largest = (columns["at"] * 2.0 ** columns["largest_at"]).round().astype(int)
+    """For each D: the P at which the error is largest, whether that is P = D, and the fitted peak. For each P the same
+    over D where P has one value."""
+    along, other = "DP" if summarized_along(peaks) == "D" else "PD"
+    columns = peaks[peaks["along"] == along]
+    largest = (columns["at"] * 2.0 ** (columns["largest_at"] * (1 if along == "P" else -1))).round().astype(int)
     return pd.DataFrame(
         {
             "variant": columns["variant"],
             "K": columns["K"],
-            "D": columns["at"],
-            "largest at P": largest,
+            other: columns["at"],
+            f"largest at {along}": largest,
             "P = D": np.where(largest == columns["at"], "yes", "no"),
             "percent error": columns["height"].round(4),
-            "peak, log2(P/D)": columns["location"].round(2),
+            "peak, log2(P/D)": ["" if np.isnan(at) else f"{at:+.2f}" for at in columns["location"]],
             "95% interval": [
                 f"{low:.2f} to {high:.2f}" if np.isfinite(low) else ""
                 for low, high in zip(columns["location_low"], columns["location_high"], strict=True)

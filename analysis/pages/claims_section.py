@@ -14,7 +14,7 @@ from analysis.sweep_analysis import SweepAnalysis
 from analysis.verdicts.claim import Claim
 from analysis.verdicts.registry import SUBJECT, Judgment, of_objective, of_sweep
 from analysis.verdicts.rendering import number, numbers, unit
-from analysis.verdicts.verdict import Decision, Verdict
+from analysis.verdicts.verdict import QUARTILES, Decision, Verdict
 
 
 class JudgedClaim(NamedTuple):
@@ -69,14 +69,15 @@ def judged_claims(judged: Sequence[Judgment], pictures: list[str]) -> list[Judge
 
 
 def _effect(claim: Claim, verdict: Verdict) -> tuple[str, str]:
-    """What decides, a count or an effect or both, and the interval of the effect."""
+    """What decides, a count or an effect or both, and the interval of the effect with what it is over."""
     shown, interval, effect = [], "", verdict.effect
-    if verdict.counts and not (claim.effect_first and effect):
+    if verdict.counts and verdict.counts[0].total and not (claim.effect_first and effect):
         shown.append(str(verdict.counts[0]))
     if effect is not None:
         value, low, high = numbers(effect)
         shown.append(f"{effect.what} {value}{unit(effect)}")
-        interval = f"{low} to {high}" if np.isfinite(effect.low) else ""
+        kind = effect.over if effect.over == QUARTILES else ", ".join(filter(None, ["95%", effect.over]))
+        interval = f"{low} to {high} ({kind})" if np.isfinite(effect.low) else ""
     return "; ".join(shown), interval
 
 

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup, escape
 
 from analysis.pages.captions import caption_of
 from analysis.results.display_names import with_names
@@ -41,7 +42,7 @@ VALUES = {  # of columns, as people read them
     "irreducible": {"theory": "e∞", "free": "fitted"},
     "offset": {"free": "fitted"},
 }
-SYMBOLS = {"e_inf": "e∞", "^-alpha": "^(−α)", "alpha": "α"}
+SYMBOLS = {"e_inf": "e<sub>∞</sub>", "^-alpha": "<sup>−α</sup>", "alpha": "α", "x0": "x<sub>0</sub>"}
 SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 DIGITS = 3
 SMALL, LARGE = 1e-4, 1e5  # beyond them numbers have a power of ten
@@ -104,11 +105,12 @@ def _cells(frame: pd.DataFrame, hidden: Collection[str] = ()) -> tuple[list[tupl
     return [(column_name(str(name)), number) for name, number in zip(named, numeric, strict=True)], rows
 
 
-def symbols(text: str) -> str:
-    """A sentence of the terminal with the symbols that a page has."""
+def symbols(text: str) -> Markup:
+    """A sentence of the terminal, escaped, with the symbols that a page has."""
+    shown = str(escape(text))
     for typed, symbol in SYMBOLS.items():
-        text = text.replace(typed, symbol)
-    return text
+        shown = re.sub(rf"(?<!\w){re.escape(typed)}(?!\w)" if typed.isalnum() else re.escape(typed), symbol, shown)
+    return Markup(shown)
 
 
 def column_name(name: str) -> str:
@@ -146,5 +148,5 @@ def _cell(value: Any, number: bool) -> Cell:
         return Cell(rounded(value), value=repr(value))
     if isinstance(value, bool | np.bool_):
         return Cell("yes" if value else "no", "text")
-    text = str(value)
+    text = value if isinstance(value, Markup) else str(value)
     return Cell(text, "" if number else "long" if len(text) > LONG else "text")

@@ -20,15 +20,18 @@ PEAK = "peak_at_p_equal_d"  # id of a claim
 
 def overview(runs: pd.DataFrame, price: float | None = None) -> str:
     """How many runs of what, and what they cost, however they ended; `price`: of a GPU-hour, or a core-hour without."""
-    text = ", ".join(f"{count} {status}" for status, count in runs["status"].value_counts().items())
+    ended = runs["status"].value_counts()
+    text = ", ".join(f"{count} {status}" for status, count in ended.items())
+    said = f"{counted(len(runs), 'run')} ({text})" if len(ended) > 1 else counted(len(runs), f"{ended.index[0]} run")
     sets, encoders = (
         ", ".join(names.get(name, name) for name in sorted(runs[column].unique()))
         for column, names in (("dataset", DATASETS), ("encoder", ENCODERS))
     )
     hours = float((runs["wall_seconds"] * runs["versions"].map(_devices)).sum()) / 3600
-    cost = f"{rounded(float(runs['flops'].sum()))} FLOPs in {hours:.2f} device-hours"
+    spent = f"{hours:.2f}" if hours >= 0.01 else rounded(hours)
+    cost = f"{rounded(float(runs['flops'].sum()))} FLOPs in {spent} device-hours"
     paid = "" if price is None else f" ({hours * price:,.2f} at {price:g} each)"
-    return f"{counted(len(runs), 'run')} ({text}) of {encoders} on {sets}: {cost}{paid}."
+    return f"{said} of {encoders} on {sets}: {cost}{paid}."
 
 
 def _devices(versions: object) -> float:

@@ -11,8 +11,8 @@ from analysis.cli.prediction_text import prediction_remarks
 from analysis.estimates.exponent_summary import describe_exponents
 from analysis.estimates.per_cell_fit import compare_forms, form_name
 from analysis.figures import double_descent_figures, isoflop_figure, joint_law_figures, scaling_figures
-from analysis.figures.predictions.predicted_cells import draw_grid, draw_predicted
-from analysis.figures.style import png_alone, save
+from analysis.figures.predictions.predicted_cells import prediction_figures
+from analysis.figures.style import png_alone
 from analysis.pages.claims_section import claims_section
 from analysis.pages.html_page import embed, render_template
 from analysis.pages.multimodal_section import images_and_text
@@ -72,7 +72,7 @@ def _analysis(analysis: SweepAnalysis, folder: Path) -> dict[str, object]:
     scaling = drawn.of("scaling", lambda folder: scaling_figures.scaling_figures(analysis, folder))
     forecast = drawn.of("joint law", lambda folder: _of_joint_laws(analysis, folder)) if laws else []
     predicted = predictions(analysis)
-    pictured = [] if predicted is None else drawn.of("predictions", lambda folder: _of_predictions(analysis, folder))
+    pictured = [] if predicted is None else drawn.of("predictions", lambda folder: prediction_figures(analysis, folder))
     drawn.keep()
     words = [
         " ".join([*([f"{variant_name(variant)}:"] * (len(laws) > 1)), *describe_exponents(kinds[0])])
@@ -94,11 +94,12 @@ def _analysis(analysis: SweepAnalysis, folder: Path) -> dict[str, object]:
         "lead": lead,
         "descent": groups["descent"],
         "no_descent": double_descent_figures.not_drawn(analysis.finished),
-        "peaks": double_descent_figures.summary(analysis.peaks),
+        "peaks": _peaks(analysis),
+        "peaks_title": double_descent_figures.summary_title(analysis.peaks),
         "scaling": groups["scaling"],
         "forms": compare_forms(fits),
         "joint_law_pictures": groups["joint_law"],
-        "joint_law_words": words or [analysis.no_joint_law],
+        "joint_law_words": words or [f"There is {analysis.no_joint_law}."],
         "joint_law": analysis.joint_law,
         "predictions": predicted,
         "prediction_pictures": embed(pictured),
@@ -116,6 +117,12 @@ def _first_variants(analysis: SweepAnalysis) -> set[int]:
     return {place for place, name in enumerate(order) if objective_of(name) == SUBJECT} or {0}
 
 
+def _peaks(analysis: SweepAnalysis) -> pd.DataFrame | None:
+    """The table of peaks; None where neither P nor D varies."""
+    several = double_descent_figures.has_sizes(analysis.finished)
+    return double_descent_figures.summary(analysis.peaks) if several else None
+
+
 def _of_joint_laws(analysis: SweepAnalysis, folder: Path) -> list[Path]:
     laws = analysis.joint_laws
     isoflop = isoflop_figure.isoflop_figures(laws, analysis.cells, analysis.finished, folder)
@@ -129,10 +136,3 @@ def predictions(analysis: SweepAnalysis) -> pd.DataFrame | None:
     except ResultsError:  # fewer runs than a prediction needs
         return None
     return table[table["measured"].isna()].drop(columns="measured")
-
-
-def _of_predictions(analysis: SweepAnalysis, folder: Path) -> list[Path]:
-    return [
-        save(draw_predicted(analysis.left_out(), PERCENT_ERROR), folder, "predictions"),
-        save(draw_grid(analysis.predict(), PERCENT_ERROR), folder, "predicted_grid"),
-    ]
