@@ -52,7 +52,7 @@ def _remarks(predictor: Predictor) -> list[str]:
     missed = np.sqrt(((table["predicted"] / table["measured"] - 1) ** 2).mean())
     inside = ((table["low_95"] <= table["measured"]) & (table["measured"] <= table["high_95"])).sum()
     found = [
-        f"{names}: predicted from all others, {len(table)} settings are off by {100 * missed:.1f}% (r.m.s.), and {inside} "
+        f"{names}: predicted from all others, {len(table)} settings are off by {100 * missed:.1f}% (r.m.s.); {inside} "
         f"lie inside their 95% intervals (widened {calibration.factor:.2f} times by calibration)."
     ]
     if calibration.few:

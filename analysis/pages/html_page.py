@@ -93,8 +93,8 @@ def embed(paths: list[Path], shown: Set[int] | None = None) -> list[Picture]:
 def _cells(frame: pd.DataFrame, hidden: Collection[str] = ()) -> tuple[list[tuple[str, bool]], list[list[Cell]]]:
     """Columns (name, whether of numbers) and rows, with names for people; numbers are shown rounded and sorted at full
     precision. Columns that are `hidden` or without any value are left out."""
-    filled = (frame.notna() & (frame != "")).any() if len(frame) else pd.Series(True, index=frame.columns)
-    shown = frame.loc[:, filled & ~frame.columns.isin(list(hidden))]
+    empty = frame.isna() | frame.map(lambda value: isinstance(value, str) and not value)
+    shown = frame.loc[:, ~(empty.all() & bool(len(frame))) & ~frame.columns.isin(list(hidden))]
     values = {name: shown[name].replace(said) for name, said in VALUES.items() if name in shown}
     values |= {name: shown[name].map(symbols, na_action="ignore") for name in SYMBOLIC if name in shown}
     named = with_names(shown).assign(**values)

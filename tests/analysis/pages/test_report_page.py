@@ -69,7 +69,7 @@ def test_names_are_escaped_wherever_the_page_shows_them(tmp_path):
     pictures = embed(list(tmp_path.glob("*.png")))
     values = {"collapsed": pd.DataFrame(), "finished": pd.DataFrame({evil: [evil]}), "analysis": None}
     store = write_sweep(tmp_path / "known", sizes=(64,), views=(2,), steps=40)
-    values |= {"findings": [evil], "strip": [(evil, evil)], "commands": [evil]}
+    values |= {"findings": [evil], "strip": [(evil, evil)], "commands": [evil], "grid_file": evil}
     runs = open_results(store.root).runs().assign(sweep=evil, dataset=evil, device=evil)
     values |= {"unfinished": runs[["sweep", "device"]], "source": provenance(runs), "title": evil, "grid": evil}
     text = render_template("report.html", overview=overview(runs), remarks=[evil], **values)
