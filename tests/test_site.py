@@ -42,7 +42,7 @@ QUESTIONS = {  # and the pages, of which one is among the first three answers
     "webdataset tar": "shards",
     "what is percent error": "faq",
     "why did my run diverge": "faq",
-    "what was run on a GPU": "benchmarks index",
+    "what was tested on a GPU": "benchmarks faq index",
 }
 ASK = """<script>
 let receive, done
