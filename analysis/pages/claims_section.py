@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
@@ -35,12 +36,13 @@ def claims_section(analysis: SweepAnalysis, pictures: list[str]) -> dict[str, ob
     first, and of all runs together."""
     runs, of_objectives = analysis.finished, []
     order = sorted(set(runs["variant"]))
+    of_variant = {name: _own_pictures(pictures, {place}) for place, name in enumerate(analysis.joint_laws)}
     for objective in sorted(runs["objective"].unique(), key=lambda name: (name != SUBJECT, name)):
         judged = of_objective(analysis, objective)
         variants = runs.loc[runs["objective"] == objective, "variant"].unique()
         found = Counter(each.verdict.decision.label for each in judged)
         counts = ", ".join(f"{count} {label}" for label, count in found.items())
-        listed = judged_claims(judged, _own_pictures(pictures, {order.index(name) for name in variants}))
+        listed = judged_claims(judged, _own_pictures(pictures, {order.index(name) for name in variants}), of_variant)
         of_objectives.append(
             {
                 "name": OBJECTIVES.get(objective, objective),
@@ -53,8 +55,10 @@ def claims_section(analysis: SweepAnalysis, pictures: list[str]) -> dict[str, ob
     return {"of_objectives": of_objectives, "of_sweep": judged_claims(together, pictures)}
 
 
-def judged_claims(judged: Sequence[Judgment], pictures: list[str]) -> list[JudgedClaim]:
-    """Claims and what decided them."""
+def judged_claims(
+    judged: Sequence[Judgment], pictures: list[str], of_variant: Mapping[str, list[str]] = MappingProxyType({})
+) -> list[JudgedClaim]:
+    """Claims and what decided them, each with those of `pictures`, or of its variant's, that show it."""
     return [
         JudgedClaim(
             f"{claim.name} ({variant_name(variant)})" if variant else claim.name,
@@ -62,7 +66,12 @@ def judged_claims(judged: Sequence[Judgment], pictures: list[str]) -> list[Judge
             verdict.decision,
             *_effect(claim, verdict),
             ". ".join(filter(None, [number(verdict), verdict.explanation])),
-            [stem for stem in pictures for figure in claim.figures if re.fullmatch(rf"{figure}(_\d+)?", stem)],
+            [
+                stem
+                for figure in claim.figures
+                for stem in of_variant.get(variant, pictures)
+                if re.fullmatch(rf"{figure}(_\d+)?", stem)
+            ],
         )
         for claim, verdict, variant in judged
     ]
