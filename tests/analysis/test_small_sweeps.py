@@ -52,10 +52,9 @@ def test_what_needs_more_cells_says_so(sweep):
         assert ran.returncode == 0 or "too few" in said or "at least 3" in said
 
 
+@pytest.mark.parametrize("sweep", ["one cell", "one P and D"], indirect=True)
 def test_the_report_has_a_sentence_in_the_place_of_a_figure(sweep):
-    name, root = sweep
-    if name == "one P":
-        pytest.skip("the report of any sweep with a peak")
+    _, root = sweep
     ran = invoke("report", root)
     assert ran.returncode == 0, ran.stderr
     page = re.sub(r"base64,[^']*", "", (root / "report.html").read_text())
