@@ -15,7 +15,7 @@ from mmcr_core.augmentation.augmentations import plain_view
 from mmcr_core.config.run import DatasetSpec, EvaluateSpec, RunSpec
 from mmcr_core.data.image_loader import random_views
 from mmcr_core.data.image_set import ContentChanged, DatasetError, Images
-from mmcr_core.data.image_text.captions import TokenTable, texts_of
+from mmcr_core.data.image_text.captions import texts_of, token_table
 from mmcr_core.data.image_text.pair_set import Pairs
 from mmcr_core.evaluation import retrieval, zero_shot
 from mmcr_core.evaluation.confidence_intervals import Measure, mean_of
@@ -66,7 +66,7 @@ def _heldout(network: PairNetwork, spec: RunSpec, pairs: Pairs) -> Measure:
     name, count = "heldout_percent_error", spec.evaluate.heldout_batches
     if len(pairs.heldout) < spec.P:
         return Measure(name, None, count=count)
-    table, device, errors = TokenTable(pairs.heldout_captions, tokens_of(spec)), pairs.heldout.device, []
+    table, device, errors = token_table(pairs.heldout_captions, tokens_of(spec)), pairs.heldout.device, []
     for batch in range(count):
         rng = generator(spec.seed, "heldout", batch)
         chosen = rng.permutation(len(pairs.heldout))[: spec.P]

@@ -5,8 +5,24 @@ import shutil
 import pytest
 
 from analysis.estimates.joint_scaling_law import fit_joint_laws
+from analysis.figures.style import FORMATS, png_alone
 from tests.analysis.estimates.synthetic_grid import points
 from tests.synthetic import write_sweep
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _png_alone():
+    """A PDF takes as long as the rest of a figure."""
+    with png_alone():
+        yield
+
+
+@pytest.fixture
+def pdf_too():
+    """Figures are saved as they are for people."""
+    token = FORMATS.set(("pdf", "png"))
+    yield
+    FORMATS.reset(token)
 
 
 @pytest.fixture(scope="session")

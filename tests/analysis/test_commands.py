@@ -115,6 +115,7 @@ def test_every_exponent_comes_back_inside_its_interval(sweep):
     assert plain["trusted"].mean() > 0.9
 
 
+@pytest.mark.usefixtures("pdf_too")
 def test_plot_scaling_draws_every_panel_and_writes_fits(own):
     ran = invoke("plot_scaling", own)
     assert ran.returncode == 0, ran.stderr
@@ -170,6 +171,7 @@ def test_sweeps_of_one_cell_of_short_runs_or_of_failures_only_are_reported_too(t
     assert ran.returncode == 2 and "no finished run" in ran.stderr
 
 
+@pytest.mark.usefixtures("pdf_too")
 def test_plot_theory_needs_no_sweep(tmp_path):
     few = ("--largest", "100", "--repeats", "2", "--labelings", "20")
     ran = invoke("plot_theory", "-o", tmp_path / "theory", *few)

@@ -30,6 +30,7 @@ def sweep(tmp_path_factory):
     return store.root
 
 
+@pytest.mark.usefixtures("pdf_too")
 def test_a_figure_tables_and_crossings_are_made(sweep, tmp_path):
     ran = invoke("plot_multimodal", sweep, "--width", "column", "-o", tmp_path)
     assert ran.returncode == 0, ran.stderr

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -41,7 +42,7 @@ def captions_of(value: Any) -> tuple[str, ...]:
 
 
 class TokenTable:
-    """The tokens of all captions of a set, each text encoded once."""
+    """The tokens of all captions of a set."""
 
     def __init__(self, captions: Captions, encode: Encode) -> None:
         counts = np.array([len(texts) for texts in captions])
@@ -57,6 +58,9 @@ class TokenTable:
         rows = [self._first[i] + drawn_captions(int(self._counts[i]), captions, rng) for i in chosen]
         found: NDArray[np.int64] = self._tokens[np.stack(rows)]
         return found
+
+
+token_table = functools.lru_cache(maxsize=2)(TokenTable)  # the same for the runs of a process: training, held-out
 
 
 def drawn_captions(there_are: int, wanted: int, rng: np.random.Generator) -> NDArray[np.int64]:

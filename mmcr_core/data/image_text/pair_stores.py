@@ -8,7 +8,7 @@ from torch import Tensor
 
 from mmcr_core.config.run import RunSpec
 from mmcr_core.data.image_loader import InMemoryImages
-from mmcr_core.data.image_text.captions import TokenTable
+from mmcr_core.data.image_text.captions import token_table
 from mmcr_core.data.image_text.pair_set import Pairs
 from mmcr_core.data.shards.loader import ShardReader
 from mmcr_core.device_buffers import Staging
@@ -23,7 +23,7 @@ class InMemoryPairs(InMemoryImages):
         assert spec.dataset.captions is not None
         super().__init__(spec, pairs, staging)
         self._seed, self._captions = spec.seed, spec.dataset.captions
-        self._table = TokenTable(pairs.train_captions, tokens_of(spec))
+        self._table = token_table(pairs.train_captions, tokens_of(spec))
         self._tokens = staging.add((spec.P * self._captions, self._table.length), torch.int64)
 
     def prepare_step(self, step: int) -> None:

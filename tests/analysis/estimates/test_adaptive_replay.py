@@ -72,6 +72,7 @@ def test_a_summary_has_a_row_for_each_policy(ways):
     assert table.loc["adaptive", "share_low"] == table.loc["adaptive", "share"]
 
 
+@pytest.mark.usefixtures("pdf_too")
 def test_the_command_prints_a_list_of_objects_and_draws(store, tmp_path):
     ran = invoke("replay", store.root, "--starts", 1, "--policy", "adaptive", "--json", "-o", tmp_path)
     assert ran.returncode == 0, ran.stderr

@@ -182,6 +182,7 @@ def test_a_measure_is_predicted_of_one_subject_and_between_0_and_1(tmp_path):
             analysis.predict(measure=name)
 
 
+@pytest.mark.usefixtures("pdf_too")
 def test_the_command_prints_and_draws_them(store, tmp_path):
     ran = invoke("plot_predictions", store.root, "-o", tmp_path, "--json")
     assert ran.returncode == 0, ran.stderr

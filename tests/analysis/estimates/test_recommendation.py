@@ -90,6 +90,7 @@ def test_json_is_the_same_answer_with_the_remarks_beside_it(known, ask):
     assert "different baselines" in ran.stderr and "Speeds are those measured on: synthetic" in ran.stderr
 
 
+@pytest.mark.usefixtures("pdf_too")
 def test_people_are_told_of_floors_and_extrapolation_in_100_columns(known, tmp_path, monkeypatch):
     monkeypatch.setenv("COLUMNS", "100")
     ran = invoke("recommend", known, "--flops", 1e14, "-o", tmp_path)

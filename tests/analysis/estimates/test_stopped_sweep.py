@@ -48,6 +48,7 @@ def test_packed_it_says_the_same(played, tmp_path):
     assert after.share == before.share and after.settings.equals(before.settings)
 
 
+@pytest.mark.usefixtures("pdf_too")
 def test_the_command_compares_and_draws(played, tmp_path):
     sweep, standing, rungs = played
     ran = invoke("plot_predictions", sweep.store.root, "--at-stop", "-o", tmp_path)

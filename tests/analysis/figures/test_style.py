@@ -46,6 +46,7 @@ def test_a_picture_keeps_its_size_in_print(drawn):
     assert image.info["dpi"] == pytest.approx((DPI, DPI), abs=1)
 
 
+@pytest.mark.usefixtures("pdf_too")
 def test_a_page_that_shows_pngs_has_no_pdfs_drawn(tmp_path):
     with png_alone():
         save(plt.figure(), tmp_path, "inside")

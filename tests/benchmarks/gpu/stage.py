@@ -59,8 +59,8 @@ class Setting:
 def main() -> None:
     name, text, *chosen = sys.argv[1:]
     setting = Setting(**json.loads(text))
-    faulthandler.dump_traceback_later(max(0.1, setting.seconds_left() - 1))  # where it hung, for the log
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    faulthandler.register(signal.SIGTERM, chain=True)  # where it hung, for the log
     module = importlib.import_module(name if "." in name else f"tests.benchmarks.gpu.{name}")
     tries = getattr(module, "TRIES", 1)
     begun = Counter(row["task"] for row in rows.read(setting.rows_file) if is_begun(row, name))

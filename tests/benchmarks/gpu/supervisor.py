@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -31,7 +31,7 @@ REPOSITORY = Path(__file__).parents[3]
 POLL_SECONDS = 0.05
 ARCHIVE_SECONDS = 20.0  # between two archives of the store as it grows: this process may be killed too
 LEAST_SECONDS = 4.0  # no process is started again with less time left
-KILL_SECONDS = 2.0  # to wait for processes that were killed
+KILL_SECONDS = 1.0  # to wait for processes to end, once after SIGTERM and once after SIGKILL
 LOG_BYTES = 200_000  # of each process's log come home
 STOPS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
@@ -58,6 +58,7 @@ class Supervisor:
     earlier: Path | None = None
     stages: Sequence[Stage] = STAGES
     side_by_side: int = 16
+    clock: Callable[[], float] = time.monotonic
     started: float = field(default_factory=time.monotonic)
     stopped: bool = False
 
@@ -107,7 +108,7 @@ class Supervisor:
         ends_at = self.started + share * self.seconds
         waiting, running, began = self._groups(stage), list[Process](), time.monotonic()
         try:
-            while (waiting or running) and not self.stopped and time.monotonic() < ends_at:
+            while (waiting or running) and not self.stopped and self.clock() < ends_at:
                 while waiting and len(running) < self.side_by_side:
                     running.append(self._start(stage, waiting.pop(0), ends_at))
                 for process in [process for process in running if process.popen.poll() is not None]:
@@ -168,7 +169,7 @@ class Supervisor:
             name = signal.Signals(-code).name if code < 0 else f"exit code {code}"
             self._note({"stage": stage.name, "event": "died", "how": name, "tasks": process.tasks, **tail(process.log)})
         alone = len(process.tasks) == 1
-        more = not alone and self._begun(stage) > process.begun and ends_at - time.monotonic() > LEAST_SECONDS
+        more = not alone and self._begun(stage) > process.begun and ends_at - self.clock() > LEAST_SECONDS
         return [process.tasks] if more else []
 
     def _begun(self, stage: Stage) -> int:
@@ -207,14 +208,15 @@ class Supervisor:
 
 
 def kill(*processes: subprocess.Popen[bytes]) -> None:
-    """End processes with their groups, and wait no longer than a moment for all of them."""
-    for popen in processes:
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(popen.pid, signal.SIGKILL)
-    until = time.monotonic() + KILL_SECONDS
-    for popen in processes:
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            popen.wait(timeout=max(0.01, until - time.monotonic()))
+    """End processes with their groups: each may write where it is to its log, and has no longer than a moment."""
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        for popen in processes:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(popen.pid, number)
+        until = time.monotonic() + KILL_SECONDS
+        for popen in processes:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                popen.wait(timeout=max(0.01, until - time.monotonic()))
 
 
 def tail(log: Path) -> Row:

@@ -85,6 +85,12 @@ def test_a_run_that_raises_is_failed_with_its_reason(tmp_path, digits_spec):
     assert row["error"].startswith(f"DatasetError on node {socket.gethostname()}: dataset 'stl10' is not in")
 
 
+def small_views():
+    from mmcr_core.config.augmentation import ViewSpec
+
+    return ViewSpec(size=8, crop_scale=(0.5, 1.0), mean=(0.5,) * 3, std=(0.3,) * 3)
+
+
 def stl10_views():
     from mmcr_core.config.defaults import VIEW_RECIPES
 
@@ -117,7 +123,7 @@ def test_skipped_images_are_recorded(tmp_path, digits_spec):
         Image.fromarray(np.random.default_rng(i).integers(0, 256, (8, 8, 3), dtype=np.uint8)).save(stream, "PNG")
         encoded.append(stream.getvalue())
     pq.write_table(pa.table({"image": [*encoded, b"broken"]}), tmp_path / "a.parquet")
-    spec = digits_spec(dataset=DatasetSpec("parquet", path=str(tmp_path / "a.parquet")), views=stl10_views())
+    spec = digits_spec(dataset=DatasetSpec("parquet", path=str(tmp_path / "a.parquet")), views=small_views())
     trial = RunExecutor(spec, Store(tmp_path / "s"), "s")
     progress = to_end(trial)
     assert progress.status == "finished", progress.error

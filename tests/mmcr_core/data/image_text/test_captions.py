@@ -5,7 +5,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mmcr_core.data.image_text.captions import NoCaption, TokenTable, captions_of, drawn_captions, texts_of
+from mmcr_core.data.image_text.captions import (
+    NoCaption,
+    TokenTable,
+    captions_of,
+    drawn_captions,
+    texts_of,
+    token_table,
+)
 
 
 def letters(texts):
@@ -26,6 +33,17 @@ def test_tokens_are_those_of_the_chosen_pairs():
     assert drawn.shape == (2, 2, 2)
     assert (drawn[0, :, 0] == ord("d")).all()
     assert set(drawn[1, :, 0]) == {ord("b"), ord("c")}
+
+
+def test_captions_are_encoded_once_for_the_runs_of_a_process():
+    captions, encoded = (("x",), ("y",)), []
+
+    def encode(texts):
+        encoded.append(texts)
+        return letters(texts)
+
+    assert token_table(captions, encode) is token_table((("x",), ("y",)), encode)
+    assert encoded == [["x", "y"]]
 
 
 def test_every_caption_of_a_pair_comes_up():
