@@ -12,7 +12,6 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from sweeps.cli.formatting import counted
 from sweeps.storage.filesystems import raise_unless_damaged
 from sweeps.storage.packing.compaction import forget_packed, packing, write_packed
 from sweeps.storage.packing.packed import SCHEMAS, PackedFile, as_schema, packed_files
@@ -45,8 +44,8 @@ def examine_packed(store: Store, repair: bool) -> Iterator[Finding]:
         if lost := len(file.runs) - len(whole):
             if repair:
                 _save(store, file, whole)
-            remedy = f"quarantined, {counted(len(whole), 'run')} of it saved" if repair else LEFT
-            yield Finding(file.path, f"{lost} of its {counted(len(file.runs), 'run')} damaged", remedy)
+            remedy = f"quarantined, whole runs saved: {len(whole)}" if repair else LEFT
+            yield Finding(file.path, f"damaged runs: {lost} of {len(file.runs)}", remedy)
     yield from _without_trajectory(store, repair)
 
 
