@@ -52,7 +52,7 @@ def test_what_needs_more_cells_says_so(sweep):
         assert ran.returncode == 0 or "too few" in said or "at least 3" in said
 
 
-@pytest.mark.parametrize("sweep", ["one cell", "one P and D"], indirect=True)
+@pytest.mark.parametrize("sweep", ["one P and D"], indirect=True)  # one cell: test_commands.py
 def test_the_report_has_a_sentence_in_the_place_of_a_figure(sweep):
     _, root = sweep
     ran = invoke("report", root)
