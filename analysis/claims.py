@@ -59,8 +59,8 @@ def main(
         )
     if json:
         print(as_json(judged))
-    elif not texts:
-        print_table(terminal(judged))
+    elif not texts and len(table := terminal(judged)):
+        print_table(table)
     for page, text in texts.items():
         rendered = markdown(judged, opened) if page == write else symbols(judged)
         write_marked(page, between_markers(text, BEGIN, END, rendered))

@@ -12,9 +12,16 @@ from analysis.cli.command_options import BEST_OVER, FIGURES, RESULTS, VIEWS, WID
 from analysis.cli.output_files import print_paths, write_law
 from analysis.cli.printed_width import Width
 from analysis.cli.terminal_table import print_table
-from analysis.figures.double_descent_figures import double_descent_figures, summary
+from analysis.figures.double_descent_figures import (
+    double_descent_figures,
+    has_sizes,
+    not_drawn,
+    summary,
+    summary_title,
+)
 from analysis.results.display_names import with_names
 from sweeps.cli.app import guarded, new_app
+from sweeps.cli.console import print_wrapped
 
 EXAMPLE = "Example: python analysis/plot_double_descent.py results/quickstart"
 app = new_app()
@@ -32,8 +39,11 @@ def main(
     """Mark where the percent error peaks."""
     with analyze(results, best_over, output, width) as (analysis, folder):
         write_law(analysis, "peaks", analysis.peaks, output)
-        print_table(with_names(summary(analysis.peaks)), "Largest percent error over P, for each D")
+        if has_sizes(analysis.finished):
+            print_table(with_names(summary(analysis.peaks)), summary_title(analysis.peaks))
         print_paths(double_descent_figures(analysis, folder, views == "all"))
+        if said := not_drawn(analysis.finished):
+            print_wrapped(said)
 
 
 if __name__ == "__main__":

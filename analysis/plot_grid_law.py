@@ -45,10 +45,10 @@ def main(
             print_wrapped(
                 "\n".join([*([f"{variant_name(variant)}:"] * (len(laws) > 1)), *describe_exponents(kinds[0])])
             )
-        print_paths(
-            joint_law_figures.joint_law_figures(laws, folder)
-            + isoflop_figure.isoflop_figures(laws, analysis.cells, analysis.finished, folder, views == "all")
-        )
+        isoflop = isoflop_figure.isoflop_figures(laws, analysis.cells, analysis.finished, folder, views == "all")
+        print_paths(joint_law_figures.joint_law_figures(laws, folder) + isoflop)
+        if not isoflop:
+            print(f"isoflop was not drawn: it needs cells of {isoflop_figure.LEAST_SIZES} values of P or more")
 
 
 if __name__ == "__main__":

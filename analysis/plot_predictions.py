@@ -18,7 +18,7 @@ from analysis.cli.command_options import BEST_OVER, FIGURES, RESULTS, WIDTH, ana
 from analysis.cli.output_files import printable, write_csv
 from analysis.cli.prediction_text import prediction_remarks, stop_remark
 from analysis.cli.printed_width import Width
-from analysis.figures.predictions.predicted_cells import draw_grid, draw_predicted
+from analysis.figures.predictions.predicted_cells import draw_grid, draw_predicted, prediction_figures
 from analysis.figures.style import save
 from analysis.results.errors import ResultsError
 from mmcr_core.theory import PERCENT_ERROR
@@ -51,18 +51,14 @@ def main(
             stopped = analysis.at_stop()
             table, remarks = stopped.settings, [stop_remark(stopped)]
             final = stopped.predicted.assign(measured=stopped.predicted["final"])
-            figures = {
-                "stop": draw_predicted(final, stopped.quantity, "at the stop"),
-                "stop_grid": draw_grid(table, stopped.quantity),
-            }
+            paths = [
+                save(draw_predicted(final, stopped.quantity, "at the stop"), folder, "stop"),
+                save(draw_grid(table, stopped.quantity), folder, "stop_grid"),
+            ]
         else:
             table, remarks = analysis.predict(measure=measure), prediction_remarks(analysis, measure)
-            figures = {
-                "predictions": draw_predicted(analysis.left_out(measure), measure),
-                "predicted_grid": draw_grid(table, measure),
-            }
-        paths = [save(figure, folder, name) for name, figure in figures.items()]
-        paths.append(folder / f"{next(iter(figures))}.csv")
+            paths = prediction_figures(analysis, folder, measure)
+        paths.append(folder / ("stop.csv" if at_stop else "predictions.csv"))
         write_csv(table, paths[-1])
         if as_json:
             print(table.to_json(orient="records", indent=2))

@@ -63,6 +63,8 @@ def main(
                 "fits.parquet lists the failed ones"
             )
         print_paths(paths)
+        if not any(path.stem.startswith("exponents") for path in paths):
+            print("exponents was not drawn: those of one P and D stand above its panel in scaling")
 
 
 if __name__ == "__main__":

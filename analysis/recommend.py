@@ -29,6 +29,7 @@ from analysis.results.errors import ResultsError
 from mmcr_core.theory import PERCENT_ERROR
 from sweeps.cli.app import guarded, new_app
 from sweeps.cli.console import print_wrapped
+from sweeps.cli.formatting import counted
 
 EXAMPLE = "Example: python analysis/recommend.py results/quickstart --flops 1e14 --rank gap"
 app = new_app()
@@ -82,7 +83,7 @@ def main(
             print("\n".join(remarks), file=sys.stderr)
             return
         spare = ["variant"] if table["variant"].nunique() == 1 else []
-        print_table(readable(table.head(top)), f"Best of {len(table)} cells for {budget}, by {rank}", spare)
+        print_table(readable(table.head(top)), f"Best of {counted(len(table), 'cell')} for {budget}, by {rank}", spare)
         print_wrapped("\n".join(remarks))
         path = save(draw(cells, predictors, budget, table, rank), folder, "frontier")
         print(printable(path))

@@ -21,6 +21,7 @@ from analysis.results.results import Results, open_results
 from analysis.results.sweep_folder import WRITTEN, sweep_folders
 from analysis.sweep_analysis import SweepAnalysis
 from sweeps.cli.console import print_wrapped
+from sweeps.cli.formatting import counted
 from sweeps.cli.progress import track
 from sweeps.storage.filesystems import to_path
 from sweeps.storage.merging import merge
@@ -72,7 +73,7 @@ def open_pooled(
         merged = merge([Store(folder.root) for folder in folders], Store(pooled), for_figures=True)
         if merged.differing:
             print(
-                f"note: {len(merged.differing)} runs differ between the sweeps that have them, such as "
+                f"note: {counted(len(merged.differing), 'run')} of the same id but other content, such as "
                 f"{merged.differing[0]}; those of the sweep named first are used",
                 file=sys.stderr,
             )

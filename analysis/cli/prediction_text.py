@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from analysis.estimates.prediction import Predictor
+from analysis.estimates.prediction import FEWEST, Predictor
 from analysis.estimates.stopped_sweep import StoppedSweep
 from analysis.fitting.forecast.calibration import ENOUGH
 from analysis.results.display_names import variant_names
@@ -45,13 +45,15 @@ def stop_remark(stopped: StoppedSweep) -> str:
 def _remarks(predictor: Predictor) -> list[str]:
     table, calibration = predictor.left_out(), predictor.calibration
     names = variant_names(predictor.variants)
-    if len(table) < 3:
-        return [f"{names}: {len(table)} settings, too few to be left out: the intervals are the model's own."]
+    if len(table) < FEWEST:
+        return [
+            f"{names}: {counted(len(table), 'setting')}, too few to be left out: the intervals are the model's own."
+        ]
     missed = np.sqrt(((table["predicted"] / table["measured"] - 1) ** 2).mean())
     inside = ((table["low_95"] <= table["measured"]) & (table["measured"] <= table["high_95"])).sum()
     found = [
-        f"{names}: each of {len(table)} settings from all others within {100 * missed:.1f}% (r.m.s.), {inside} inside "
-        f"their 95% intervals; standard deviations are those of the model times {calibration.factor:.2f}."
+        f"{names}: predicted from all others, {len(table)} settings are off by {100 * missed:.1f}% (r.m.s.); {inside} "
+        f"lie inside their 95% intervals (widened {calibration.factor:.2f} times by calibration)."
     ]
     if calibration.few:
         found.append(

@@ -43,8 +43,8 @@ def describe_exponents(law: JointLaw) -> list[str]:
         what = what if law.form.irreducible == "theory" else "the peak at P = D, of which this law has no other account"
         sentences.append(f"The aspect exponent is {fit.alpha['aspect']:.3f} ({low:.3f} to {high:.3f}): {what}.")
     sentences.append(
-        f"Points of all cells lie within {100 * fit.scale:.1f}% of the law (r.m.s.), {law.chi_square:.3g} times their "
-        "noise in squares."
+        f"Points of all cells lie within {100 * fit.scale:.1f}% of the law (r.m.s.; reduced chi-square "
+        f"{law.chi_square:.3g})."
     )
     return sentences
 

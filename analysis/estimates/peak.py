@@ -86,7 +86,7 @@ def find_peak(
         return Peak(float(position[top]), nan, none, float(height[top]), nan, nan, False, reason)
 
     if len(position) < 3:
-        return absent(f"{len(position)} values of P / D were measured; at least 3 are needed")
+        return absent(f"too few values of P / D: {len(position)} of at least 3")
     prominence = float(_prominence(height[None])[0])
     if np.isnan(prominence):
         return absent("maximum at the edge of the grid; a peak needs both sides")

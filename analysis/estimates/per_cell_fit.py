@@ -24,6 +24,7 @@ FORMS = tuple((irreducible, offset) for offset in OFFSETS for irreducible in IRR
 PURE = ("none", "none")  # the paper's
 POOR = tuple(form for form in FORMS if form[0] != "free")  # in parameters: two, or three with an offset
 LEAST = 3  # points, of a law without offset
+COMPARED = ("cells of least AICc", "cells of least held-out error")
 HOLDOUT = 0.25  # of the points, those of largest compute, to compare forms by extrapolation
 NUMBERS = ("E", "A", "alpha", "x0", "scale", "chi_square", "aicc", "points", "decades")
 Form = tuple[str, str]  # irreducible, offset
@@ -177,11 +178,11 @@ def compare_forms(fits: pd.DataFrame) -> pd.DataFrame:
         }
         for form, mine in part.groupby(["irreducible", "offset"], sort=False):
             wins = {
-                f"least {label}": int((table.idxmin(axis=1) == form).sum()) if table.shape[1] == len(FORMS) else 0
-                for label, table in zip(("AICc", "held-out error"), tables.values(), strict=True)
+                label: int((table.idxmin(axis=1) == form).sum()) if table.shape[1] == len(FORMS) else 0
+                for label, table in zip(COMPARED, tables.values(), strict=True)
             }
             rows.append(
-                {"cells": where, "law": form_name(*form), "fitted": int(mine["alpha"].notna().sum())}
+                {"cells": where, "law": form_name(*form), "cells fitted": int(mine["alpha"].notna().sum())}
                 | {"median chi-square": mine["chi_square"].median()}
                 | {"median held-out error": mine["extrapolation_error"].median()}
                 | wins

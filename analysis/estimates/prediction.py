@@ -27,7 +27,7 @@ from mmcr_core.theory import PERCENT_ERROR
 
 CELL = ["variant", "P", "D", "K"]
 LEAST = {"P": 2, "D": 1, "K": 1}
-FEWEST = 3  # runs that a prediction is made from
+FEWEST = 3  # runs that a prediction is made from, and settings of which each can be left out
 EARLY = 0.25  # of each run's steps, from which its end is predicted as a test
 Backtest = tuple[float, float, int]  # r.m.s. relative error, share inside the 95% intervals, runs
 

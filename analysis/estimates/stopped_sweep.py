@@ -62,7 +62,7 @@ def stopped_sweep(
     if not rungs:
         raise ResultsError("no adaptive launch (--until) trained this sweep, so it has no stop")
     if absent := {each.run_id for _, each in rungs} - set(numbers):
-        raise ResultsError(f"{len(absent)} of the runs that --until began have not finished; launch without --until")
+        raise ResultsError(f"runs that --until began have not finished ({len(absent)}); launch without --until")
     design = sweep.design(Target(1.0))
     history = [(at, numbers[each.run_id], each.rung, _residual(each, sweep)) for at, each in rungs]
     stop = max(at for at, *_ in history)

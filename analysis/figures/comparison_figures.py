@@ -16,6 +16,7 @@ from analysis.figures.palette import THEORY, list_colors
 from analysis.figures.style import (
     BASELINE,
     ERROR,
+    SIZES,
     across,
     frame,
     interval_mark,
@@ -53,7 +54,7 @@ def draw_errors(runs: pd.DataFrame, names: list[str]) -> Figure:
         ax.set_title(f"D = {D}, K = {K}", fontsize=7, pad=3)
     axes[0, 0].set_ylim(bottom=0)
     remove(axes, empty)
-    figure.supxlabel("P, images per batch")
+    figure.supxlabel(SIZES["P"])
     return _legend(figure, color, line_mark("0.8", "P = D", lw=0.8))
 
 

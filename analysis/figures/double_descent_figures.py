@@ -17,6 +17,7 @@ from analysis.figures.palette import size_colors
 from analysis.figures.style import (
     BASELINE,
     ERROR,
+    SIZES,
     across,
     clear_beyond,
     interval_mark,
@@ -28,25 +29,25 @@ from analysis.figures.style import (
     size_ticks,
 )
 from analysis.figures.uniform_baseline_figure import draw_levels
-from analysis.results.display_names import variant_name
+from analysis.results.display_names import variant_name, variant_names
 from analysis.sweep_analysis import SweepAnalysis
 
-AXES = {"P": "P, images per batch", "D": "D, embedding dimensions"}
 VISIBLE = 0.015  # of the axis' height: error bars that stand out of their markers
 
 
 def double_descent_figures(analysis: SweepAnalysis, folder: Path, every_view: bool = False) -> list[Path]:
-    """Draw and save three figures a variant, of the smallest K or of every one, and one of all where data sets of
-    several sizes were trained on; the paths of the PNGs."""
+    """Draw and save three figures a variant, of the smallest K or of every one (fewer where P and D do not vary, see
+    `not_drawn`), and one of all where data sets of several sizes were trained on; the paths of the PNGs."""
     every, peaks, noise, runs = analysis.runs, analysis.peaks, analysis.tail_errors, analysis.finished
     paths = []
     for i, (variant, part) in enumerate(runs.groupby("variant")):
-        shown = part if every_view else of_smallest_view(part)
+        one_size = not has_sizes(part)
+        shown = part if every_view or one_size else of_smallest_view(part)
         drawn = {}
-        if max(part["P"].nunique(), part["D"].nunique()) > 1:
+        if not one_size:
             drawn["double_descent"] = draw(shown, peaks[peaks["variant"] == variant], noise)
             drawn["error_map"] = draw_map(every[every["variant"] == variant])
-        if not (split := gap_table(shown)).empty:
+        if len(split := gap_table(shown)) > 1:
             drawn["gap"] = draw_gap(split)
         for name, figure in drawn.items():
             title = variant_name(str(variant))
@@ -56,6 +57,19 @@ def double_descent_figures(analysis: SweepAnalysis, folder: Path, every_view: bo
     return paths
 
 
+def has_sizes(runs: pd.DataFrame) -> bool:
+    """Whether runs differ in P or D, so that there is something to draw against either."""
+    return bool(max(runs["P"].nunique(), runs["D"].nunique()) > 1)
+
+
+def not_drawn(runs: pd.DataFrame) -> str:
+    """Why there is no figure against P or D of some variants, for people; empty where there is one of each."""
+    parts = list(runs.groupby("variant"))
+    single = [str(variant) for variant, part in parts if not has_sizes(part)]
+    of = f" of {variant_names(single)}" if len(parts) > 1 else ""
+    return f"All runs{of} have the same P and D: nothing to draw against either, and no peak to find." if single else ""
+
+
 def of_smallest_view(runs: pd.DataFrame) -> pd.DataFrame:
     """The runs of the smallest K that has several P or D, else of the smallest."""
     sizes = runs.groupby("K")[["P", "D"]].nunique().max(axis=1)
@@ -63,19 +77,33 @@ def of_smallest_view(runs: pd.DataFrame) -> pd.DataFrame:
     return runs[runs["K"] == several.index.min()]
 
 
+def summarized_along(peaks: pd.DataFrame) -> str:
+    """What the summary of peaks goes along: P, or D where P has one value and D several."""
+    at = peaks.groupby("along")["at"].nunique()
+    return "D" if at["D"] == 1 < at["P"] else "P"
+
+
+def summary_title(peaks: pd.DataFrame) -> str:
+    """What the summary of peaks shows."""
+    along, other = "DP" if summarized_along(peaks) == "D" else "PD"
+    return f"Largest percent error over {along}, for each {other}"
+
+
 def summary(peaks: pd.DataFrame) -> pd.DataFrame:
-    """For each D: the P at which the error is largest, whether that is P = D, and the fitted peak."""
-    columns = peaks[peaks["along"] == "P"]
-    largest = (columns["at"] * 2.0 ** columns["largest_at"]).round().astype(int)
+    """For each D: the P at which the error is largest, whether that is P = D, and the fitted peak. For each P the same
+    over D where P has one value."""
+    along, other = "DP" if summarized_along(peaks) == "D" else "PD"
+    columns = peaks[peaks["along"] == along]
+    largest = (columns["at"] * 2.0 ** (columns["largest_at"] * (1 if along == "P" else -1))).round().astype(int)
     return pd.DataFrame(
         {
             "variant": columns["variant"],
             "K": columns["K"],
-            "D": columns["at"],
-            "largest at P": largest,
+            other: columns["at"],
+            f"largest at {along}": largest,
             "P = D": np.where(largest == columns["at"], "yes", "no"),
             "percent error": columns["height"].round(4),
-            "peak, log2(P/D)": columns["location"].round(2),
+            "peak, log2(P/D)": ["" if np.isnan(at) else f"{at:+.2f}" for at in columns["location"]],
             "95% interval": [
                 f"{low:.2f} to {high:.2f}" if np.isfinite(low) else ""
                 for low, high in zip(columns["location_low"], columns["location_high"], strict=True)
@@ -150,7 +178,7 @@ def _panel(
         ax.plot([at], [peak["height"]], marker=mark, ms=8 if mark == "*" else 5.5, color=color[value], mec="black",
                 mew=0.6, ls="none", zorder=5)  # fmt: skip
     size_ticks(ax, sorted(runs[along].unique()))
-    ax.set_xlabel(AXES[along])
+    ax.set_xlabel(SIZES[along])
     ax.legend(title=other, loc="center left", bbox_to_anchor=(1.0, 0.5), handlelength=1.2)
     return marks, tallest
 

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from analysis.estimates.uniform_baseline import level_of
-from analysis.figures.style import BASELINE, LEAST, across, clear_beyond, legend, line_mark, panels
+from analysis.figures.style import BASELINE, LEAST, SIZES, across, clear_beyond, legend, line_mark, panels
 
 PARTS = {
     "reference": BASELINE,
@@ -44,23 +44,28 @@ def gap_table(runs: pd.DataFrame) -> pd.DataFrame:
 
 def draw_gap(table: pd.DataFrame) -> Figure:
     """A panel for each K and D that was run: stacked bars against P, whose filled part ends at the percent error; what
-    embeddings that are more uniform than the baseline take away is hatched above it."""
-    places = sorted(set(table[["K", "D"]].itertuples(index=False, name=None)))
-    points = sorted(table["P"].unique())
-    columns = across(min(len(places), table["D"].nunique()), 0.17 * len(points) + 0.4)
+    embeddings that are more uniform than the baseline take away is hatched above it. Bars stand against D where P has
+    one value, and against K where D has one too."""
+    along = next((name for name in "PDK" if table[name].nunique() > 1), "P")
+    fixed = [name for name in "KPD" if name != along]
+    places = sorted(set(table[fixed].itertuples(index=False, name=None)))
+    points = sorted(table[along].unique())
+    columns = across(min(len(places), table[fixed[-1]].nunique()), 0.17 * len(points) + 0.4)
     rows = -(-len(places) // columns)
     figure, axes = panels(rows, columns, 1.45, max(1.5 * columns + 0.6, 2.6), sharex=True, sharey=True)
     clear_beyond(axes, len(places))
-    several = table["K"].nunique() > 1
-    for ax, (K, D) in zip(axes.flat, places, strict=False):
-        _bars(ax, table[(table["K"] == K) & (table["D"] == D)].set_index("P").reindex(points))
-        ax.set_xticks(range(len(points)), [str(P) for P in points], rotation=90)
-        ax.set_title(f"D = {D}" + (f", K = {K}" if several else ""), fontsize=LEAST, pad=3)
+    several = "K" in fixed and table["K"].nunique() > 1
+    for ax, place in zip(axes.flat, places, strict=False):
+        _bars(ax, table[(table[fixed] == list(place)).all(axis=1)].set_index(along).reindex(points))
+        ax.set_xticks(range(len(points)), [str(size) for size in points], rotation=90)
+        sizes = dict(zip(fixed, place, strict=True))
+        named = (f"{name} = {sizes[name]}" for name in "PDK" if name in sizes and (name != "K" or several))
+        ax.set_title(", ".join(named), fontsize=LEAST, pad=3)
     for ax in axes.flat[max(0, len(places) - columns) : len(places)]:
         ax.tick_params(labelbottom=True)
     above = table["percent_error"] + np.maximum(-table["uniformity"], 0)
     axes[0, 0].set_ylim(0, 1.06 * above.max())
-    figure.supxlabel("P, images per batch" + ("" if several else f" (K = {places[0][0]} views)"))
+    figure.supxlabel(SIZES[along] + ("" if several or along == "K" else f" (K = {places[0][0]} views)"))
     figure.supylabel("percent error (fraction)")
     handles: list[Artist] = [Patch(color=COLORS[part], label=label) for part, label in PARTS.items()]
     if -table["uniformity"].min() > VISIBLE * above.max():

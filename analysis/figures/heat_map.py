@@ -13,7 +13,7 @@ from matplotlib.patches import Patch, Rectangle
 
 from analysis.cli.printed_width import inches
 from analysis.figures.palette import MISSING
-from analysis.figures.style import LEAST, across, clear_beyond, diagonal_mark, legend, panels
+from analysis.figures.style import LEAST, SIZES, across, clear_beyond, diagonal_mark, legend, panels
 
 CELL = 0.34  # inches, of a side that holds a number
 SET_APART = "#E4E4E4"  # of values that do not count for the colors
@@ -56,8 +56,8 @@ def draw_heat_map(
         ax.tick_params(length=0, labelbottom=i + shown >= len(views))
         ax.spines[:].set_visible(False)
         ax.set_title(f"K = {K} views")
-    figure.supxlabel("D, embedding dimensions")
-    figure.supylabel("P, images per batch")
+    figure.supxlabel(SIZES["D"])
+    figure.supylabel(SIZES["P"])
     figure.colorbar(image, ax=axes.flat[: len(views)], label=label, aspect=30)
     handles: list[Artist] = [diagonal_mark()] if set(rows) & set(columns) else []
     if apart.any():

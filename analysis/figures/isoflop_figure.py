@@ -16,6 +16,7 @@ from analysis.estimates.fit_data import Cell, Key
 from analysis.estimates.joint_scaling_law import JointLaw
 from analysis.figures.palette import COMPUTE
 from analysis.figures.style import (
+    SIZES,
     across,
     clear_beyond,
     legend,
@@ -31,6 +32,7 @@ from analysis.results.display_names import variant_name
 
 ROWS = {"error": "percent error (fraction)", "gap": "gap above $e_\\infty$ (fraction)"}
 BUDGETS = 3
+LEAST_SIZES = 3  # values of P, for a curve over P to say something
 FINE = 60  # values of P along a curve
 WIDE = 0.7  # of the range of P: a minimum whose interval is wider is not known
 
@@ -48,7 +50,7 @@ def isoflop_figures(
         lines = Counter(key[2:] for key in cells if key[0] == variant)  # points P of each D and K
         mine = {key: cell for key, cell in cells.items() if key[0] == variant and lines[key[2:]] > 1}
         cost = runs[runs["variant"] == variant].groupby(["P", "D", "K"])["flops_per_step"].mean()
-        if len({key[1] for key in mine}) < 3:
+        if len({key[1] for key in mine}) < LEAST_SIZES:
             continue
         views = sorted({key[3] for key in mine})
         for K in views if every_view else views[:1]:
@@ -86,7 +88,7 @@ def draw(law: JointLaw, cells: dict[Key, Cell], cost: pd.Series) -> Figure:
             ax.tick_params(labelleft=i % columns == 0)
         half[0, 0].set_ylabel(label)
         clear_beyond(half, len(dims))
-    figure.supxlabel(f"P, images per batch (K = {K} views)")
+    figure.supxlabel(f"{SIZES['P']} (K = {K} views)")
     handles: list[Artist] = [line_mark(shade, f"{power_of_ten(budget)} FLOPs per run", marker="o")
                for budget, shade in zip(budgets, shades, strict=True)]  # fmt: skip
     star = {"marker": "*", "ms": 7, "lw": 0.9}

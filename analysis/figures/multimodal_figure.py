@@ -98,12 +98,13 @@ def _of(table: pd.DataFrame, kind: Kind) -> pd.DataFrame:
 
 
 def _points(ax: Axes, panel: pd.DataFrame, color: dict[str, str]) -> None:
-    """Means with intervals, objectives side by side at each batch size."""
+    """Means with intervals, objectives side by side at each batch size; caps show intervals no longer than a marker."""
     for i, (variant, mark) in enumerate(zip(color, MARKERS * len(color), strict=False)):
         line = panel[panel["variant"] == variant].sort_values("P")
         x = np.log2(line["P"].to_numpy(float)) + APART * (i - (len(color) - 1) / 2)
-        bars = (line[["low", "high"]].sub(line["mean"], axis=0).abs()).fillna(0).to_numpy().T
-        ax.errorbar(x, line["mean"], yerr=bars, color=color[variant], marker=mark, ms=3.2, lw=0.6, elinewidth=0.9)
+        bars = line[["low", "high"]].sub(line["mean"], axis=0).abs().to_numpy().T  # NaN of one seed
+        ax.errorbar(x, line["mean"], yerr=bars, color=color[variant], marker=mark, ms=2.6, lw=0.6, elinewidth=0.9,
+                    capsize=1.6)  # fmt: skip
 
 
 def _limits(ax: Axes, panel: pd.DataFrame, within: tuple[float, ...]) -> None:

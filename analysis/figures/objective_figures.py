@@ -62,6 +62,7 @@ def draw_paths(factors: pd.DataFrame, probes: pd.DataFrame, cells: list[Sizes], 
     rows = -(-count // columns)
     figure, axes = panels(rows * len(cells), columns, 1.45)
     color = variant_colors(sorted(factors["variant"].unique()))
+    baseline = False  # whether any panel reaches it
     for block, cell in zip(np.split(axes, len(cells)), cells, strict=True):
         title = ", ".join(f"{name} = {value}" for name, value in zip(SIZES, cell, strict=True))
         clear_beyond(block, count)
@@ -71,7 +72,9 @@ def draw_paths(factors: pd.DataFrame, probes: pd.DataFrame, cells: list[Sizes], 
             ax = next(panel)
             _factor(ax, _of(factors, cell), name, color)
             if name != "reconstruction":
-                ax.axhline(level if name == "percent_error" else 1 - level, color=THEORY, lw=0.6, zorder=0)
+                at = level if name == "percent_error" else 1 - level
+                ax.axhline(at, color=THEORY, lw=0.6, zorder=0)
+                baseline |= ax.get_ylim()[0] < at < ax.get_ylim()[1]
             ax.set_title(f"{title}\n{label}" if len(cells) > 1 and name == "percent_error" else label, fontsize=LEAST)
         first = float(factors["flops"].min())
         for ax, kind in zip(panel, kinds, strict=False):
@@ -86,7 +89,7 @@ def draw_paths(factors: pd.DataFrame, probes: pd.DataFrame, cells: list[Sizes], 
         *([Patch(color="0.8", label="95% interval over seeds, cut at the panel")] if several else []),
         *(line_mark(color[name], "↑ ↓ where the control ends", ls="none")
           for name in color if objective_of(name) == CONTROL),
-        line_mark(THEORY, BASELINE, lw=0.6),
+        *([line_mark(THEORY, BASELINE, lw=0.6)] if baseline else []),
     ])  # fmt: skip
 
 

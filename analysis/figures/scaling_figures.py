@@ -50,8 +50,9 @@ FORMULAS = {
 def scaling_figures(
     analysis: SweepAnalysis, folder: Path, axis: str = "flops", form: Form | None = None, law: str = "trajectory"
 ) -> list[Path]:
-    """Draw and save; the PNGs' paths. `form`: irreducible error and offset of the laws that are drawn beside the pure
-    ones (None: of each variant, what `choose` says). Raises ResultsError where there are no cells."""
+    """Draw and save, the map of exponents only where P or D varies; the PNGs' paths. `form`: irreducible error and
+    offset of the laws that are drawn beside the pure ones (None: of each variant, what `choose` says). Raises
+    ResultsError where there are no cells."""
     runs, cells = analysis.runs, analysis.cells_of(law, axis)
     if not cells:
         raise ResultsError(f"{analysis.results.root} holds no finished run with a trajectory")
@@ -64,8 +65,11 @@ def scaling_figures(
         rows = table[table["variant"] == variant]
         drawn = form or chosen_form(rows)
         scaling = draw_scaling(mine, fits, own, axis, drawn)
-        exponents = draw_exponents(rows[(rows["irreducible"] == drawn[0]) & (rows["offset"] == drawn[1])], drawn)
-        for name, figure in (("scaling", scaling), ("exponents", exponents)):
+        figures = {"scaling": scaling}
+        if len({cell[1:3] for cell in mine}) > 1:  # the exponents of one P and D stand above its panel
+            of_form = rows[(rows["irreducible"] == drawn[0]) & (rows["offset"] == drawn[1])]
+            figures["exponents"] = draw_exponents(of_form, drawn)
+        for name, figure in figures.items():
             paths.append(save_one_of(figure, folder, name, i, len(names), variant_name(variant)))
     return paths
 
@@ -80,7 +84,7 @@ def draw_scaling(cells: Cells, fits: Fits, runs: pd.DataFrame, axis: str, form: 
     height, width = max(height, 1.8 / len(rows)), 1.9 * len(columns) + 1.4
     figure, axes = panels(len(rows), len(columns), height, width, sharex=True, sharey=True)
     drawn: list[NDArray[np.float64]] = []
-    blank, failed = False, False
+    blank, failed, levels = False, False, []
     for row, P in zip(axes, rows, strict=True):
         for ax, D in zip(row, columns, strict=True):
             own = runs[(runs["P"] == P) & (runs["D"] == D)]
@@ -96,6 +100,7 @@ def draw_scaling(cells: Cells, fits: Fits, runs: pd.DataFrame, axis: str, form: 
             _write_above(ax, notes, stacked > 1)
             level = float(next((cell.level for cell in mine.values()), Level())(P, D))
             ax.axhline(level, color=THEORY, lw=0.6, zorder=0)
+            levels.append(level)
             if P == D:
                 frame(ax)
     for ax, P in zip(axes[:, 0], rows, strict=True):
@@ -107,17 +112,20 @@ def draw_scaling(cells: Cells, fits: Fits, runs: pd.DataFrame, axis: str, form: 
     _show_heads(axes)
     values = np.concatenate(drawn)
     values = values[np.isfinite(values) & (values > 0)]
-    plain_ticks(axes.flat, "y", 0.88 * float(values.min()), min(1.0, 1.12 * float(values.max())), small=True)
+    low = 0.88 * float(values.min())
+    plain_ticks(axes.flat, "y", low, min(1.0, 1.12 * float(values.max())), small=True)
     if narrow():
         for ax in axes[-1]:
             ax.tick_params(axis="x", rotation=90)
     figure.supxlabel(AXES[axis])
     figure.supylabel(ERROR)
-    legend(figure, _marks(color, form, blank, failed, bool(set(rows) & set(columns)), cells))
+    legend(figure, _marks(color, form, blank, failed, bool(set(rows) & set(columns)), max(levels) > low))
     return figure
 
 
-def _marks(color: dict[int, str], form: Form, blank: bool, failed: bool, diagonal: bool, cells: Cells) -> list[Artist]:
+def _marks(
+    color: dict[int, str], form: Form, blank: bool, failed: bool, diagonal: bool, baseline: bool
+) -> list[Artist]:
     offset = ", $x_0$: offset of compute" if form[1] == "free" else ""
     handles: list[Artist] = [line_mark(c, f"K = {K}", marker="o") for K, c in color.items()]
     handles.append(line_mark("0.3", f"law {FORMULAS[form]}, its $\\alpha$ above{offset}", lw=1))
@@ -125,7 +133,8 @@ def _marks(color: dict[int, str], form: Form, blank: bool, failed: bool, diagona
         handles.append(line_mark("0.3", f"power law {FORMULAS[PURE]}", lw=0.9, ls=":"))
     handles.append(line_mark("0.3", "extrapolated", lw=1, ls="--"))
     handles.append(Patch(color="0.8", label="95% interval of the law"))
-    handles.append(line_mark(THEORY, BASELINE, lw=0.6))
+    if baseline:
+        handles.append(line_mark(THEORY, BASELINE, lw=0.6))
     if failed:
         handles.append(line_mark("0.3", "the law failed a check", marker="$?$", ms=5, ls="none"))
     if diagonal:

@@ -31,6 +31,7 @@ DPI = 200
 LEAST = 7.0  # points, of any text at the size at which it is printed
 ERROR = "pretraining percent error (fraction)"
 BASELINE = "uniform baseline $e_\\infty$"
+SIZES = {"P": "P, images per batch", "D": "D, embedding dimensions", "K": "K, views per image"}  # labels of axes
 FORMATS: ContextVar[tuple[str, ...]] = ContextVar("FORMATS", default=("pdf", "png"))
 Panels = np.ndarray[Any, np.dtype[Any]]
 

@@ -44,7 +44,7 @@ MESSAGES: Mapping[FailedCheck, str] = {
     FailedCheck.LEARNING_RATE_DECAYS: "the learning rate decays, which bends the trajectory",
     FailedCheck.ZERO_ERRORS: "steps whose error is 0 or not a number, which no law in logs can have: {count}",
     FailedCheck.BELOW_BASELINE: "errors fall below e_inf",
-    FailedCheck.FEW_POINTS: "only {count} points; at least {needed} are needed",
+    FailedCheck.FEW_POINTS: "too few points: {count} of at least {needed}",
     FailedCheck.SHORT_RANGE: "x spans {decades:.2f} decades; at least {needed:g} is needed",
     FailedCheck.CONSTANT: "a constant describes the points as well",
     FailedCheck.NO_INTERVAL: "too few bootstrap replicates for an interval of alpha; 40 are needed",

@@ -174,7 +174,7 @@ def fit_joint(
     parameters += (0 if shift is None else 1 + len(shift)) - len(given)
     count = int(labels.max()) + 1
     if count <= parameters:
-        raise ValueError(f"{count} groups of points cannot determine {parameters} parameters")
+        raise ValueError(f"too few groups of points (cells, in a sweep): {count} for {parameters} parameters")
 
     def fit(targets: Array, starts: Array, counts: Array | None, threshold: float | None, iterations: int) -> Array:
         return huber_fits(law, targets, starts, counts=counts, threshold=threshold, low=low, high=high,

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
@@ -14,13 +15,14 @@ from analysis.sweep_analysis import SweepAnalysis
 from analysis.verdicts.claim import Claim
 from analysis.verdicts.registry import SUBJECT, Judgment, of_objective, of_sweep
 from analysis.verdicts.rendering import number, numbers, unit
-from analysis.verdicts.verdict import Decision, Verdict
+from analysis.verdicts.verdict import QUARTILES, Decision, Verdict
 
 
 class JudgedClaim(NamedTuple):
-    """What a page shows of a claim; `effect` and `interval`: the number that decides, `reasoning`: all numbers and the
-    explanation, `figures`: names of pictures on the page."""
+    """What a page shows of a claim; `name`: as in every table of claims; `effect` and `interval`: the number that
+    decides, `reasoning`: all numbers and the explanation, `figures`: names of pictures on the page."""
 
+    name: str
     statement: str
     decision: Decision
     effect: str
@@ -34,12 +36,13 @@ def claims_section(analysis: SweepAnalysis, pictures: list[str]) -> dict[str, ob
     first, and of all runs together."""
     runs, of_objectives = analysis.finished, []
     order = sorted(set(runs["variant"]))
+    of_variant = {name: _own_pictures(pictures, {place}) for place, name in enumerate(analysis.joint_laws)}
     for objective in sorted(runs["objective"].unique(), key=lambda name: (name != SUBJECT, name)):
         judged = of_objective(analysis, objective)
         variants = runs.loc[runs["objective"] == objective, "variant"].unique()
         found = Counter(each.verdict.decision.label for each in judged)
         counts = ", ".join(f"{count} {label}" for label, count in found.items())
-        listed = judged_claims(judged, _own_pictures(pictures, {order.index(name) for name in variants}))
+        listed = judged_claims(judged, _own_pictures(pictures, {order.index(name) for name in variants}), of_variant)
         of_objectives.append(
             {
                 "name": OBJECTIVES.get(objective, objective),
@@ -52,29 +55,38 @@ def claims_section(analysis: SweepAnalysis, pictures: list[str]) -> dict[str, ob
     return {"of_objectives": of_objectives, "of_sweep": judged_claims(together, pictures)}
 
 
-def judged_claims(judged: Sequence[Judgment], pictures: list[str]) -> list[JudgedClaim]:
-    """Claims and what decided them."""
+def judged_claims(
+    judged: Sequence[Judgment], pictures: list[str], of_variant: Mapping[str, list[str]] = MappingProxyType({})
+) -> list[JudgedClaim]:
+    """Claims and what decided them, each with those of `pictures`, or of its variant's, that show it."""
     return [
         JudgedClaim(
-            f"{claim.statement} ({variant_name(variant)})" if variant else claim.statement,
+            f"{claim.name} ({variant_name(variant)})" if variant else claim.name,
+            claim.statement,
             verdict.decision,
             *_effect(claim, verdict),
             ". ".join(filter(None, [number(verdict), verdict.explanation])),
-            [stem for stem in pictures for figure in claim.figures if re.fullmatch(rf"{figure}(_\d+)?", stem)],
+            [
+                stem
+                for figure in claim.figures
+                for stem in of_variant.get(variant, pictures)
+                if re.fullmatch(rf"{figure}(_\d+)?", stem)
+            ],
         )
         for claim, verdict, variant in judged
     ]
 
 
 def _effect(claim: Claim, verdict: Verdict) -> tuple[str, str]:
-    """What decides, a count or an effect or both, and the interval of the effect."""
+    """What decides, a count or an effect or both, and the interval of the effect with what it is over."""
     shown, interval, effect = [], "", verdict.effect
-    if verdict.counts and not (claim.effect_first and effect):
+    if verdict.counts and verdict.counts[0].total and not (claim.effect_first and effect):
         shown.append(str(verdict.counts[0]))
     if effect is not None:
         value, low, high = numbers(effect)
         shown.append(f"{effect.what} {value}{unit(effect)}")
-        interval = f"{low} to {high}" if np.isfinite(effect.low) else ""
+        kind = effect.over if effect.over == QUARTILES else ", ".join(filter(None, ["95%", effect.over]))
+        interval = f"{low} to {high} ({kind})" if np.isfinite(effect.low) else ""
     return "; ".join(shown), interval
 
 

@@ -7,7 +7,8 @@ from collections import Counter
 
 import pandas as pd
 
-from analysis.pages.html_page import scientific
+from analysis.pages.html_page import rounded
+from analysis.results.display_names import DATASETS, ENCODERS
 from analysis.sweep_analysis import SweepAnalysis
 from analysis.verdicts.registry import judgments
 from analysis.verdicts.verdict import Decision
@@ -19,12 +20,18 @@ PEAK = "peak_at_p_equal_d"  # id of a claim
 
 def overview(runs: pd.DataFrame, price: float | None = None) -> str:
     """How many runs of what, and what they cost, however they ended; `price`: of a GPU-hour, or a core-hour without."""
-    text = ", ".join(f"{count} {status}" for status, count in runs["status"].value_counts().items())
-    sets, encoders = ", ".join(sorted(runs["dataset"].unique())), ", ".join(sorted(runs["encoder"].unique()))
+    ended = runs["status"].value_counts()
+    text = ", ".join(f"{count} {status}" for status, count in ended.items())
+    said = f"{counted(len(runs), 'run')} ({text})" if len(ended) > 1 else counted(len(runs), f"{ended.index[0]} run")
+    sets, encoders = (
+        ", ".join(names.get(name, name) for name in sorted(runs[column].unique()))
+        for column, names in (("dataset", DATASETS), ("encoder", ENCODERS))
+    )
     hours = float((runs["wall_seconds"] * runs["versions"].map(_devices)).sum()) / 3600
-    cost = f"{scientific(float(runs['flops'].sum()), 3)} FLOPs in {hours:.2f} device-hours"
+    spent = f"{hours:.2f}" if hours >= 0.01 else rounded(hours)
+    cost = f"{rounded(float(runs['flops'].sum()))} FLOPs in {spent} device-hours"
     paid = "" if price is None else f" ({hours * price:,.2f} at {price:g} each)"
-    return f"{counted(len(runs), 'run')} ({text}) of {encoders} on {sets}: {cost}{paid}."
+    return f"{said} of {encoders} on {sets}: {cost}{paid}."
 
 
 def _devices(versions: object) -> float:
@@ -38,14 +45,16 @@ def findings(analysis: SweepAnalysis) -> list[str]:
     judged = judgments(analysis)
     peaks = [each.verdict.counts[0] for each in judged if each.claim.id == PEAK and each.verdict.counts]
     sentences = [
-        f"The percent error is largest at P = D in {count.number} of {counted(count.total, 'line')} of the grid."
+        f"In {count.number} of {counted(count.total, 'line')} of the grid (one P or one D each) the percent error is "
+        "largest at P = D."
         for count in peaks
         if count.total
     ]
     decided = Counter(each.verdict.decision for each in judged)
-    said = [f"{decided[kind]} {kind.label}" for kind in Decision if kind is not Decision.NOT_TESTED and decided[kind]]
+    del decided[Decision.NOT_TESTED]
+    said = [f"{decided[kind]} {kind.label}" for kind in Decision if decided[kind]]
     if said:
-        sentences.append(f"Of the claims that this sweep can judge, {', '.join(said)}.")
+        sentences.append(f"Verdicts on {counted(decided.total(), 'claim')}: {', '.join(said)}.")
     return sentences
 
 
@@ -57,7 +66,7 @@ def strip(runs: pd.DataFrame) -> list[tuple[str, str]]:
     return [
         ("Runs", f"{len(finished):,} finished"),
         ("Failures", ", ".join(f"{count} {status}" for status, count in failures.items()) or "none"),
-        ("Compute", f"{scientific(float(finished['flops'].sum()))} FLOPs"),
+        ("Compute", f"{rounded(float(finished['flops'].sum()))} FLOPs"),
         ("Device time", duration(float(finished["wall_seconds"].sum()))),
         ("Hardware", ", ".join(sorted(runs["device"].dropna().unique())) or "not known"),
         ("Dates", _dates(first, last)),

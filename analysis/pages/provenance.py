@@ -24,8 +24,12 @@ def provenance(runs: pd.DataFrame) -> Provenance:
         ("devices", ", ".join(sorted(runs["device"].dropna().unique()))),
         ("seeds", ", ".join(map(str, sorted(runs["seed"].unique())))),
         ("precision", ", ".join(sorted(runs["precision"].unique()))),
-        ("first start", str(runs["started_at"].min())),
-        ("last end", str(runs["finished_at"].max())),
+        ("first start", _time(runs["started_at"].min())),
+        ("last end", _time(runs["finished_at"].max())),
     ]
     pretty = [json.dumps(json.loads(version), indent=2) for version in versions]
     return Provenance(len(commits) > 1 or len(versions) > 1, pd.DataFrame(rows, columns=["what", "value"]), pretty)
+
+
+def _time(at: pd.Timestamp) -> str:
+    return "not known" if pd.isna(at) else f"{at:%Y-%m-%d %H:%M} UTC"

@@ -9,10 +9,10 @@ import pandas as pd
 
 from analysis.cli.prediction_text import prediction_remarks
 from analysis.estimates.exponent_summary import describe_exponents
-from analysis.estimates.per_cell_fit import compare_forms
+from analysis.estimates.per_cell_fit import compare_forms, form_name
 from analysis.figures import double_descent_figures, isoflop_figure, joint_law_figures, scaling_figures
-from analysis.figures.predictions.predicted_cells import draw_grid, draw_predicted
-from analysis.figures.style import png_alone, save
+from analysis.figures.predictions.predicted_cells import prediction_figures
+from analysis.figures.style import png_alone
 from analysis.pages.claims_section import claims_section
 from analysis.pages.html_page import embed, render_template
 from analysis.pages.multimodal_section import images_and_text
@@ -33,6 +33,7 @@ RUN_COLUMNS = ["variant", "P", "D", "K", "seed", "steps", "flops", "percent_erro
 RUN_COLUMNS += ["probe_accuracy", "reconstruction", "uniformity", "images_per_second", "wall_seconds", "run_id"]
 FIT_COLUMNS = ["variant", "P", "D", "K", "irreducible", "offset", "alpha", "alpha_low", "alpha_high", "trusted"]
 FIT_COLUMNS += ["reason"]
+PREDICTED_COLUMNS = ["variant", "P", "D", "K", "steps", "predicted", "low_95", "high_95"]
 UNFINISHED_COLUMNS = ["variant", "P", "D", "K", "seed", "status", "error", "run_id"]
 
 
@@ -59,7 +60,10 @@ def render(analysis: SweepAnalysis, price: float | None = None) -> str:
         unfinished=unfinished[UNFINISHED_COLUMNS],
         source=provenance(runs),
         grid=grid.read_text(encoding="utf-8") if grid.exists() else "",
+        grid_file=f"{name}.yaml",
         commands=[] if finished.empty else commands(finished, name),
+        predicted_columns=PREDICTED_COLUMNS,
+        hidden=[] if runs["variant"].nunique() > 1 else ["variant"],
     )
 
 
@@ -71,7 +75,7 @@ def _analysis(analysis: SweepAnalysis, folder: Path) -> dict[str, object]:
     scaling = drawn.of("scaling", lambda folder: scaling_figures.scaling_figures(analysis, folder))
     forecast = drawn.of("joint law", lambda folder: _of_joint_laws(analysis, folder)) if laws else []
     predicted = predictions(analysis)
-    pictured = [] if predicted is None else drawn.of("predictions", lambda folder: _of_predictions(analysis, folder))
+    pictured = [] if predicted is None else drawn.of("predictions", lambda folder: prediction_figures(analysis, folder))
     drawn.keep()
     words = [
         " ".join([*([f"{variant_name(variant)}:"] * (len(laws) > 1)), *describe_exponents(kinds[0])])
@@ -85,23 +89,28 @@ def _analysis(analysis: SweepAnalysis, folder: Path) -> dict[str, object]:
     several = [pairs.pictures if pairs else [], sections["pictures"], *groups.values()]
     lead = next(picture for group in several for picture in group if not picture.folded)
     chosen = fits[fits["chosen"]]
+    forms = {form_name(*form) for form in chosen[["irreducible", "offset"]].itertuples(index=False)}
+    alike = ["irreducible", "offset"] if len(forms) == 1 else []  # said above the table
     return {
         "claims": claims_section(analysis, pictures + [each.name for each in pairs.pictures] if pairs else pictures),
         "pairs": pairs,
         "lead": lead,
         "descent": groups["descent"],
-        "peaks": double_descent_figures.summary(analysis.peaks),
+        "no_descent": double_descent_figures.not_drawn(analysis.finished),
+        "peaks": _peaks(analysis),
+        "peaks_title": double_descent_figures.summary_title(analysis.peaks),
         "scaling": groups["scaling"],
         "forms": compare_forms(fits),
         "joint_law_pictures": groups["joint_law"],
-        "joint_law_words": words or [analysis.no_joint_law],
+        "joint_law_words": words or [f"There is {analysis.no_joint_law}."],
         "joint_law": analysis.joint_law,
         "predictions": predicted,
         "prediction_pictures": embed(pictured),
         "prediction_words": [] if predicted is None else prediction_remarks(analysis, PERCENT_ERROR),
         "objectives": sections,
         "fits": fits.drop(columns=["axis", "scale", "failed_checks"]),
-        "selected_fits": chosen[FIT_COLUMNS],
+        "selected_law": forms.pop() if len(forms) == 1 else "E + A (x + x0)^-alpha",
+        "selected_fits": chosen[FIT_COLUMNS].drop(columns=alike),
     }
 
 
@@ -109,6 +118,12 @@ def _first_variants(analysis: SweepAnalysis) -> set[int]:
     """Places of the variants whose figures are shown at once: those of MMCR, else the first."""
     order = sorted(set(analysis.finished["variant"]))
     return {place for place, name in enumerate(order) if objective_of(name) == SUBJECT} or {0}
+
+
+def _peaks(analysis: SweepAnalysis) -> pd.DataFrame | None:
+    """The table of peaks; None where neither P nor D varies."""
+    several = double_descent_figures.has_sizes(analysis.finished)
+    return double_descent_figures.summary(analysis.peaks) if several else None
 
 
 def _of_joint_laws(analysis: SweepAnalysis, folder: Path) -> list[Path]:
@@ -124,10 +139,3 @@ def predictions(analysis: SweepAnalysis) -> pd.DataFrame | None:
     except ResultsError:  # fewer runs than a prediction needs
         return None
     return table[table["measured"].isna()].drop(columns="measured")
-
-
-def _of_predictions(analysis: SweepAnalysis, folder: Path) -> list[Path]:
-    return [
-        save(draw_predicted(analysis.left_out(), PERCENT_ERROR), folder, "predictions"),
-        save(draw_grid(analysis.predict(), PERCENT_ERROR), folder, "predicted_grid"),
-    ]

@@ -42,7 +42,7 @@ def render(sweeps: list[SweepAnalysis]) -> str:
         sentences=sentences(compared),
         pictures=pictures,
         compared=compared,
-        fits=fits.drop(columns=["axis", "scale"]),
+        fits=fits.drop(columns=["axis", "scale", "failed_checks"]),
         source=provenance(runs),
     )
 

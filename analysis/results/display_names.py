@@ -19,6 +19,15 @@ OBJECTIVES = {
     "swav": "SwAV",
     "vicreg": "VICReg",
 }
+DATASETS = {
+    "cifar10": "CIFAR-10",
+    "cifar100": "CIFAR-100",
+    "folder": "images in folders",
+    "parquet": "images in parquet files",
+    "shards": "image-text shards",
+    "stl10": "STL-10",
+}
+ENCODERS = {"resnet18": "ResNet-18", "resnet34": "ResNet-34", "resnet50": "ResNet-50", "towers": "a dual encoder"}
 SETTINGS = {"dataset.limit": "N = {} images"}  # else the last part of the key
 QUANTITIES = ("measure", "quantity")  # columns of names of measures, perhaps with what they were measured of
 LABELS = ("variant", "against", "less", "ahead_below")  # columns of labels of variants

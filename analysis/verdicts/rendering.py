@@ -37,7 +37,7 @@ def number(verdict: Verdict) -> str:
 def terminal(judged: Judged) -> pd.DataFrame:
     """A row per sweep and claim that has a number."""
     rows = [
-        (name, each.claim.statement, each.verdict.decision.label, number(each.verdict))
+        (name, each.claim.name, each.verdict.decision.label, number(each.verdict))
         for name, judgments in judged.items()
         for each in judgments
         if each.verdict.measured
@@ -141,7 +141,7 @@ def _untested(judged: Judged, sweeps: Sequence[Results]) -> list[tuple[str, str]
     """What no sweep could judge, with its grid."""
     datasets = {name for results in sweeps for name in results.runs()["dataset"].unique()}
     paper = [(said, grid) for dataset, said, grid in SETTINGS if sweeps and dataset not in datasets]
-    return paper + [(claim.statement, claim.grid) for claim in all_claims() if not _measured(claim, judged)]
+    return paper + [(claim.name, claim.grid) for claim in all_claims() if not _measured(claim, judged)]
 
 
 def _symbol(claim: Claim, verdict: Verdict) -> str:

@@ -27,6 +27,9 @@ class Decision(StrEnum):
         return self.value.replace("_", " ")
 
 
+QUARTILES = "quartiles"  # of an effect's interval, in the place of what a 95% interval is over
+
+
 @dataclass(frozen=True)
 class Effect:
     """A number with its interval: `what` was measured, `value`, `low`, `high` (NaN where there is no interval), in

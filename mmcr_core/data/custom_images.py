@@ -64,7 +64,7 @@ class OwnFiles(Dataset):
         if found.used < 2:
             why = f" ({found.remarks[0]})" if found.remarks else ""
             raise DatasetError(
-                f"{self.path} holds {found.used} images; at least 2 are needed, one of them to hold out{why}"
+                f"{self.path} holds too few images: {found.used} of at least 2, one of them to hold out{why}"
             )
         heldout = _heldout_count(found.used, self.spec.heldout)
         return found.used - heldout, heldout

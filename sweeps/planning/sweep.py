@@ -219,8 +219,8 @@ def todo(sweep: Sweep) -> PendingCells:
     remarks = [
         f"{len(taken)} reused from {', '.join(sorted(set(taken.values())))}" if taken else "",
         f"{again} of them finished runs, to be measured again" if again else "",
-        f"{paused} of them were begun by an adaptive sweep and go on" if paused else "",
-        f"{len(continues)} of them continue shorter runs" if continues else "",
+        f"{paused} of them to be resumed from an adaptive sweep" if paused else "",
+        f"{len(continues)} of them to be continued from shorter runs" if continues else "",
         f"{len(diverged)} diverged before and are left (selecting status=diverged tries again)" if diverged else "",
         f"finished runs without weights lack {', '.join(sorted(lost))}" if lost else "",
         f"finished runs lack in their middle, which only training can measure, {', '.join(sorted(too_late))}"

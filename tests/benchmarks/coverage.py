@@ -1,8 +1,8 @@
-"""How often 95 % intervals hold the truth, and how often a wrong law is found out: simulated trajectories of known law
+"""How often 95% intervals hold the truth, and how often a wrong law is found out: simulated trajectories of known law
 and realistic noise.
 
 Noise is autoregressive and multiplicative, binned as the analysis bins; seeds differ in level and slope. The target is
-92 to 98 % where a law is true and its parameters can be distinguished, which the share of valid fits says.
+92 to 98% where a law is true and its parameters can be distinguished, which the share of valid fits says.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def main() -> None:
     cases += [(above, Truth(LEVEL, 0.0), rho, 1, 0.0, SELECTED) for rho in SCALES]
     others = [form for form in (*POOR, ("free", "none"), ("free", "free")) if form != above]
     cases += [(form, truth_of(form), rho, 1, 0.0, OTHERS) for form in others for rho in SCALES]
-    report("coverage", "95 % intervals of simulated cells",
+    report("coverage", "95% intervals of simulated cells",
            [row(np.random.default_rng(i), *case) for i, case in enumerate(cases)])  # fmt: skip
     report("wrong_laws", "Curves that follow no such law: how often the selected model fails a check",
            [found_out(np.random.default_rng(i), *case) for i, case in enumerate(WRONG.items())])  # fmt: skip

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 from matplotlib import colormaps
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
+from analysis.estimates.prediction import FEWEST
 from analysis.figures.palette import THEORY, view_colors
 from analysis.figures.style import (
     LEAST,
+    SIZES,
     across,
     clear_beyond,
     interval_mark,
@@ -18,10 +22,22 @@ from analysis.figures.style import (
     line_mark,
     panels,
     plain_ticks,
+    save,
     swatches,
 )
 from analysis.results.display_names import variant_name
+from analysis.sweep_analysis import SweepAnalysis
 from mmcr_core.theory import PERCENT_ERROR
+
+
+def prediction_figures(analysis: SweepAnalysis, folder: Path, measure: str = PERCENT_ERROR) -> list[Path]:
+    """Draw and save `predictions` (of settings that could each be left out) and `predicted_grid` (of two settings or
+    more); the paths of the PNGs."""
+    left_out, table = analysis.left_out(measure), analysis.predict(measure=measure)
+    drawn = {"predictions": draw_predicted(left_out, measure)} if len(left_out) >= FEWEST else {}
+    if len(table) > 1:
+        drawn["predicted_grid"] = draw_grid(table, measure)
+    return [save(figure, folder, name) for name, figure in drawn.items()]
 
 
 def draw_predicted(table: pd.DataFrame, quantity: str, known: str = "from all others") -> Figure:
@@ -85,8 +101,8 @@ def draw_grid(table: pd.DataFrame, quantity: str) -> Figure:
         ax.set_xticks(list(sizes["D"].values()), list(sizes["D"]))
         ax.set_yticks(list(sizes["P"].values()), list(sizes["P"]))
         ax.tick_params(labelbottom=True)
-    figure.supxlabel("D, embedding dimensions")
-    figure.supylabel("P, images per batch")
+    figure.supxlabel(SIZES["D"])
+    figure.supylabel(SIZES["P"])
     what = _named(quantity)
     mark = {"marker": "o", "ls": "none", "ms": 8}
     marks = [line_mark("0.5", f"measured {what} (fraction)", **mark)] if table["measured"].notna().any() else []

@@ -66,7 +66,7 @@ def judge_accuracy(evidence: Evidence) -> Verdict:
         )
     )
     decision = Decision.REFUTED if leading else Decision.CONFIRMED if lead.high < MARGIN else Decision.UNDECIDED
-    explanation = f"Accuracy of {rows['variant'].nunique()} others less that of MMCR, by each probe."
+    explanation = "Accuracy of each other objective less that of MMCR, by each probe."
     return Verdict(decision, (lead,), counts, explanation)
 
 

@@ -9,7 +9,7 @@ from analysis.estimates.per_cell_fit import PURE, chosen_form, form_name
 from analysis.fitting.diagnostics import FailedCheck, check_sets, speaks_against
 from analysis.verdicts.claim import Claim, Source
 from analysis.verdicts.evidence import Evidence
-from analysis.verdicts.verdict import Count, Decision, Effect, Verdict
+from analysis.verdicts.verdict import QUARTILES, Count, Decision, Effect, Verdict
 
 MOST = 0.9  # of the cells, in which a law must pass every check that is said to describe them
 FEW = 4  # cells, below which "every cell" is set beside no other sweep
@@ -57,7 +57,7 @@ def _verdict(laws: pd.DataFrame, most: float, valid: str, law: str, explanation:
     )
     low, median, high = 100 * laws["extrapolation_error"].astype(float).quantile([0.25, 0.5, 0.75])
     held_out = Effect(
-        "held-out last points predicted within", median, low, high, "quartiles", "%", digits=1, signed=False
+        "held-out last points predicted within", median, low, high, QUARTILES, "%", digits=1, signed=False
     )
     return Verdict(decision, (held_out,), counts, explanation.strip(), few=len(laws) < FEW)
 

@@ -23,6 +23,7 @@ from ray.tune import FailureConfig
 from ray.tune.search import Searcher
 
 from mmcr_core import custom_imports
+from sweeps.cli.formatting import counted
 from sweeps.config.settings import GridSettings
 from sweeps.execution.ray.plan_searcher import PlanSearcher, grouped, resources
 from sweeps.execution.ray.trainable import CellTrainable, Job, code_version
@@ -61,7 +62,7 @@ class Launch:
         while self.limits.wait and not outcome.interrupted and (ids := outcome.with_status(RunStatus.LEFT)):
             others = [cell for cell in cells if cell.run_id in ids]
             leave = "--no-wait or wait=False leaves them"
-            self.watcher.noted(f"waiting for {len(others)} cells that another launch trains ({leave})")
+            self.watcher.noted(f"waiting for {counted(len(others), 'cell')} that another launch trains ({leave})")
             try:
                 abandoned = self._wait_for(others, outcome)
             except KeyboardInterrupt:

@@ -44,8 +44,8 @@ def examine_packed(store: Store, repair: bool) -> Iterator[Finding]:
         if lost := len(file.runs) - len(whole):
             if repair:
                 _save(store, file, whole)
-            remedy = f"quarantined, {len(whole)} runs of it were saved" if repair else LEFT
-            yield Finding(file.path, f"{lost} of its {len(file.runs)} runs are damaged", remedy)
+            remedy = f"quarantined, whole runs saved: {len(whole)}" if repair else LEFT
+            yield Finding(file.path, f"damaged runs: {lost} of {len(file.runs)}", remedy)
     yield from _without_trajectory(store, repair)
 
 

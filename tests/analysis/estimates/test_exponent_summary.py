@@ -26,7 +26,7 @@ def test_twice_the_steps_and_twice_each_axis_are_powers_of_two(sentences):
     assert numbers(dims) == pytest.approx([2**0.05, 2**0.2], abs=0.03)
     assert numbers(views) == pytest.approx([2**-0.2, 2**-0.8], abs=0.03)
     assert "above e_inf" in steps and "images" not in dims + views
-    assert "within 1.0% of the law" in points_ and "times their noise" in points_
+    assert "within 1.0% of the law" in points_ and "reduced chi-square" in points_
 
 
 def test_what_is_left_of_the_peak_is_said(sentences):

@@ -190,7 +190,7 @@ def test_the_command_prints_and_draws_them(store, tmp_path):
     assert len(rows) == 20 and {"predicted", "low_95", "measured"} <= set(rows[0])
     assert {path.name for path in tmp_path.iterdir()} >= {"predictions.csv", "predictions.png", "predicted_grid.pdf"}
     said = invoke("plot_predictions", store.root, "-o", tmp_path).stdout
-    assert "each of 18 settings from all others" in said and "18 residuals are fewer than the 19" in said
+    assert "predicted from all others, 18 settings are off by" in said and "18 residuals are fewer than the 19" in said
 
 
 def test_the_next_runs_are_those_that_tell_the_most(store):

@@ -53,3 +53,15 @@ def test_bars_are_filled_up_to_the_error_and_hatched_where_uniformity_takes_away
     assert [bar.get_y() for bar in hatched] == pytest.approx(errors)
     assert hatched[0].get_height() == pytest.approx(-table.sort_values("P")["uniformity"].iloc[0])
     assert hatched[1].get_height() == 0
+
+
+@pytest.mark.parametrize(
+    ("along", "label"),
+    [("P", "P, images per batch (K = 2 views)"), ("D", "D, embedding dimensions (K = 2 views)"),
+     ("K", "K, views per image")],
+)  # fmt: skip
+def test_bars_stand_against_what_varies(along, label):
+    cells = [runs(0.8, 0.8).assign(**{along: size}) for size in (4, 8, 16)]
+    figure = draw_gap(gap_table(pd.concat(cells)))
+    assert len(figure.axes) == 1 and figure.get_supxlabel() == label
+    assert [tick.get_text() for tick in figure.axes[0].get_xticklabels()] == ["4", "8", "16"]

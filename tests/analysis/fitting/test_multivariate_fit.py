@@ -136,7 +136,7 @@ def test_forecasts_hold_new_measurements_and_are_wider_than_the_law():
         ({"N": np.full(120, -1.0)}, {}, "positive"),
         ({"N": np.full(120, 3.0)}, {}, "depend on each other"),
         ({"D2": "square"}, {}, "depend on each other"),
-        ({}, {"groups": np.zeros(120)}, "1 groups"),
+        ({}, {"groups": np.zeros(120)}, "too few groups of points"),
     ],
 )
 def test_bad_input_is_refused(change, options, says):

@@ -54,8 +54,9 @@ def test_it_holds_claims_figures_failures_and_no_network(page):
     text = page.read_text()
     assert text.count("data:image/png;base64,") == 10
     verdicts = dict(re.findall(r"<strong>([^<]*)</strong>.*?<span class=([a-z-]+)>", text, re.DOTALL))
-    for claim in ("peaks at P = D", "power laws are shallower at P = D", "in every cell"):
-        assert [verdict for said, verdict in verdicts.items() if said.endswith(claim)] == ["confirmed"]
+    for claim in ("Peak at P = D", "Shallower power laws at P = D", "One form of law in every cell"):
+        assert [verdict for said, verdict in verdicts.items() if said == claim] == ["confirmed"]
+    assert "The percent error peaks at P = D." in text
     assert "&lt;script&gt;x" in text and "<script>x" not in text
     assert not re.search(r"(src\s*=\s*['\"]?|url\()(https?:|//)", text) and "arxiv.org/abs/2406.09366" in text
     assert "Cells that did not finish" in text and "Selected laws" in text
@@ -68,11 +69,11 @@ def test_names_are_escaped_wherever_the_page_shows_them(tmp_path):
     pictures = embed(list(tmp_path.glob("*.png")))
     values = {"collapsed": pd.DataFrame(), "finished": pd.DataFrame({evil: [evil]}), "analysis": None}
     store = write_sweep(tmp_path / "known", sizes=(64,), views=(2,), steps=40)
-    values |= {"findings": [evil], "strip": [(evil, evil)], "commands": [evil]}
+    values |= {"findings": [evil], "strip": [(evil, evil)], "commands": [evil], "grid_file": evil}
     runs = open_results(store.root).runs().assign(sweep=evil, dataset=evil, device=evil)
     values |= {"unfinished": runs[["sweep", "device"]], "source": provenance(runs), "title": evil, "grid": evil}
     text = render_template("report.html", overview=overview(runs), remarks=[evil], **values)
-    claim = JudgedClaim(evil, Decision.REFUTED, evil, evil, evil, [pictures[0].name])
+    claim = JudgedClaim(evil, evil, Decision.REFUTED, evil, evil, evil, [pictures[0].name])
     claims = {"of_objectives": [{"name": evil, "opened": True, "counts": evil, "claims": [claim]}] * 2, "of_sweep": []}
     text += render_template("claims.html", analysis={"claims": claims})
     compared = {"differing": runs[["sweep"]], "sentences": [evil], "compared": runs[["device"]], "pictures": pictures}

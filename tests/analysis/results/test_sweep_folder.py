@@ -59,7 +59,7 @@ def test_query_and_report_pass_foreign_files_over(littered):
     assert '"n":240' in ran.stdout and ran.stderr == ""
     ran = invoke("report", littered)
     assert ran.returncode == 0 and "damaged" not in ran.stderr
-    assert "4 runs (4 finished)" in (littered / "report.html").read_text()
+    assert "4 finished runs of" in (littered / "report.html").read_text()
 
 
 def unversioned(file):
@@ -103,7 +103,7 @@ def test_a_report_is_made_of_the_other_rows(tmp_path, damage):
     damage(file)
     ran = invoke("report", root)
     assert ran.returncode == 0 and f"{file} is damaged" in ran.stderr
-    assert "1 run (1 finished)" in (root / "report.html").read_text()
+    assert "1 finished run of" in (root / "report.html").read_text()
 
 
 def test_a_sweep_of_damaged_rows_only_is_a_sentence(small):

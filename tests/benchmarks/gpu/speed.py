@@ -146,7 +146,7 @@ def reserved_memory(setting: Setting, images: Images) -> Row:
     # Beside what is reserved, the driver loads kernels when they are first called.
     return {
         "found": found,
-        "wanted": "within 20 % and 1 GiB",
+        "wanted": "within 20% and 1 GiB",
         "holds": abs(reserved - gone) < 0.2 * reserved + (1 << 30),
     }
 

@@ -98,7 +98,7 @@ def test_each_file_is_read_once(tmp_path, monkeypatch):
 
 
 def test_a_single_image_is_refused_where_it_is_counted(tmp_path):
-    with pytest.raises(DatasetError, match="holds 1 images; at least 2 are needed"):
+    with pytest.raises(DatasetError, match="holds too few images: 1 of at least 2"):
         registry.count(write_folder(tmp_path / "images", {"a/1.png": encoded()}))
 
 

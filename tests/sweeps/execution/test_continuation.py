@@ -77,7 +77,7 @@ def test_a_launch_measures_what_is_missing_and_goes_on_from_shorter_runs(write_g
     assert ran.returncode == 0, ran.stderr
     assert ran.stderr.splitlines()[0] == (
         "2 cells: 0 have finished already, 2 to run; 1 of them finished runs, to be measured again; "
-        "1 of them continue shorter runs"
+        "1 of them to be continued from shorter runs"
     )
     third = invoke("sweeps.launch", second, "--results", tmp_path / "r", "--address", ray_address)
     assert "2 have finished already, 0 to run" in third.stderr

@@ -83,7 +83,7 @@ def test_labels_of_other_types_are_refused_where_images_are_counted(labels, tmp_
 
 @pytest.mark.parametrize("rows", [0, 1])
 def test_a_file_of_too_few_rows_is_refused_where_it_is_counted(rows, tmp_path):
-    with pytest.raises(DatasetError, match=f"holds {rows} images; at least 2 are needed"):
+    with pytest.raises(DatasetError, match=f"holds too few images: {rows} of at least 2"):
         registry.count(write_parquet(tmp_path / "a.parquet", [encoded()] * rows))
 
 

@@ -238,7 +238,7 @@ def test_the_whole_runs_of_a_damaged_packed_file_are_saved(store, monkeypatch):
     before = store.rows()
     compact(store)
     file = damaged(store, "trajectories")
-    assert "1 of its 4 runs are damaged" in problems(store, repair=False)
+    assert "damaged runs: 1 of 4" in problems(store, repair=False)
     found = problems(store)
     assert len(found) == 2 and "packed row says 700 steps, the trajectory has 0" in found[1]
     assert (store.root / "damaged/packed" / file.name).exists()
