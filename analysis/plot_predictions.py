@@ -50,11 +50,10 @@ def main(
         if at_stop:
             stopped = analysis.at_stop()
             table, remarks = stopped.settings, [stop_remark(stopped)]
-            final = stopped.predicted.assign(measured=stopped.predicted["final"])
-            paths = [
-                save(draw_predicted(final, stopped.quantity, "at the stop"), folder, "stop"),
-                save(draw_grid(table, stopped.quantity), folder, "stop_grid"),
-            ]
+            paths = [save(draw_grid(table, stopped.quantity), folder, "stop_grid")]
+            if len(stopped.predicted):
+                final = stopped.predicted.assign(measured=stopped.predicted["final"], finished=True)
+                paths.insert(0, save(draw_predicted(final, stopped.quantity, "at the stop"), folder, "stop"))
         else:
             table, remarks = analysis.predict(measure=measure), prediction_remarks(analysis, measure)
             paths = prediction_figures(analysis, folder, measure)

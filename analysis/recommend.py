@@ -18,6 +18,7 @@ import typer
 
 from analysis.cli.command_options import BEST_OVER, FIGURES, RESULTS, WIDTH, analyze
 from analysis.cli.output_files import printable
+from analysis.cli.prediction_text import unpredicted_remarks
 from analysis.cli.printed_width import Width
 from analysis.cli.recommendation_text import BASELINES, readable, readable_next, warnings
 from analysis.cli.terminal_table import print_table
@@ -93,11 +94,13 @@ def _print_next(results: list[str], best_over: str | None, output: Path | None, 
     with analyze(results, best_over, output) as (analysis, _):
         predictors = {each.variants: each for each in analysis.predictors_of(PERCENT_ERROR).values()}
         for predictor in predictors.values():
-            table = next_runs(analysis.planned, predictor, count)
+            table = next_runs(analysis.planned, predictor, count, analysis.diverged)
             if as_json:
                 print(table.to_json(orient="records", indent=2))
             else:
                 print_table(readable_next(table), f"The {len(table)} runs that tell the most per FLOP")
+        for text in unpredicted_remarks(analysis, PERCENT_ERROR):
+            print_wrapped(text, sys.stderr if as_json else sys.stdout)
 
 
 if __name__ == "__main__":

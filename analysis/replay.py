@@ -74,13 +74,16 @@ def main(
         if as_json:
             print(table.to_json(orient="records", indent=2))
         else:
-            print_table(readable(table), f"Where {len(sweep.runs)} runs would have stopped, --until {until}")
+            print_table(
+                readable(table, sweep.relative), f"Where {len(sweep.runs)} runs would have stopped, --until {until}"
+            )
         path = save(draw(ways, target, quantity, len(sweep.runs)), folder, "replay")
         print(printable(path), file=sys.stderr)
 
 
-def readable(table: pd.DataFrame) -> pd.DataFrame:
-    """The table for people: shares and errors in percent."""
+def readable(table: pd.DataFrame, relative: bool) -> pd.DataFrame:
+    """The table for people: shares in percent, and errors too if they are `relative`, else in units of the measure."""
+    rms, largest = ("{:.2%}", "{:.1%}") if relative else ("{:.3f}", "{:.3f}")
     ranges = zip(table["share"], table["share_low"], table["share_high"], strict=True)
     return pd.DataFrame(
         {
@@ -89,8 +92,8 @@ def readable(table: pd.DataFrame) -> pd.DataFrame:
             "rungs": table["rungs"].astype(int),
             "settings trained": table["trained"].astype(int),
             "predicted": table["predicted"].astype(int),
-            "r.m.s. error": table["rms_error"].map("{:.2%}".format),
-            "largest": table["largest_error"].map("{:.1%}".format),
+            "r.m.s. error": table["rms_error"].map(rms.format),
+            "largest": table["largest_error"].map(largest.format),
             "inside 95%": [f"{x:.0%}" if x == x else "-" for x in table["coverage"]],
             "interval score": table["interval_score"].round(3),
         }

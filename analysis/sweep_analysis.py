@@ -23,9 +23,9 @@ from analysis.estimates.fit_data import CELL, Cell, Key, measured_cells, tail_er
 from analysis.estimates.joint_scaling_law import JointForm, JointLaw, grid_points, joint_laws, law_table
 from analysis.estimates.peak import finished_runs, peak_table
 from analysis.estimates.per_cell_fit import PURE, Fits, Form, chosen_form, fit_cell, fit_table, laws_by_seed
-from analysis.estimates.prediction import Backtest, Predictor, asked_cells, backtest, fit_predictors
+from analysis.estimates.prediction import Backtest, Predictor, asked_cells, backtest, fit_predictors, why_unpredicted
 from analysis.estimates.run_points import Measured, measure_rows, measure_values, percent_errors, planned_runs
-from analysis.estimates.stopped_sweep import StoppedSweep, stopped_sweep
+from analysis.estimates.stopped_sweep import StoppedSweep, require_comparable, stopped_sweep
 from analysis.estimates.uniform_baseline import Level
 from analysis.fitting.diagnostics import FailedCheck
 from analysis.fitting.forecast.calibration import Calibration
@@ -69,6 +69,8 @@ class SweepAnalysis:
         self.fits_of = cache(self._fits_of)
         self.cell_fits_of = cache(self._cell_fits_of)
         self.predictors_of = cache(self._predictors_of)
+        self.unpredicted = cache(self._unpredicted)
+        self._usable = cache(self._measured_of_usable)
         self._every_form: dict[tuple[str, str], Fits] = {}
 
     @cached_property
@@ -198,11 +200,28 @@ class SweepAnalysis:
             return percent_errors(self.results, self.planned)
         return measure_values(self.results, self.planned, measure)
 
+    @cached_property
+    def diverged(self) -> frozenset[str]:
+        """The run_ids of the runs that diverged."""
+        return frozenset(self.runs.loc[self.runs["status"] == RunStatus.DIVERGED, "run_id"])
+
+    def _measured_of_usable(self, measure: str) -> dict[str, Measured]:
+        """`measured_along` of the runs that did not diverge."""
+        return {run: each for run, each in self.measured_along(measure).items() if run not in self.diverged}
+
+    def _unpredicted(self, measure: str) -> dict[str, str]:
+        """Why nothing is predicted of the variants that have no predictor, a sentence by variant."""
+        variants = self.predictors_of(measure)
+        if self.planned["variant"].isin(list(variants)).all():
+            return {}
+        return why_unpredicted(self.planned, variants, self._usable(measure), self.diverged, measure)
+
     def _predictors_of(self, measure: str) -> dict[str, Predictor]:
-        """A predictor for each variant, of the percent error or a measure. Raises ResultsError where there is none."""
+        """A predictor for each variant that was trained, of the percent error or a measure, from all runs that did not
+        diverge. Raises ResultsError where there is none."""
 
         def compute() -> dict[str, Predictor]:
-            return fit_predictors(self.planned, self.measured_along(measure), measure)
+            return fit_predictors(self.planned, self._usable(measure), measure)
 
         if not self.planned["finished"].all():  # what is kept belongs to runs that have ended
             return compute()
@@ -214,13 +233,15 @@ class SweepAnalysis:
         """What cells have at the end of training, or after `at` steps: predicted from all runs of the sweep.
 
         Args: cells: rows with P, D, K (and variant where there are several; with run_id, of that very run); by default
-            every cell of the sweep, trained, begun or not begun; at: steps, one for all or one for each cell, by
-            default the whole run; measure: percent_error, or a measure in [0, 1] such as knn_accuracy; flops: in the
-            place of `at`, the compute of a run in FLOPs, one for all or one for each cell.
+            every cell of a variant that was trained, whether itself trained, begun or not begun, unless it diverged;
+            at: steps, one for all or one for each cell, by default the whole run; measure: percent_error, or a measure
+            in [0, 1] such as knn_accuracy; flops: in the place of `at`, the compute of a run in FLOPs, one for all or
+            one for each cell.
         Returns: the cells with `steps`, `predicted` and the ends of 50, 80 and 95% intervals (low_95, ...) of the
             expectation over seeds, and by default `measured`, the mean of the runs that finished (else NaN).
-        Raises: ResultsError where too few runs were trained to say, or a variant is not among them, for cells, runs or
-            steps that there are not, for a measure that is not in [0, 1], and for both of `at` and `flops`.
+        Raises: ResultsError where too few runs were trained to say, for a variant of which none was (see `unpredicted`)
+            or that there is not, for cells, runs or steps that there are not, for a measure that is not in [0, 1], and
+            for both of `at` and `flops`.
         """
         if at is not None and flops is not None:
             raise ResultsError("give steps or flops, one of the two")
@@ -229,7 +250,7 @@ class SweepAnalysis:
         if cells is None:
             known = self._settings(measure)
             cells = known[known["variant"].isin(list(predictors))]
-        table = asked_cells(cells, self.planned, predictors, at, flops)
+        table = asked_cells(cells, self.planned, predictors, self.unpredicted(measure), at, flops)
         parts = []
         for variant, part in table.groupby("variant", sort=False):
             steps = part["steps"].to_numpy(float)
@@ -238,23 +259,29 @@ class SweepAnalysis:
         return found if index is None else found.set_axis(index)
 
     def left_out(self, measure: str = PERCENT_ERROR) -> pd.DataFrame:
-        """Each setting's last measured value beside what the runs of all others say of it, see `Predictor.left_out`."""
+        """Each setting's last measured value beside what the runs of all others say of it, see `Predictor.left_out`;
+        `finished`: whether one of its runs has, else the value is of the last step that was trained."""
         predictors = {each.variants: each for each in self.predictors_of(measure).values()}
-        return pd.concat([each.left_out() for each in predictors.values()], ignore_index=True)
+        table = pd.concat([each.left_out() for each in predictors.values()], ignore_index=True)
+        finished = self.planned.groupby(CELL)["finished"].any()
+        return table.assign(finished=finished.loc[pd.MultiIndex.from_frame(table[CELL])].to_numpy(bool))
 
     def at_stop(self) -> StoppedSweep:
         """What an adaptive launch (`--until`) predicted when it stopped, beside what was measured since. Raises
-        ResultsError where there was none, or where what it began has not finished."""
-        decisions = every_decision(self.results.root)
-        quantity = decisions[-1].quantity if decisions else PERCENT_ERROR
-        runs = self.finished
-        sweep = FinishedSweep.of(self.planned, self.measured_along(quantity), quantity)
+        ResultsError where there was none, or where what it began has not finished or is not in the grid."""
+        planned, root = self.planned, self.results.root
+        ended = (each for each in every_decision(root) if each.ended_at is not None)
+        decisions = [each for each in ended if each.run_id not in self.diverged]
+        require_comparable(decisions, planned, root)
+        quantity, runs = decisions[-1].quantity, self.finished
+        sweep = FinishedSweep.of(planned, self.measured_along(quantity), quantity)
         finished_at = dict(zip(runs["run_id"], runs["finished_at"], strict=True))
         return stopped_sweep(sweep, [each for each in decisions if each.quantity == quantity], finished_at)
 
     def _settings(self, measure: str) -> pd.DataFrame:
-        """Every cell with the steps of its whole run, and what was measured of the runs that finished."""
-        planned, runs = self.planned, self.runs
+        """Every cell that did not diverge with the steps of its whole run, and what was measured of the runs that
+        finished."""
+        planned, runs = self.planned[~self.planned["run_id"].isin(self.diverged)], self.runs
         known = runs[runs["status"] == RunStatus.FINISHED].set_index("run_id")
         if measure == PERCENT_ERROR:
             final = known[measure]

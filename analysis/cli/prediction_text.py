@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 
-from analysis.estimates.prediction import FEWEST, Predictor
+from analysis.estimates.prediction import CELL, FEWEST, Predictor
 from analysis.estimates.stopped_sweep import StoppedSweep
 from analysis.fitting.forecast.calibration import ENOUGH
 from analysis.results.display_names import variant_names
@@ -13,16 +14,25 @@ from sweeps.cli.formatting import counted
 
 
 def prediction_remarks(analysis: SweepAnalysis, measure: str) -> list[str]:
-    """A sentence or two for each family of variants that is predicted together."""
-    found = []
+    """A sentence or two for each family of variants that is predicted together, and what is not predicted."""
+    found, left_out = [], analysis.left_out(measure)
     for predictor in {each.variants: each for each in analysis.predictors_of(measure).values()}.values():
-        found += _remarks(predictor)
+        found += _remarks(predictor, left_out[left_out["variant"].isin(predictor.variants)])
         decaying = sorted(analysis.decaying & set(predictor.variants))
         if decaying:
             found.append(
                 f"The learning rate of {variant_names(decaying)} decays, so only the ends of its runs tell anything."
             )
+    found += unpredicted_remarks(analysis, measure)
+    planned = analysis.planned[~analysis.planned["variant"].isin(list(analysis.unpredicted(measure)))]
+    if diverged := planned.groupby(CELL)["run_id"].agg(lambda runs: runs.isin(analysis.diverged).all()).sum():
+        found.append(f"{counted(diverged, 'setting')} diverged: nothing is predicted there.")
     return found
+
+
+def unpredicted_remarks(analysis: SweepAnalysis, measure: str) -> list[str]:
+    """A sentence for each variant of which nothing is predicted."""
+    return [f"{why[0].upper()}{why[1:]}." for why in analysis.unpredicted(measure).values()]
 
 
 def stop_remark(stopped: StoppedSweep) -> str:
@@ -30,7 +40,7 @@ def stop_remark(stopped: StoppedSweep) -> str:
     table = stopped.predicted
     head = f"It stopped after {stopped.share:.1%} of the grid's FLOPs and {counted(stopped.rungs, 'rung')}"
     if table.empty:
-        return f"{head}, with every setting trained to its end."
+        return f"{head}, with every setting trained to its end: nothing was predicted."
     error, written = stopped.errors, "{:.1%}".format if stopped.is_relative else "{:.3f}".format
     inside = ((table["low_95"] <= table["final"]) & (table["final"] <= table["high_95"])).sum()
     worst = table.loc[error.abs().idxmax()]
@@ -42,8 +52,10 @@ def stop_remark(stopped: StoppedSweep) -> str:
     )
 
 
-def _remarks(predictor: Predictor) -> list[str]:
-    table, calibration = predictor.left_out(), predictor.calibration
+def _remarks(predictor: Predictor, table: pd.DataFrame) -> list[str]:
+    """`table`: the rows of `SweepAnalysis.left_out` of its variants."""
+    calibration, unfinished = predictor.calibration, int((~table["finished"]).sum())
+    at = f" at the last step that was trained ({unfinished} of them unfinished)" if unfinished else ""
     names = variant_names(predictor.variants)
     if len(table) < FEWEST:
         return [
@@ -52,8 +64,8 @@ def _remarks(predictor: Predictor) -> list[str]:
     missed = np.sqrt(((table["predicted"] / table["measured"] - 1) ** 2).mean())
     inside = ((table["low_95"] <= table["measured"]) & (table["measured"] <= table["high_95"])).sum()
     found = [
-        f"{names}: predicted from all others, {len(table)} settings are off by {100 * missed:.1f}% (r.m.s.); {inside} "
-        f"lie inside their 95% intervals (widened {calibration.factor:.2f} times by calibration)."
+        f"{names}: predicted from all others, {len(table)} settings{at} are off by {100 * missed:.1f}% (r.m.s.); "
+        f"{inside} lie inside their 95% intervals (widened {calibration.factor:.2f} times by calibration)."
     ]
     if calibration.few:
         found.append(

@@ -41,9 +41,12 @@ class FinishedSweep:
     @classmethod
     def of(cls, runs: pd.DataFrame, measured: Mapping[str, Measured], quantity: str = PERCENT_ERROR) -> FinishedSweep:
         """Raises ResultsError where there are too few settings, or no run has more than one rung."""
+        settings = runs[["variant", "P", "D", "K"]].drop_duplicates()
         runs = runs[runs["finished"] & runs["run_id"].isin(list(measured))].reset_index(drop=True)
-        if len(runs[["variant", "P", "D", "K"]].drop_duplicates()) < FEWEST_SETTINGS:
-            raise ResultsError(f"a replay needs {FEWEST_SETTINGS} finished settings of P, D, K at least")
+        if (count := len(runs[["variant", "P", "D", "K"]].drop_duplicates())) < FEWEST_SETTINGS:
+            raise ResultsError(
+                f"{count} of {len(settings)} settings of P, D, K have finished; a replay needs {FEWEST_SETTINGS}"
+            )
         scale = max(Scale.of(quantity, objective) for objective in runs["objective"])  # of logits, where both are
         return cls(runs, as_points(runs, measured, scale), scale, quantity)
 

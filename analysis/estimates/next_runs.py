@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Set
 from itertools import product
 
 import numpy as np
@@ -18,8 +19,8 @@ SETTING = ["P", "D", "K"]
 
 
 @on_one_thread
-def next_runs(planned: pd.DataFrame, predictor: Predictor, count: int) -> pd.DataFrame:
-    """The `count` runs that tell the most per FLOP about the final values of all settings, those beyond the grid
+def next_runs(planned: pd.DataFrame, predictor: Predictor, count: int, diverged: Set[str]) -> pd.DataFrame:
+    """The `count` runs, none of the `diverged` run_ids, that tell the most per FLOP about the final values of all settings, those beyond the grid
     included, each given those before it: variant, P, D, K, `what` (in the grid, another seed, beyond the grid), steps;
     of a run that was begun its `run_id` (else empty) and `from_step`, from which it goes on (else 0); `flops` of what
     is left to train; `predicted` with low_95 and high_95 (of one run), and by how much the r.m.s. standard deviation of
@@ -29,7 +30,7 @@ def next_runs(planned: pd.DataFrame, predictor: Predictor, count: int) -> pd.Dat
     or as many steps where its budget is one of steps.
     """
     mine = planned[planned["variant"].isin(predictor.variants)]
-    table = _candidates(mine)
+    table = _candidates(mine, diverged)
     numbers = {run_id: number for number, run_id in enumerate(predictor.runs)}
     at = _places(table, predictor, [numbers.get(run_id, -1) for run_id in table["run_id"]], 1.0)
     targets = _places(table.drop_duplicates(["variant", *SETTING]), predictor, -1, np.inf)
@@ -50,14 +51,15 @@ def next_runs(planned: pd.DataFrame, predictor: Predictor, count: int) -> pd.Dat
     return rows.join(predicted).assign(uncertainty=uncertainty[:-1], uncertainty_after=uncertainty[1:])
 
 
-def _candidates(planned: pd.DataFrame) -> pd.DataFrame:
+def _candidates(planned: pd.DataFrame, diverged: Set[str]) -> pd.DataFrame:
     """Runs that could be trained: those of the grid that are not finished (of each setting all that were begun and one
     that was not), one more seed of each setting that has one, and settings just beyond the grid."""
     per_view = (planned["flops_per_step"] / planned["P"] / planned["K"]).median()
     settings = planned.groupby(["variant", *SETTING], as_index=False).agg(
         steps=("steps", "max"), done=("finished", "max")
     )
-    unfinished = planned[~planned["finished"].astype(bool)].assign(what=IN_GRID)
+    left = ~planned["finished"].astype(bool) & ~planned["run_id"].isin(diverged)
+    unfinished = planned[left].assign(what=IN_GRID)
     unfinished["run_id"] = unfinished["run_id"].where(unfinished["from_step"] > 0, "")
     parts = [
         unfinished[["variant", *SETTING, "steps", "what", "run_id", "from_step"]],

@@ -7,7 +7,7 @@ Of MMCR, the joint scaling law above the uniform baseline plus a Gaussian proces
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -110,13 +110,15 @@ class Predictor:
 @on_one_thread
 def fit_predictors(runs: pd.DataFrame, measured: dict[str, Measured],
                    quantity: str = PERCENT_ERROR) -> dict[str, Predictor]:  # fmt: skip
-    """A predictor of a quantity, what was `measured`, for each variant among `planned_runs`: one for all that share a
-    scale. Raises ResultsError where there are too few runs for any."""
+    """A predictor of a quantity, what was `measured`, for each variant among `planned_runs` that has any of it: one for
+    all that share a scale. Raises ResultsError where there are too few runs for any."""
     scales = [Scale.of(quantity, objective) for objective in runs["objective"]]
     found: dict[str, Predictor] = {}
     for scale, part in runs.groupby(scales):
-        if part["run_id"].isin(list(measured)).sum() >= FEWEST:
-            predictor = _predictor(part.reset_index(drop=True), measured, Scale(scale))
+        trained = part[part["run_id"].isin(list(measured))]
+        if len(trained) >= FEWEST:
+            known = part[part["variant"].isin(trained["variant"])]
+            predictor = _predictor(known.reset_index(drop=True), measured, Scale(scale))
             found |= dict.fromkeys(predictor.variants, predictor)
     if not found:
         raise ResultsError(f"a prediction needs at least {FEWEST} runs of an objective that were trained for a while")
@@ -132,13 +134,35 @@ def _predictor(runs: pd.DataFrame, measured: dict[str, Measured], scale: Scale) 
     )
 
 
-def asked_cells(cells: pd.DataFrame, planned: pd.DataFrame, variants: Iterable[str],
+def why_unpredicted(planned: pd.DataFrame, variants: Container[str], measured: Container[str],
+                    diverged: Container[str], quantity: str) -> dict[str, str]:  # fmt: skip
+    """A sentence for each variant of `planned_runs` that is not among the predicted `variants`; `measured`, `diverged`:
+    run_ids."""
+    found = {}
+    for variant, runs in planned.groupby("variant"):
+        name, run_ids = variant_name(str(variant)), list(runs["run_id"])
+        if variant in variants:
+            continue
+        if any(each in measured for each in run_ids):
+            found[str(variant)] = f"too few runs of {name} were trained to predict any of it"
+        elif all(each in diverged for each in run_ids):
+            found[str(variant)] = f"every run of {name} diverged, so nothing is predicted of it"
+        elif quantity == PERCENT_ERROR:
+            found[str(variant)] = f"no run of {name} has been trained long enough to predict any of it"
+        else:
+            found[str(variant)] = f"no run of {name} has been measured for {quantity}, so nothing is predicted of it"
+    return found
+
+
+def asked_cells(cells: pd.DataFrame, planned: pd.DataFrame, variants: Iterable[str], unpredicted: Mapping[str, str],
                 at: Any = None, flops: Any = None) -> pd.DataFrame:  # fmt: skip
     """Cells that somebody asks for, in rows of their order, with a column variant, and with `steps`: those of `at` or
     of so many `flops` (one for all or one for each cell), else of its own column, else of the whole run.
 
-    Args: planned: as `planned_runs`; variants: that can be predicted, of which the cells are if there is one.
-    Raises: ResultsError for what is no cell, a run_id of another cell or of none, and fewer than one step.
+    Args: planned: as `planned_runs`; variants: that can be predicted, of which the cells are if there is one;
+        unpredicted: why the others can't be.
+    Raises: ResultsError for another variant, what is no cell, a run_id of another cell or of none, and fewer than one
+        step.
     """
     predicted = [name for name in cells.columns if re.fullmatch(r"predicted|(low|high)_\d+", str(name))]
     table = cells.drop(columns=predicted).reset_index(drop=True)
@@ -152,8 +176,10 @@ def asked_cells(cells: pd.DataFrame, planned: pd.DataFrame, variants: Iterable[s
             raise ResultsError(f"the cells need a column variant, one of: {'; '.join(names)}")
         table["variant"] = names[0]
     if not (known := table["variant"].isin(names)).all():
-        few = variant_name(str(table["variant"][~known].iloc[0]))
-        raise ResultsError(f"too few runs of {few} were trained to predict any of it; predicted: {'; '.join(names)}")
+        other = str(table["variant"][~known].iloc[0])
+        if other in unpredicted:
+            raise ResultsError(f"{unpredicted[other]}; predicted: {'; '.join(names)}")
+        raise ResultsError(f"there is no variant '{other}'; variants: {'; '.join(sorted([*names, *unpredicted]))}")
     for name, least in LEAST.items():
         table[name] = _whole_numbers(table[name], name, least)
     if "run_id" in table:

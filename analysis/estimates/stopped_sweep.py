@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -15,6 +16,7 @@ from analysis.fitting.forecast.sequential_design import Ended
 from analysis.fitting.forecast.stopping import Target
 from analysis.results.errors import ResultsError
 from mmcr_core.theory import PERCENT_ERROR
+from sweeps.cli.formatting import counted
 from sweeps.storage.decisions import WHOLE, StoredDecision
 
 
@@ -48,21 +50,36 @@ class StoppedSweep:
         return missed / self.predicted["final"] if self.is_relative else missed
 
 
+def require_comparable(decisions: Iterable[StoredDecision], planned: pd.DataFrame, root: Path) -> None:
+    """Raises ResultsError where no rung of the sweep in `root` has ended (`decisions` are of those that have), or where
+    a run that was decided on is no row of `planned_runs`, or has not finished."""
+    began = {each.run_id for each in decisions}
+    if not began:
+        raise ResultsError("no adaptive launch (--until) trained this sweep, so it has no stop")
+    if gone := began - set(planned["run_id"]):
+        raise ResultsError(
+            f"{root}: {len(gone)} of {counted(len(began), 'run')} that --until began are not in the grid of the last "
+            "launch and have not finished; launch the grid that --until had, without --until, then look again"
+        )
+    finished = planned["finished"].astype(bool)
+    if began & set(planned.loc[~finished, "run_id"]):
+        raise ResultsError(
+            f"{root}: {finished.sum()} of {counted(len(planned), 'cell')} have finished; launch without --until, then "
+            "look again"
+        )
+
+
 @on_one_thread
 def stopped_sweep(
     sweep: FinishedSweep, decisions: Iterable[StoredDecision], finished_at: Mapping[str, datetime]
 ) -> StoppedSweep:
     """The sweep as its last decision left it, predicted anew from no more than was trained then.
 
-    Args: sweep: all of it, finished; decisions: of one quantity; finished_at: of each run, by run_id.
-    Raises: ResultsError where a run that was decided on has not finished, so that nothing can be compared.
+    Args: sweep: all of it, finished; decisions: of one quantity, see `require_comparable`; finished_at: of each run,
+        by run_id.
     """
     numbers = {run_id: number for number, run_id in enumerate(sweep.runs["run_id"])}
     rungs = [(each.ended_at, each) for each in decisions if each.ended_at is not None]
-    if not rungs:
-        raise ResultsError("no adaptive launch (--until) trained this sweep, so it has no stop")
-    if absent := {each.run_id for _, each in rungs} - set(numbers):
-        raise ResultsError(f"runs that --until began have not finished ({len(absent)}); launch without --until")
     design = sweep.design(Target(1.0))
     history = [(at, numbers[each.run_id], each.rung, _residual(each, sweep)) for at, each in rungs]
     stop = max(at for at, *_ in history)

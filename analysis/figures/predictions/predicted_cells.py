@@ -41,9 +41,11 @@ def prediction_figures(analysis: SweepAnalysis, folder: Path, measure: str = PER
 
 
 def draw_predicted(table: pd.DataFrame, quantity: str, known: str = "from all others") -> Figure:
-    """Predicted against measured values with 95% intervals: variant, P, D, K, measured, predicted, low_95, high_95; a
-    color for each K. `known`: what each setting was predicted from."""
-    what = _named(quantity)
+    """Predicted against measured values with 95% intervals: variant, P, D, K, measured, predicted, low_95, high_95,
+    `finished` (else the measured value is the last one); a color for each K. `known`: what each setting was predicted
+    from."""
+    what, unfinished = _named(quantity), int((~table["finished"]).sum())
+    known, last = (f"{known} ({unfinished} of {len(table)} unfinished)", "last ") if unfinished else (known, "")
     figure, axes = panels(1, 1, 3.0, 3.25)
     ax = axes[0, 0]
     color = view_colors(sorted(int(K) for K in table["K"].unique()))
@@ -57,7 +59,7 @@ def draw_predicted(table: pd.DataFrame, quantity: str, known: str = "from all ot
     ax.plot(ends, ends, color=THEORY, lw=0.6, zorder=0)
     inside = (table["low_95"] <= table["measured"]) & (table["measured"] <= table["high_95"])
     error = np.sqrt(((table["predicted"] / table["measured"] - 1) ** 2).mean())
-    ax.set(xscale="log", yscale="log", aspect="equal", xlabel=f"measured {what} (fraction)",
+    ax.set(xscale="log", yscale="log", aspect="equal", xlabel=f"{last}measured {what} (fraction)",
            ylabel=f"predicted {what} (fraction)",
            title=f"{inside.sum()} of {len(table)} inside, off by {100 * error:.1f}% (r.m.s.)")  # fmt: skip
     for axis in "xy":

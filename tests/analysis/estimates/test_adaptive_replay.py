@@ -4,11 +4,13 @@ import json
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from analysis import SweepAnalysis, open_results
 from analysis.estimates.adaptive_replay import FinishedSweep, replay, summary
 from analysis.fitting.forecast.stopping import Target
+from analysis.replay import readable
 from analysis.results.errors import ResultsError
 from tests.analysis.estimates.test_prediction import error
 from tests.conftest import invoke
@@ -78,6 +80,9 @@ def test_what_was_measured_at_the_end_alone_is_replayed_in_whole_runs(tmp_path):
     assert ran.returncode == 0, ran.stderr
     (row,) = json.loads(ran.stdout)
     assert 0 < row["share"] < 0.8 and row["rungs"] == row["trained"] and row["rms_error"] < 0.02
+    table = pd.DataFrame([row | {"coverage": 0.9}])
+    assert readable(table, relative=False)["r.m.s. error"].tolist() == [f"{row['rms_error']:.3f}"]
+    assert readable(table, relative=True)["r.m.s. error"].tolist() == [f"{row['rms_error']:.2%}"]
     assert (
         "knn_accuracy of 18 of 18 runs is known at the end alone: these are trained whole or not at all" in ran.stderr
     )

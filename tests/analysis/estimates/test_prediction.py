@@ -1,6 +1,7 @@
 """Predictions of a sweep's cells: against what is known of synthetic ones, with intervals, for runs and measures."""
 
 import json
+from dataclasses import asdict
 from itertools import pairwise
 
 import numpy as np
@@ -11,13 +12,14 @@ import pytest
 
 from analysis import SweepAnalysis, open_results
 from analysis.estimates.run_points import whole_steps
+from analysis.figures.predictions.predicted_cells import draw_predicted
 from analysis.opened_results import open_results as opened
 from analysis.results.errors import ResultsError
-from mmcr_core.config.run_id import run_id
+from mmcr_core.config.run_id import canonical_json, run_id
 from mmcr_core.theory import expected_percent_error
 from sweeps.storage.schemas import CELL_SCHEMA
 from tests.conftest import invoke
-from tests.synthetic import FLOPS, spec, write_sweep
+from tests.synthetic import FLOPS, spec, write_run, write_sweep
 
 STEPS = 400
 
@@ -131,7 +133,7 @@ def test_settings_left_out_are_predicted_from_the_others(analysis):
     ("cells", "says"),
     [
         ({"P": [64]}, "no column D, K"),
-        ({"P": [64], "D": [64], "K": [2], "variant": ["x"]}, "few runs of x"),
+        ({"P": [64], "D": [64], "K": [2], "variant": ["x"]}, "there is no variant 'x'; variants: mmcr$"),
         ({"P": [], "D": [], "K": []}, "no cells to predict"),
         ({"P": [64, 1], "D": [64, 64], "K": [2, 2]}, "P: '1' is not a whole number of 2 or more"),
         ({"P": [64], "D": [48.5], "K": [2]}, "D: '48.5' is not"),
@@ -255,3 +257,62 @@ def test_cells_are_asked_for_by_arrays_that_fit_and_by_variant(store, tmp_path):
         rates.write_chunk(f"other{row['run_id']}", 0, 299, {name: np.array(each) for name, each in columns.items()})
     with pytest.raises(ResultsError, match=r"several variants; add variant= with one of: .*learning_rate"):
         opened(rates.root).predict(P=32, D=32, K=2)
+
+
+@pytest.fixture(scope="module")
+def rates(tmp_path_factory):
+    """Learning rates: one trained, one that diverged after half of its steps, one not begun; and a setting of the first
+    that diverged."""
+    store = write_sweep(tmp_path_factory.mktemp("rates") / "rates", (32, 64), (2,), steps=STEPS, curve=error)
+    whole = error(32, 32, 2, FLOPS * np.arange(1, STEPS + 1))
+    cells = [spec(P, 32, 2, learning_rate=rate, steps=STEPS) for rate in (1e30, 1e-5) for P in (32, 64)]
+    cells.append(spec(128, 32, 2, steps=STEPS))
+    for cell in cells:
+        if cell.optimizer.learning_rate != 1e-5:
+            write_run(store, cell, whole[: STEPS // 2], status="diverged", steps=STEPS)
+    rows = [{name: row[name] for name in CELL_SCHEMA.names} for row in store.rows()]
+    cells = [cell for cell in cells if cell.optimizer.learning_rate == 1e-5]
+    described = [{"run_id": run_id(cell), "spec": canonical_json(asdict(cell)), "steps": STEPS} for cell in cells]
+    sizes = [{name: getattr(cell, name) for name in ("P", "D", "K", "seed")} for cell in cells]
+    store.write_cells(rows + [row | size for row, size in zip(described, sizes, strict=True)])
+    return store
+
+
+def test_nothing_is_predicted_of_a_variant_that_was_not_trained_or_diverged(rates, tmp_path):
+    results = opened(rates.root)
+    trained, diverged, new = (f"mmcr, optimizer.learning_rate={rate}" for rate in ("0.001", "1e+30", "1e-05"))
+    assert set(results.analysis.planned["variant"]) == {trained, diverged, new}
+    table = results.analysis.predict()
+    assert set(table["variant"]) == {trained} and sorted(table["P"]) == [32, 32, 64, 64]
+    for variant, says in (
+        (diverged, "^every run of MMCR, learning rate = 1e[+]30 diverged"),
+        (new, "^no run of MMCR, learning rate = 1e-05 has been trained"),
+        ("zzz", "^there is no variant 'zzz'; variants: mmcr, .*0.001; mmcr, .*1e[+]30; mmcr, .*1e-05$"),
+    ):
+        with pytest.raises(ResultsError, match=says):
+            results.predict(P=32, D=32, K=2, variant=variant)
+    ran = invoke("plot_predictions", rates.root, "-o", tmp_path)
+    said = " ".join(ran.stdout.split())
+    assert "Every run of MMCR, learning rate = 1e+30 diverged, so" in said and "1 setting diverged: nothing" in said
+    assert "No run of MMCR, learning rate = 1e-05 has been trained" in said
+    following = invoke("recommend", rates.root, "--next", 9)
+    assert "No run of MMCR, learning rate = 1e-05 has been trained" in " ".join(following.stdout.split())
+    rows = json.loads(invoke("recommend", rates.root, "--next", 99, "--json").stdout)
+    assert {row["variant"] for row in rows} == {trained} and (128, 32) not in {(row["P"], row["D"]) for row in rows}
+
+
+def test_values_of_unfinished_runs_are_named_as_such(tmp_path):
+    store = write_sweep(tmp_path / "half", (32, 64), (2,), steps=STEPS, curve=error, scale=0.01)
+    store.write_cells([{name: row[name] for name in CELL_SCHEMA.names} for row in store.rows()])
+    for row in store.rows()[1:]:
+        trajectory = store.read_trajectory(row["run_id"]).drop(columns="run_id").iloc[: STEPS // 2]
+        store.drop_trajectory(row["run_id"])
+        store.drop_row(row["run_id"])
+        store.write_chunk(row["run_id"], 0, STEPS // 2 - 1, {name: trajectory[name].to_numpy() for name in trajectory})
+    ran = invoke("plot_predictions", store.root, "-o", tmp_path)
+    said = " ".join(ran.stdout.split())
+    assert "4 settings at the last step that was trained (3 of them unfinished) are off by" in said
+    figure = draw_predicted(SweepAnalysis(open_results(store.root)).left_out(), "percent_error")
+    assert figure.axes[0].get_xlabel() == "last measured percent error (fraction)"
+    labels = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert "predicted from all others (3 of 4 unfinished)" in labels

@@ -1,13 +1,16 @@
 """An adaptive sweep that was finished: what it predicted at its stop, beside what was measured since."""
 
 import json
+from dataclasses import asdict
 
 import numpy as np
 import pytest
 
 from analysis import SweepAnalysis, open_results
 from analysis.results.errors import ResultsError
+from mmcr_core.config.run_id import canonical_json
 from sweeps.storage.packing.compaction import compact
+from sweeps.storage.run_status import RunStatus
 from tests.conftest import invoke
 from tests.sweeps.execution.adaptive.played_sweep import STEPS, PlayedSweep, grid
 
@@ -79,5 +82,33 @@ def test_nothing_is_compared_before_all_that_was_begun_has_finished(tmp_path):
     for key in [each for each in sweep.cells if each not in open_runs] + sorted(open_runs)[1:]:
         sweep.write_steps(key, STEPS)
         sweep.write_row(key)
-    with pytest.raises(ResultsError, match=r"runs that --until began have not finished \(1\); launch without"):
+    write_cells(sweep, sweep.cells)
+    with pytest.raises(ResultsError, match=r"s: 15 of 16 cells have finished; launch without --until, then look again"):
         at_stop(sweep.store.root)
+    write_cells(sweep, set(sweep.cells) - {min(open_runs)})
+    with pytest.raises(ResultsError, match=r"s: 1 of \d+ runs that --until began are not in the grid of the"):
+        at_stop(sweep.store.root)
+    sweep.write_row(min(open_runs), RunStatus.DIVERGED)
+    write_cells(sweep, sweep.cells)
+    assert len(at_stop(sweep.store.root).settings) == 15
+
+
+def write_cells(sweep, keys):
+    specs = {key: sweep.cells[key] for key in keys}
+    sizes = {key: {name: getattr(cell, name) for name in ("P", "D", "K", "seed")} for key, cell in specs.items()}
+    text = {key: canonical_json(asdict(cell)) for key, cell in specs.items()}
+    sweep.store.write_cells([{"run_id": key, "spec": text[key], "steps": STEPS} | sizes[key] for key in specs])
+
+
+def test_half_a_sweep_is_counted_and_a_sweep_without_predictions_is_said_to_be_one(tmp_path):
+    sweep = PlayedSweep(tmp_path / "s", grid((8, 16), (8, 16)), "0.01%")
+    scheduler = sweep.scheduler()
+    sweep.play(scheduler, 3)
+    write_cells(sweep, sweep.cells)
+    ran = invoke("plot_predictions", sweep.store.root, "--at-stop", "-o", tmp_path / "figures")
+    assert ran.returncode == 2 and "s: 0 of 4 cells have finished; launch without --until" in ran.stderr
+    sweep.play(sweep.scheduler())
+    ran = invoke("plot_predictions", sweep.store.root, "--at-stop", "-o", tmp_path / "figures")
+    assert ran.returncode == 0, ran.stderr
+    assert "with every setting trained to its end: nothing was predicted." in " ".join(ran.stdout.split())
+    assert {file.name for file in (tmp_path / "figures").iterdir()} == {"stop_grid.png", "stop.csv"}
