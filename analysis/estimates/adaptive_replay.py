@@ -45,7 +45,7 @@ class FinishedSweep:
         runs = runs[runs["finished"] & runs["run_id"].isin(list(measured))].reset_index(drop=True)
         if (count := len(runs[["variant", "P", "D", "K"]].drop_duplicates())) < FEWEST_SETTINGS:
             raise ResultsError(
-                f"{count} of {len(settings)} settings of P, D, K have finished; a replay needs {FEWEST_SETTINGS}"
+                f"a replay needs {FEWEST_SETTINGS} finished settings of P, D, K at least; {count} of {len(settings)} are"
             )
         scale = max(Scale.of(quantity, objective) for objective in runs["objective"])  # of logits, where both are
         return cls(runs, as_points(runs, measured, scale), scale, quantity)

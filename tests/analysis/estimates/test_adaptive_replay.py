@@ -111,5 +111,5 @@ def test_what_is_no_target_is_a_sentence(store, until):
 
 def test_too_few_settings_are_refused(sweep):
     few = sweep.runs.head(3)
-    with pytest.raises(ResultsError, match="4 finished settings"):
+    with pytest.raises(ResultsError, match="4 finished settings of P, D, K at least; 3 of 3 are"):
         FinishedSweep.of(few, dict.fromkeys(few["run_id"], None))
