@@ -45,7 +45,8 @@ class FinishedSweep:
         runs = runs[runs["finished"] & runs["run_id"].isin(list(measured))].reset_index(drop=True)
         if (count := len(runs[["variant", "P", "D", "K"]].drop_duplicates())) < FEWEST_SETTINGS:
             raise ResultsError(
-                f"a replay needs {FEWEST_SETTINGS} finished settings of P, D, K at least; {count} of {len(settings)} are"
+                f"a replay needs {FEWEST_SETTINGS} finished settings of P, D, K at least; "
+                f"{count} of {len(settings)} are"
             )
         scale = max(Scale.of(quantity, objective) for objective in runs["objective"])  # of logits, where both are
         return cls(runs, as_points(runs, measured, scale), scale, quantity)

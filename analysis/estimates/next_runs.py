@@ -21,10 +21,10 @@ SETTING = ["P", "D", "K"]
 @on_one_thread
 def next_runs(planned: pd.DataFrame, predictor: Predictor, count: int, diverged: Set[str]) -> pd.DataFrame:
     """The `count` runs, none of the `diverged` run_ids, that tell the most per FLOP about the final values of all
-    settings, those beyond the grid included, each given those before it: variant, P, D, K, `what` (in the grid, another seed, beyond the grid), steps;
-    of a run that was begun its `run_id` (else empty) and `from_step`, from which it goes on (else 0); `flops` of what
-    is left to train; `predicted` with low_95 and high_95 (of one run), and by how much the r.m.s. standard deviation of
-    all settings falls: `uncertainty` before it, and `uncertainty_after`.
+    settings, those beyond the grid included, each given those before it: variant, P, D, K, `what` (in the grid, another
+    seed, beyond the grid), steps; of a run that was begun its `run_id` (else empty) and `from_step`, from which it goes
+    on (else 0); `flops` of what is left to train; `predicted` with low_95 and high_95 (of one run), and by how much
+    the r.m.s. standard deviation of all settings falls: `uncertainty` before it, and `uncertainty_after`.
 
     Beyond the grid is the next power of two of P and of D on either side, with the images of the grid's longest run,
     or as many steps where its budget is one of steps.
