@@ -6,10 +6,11 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
+from markupsafe import escape
 from PIL import Image
 
 from analysis.pages.claims_section import JudgedClaim
-from analysis.pages.html_page import embed, render_template
+from analysis.pages.html_page import _cells, embed, render_template
 from analysis.pages.overview import overview, strip
 from analysis.pages.provenance import provenance
 from analysis.pages.reproduction import selections
@@ -60,6 +61,21 @@ def test_it_holds_claims_figures_failures_and_no_network(page):
     assert "&lt;script&gt;x" in text and "<script>x" not in text
     assert not re.search(r"(src\s*=\s*['\"]?|url\()(https?:|//)", text) and "arxiv.org/abs/2406.09366" in text
     assert "Cells that did not finish" in text and "Selected laws" in text
+
+
+def test_formulas_are_shown_as_formulas_and_nothing_is_escaped_twice(page):
+    text = page.read_text()
+    forms = text.partition("How the forms compare")[2].partition("</table>")[0]
+    assert forms.count("e<sub>∞</sub> + A (x + x<sub>0</sub>)<sup>−α</sup></td>") == 2
+    assert not re.search(r"&lt;/?su[bp]&gt;|&amp;(lt|gt|amp|quot|#\d+);", text)
+    reasons = pd.DataFrame({"reason": ["the interval of x0 reaches its bound", None, "<x0>"], "P": [1, 2, 3]})
+    columns, rows = _cells(reasons)
+    assert columns == [("reason", False), ("P", True)]
+    assert [str(escape(row[0].text)) for row in rows] == [
+        "the interval of x<sub>0</sub> reaches its bound",
+        "",
+        "&lt;x<sub>0</sub>&gt;",
+    ]
 
 
 def test_names_are_escaped_wherever_the_page_shows_them(tmp_path):
