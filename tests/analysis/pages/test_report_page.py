@@ -34,7 +34,9 @@ parent.postMessage(JSON.stringify({up, down, wide: document.documentElement.scro
         const shown = [...table.querySelectorAll('tbody tr')].filter(row => !row.hidden);
         const place = [...table.querySelectorAll('th')].findIndex(th => th.textContent === 'D');
         return shown.length && new Set(shown.map(row => row.cells[place].textContent)).size})(),
-    unnamed: [...document.images].filter(image => !image.alt).length
+    unnamed: [...document.images].filter(image => !image.alt).length,
+    hidden: [...document.querySelectorAll('.claims td')].filter(
+        cell => cell.getBoundingClientRect().right > innerWidth).length
 }), '*');
 });</script>"""
 
@@ -168,7 +170,7 @@ def test_a_browser_draws_it_sorts_its_tables_and_scrolls_down_only(page, tmp_pat
     assert seen["up"] == sorted(seen["up"]) and seen["down"] == sorted(seen["up"], reverse=True)
     assert len(seen["up"]) > 10
     assert (seen["inner"], seen["wide"], seen["broken"], seen["links"]) == (width, False, 0, 0)
-    assert (seen["filtered"], seen["unnamed"]) == (1, 0) and seen["contents"] > 6
+    assert (seen["filtered"], seen["unnamed"], seen["hidden"]) == (1, 0, 0) and seen["contents"] > 6
     assert "CONSOLE" not in ran.stderr
     browse(tmp_path, f"--window-size={width},1400", f"--screenshot={shot}", f"file://{page}")
     image = np.asarray(Image.open(shot).convert("L"))
