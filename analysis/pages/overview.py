@@ -45,8 +45,8 @@ def findings(analysis: SweepAnalysis) -> list[str]:
     judged = judgments(analysis)
     peaks = [each.verdict.counts for each in judged if each.claim.id == PEAK and each.verdict.counts]
     sentences = [
-        f"In {largest.number} of {counted(largest.total, 'line')} of the grid (one P or one D each) the percent error is "
-        f"largest at P = D; {peak.number} of {peak.total} have a peak that noise does not explain."
+        f"In {largest.number} of {counted(largest.total, 'line')} of the grid (one P or one D each) the percent error "
+        f"is largest at P = D; {peak.number} of {peak.total} have a peak that noise does not explain."
         for largest, peak in peaks
         if largest.total
     ]

@@ -61,6 +61,7 @@ def test_it_holds_claims_figures_failures_and_no_network(page):
     assert "The percent error peaks at P = D." in text
     assert "&lt;script&gt;x" in text and "<script>x" not in text
     assert not re.search(r"(src\s*=\s*['\"]?|url\()(https?:|//)", text) and "arxiv.org/abs/2406.09366" in text
+    assert "largest at P = D; 4 of 12 have a peak that noise does not explain." in text
     assert "Cells that did not finish" in text and "Selected laws" in text
 
 
