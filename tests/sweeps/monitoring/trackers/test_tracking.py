@@ -12,7 +12,6 @@ from sweeps.cli.errors import UserError
 from sweeps.config.grid_file import load_grid
 from sweeps.execution.executor_settings import ExecutorSettings
 from sweeps.execution.run_executor import RunExecutor
-from sweeps.monitoring.trackers import tracking
 from sweeps.monitoring.trackers.choice import require_trackers
 from sweeps.planning.sweep import open_sweep
 from sweeps.storage.sweep_store import Store
@@ -32,8 +31,11 @@ class Good:
         self.given.append(("finish", row and row["status"]))
 
 class Failing(Good):
+    def start(self, run):
+        self.run_id = run.run_id
+
     def log(self, chunk):
-        raise SystemExit("server is down")
+        raise SystemExit(f"{self.run_id}: server is down\\nDetails: {id(self)}")
 
 class Needy(Good):
     def __init__(self, url):
@@ -51,7 +53,6 @@ def own(tmp_path, monkeypatch):
     (tmp_path / f"{name}.py").write_text(SOURCE)
     monkeypatch.setattr(sys, "path", [*sys.path, str(tmp_path)])
     monkeypatch.setattr(custom_imports, "_FOLDERS", [])
-    monkeypatch.setattr(tracking, "_WARNED", set())
     yield name
     sys.modules.pop(name, None)
     custom_imports._DIGESTS.pop(name, None)
@@ -70,13 +71,13 @@ def test_each_stored_chunk_is_given_and_the_row_at_the_end(own, tmp_path, digits
     assert sys.modules[own].Good.given == [start, ("finish", None), start, *logged, ("finish", "finished")]
 
 
-def test_a_tracker_that_fails_is_a_warning_said_once_and_loses_no_cell(own, tmp_path, digits_spec):
+def test_a_tracker_that_fails_is_a_warning_of_each_run_in_the_same_words_and_loses_no_cell(own, tmp_path, digits_spec):
     store, how, notes = Store(tmp_path / "s"), ExecutorSettings(track=(f"{own}:Failing", f"{own}:Good")), []
     for seed in (0, 1):
         progress = to_end(RunExecutor(digits_spec(seed=seed), store, "s", how))
         assert progress.status == "finished"
         notes += progress.notes
-    assert notes == [f"tracker {own}:Failing fails (SystemExit: server is down); runs go on without it (said once)"]
+    assert notes == 2 * [f"tracker {own}:Failing fails (SystemExit: RUN_ID: server is down); runs go on without it"]
     assert [given[0] for given in sys.modules[own].Good.given].count("log") == 2
 
 
