@@ -26,7 +26,7 @@ from sweeps.config.settings import GridSettings
 from sweeps.execution.continuation import runs_to_continue
 from sweeps.execution.stored_measures import measurable, missing_measures
 from sweeps.monitoring.launch_outcome import Ending
-from sweeps.monitoring.trackers.choice import require_trackers
+from sweeps.monitoring.trackers.choice import require_login, require_trackers
 from sweeps.planning.cpu_count import usable_cores
 from sweeps.planning.machine import Machine
 from sweeps.planning.plan import Cell, plan
@@ -142,7 +142,8 @@ def require_resources(sweep: Sweep, gpus: float, cpus: float) -> None:
 
 
 def require_here(sweep: Sweep) -> None:
-    """The same of this machine."""
+    """The same of this machine, and of the logins of trackers."""
+    require_login(sweep.settings.track)
     require_resources(sweep, torch.cuda.device_count(), usable_cores())
 
 

@@ -1,6 +1,7 @@
 """What trackers are given, and what becomes of one that fails."""
 
 import importlib.util
+import os
 import sys
 from importlib.machinery import ModuleSpec
 
@@ -15,6 +16,7 @@ from sweeps.execution.run_executor import RunExecutor
 from sweeps.monitoring.trackers.choice import require_trackers
 from sweeps.planning.sweep import open_sweep
 from sweeps.storage.sweep_store import Store
+from tests.conftest import run_script
 from tests.sweeps.execution.test_run_executor import to_end
 
 SOURCE = """
@@ -112,6 +114,20 @@ def test_a_missing_package_is_named_with_what_to_install(monkeypatch, tmp_path, 
     assert str(raised.value) == f"track: {tracker} needs the package {package}; install it: pip install {install}"
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:5000")  # a server's, which needs no database here
     require_trackers(["tensorboard", "mlflow"], tmp_path)
+
+
+def test_a_missing_login_is_said_before_anything_is_written(tmp_path, write_grid, monkeypatch):
+    pytest.importorskip("wandb")
+    for name in [name for name in os.environ if name.startswith("WANDB_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    options = [write_grid(track="[wandb]"), "--results", tmp_path / "r"]
+    refused = run_script("sweeps/launch.py", *options)
+    assert (refused.returncode, refused.stdout) == (2, "") and not (tmp_path / "r").exists()
+    assert "track: wandb has no login here; run: wandb login, or set WANDB_MODE=offline" in refused.stderr
+    monkeypatch.setenv("WANDB_API_KEY", 40 * "a")  # which no server is asked about
+    checked = "from sweeps.monitoring.trackers.choice import require_login; require_login(['wandb'])"
+    assert run_script("-c", checked).returncode == 0
 
 
 def test_the_folder_where_wandb_keeps_its_files_is_no_package(monkeypatch, tmp_path):
