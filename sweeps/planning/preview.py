@@ -23,7 +23,7 @@ from sweeps.planning.machine import Machine, this_machine
 from sweeps.planning.plan import CELL_OVERHEAD_SECONDS, Cell, remaining
 from sweeps.planning.plan_warnings import measuring_warning, memory_warning, rank_warning, recompute_remark
 from sweeps.planning.schedule import schedule
-from sweeps.planning.sweep import Sweep, remarks, steps_begun, terminal
+from sweeps.planning.sweep import Sweep, leaves_out, remarks, steps_begun, terminal
 from sweeps.storage.cross_sweep_reuse import finished_beside
 from sweeps.storage.run_status import RunStatus
 from sweeps.storage.snapshot import Snapshot
@@ -137,6 +137,8 @@ def show(
     expected = _expected(sweep, until) if until else None
     preview = Preview.of(sweep, max_concurrent)
     machine, planned, seconds = preview.machine, preview.cells, preview.makespan_seconds
+    if preview.left and (said := leaves_out(sweep.store, preview.numbers)):
+        print_wrapped(said, sys.stderr if as_json else sys.stdout)
     if as_json:
         whole = {"name": sweep.settings.name, "cells": preview.rows(), "makespan_seconds": seconds}
         whole["counts"] = [count._asdict() for count in sweep.counts]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from mmcr_core.config.run import RunSpec
 from mmcr_core.config.run_id import run_id, spec_to_json
 from mmcr_core.data import registry
 from mmcr_core.data.registry import DatasetError, require_present, steps_of
-from sweeps.cli.console import columns
+from sweeps.cli.console import columns, print_wrapped
 from sweeps.cli.errors import OptionError, UserError
 from sweeps.cli.formatting import counted
 from sweeps.config.axes import varying
@@ -242,8 +242,22 @@ def steps_begun(
     return {key: step for key, step in steps.items() if step}
 
 
+def leaves_out(store: Store, cells: Collection[str]) -> str:
+    """What becomes of the stored grid's cells where a grid of these run_ids is launched; empty where it has them
+    all."""
+    stored = {row["run_id"] for row in store.read_cells()}
+    if not (gone := len(stored.difference(cells))):
+        return ""
+    return (
+        f"note: a launch replaces the grid of {store.root} ({counted(len(stored), 'cell')}) by this one "
+        f"({counted(len(cells), 'cell')}) and leaves {gone} out: runs stay and reports count them, status.py no longer "
+        "does. For a part of a grid give --only; for a sweep of its own, name=NEW"
+    )
+
+
 def record_launch(sweep: Sweep) -> None:
-    """Keep the grid, and its cells resolved: status needs neither the data nor the folder it was launched from."""
+    """Keep the grid, and its cells resolved: status needs neither the data nor the folder it was launched from. Says
+    which stored cells it leaves out."""
     rows = [
         {
             "run_id": run_id(cell),
@@ -253,6 +267,8 @@ def record_launch(sweep: Sweep) -> None:
         }
         for cell in sweep.grid_cells
     ]
+    if said := leaves_out(sweep.store, [row["run_id"] for row in rows]):
+        print_wrapped(said, sys.stderr)
     sweep.store.write_grid(sweep.text)
     sweep.store.write_cells(rows)
     drop_stop(sweep.store.root)

@@ -14,7 +14,7 @@ from sweeps.execution.adaptive.until import parse_until
 from sweeps.execution.executor_settings import ExecutorSettings
 from sweeps.execution.run_executor import RunExecutor
 from sweeps.planning.preview import Preview, adaptive_line, show
-from sweeps.planning.sweep import open_sweep, remarks
+from sweeps.planning.sweep import open_sweep, record_launch, remarks
 from sweeps.storage.sweep_store import Store
 from tests.mmcr_core.data.custom_data import encoded, write_folder
 from tests.sweeps.execution.test_run_executor import to_end
@@ -72,6 +72,24 @@ def test_a_plan_says_how_many_cells_each_override_link_and_exclusion_leaves(writ
     assert "Cells: " not in plain.stdout
     wrong = CliRunner().invoke(launch.app, [str(grid), "P=16", "Q=1", "--plan"])
     assert (wrong.exit_code, wrong.stderr.count("\n")) == (2, 1) and wrong.stderr.startswith("argument Q=1: Q: unknown")
+
+
+def test_a_grid_that_leaves_stored_cells_out_says_so_in_plan_and_launch(write_grid, tmp_path, capsys):
+    record_launch(open_sweep(write_grid(seed="[0, 1, 2]"), str(tmp_path)))
+    record_launch(open_sweep(write_grid(seed="[0, 1, 2]"), str(tmp_path), only="seed=0"))
+    assert capsys.readouterr().err == ""
+    fewer = open_sweep(write_grid(seed="[0, 1, 2]"), str(tmp_path), overrides=["seed=1"])
+    said = f"note: a launch replaces the grid of {tmp_path / 'tiny'} (3 cells) by this one (1 cell) and leaves 2 out: "
+    show(fewer, None, as_json=False)
+    assert said in capsys.readouterr().out.replace("\n", " ")
+    show(fewer, None, as_json=True)
+    printed = capsys.readouterr()
+    assert json.loads(printed.out) and printed.err.startswith(said)
+    record_launch(fewer)
+    assert capsys.readouterr().err.startswith(said)
+    other = open_sweep(write_grid(seed="[0, 1, 2]"), str(tmp_path), overrides=["seed=1", "name=new"])
+    record_launch(other)
+    assert capsys.readouterr().err == "" and other.store.root.name == "new"
 
 
 def test_batches_larger_than_the_heldout_images_are_named(digits_spec):

@@ -122,7 +122,7 @@ def test_a_missing_login_is_said_before_anything_is_written(tmp_path, write_grid
         monkeypatch.delenv(name)
     monkeypatch.setenv("HOME", str(tmp_path))
     options = [write_grid(track="[wandb]"), "--results", tmp_path / "r"]
-    refused = run_script("sweeps/launch.py", *options)
+    refused = run_script("sweeps/launch.py", *options, "--cell", 0)
     assert (refused.returncode, refused.stdout) == (2, "") and not (tmp_path / "r").exists()
     assert "track: wandb has no login here; run: wandb login, or set WANDB_MODE=offline" in refused.stderr
     monkeypatch.setenv("WANDB_API_KEY", 40 * "a")  # which no server is asked about
