@@ -46,8 +46,11 @@ class Standing:
         counts += f"{self.begun} begun, " if self.begun else ""
         counts += f"{untouched} not begun"
         counts += f", {self.left_out} left out (diverged or failed)" if self.left_out else ""
-        what = "met" if self.met else "not met yet"
-        text = f"--until {self.until} is {what} after {self.share:.1%} of the grid's FLOPs: {counts}"
+        if self.met and self.trained + self.left_out == self.total:
+            what = f"nothing is left to predict for --until {self.until}"
+        else:
+            what = f"--until {self.until} is {'met' if self.met else 'not met yet'}"
+        text = f"{what} after {self.share:.1%} of the grid's FLOPs: {counts}"
         if self.predicted:
             text += (
                 f"; predicted: {counted(self.predicted, 'setting')}, r.m.s. {self._shown(self.rms)}, the widest 95% "

@@ -38,6 +38,9 @@ from sweeps.storage.run_status import RunStatus
 from sweeps.storage.snapshot import Row, Snapshot
 from sweeps.storage.sweep_store import Store
 
+FEW_HELDOUT = 100  # images, below which an accuracy is known to no better than 10 percentage points
+NORMAL_95 = 1.96
+
 
 @dataclass(frozen=True)
 class Sweep:
@@ -161,14 +164,20 @@ def remarks(cells: tuple[RunSpec, ...]) -> list[str]:
     sets = dict.fromkeys(cell.dataset for cell in cells)
     said = list(dict.fromkeys(each for dataset in sets for each in registry.remarks(dataset)))
     heldout = {dataset: registry.count(dataset)[1] for dataset in sets}
-    measured = [cell for cell in cells if cell.evaluate.heldout_batches]
-    if few := [cell for cell in measured if heldout[cell.dataset] < cell.P]:
-        last = max(few, key=lambda cell: cell.P)
-        reason = f"P = {last.P} exceeds the {heldout[last.dataset]} held-out images of {last.dataset.name}"
-        said.append(f"{len(few)} of {len(cells)} cells have no heldout_percent_error: {reason}")
     unlabeled = {dataset for dataset in sets if registry.class_count(dataset) == 0}
+    for name, count in dict.fromkeys((dataset.name, heldout[dataset]) for dataset in sets):
+        mine = [cell for cell in cells if (cell.dataset.name, heldout[cell.dataset]) == (name, count)]
+        images = f"{counted(count, 'held-out image')} of {name}"
+        raised = "; raise dataset.heldout" if mine[0].dataset.by_content else ""
+        if few := [cell.P for cell in mine if cell.evaluate.heldout_batches and count < cell.P]:
+            which = f"P = {min(few)} exceeds" if len(set(few)) == 1 else f"P from {min(few)} on exceeds"
+            said.append(f"no heldout_percent_error in {len(few)} of {len(cells)} cells: {which} the {images}{raised}")
+        probed = any(cell.evaluate.probes and cell.dataset not in unlabeled for cell in mine)
+        if probed and 0 < count < FEW_HELDOUT:
+            within = 100 * NORMAL_95 * 0.5 / count**0.5
+            said.append(f"probes are tested on the {images}, to within {within:.0f} percentage points{raised}")
     if blind := [cell for cell in cells if cell.evaluate.probes and cell.dataset in unlabeled]:
-        said.append(f"{len(blind)} of {len(cells)} cells have no probe accuracy: {blind[0].dataset.name} has no labels")
+        said.append(f"no probe accuracy in {len(blind)} of {len(cells)} cells: {blind[0].dataset.name} has no labels")
     banks = {cell.evaluate.probe_images for cell in cells if cell.dataset.limit}
     said += [
         f"probes learn from {bank:,} labeled images (evaluate.probe_images), whatever dataset.limit keeps"
@@ -216,13 +225,13 @@ def todo(sweep: Sweep) -> PendingCells:
     begun = steps_begun(snapshot, rows, map(run_id, unfinished), continues)
     paused = len(begun.keys() & snapshot.listing.decisions.keys())
     done = len(sweep.cells) - len(cells) - len(diverged)
-    note = f"{counted(len(sweep.cells), 'cell')}: {done} have finished already, {len(cells)} to run"
+    note = f"{counted(len(sweep.cells), 'cell')}: {done} finished already, {len(cells)} to run"
     remarks = [
         f"{len(taken)} reused from {', '.join(sorted(set(taken.values())))}" if taken else "",
-        f"{again} of them finished runs, to be measured again" if again else "",
+        f"{again} of them finished before, to be measured again" if again else "",
         f"{paused} of them to be resumed from an adaptive sweep" if paused else "",
-        f"{len(continues)} of them to be continued from shorter runs" if continues else "",
-        f"{len(diverged)} diverged before and are left (selecting status=diverged tries again)" if diverged else "",
+        f"{len(continues)} of them to be continued from a shorter run" if continues else "",
+        f"{len(diverged)} diverged before, left alone (selecting status=diverged tries again)" if diverged else "",
         f"finished runs without weights lack {', '.join(sorted(lost))}" if lost else "",
         f"finished runs lack in their middle, which only training can measure, {', '.join(sorted(too_late))}"
         if too_late
