@@ -119,7 +119,7 @@ def test_a_launch_says_what_only_training_could_measure(tmp_path, digits_spec, w
     assert left.cells == sweep.cells  # the untrained network can still be measured
     preview = Preview.of(sweep, None)
     (planned,) = preview.left
-    assert preview.measured_again == {planned.run_id} and preview.status(planned.run_id) == "to measure"
+    assert preview.measured_again == {planned.run_id} and preview.status(planned) == "to measure"
     assert planned.seconds == pytest.approx(CELL_OVERHEAD_SECONDS + preview.cells[0].measuring_seconds / 3)
     assert "1 of them finished before, to be measured again" in left.note
     assert "finished runs without weights lack alignment" in left.note
