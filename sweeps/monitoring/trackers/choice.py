@@ -74,7 +74,7 @@ def require_login(names: Iterable[str]) -> None:
     if "wandb" not in names:
         return
     wandb = import_module("wandb")
-    online = wandb.setup().settings.mode not in ("offline", "dryrun", "disabled")
+    online = wandb.setup(wandb.Settings(silent=True)).settings.mode not in ("offline", "dryrun", "disabled")
     if online and not wandb.login(prompt=False, verify=False):
         remedy = "run: wandb login, or set WANDB_MODE=offline and run wandb sync later"
         raise OptionError("track", f"wandb has no login here; {remedy}")
