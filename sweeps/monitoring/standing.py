@@ -48,9 +48,11 @@ class Standing:
         counts += f"{untouched} not begun"
         counts += f", {self.left_out} left out (diverged or failed)" if self.left_out else ""
         left = self.total - self.trained - self.left_out
-        what = "met" if self.met else "not met yet"
+        what = f"--until {self.until} is {'met' if self.met else 'not met yet'}"
+        if self.met and not left:
+            what = f"nothing is left to predict for --until {self.until}"
         of = "the grid's FLOPs" if self.whole else "the FLOPs of the chosen cells"
-        text = f"--until {self.until} is {what} after {self.share:.1%} of {of}: {counts}"
+        text = f"{what} after {self.share:.1%} of {of}: {counts}"
         if self.predicted:
             text += (
                 f"; predicted: {counted(self.predicted, 'setting')}, r.m.s. {self._shown(self.rms)}, the widest 95% "

@@ -31,7 +31,10 @@ def test_a_measure_is_told_in_its_own_units():
 
 def test_nothing_is_predicted_where_all_was_trained():
     whole = Standing("5%", "", 4, 4, 0, 0, 0, 1.0, 0, 0.0, 0.0, True, False)
-    assert whole.summary().endswith("4 of 4 cells finished, 0 paused, 0 not begun")
+    assert whole.summary() == (
+        "nothing is left to predict for --until 5% after 100.0% of the grid's FLOPs: 4 of 4 cells finished, 0 paused, "
+        "0 not begun"
+    )
 
 
 def test_further_seeds_and_cells_that_were_not_chosen_are_told():
