@@ -39,7 +39,7 @@ def status(
     results: Annotated[str, typer.Argument(help="A sweep's folder or URL, such as results/quickstart.")],
     watch: Annotated[
         bool,
-        typer.Option("--watch", help="Refresh until every cell has ended or --until is met."),
+        typer.Option("--watch", help="Refresh until every cell has ended, or the launch has met its target."),
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print a list of objects.")] = False,
 ) -> None:
@@ -52,6 +52,9 @@ def status(
         print_wrapped(f"note: {what}", sys.stderr)
     if damaged := ", ".join(file.name for file in snapshot.damaged):
         print_wrapped(f"note: damaged in runs/: {damaged}; `store.py check {results}` sets them aside", sys.stderr)
+    if others := len(snapshot.ended() - {cell.run_id for cell in cells} - {file.stem for file in snapshot.damaged}):
+        what = f"{counted(others, 'run')} of other grids in this folder: reports count them too, this table does not"
+        print_wrapped(f"note: {what}", sys.stderr)
     console = Console()
     if as_json:
         varying = varying_keys([cell.keys for cell in cells])

@@ -42,6 +42,8 @@ MASKS = (
     (re.compile(r"[━─┏┓┳┡┩╇└┘┴]+"), "-"),
 )
 
+PROGRESS = re.compile(r"\d\d:\d\d:\d\d ")  # a launch's lines, which a terminal shows as a table
+
 
 @dataclass(frozen=True)
 class Step:
@@ -119,7 +121,8 @@ def played(page: str, folder: Path, training: bool = True) -> Iterator[tuple[Ste
                 text=True,
                 check=False,
             )
-            yield step, "".join(f"{line.rstrip()}\n" for line in ran.stdout.splitlines())
+            lines = (line for line in ran.stdout.splitlines() if not PROGRESS.match(line))
+            yield step, "".join(f"{line.rstrip()}\n" for line in lines)
 
 
 def main() -> int:

@@ -23,10 +23,12 @@ from sweeps.storage.run_status import RunStatus
 
 BAR = 10  # columns of a progress bar
 SPARE = ("progress", "images/s", "run_id")  # columns that a narrow terminal goes without, in this order
+SHARES = 10  # of its cells, at whose end a launch without a terminal prints a line
+SILENT_SECONDS = 600.0  # that it is silent at most while cells run
 
 
 class LiveTable:
-    """The sweep on a terminal: done, running and failed cells, with an ETA. Without a terminal it is quiet."""
+    """The sweep on a terminal: done, running and failed cells, with an ETA. Without a terminal a line now and then."""
 
     def __init__(self, cells: list[Cell], console: Console, varying: Sequence[str] = ()) -> None:
         self._console, self._varying = console, varying
@@ -36,7 +38,7 @@ class LiveTable:
         self._running: dict[str, tuple[Cell, Progress | None]] = {}
         self._standing: Standing | None = None
         self._notes: dict[str, set[str]] = {}  # note -> runs that it is about
-        self._began = time.monotonic()
+        self._began = self._printed = time.monotonic()
         self._live = Live(get_renderable=self._render, console=console, refresh_per_second=2, transient=True)
 
     def __enter__(self) -> LiveTable:
@@ -58,6 +60,8 @@ class LiveTable:
         self._running[cell.run_id] = (cell, progress)
         for note in progress.notes:
             self.noted(note, cell.run_id)
+        if time.monotonic() - self._printed >= SILENT_SECONDS:
+            self._print_line()
 
     def noted(self, note: str, run_id: str = "") -> None:
         """Said once, above the table, of the first run that it is about; at the end of how many."""
@@ -75,10 +79,13 @@ class LiveTable:
 
     def ended(self, cell: Cell, progress: Progress) -> None:
         self._running.pop(cell.run_id, None)
-        if progress.status is not RunStatus.PAUSED:
-            self._done[cell.run_id] = progress.status
         if progress.collapse:
             self._collapsed.add(cell.run_id)
+        if progress.status is not RunStatus.PAUSED:
+            shares = SHARES * len(self._done) // len(self._work)
+            self._done[cell.run_id] = progress.status
+            if SHARES * len(self._done) // len(self._work) > shares:
+                self._print_line()
 
     def eta_seconds(self) -> float:
         """Remaining work over the rate so far, with work in units of the plan's estimate."""
@@ -88,7 +95,12 @@ class LiveTable:
         total, elapsed = sum(self._work.values()), time.monotonic() - self._began
         return elapsed * (total - done) / done if done else math.nan
 
-    def _render(self) -> RenderableType:
+    def _print_line(self) -> None:
+        if not self._console.is_terminal:
+            self._printed = time.monotonic()
+            self._print(f"{time.strftime('%H:%M:%S')} {self._line()}")
+
+    def _line(self) -> Text:
         failed = sum(status is not RunStatus.FINISHED for status in self._done.values())
         finished, total = len(self._done) - failed, len(self._work)
         if self._standing:
@@ -100,6 +112,10 @@ class LiveTable:
         line.append(f", {duration(time.monotonic() - self._began)} so far")
         if not self._standing:
             line.append(f", ETA {duration(self.eta_seconds())}")
+        return line
+
+    def _render(self) -> RenderableType:
+        line = self._line()
         if not self._running:
             return line
         axes = [column(key, self._varying) for key in (*PAPER, *self._varying)]

@@ -23,7 +23,7 @@ from sweeps.planning.machine import Machine, this_machine
 from sweeps.planning.plan import CELL_OVERHEAD_SECONDS, Cell, remaining
 from sweeps.planning.plan_warnings import measuring_warning, memory_warning, rank_warning, recompute_remark
 from sweeps.planning.schedule import schedule
-from sweeps.planning.sweep import Sweep, remarks, steps_begun, terminal
+from sweeps.planning.sweep import Sweep, leaves_out, remarks, steps_begun, terminal
 from sweeps.storage.cross_sweep_reuse import finished_beside
 from sweeps.storage.run_status import RunStatus
 from sweeps.storage.snapshot import Snapshot
@@ -33,6 +33,7 @@ if TYPE_CHECKING:  # what predicts is brought by adaptive sweeps alone
     from sweeps.execution.adaptive.simulation import Expectation
     from sweeps.execution.adaptive.until import Until
 
+START_SECONDS, SHORT_SECONDS = 20, 600  # of Ray and its workers, on 2 idle cores; launches where that matters
 MANY = 500  # cells, from which on the table has no lines drawn around it
 SPARE = ("GPUs", "cores", "starts", "run_id", "memory")  # columns that a narrow terminal goes without, in this order
 COSTS = (
@@ -137,6 +138,8 @@ def show(
     expected = _expected(sweep, until) if until else None
     preview = Preview.of(sweep, max_concurrent)
     machine, planned, seconds = preview.machine, preview.cells, preview.makespan_seconds
+    if preview.left and (said := leaves_out(sweep.store, preview.numbers)):
+        print_wrapped(said, sys.stderr if as_json else sys.stdout)
     if as_json:
         whole = {"name": sweep.settings.name, "cells": preview.rows(), "makespan_seconds": seconds}
         whole["counts"] = [count._asdict() for count in sweep.counts]
@@ -173,8 +176,10 @@ def show(
     continued = f"{counted(begun, 'cell')} will resume from a checkpoint, or from a shorter run." if begun else ""
     share = min(cell.gpus for cell in planned)
     sharing = remark(round(1 / share)) if 0 < share < 1 else ""
+    starting = f"Starting Ray takes about {START_SECONDS} s more, which the times leave out."
     warnings = (
-        f"{again} of them finished runs, to be measured again." if again else "",
+        starting if 0 < seconds < SHORT_SECONDS else "",
+        f"{again} of them finished before, to be measured again." if again else "",
         continued,
         sharing,
         rank_warning(sweep.cells),
@@ -207,13 +212,15 @@ def adaptive_line(until: Until, expected: Expectation, seconds: float, unfinishe
         return f"--until {until.text} is met by what is trained already, {expected.spent:.0%} of the FLOPs."
     more = [(share - expected.spent) / max(unfinished, 1e-9) for share in (expected.least, expected.most)]
     least, most = (duration(seconds * min(share, 1.0)) for share in more)
-    source = f"{expected.others} finished runs of this kind" if expected.others else "what other sweeps were like"
+    source = (
+        f"{counted(expected.others, 'finished run')} of this kind" if expected.others else "what other sweeps were like"
+    )
     trained = f", {expected.spent:.0%} are trained" if expected.spent else ""
+    rest = ", the others not at all" if expected.whole + expected.part < 0.995 else ""
     return (
         f"--until {until.text} is expected to train {expected.least:.0%} to {expected.most:.0%} of the FLOPs (mean "
         f"{expected.share:.0%}{trained}), {least} to {most} instead of {duration(seconds)}: {expected.whole:.0%} of "
-        f"the cells whole, {expected.part:.0%} in part, the others not at all. Simulated from the scaling law and from "
-        f"{source}."
+        f"the cells whole, {expected.part:.0%} in part{rest}. Simulated from the scaling law and from {source}."
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from mmcr_core.config.run import RunSpec
 from mmcr_core.config.run_id import run_id, spec_to_json
 from mmcr_core.data import registry
 from mmcr_core.data.registry import DatasetError, require_present, steps_of
-from sweeps.cli.console import columns
+from sweeps.cli.console import columns, print_wrapped
 from sweeps.cli.errors import OptionError, UserError
 from sweeps.cli.formatting import counted
 from sweeps.config.axes import varying
@@ -26,7 +26,7 @@ from sweeps.config.settings import GridSettings
 from sweeps.execution.continuation import runs_to_continue
 from sweeps.execution.stored_measures import measurable, missing_measures
 from sweeps.monitoring.launch_outcome import Ending
-from sweeps.monitoring.trackers.choice import require_trackers
+from sweeps.monitoring.trackers.choice import require_login, require_trackers
 from sweeps.planning.cpu_count import usable_cores
 from sweeps.planning.machine import Machine
 from sweeps.planning.plan import Cell, plan
@@ -37,6 +37,9 @@ from sweeps.storage.filesystems import is_local, outlives_this_process, to_path,
 from sweeps.storage.run_status import RunStatus
 from sweeps.storage.snapshot import Row, Snapshot
 from sweeps.storage.sweep_store import Store
+
+FEW_HELDOUT = 100  # images, below which an accuracy is known to no better than 10 percentage points
+NORMAL_95 = 1.96
 
 
 @dataclass(frozen=True)
@@ -142,7 +145,8 @@ def require_resources(sweep: Sweep, gpus: float, cpus: float) -> None:
 
 
 def require_here(sweep: Sweep) -> None:
-    """The same of this machine."""
+    """The same of this machine, and of the logins of trackers."""
+    require_login(sweep.settings.track)
     require_resources(sweep, torch.cuda.device_count(), usable_cores())
 
 
@@ -160,14 +164,20 @@ def remarks(cells: tuple[RunSpec, ...]) -> list[str]:
     sets = dict.fromkeys(cell.dataset for cell in cells)
     said = list(dict.fromkeys(each for dataset in sets for each in registry.remarks(dataset)))
     heldout = {dataset: registry.count(dataset)[1] for dataset in sets}
-    measured = [cell for cell in cells if cell.evaluate.heldout_batches]
-    if few := [cell for cell in measured if heldout[cell.dataset] < cell.P]:
-        last = max(few, key=lambda cell: cell.P)
-        reason = f"P = {last.P} exceeds the {heldout[last.dataset]} held-out images of {last.dataset.name}"
-        said.append(f"{len(few)} of {len(cells)} cells have no heldout_percent_error: {reason}")
     unlabeled = {dataset for dataset in sets if registry.class_count(dataset) == 0}
+    for name, count in dict.fromkeys((dataset.name, heldout[dataset]) for dataset in sets):
+        mine = [cell for cell in cells if (cell.dataset.name, heldout[cell.dataset]) == (name, count)]
+        images = f"{counted(count, 'held-out image')} of {name}"
+        raised = "; raise dataset.heldout" if mine[0].dataset.by_content else ""
+        if few := [cell.P for cell in mine if cell.evaluate.heldout_batches and count < cell.P]:
+            which = f"P = {min(few)} exceeds" if len(set(few)) == 1 else f"P from {min(few)} on exceeds"
+            said.append(f"no heldout_percent_error in {len(few)} of {len(cells)} cells: {which} the {images}{raised}")
+        probed = any(cell.evaluate.probes and cell.dataset not in unlabeled for cell in mine)
+        if probed and 0 < count < FEW_HELDOUT:
+            within = 100 * NORMAL_95 * 0.5 / count**0.5
+            said.append(f"probes are tested on the {images}, to within {within:.0f} percentage points{raised}")
     if blind := [cell for cell in cells if cell.evaluate.probes and cell.dataset in unlabeled]:
-        said.append(f"{len(blind)} of {len(cells)} cells have no probe accuracy: {blind[0].dataset.name} has no labels")
+        said.append(f"no probe accuracy in {len(blind)} of {len(cells)} cells: {blind[0].dataset.name} has no labels")
     banks = {cell.evaluate.probe_images for cell in cells if cell.dataset.limit}
     said += [
         f"probes learn from {bank:,} labeled images (evaluate.probe_images), whatever dataset.limit keeps"
@@ -215,13 +225,13 @@ def todo(sweep: Sweep) -> PendingCells:
     begun = steps_begun(snapshot, rows, map(run_id, unfinished), continues)
     paused = len(begun.keys() & snapshot.listing.decisions.keys())
     done = len(sweep.cells) - len(cells) - len(diverged)
-    note = f"{counted(len(sweep.cells), 'cell')}: {done} have finished already, {len(cells)} to run"
+    note = f"{counted(len(sweep.cells), 'cell')}: {done} finished already, {len(cells)} to run"
     remarks = [
         f"{len(taken)} reused from {', '.join(sorted(set(taken.values())))}" if taken else "",
-        f"{again} of them finished runs, to be measured again" if again else "",
+        f"{again} of them finished before, to be measured again" if again else "",
         f"{paused} of them to be resumed from an adaptive sweep" if paused else "",
-        f"{len(continues)} of them to be continued from shorter runs" if continues else "",
-        f"{len(diverged)} diverged before and are left (selecting status=diverged tries again)" if diverged else "",
+        f"{len(continues)} of them to be continued from a shorter run" if continues else "",
+        f"{len(diverged)} diverged before, left alone (selecting status=diverged tries again)" if diverged else "",
         f"finished runs without weights lack {', '.join(sorted(lost))}" if lost else "",
         f"finished runs lack in their middle, which only training can measure, {', '.join(sorted(too_late))}"
         if too_late
@@ -241,8 +251,22 @@ def steps_begun(
     return {key: step for key, step in steps.items() if step}
 
 
+def leaves_out(store: Store, cells: Collection[str]) -> str:
+    """What becomes of the stored grid's cells where a grid of these run_ids is launched; empty where it has them
+    all."""
+    stored = {row["run_id"] for row in store.read_cells()}
+    if not (gone := len(stored.difference(cells))):
+        return ""
+    return (
+        f"note: a launch replaces the grid of {store.root} ({counted(len(stored), 'cell')}) by this one "
+        f"({counted(len(cells), 'cell')}) and leaves {gone} out: runs stay and reports count them, status.py no longer "
+        "does. For a part of a grid give --only; for a sweep of its own, name=NEW"
+    )
+
+
 def record_launch(sweep: Sweep) -> None:
-    """Keep the grid, and its cells resolved: status needs neither the data nor the folder it was launched from."""
+    """Keep the grid, and its cells resolved: status needs neither the data nor the folder it was launched from. Says
+    which stored cells it leaves out."""
     rows = [
         {
             "run_id": run_id(cell),
@@ -252,6 +276,8 @@ def record_launch(sweep: Sweep) -> None:
         }
         for cell in sweep.grid_cells
     ]
+    if said := leaves_out(sweep.store, [row["run_id"] for row in rows]):
+        print_wrapped(said, sys.stderr)
     sweep.store.write_grid(sweep.text)
     sweep.store.write_cells(rows)
     drop_stop(sweep.store.root)

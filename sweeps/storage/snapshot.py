@@ -57,6 +57,10 @@ class Snapshot:
                 found[path.stem] = row
         return {run: found[run] for run in sorted(found)}
 
+    def ended(self) -> set[str]:
+        """run_ids of the runs that have a row, which is not read."""
+        return set(self.listing.rows).union(*(file.runs for file in self._packed("runs")))
+
     def statuses(self) -> dict[str, str]:
         """run_id -> status of each run that has ended."""
         return {run: row["status"] for run, row in self.rows("status").items()}

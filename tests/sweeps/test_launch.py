@@ -53,14 +53,16 @@ def test_a_grid_runs_and_a_second_launch_has_nothing_to_do(write_grid, tmp_path,
     first = launch(grid, results, "--address", ray_address)
     assert first.returncode == 0, first.stderr
     assert first.stdout == f"tiny: 4 of 4 cells finished; results in {results / 'tiny'}\n"
-    assert first.stderr == "4 cells: 0 have finished already, 4 to run\n"
+    begun, *lines = first.stderr.splitlines()
+    assert begun == "4 cells: 0 finished already, 4 to run"
+    assert [line.split(" ", 1)[1].split(",")[0] for line in lines] == [f"{n} of 4 done" for n in (1, 2, 3, 4)]
     store = Store(results / "tiny")
     assert list(store.statuses().values()) == ["finished"] * 4
     assert (results / "tiny/grid.yaml").read_text() == grid.read_text()
     before = {path: (results / "tiny" / path).stat().st_mtime_ns for path in files(results / "tiny")}
     second = launch(grid, results)
     assert second.returncode == 0
-    assert "4 have finished already, 0 to run" in second.stderr
+    assert "4 finished already, 0 to run" in second.stderr
     assert {path: (results / "tiny" / path).stat().st_mtime_ns for path in files(results / "tiny")} == before
 
 

@@ -1,9 +1,11 @@
 """What `status.py` and `--plan` say of a sweep whose rows are damaged, or whose grid varies many keys."""
 
+import pytest
 from typer.testing import CliRunner
 
 from sweeps.launch import app as launch
 from sweeps.status import app as status
+from sweeps.storage.packing.compaction import compact
 from tests import synthetic
 
 
@@ -32,3 +34,20 @@ def test_a_damaged_table_of_cells_is_named(tmp_path):
     ran = CliRunner().invoke(status, [str(store.root)])
     assert ran.exit_code == 0 and "2 finished" in ran.stdout
     assert "cells.parquet cannot be read: only runs that have begun are shown" in " ".join(ran.stderr.split())
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_runs_of_grids_launched_before_are_counted(tmp_path, packed):
+    store = synthetic.write_sweep(tmp_path / "sweep", (64,), (2, 4), steps=40)
+    if packed:
+        compact(store)
+    rows = store.rows()
+    store.write_cells([{"steps": 40, **{name: rows[0][name] for name in ("run_id", "P", "D", "K", "seed", "spec")}}])
+    for options in ([], ["--json"]):
+        ran = CliRunner().invoke(status, [str(store.root), *options])
+        assert ran.exit_code == 0
+        assert ran.stderr.startswith("note: 1 run of other grids in this folder: reports count them too")
+    store.write_cells(
+        [{"steps": 40, **{name: row[name] for name in ("run_id", "P", "D", "K", "seed", "spec")}} for row in rows]
+    )
+    assert CliRunner().invoke(status, [str(store.root)]).stderr == ""

@@ -69,6 +69,17 @@ def require_trackers(names: Iterable[str], root: Path) -> None:
                 raise OptionError("track", f"mlflow has no folder to write to at a URL; set {URI} to a server's")
 
 
+def require_login(names: Iterable[str]) -> None:
+    """Raises OptionError where a tracker among `names` would find no login in this shell; no server is asked."""
+    if "wandb" not in names:
+        return
+    wandb = import_module("wandb")
+    online = wandb.setup(wandb.Settings(silent=True)).settings.mode not in ("offline", "dryrun", "disabled")
+    if online and not wandb.login(prompt=False, verify=False):
+        remedy = "run: wandb login, or set WANDB_MODE=offline and run wandb sync later"
+        raise OptionError("track", f"wandb has no login here; {remedy}")
+
+
 def make_tracker(name: str) -> Tracker:
     """A tracker for one run. Raises SpecError where a user's own cannot be found."""
     if name in TRACKERS:

@@ -7,6 +7,7 @@ import contextlib
 import fcntl
 import logging
 import os
+import sqlite3
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -14,12 +15,14 @@ from typing import Any
 
 from mmcr_core.config.run_id import canonical_json, identity
 from mmcr_core.training import Chunk
+from sweeps.cli.formatting import counted
 from sweeps.monitoring.trackers.choice import URI
 from sweeps.monitoring.trackers.tracker import TrackedRun, final_numbers
 from sweeps.storage.run_status import RunStatus
 
 TAG = "mmcr.run_id"
 METRICS_A_CALL, PARAMS_A_CALL = 1000, 100  # MLflow's limits
+_REMEDY = f"move it away to begin a new one, or set {URI}"
 ENDINGS = {RunStatus.FINISHED: "FINISHED", RunStatus.FAILED: "FAILED", RunStatus.DIVERGED: "FAILED"}
 
 
@@ -36,7 +39,11 @@ class MlflowTracker:
         if self._lock:
             run.root.mkdir(parents=True, exist_ok=True)
         with self._alone():
-            self._client = MlflowClient(os.environ.get(URI) or f"sqlite:///{run.root.absolute()}/mlflow.db")
+            file = run.root.absolute() / "mlflow.db"
+            if self._lock and file.exists() and _half_made(file):
+                for suffix in ("-journal", "-wal", "-shm", ""):
+                    Path(f"{file}{suffix}").unlink(missing_ok=True)
+            self._client = MlflowClient(os.environ.get(URI) or f"sqlite:///{file}")
             name = os.environ.get("MLFLOW_EXPERIMENT_NAME") or run.sweep
             experiment = _experiment(self._client, name, run.root if self._lock else None)
             found = self._client.search_runs([experiment], filter_string=f"tags.`{TAG}` = '{run.run_id}'")
@@ -82,6 +89,32 @@ class MlflowTracker:
         with Path(self._lock).open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
+
+
+def _half_made(file: Path) -> bool:
+    """Whether a process was killed while it made MLflow's tables in a file, which MLflow neither undoes nor completes:
+    they are not those of its newest revision, and hold no run. Raises RuntimeError, with the remedy, for a file that is
+    no database, or whose runs MLflow cannot read."""
+    import mlflow
+    from alembic.config import Config
+    from alembic.script import ScriptDirectory
+
+    try:
+        with contextlib.closing(sqlite3.connect(file)) as database:
+            tables = {name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+            runs = database.execute("SELECT count(*) FROM runs").fetchone()[0] if "runs" in tables else 0
+            known = "alembic_version" in tables
+            revisions = [row[0] for row in database.execute("SELECT version_num FROM alembic_version")] if known else []
+    except sqlite3.DatabaseError as error:
+        raise RuntimeError(f"{file} cannot be read ({error}); {_REMEDY}") from error
+    folder = Path(mlflow.__file__).parent / "store/db_migrations"
+    config = Config()
+    config.set_main_option("script_location", str(folder).replace("%", "%%"))
+    whole = revisions == ScriptDirectory.from_config(config).get_heads()
+    if runs and not whole:
+        remedy = f"run: mlflow db upgrade sqlite:///{file}; or {_REMEDY}"
+        raise RuntimeError(f"{file} has {counted(runs, 'run')} in tables of another version of MLflow; {remedy}")
+    return not whole
 
 
 def _experiment(client: Any, name: str, root: Path | None) -> str:

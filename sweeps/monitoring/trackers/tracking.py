@@ -17,8 +17,6 @@ from sweeps.monitoring.trackers.choice import make_tracker
 from sweeps.monitoring.trackers.tracker import TrackedRun, Tracker
 from sweeps.storage.sweep_store import Store
 
-_WARNED: set[str] = set()  # trackers of which this process has said that they fail
-
 
 class Tracking:
     """The trackers called `names` for the run `run_id` in `store`; `note` tells whoever watches."""
@@ -69,10 +67,9 @@ class Tracking:
         except custom_imports.RAISED as error:  # whatever trackers and their servers raise loses no cell
             self._trackers.pop(name, None)
             self._logged.pop(name, None)
-            if name not in _WARNED:
-                _WARNED.add(name)
-                reason = " ".join(f"{type(error).__name__}: {error}".split())[:300]
-                self._note(f"tracker {name} fails ({reason}); runs go on without it (said once)")
+            first = str(error).strip().partition("\n")[0]  # what follows is of one run, and for developers
+            reason = f"{type(error).__name__}: {first}".replace(self._run_id, "RUN_ID")[:500]
+            self._note(f"tracker {name} fails ({reason}); runs go on without it")
 
 
 def _note_of(name: str) -> str:

@@ -76,11 +76,11 @@ def test_a_launch_measures_what_is_missing_and_goes_on_from_shorter_runs(write_g
     ran = invoke("sweeps.launch", second, "--results", tmp_path / "r", "--address", ray_address)
     assert ran.returncode == 0, ran.stderr
     assert ran.stderr.splitlines()[0] == (
-        "2 cells: 0 have finished already, 2 to run; 1 of them finished runs, to be measured again; "
-        "1 of them to be continued from shorter runs"
+        "2 cells: 0 finished already, 2 to run; 1 of them finished before, to be measured again; "
+        "1 of them to be continued from a shorter run"
     )
     third = invoke("sweeps.launch", second, "--results", tmp_path / "r", "--address", ray_address)
-    assert "2 have finished already, 0 to run" in third.stderr
+    assert "2 finished already, 0 to run" in third.stderr
     store = Store(tmp_path / "r/tiny")
     assert sorted(row["steps"] for row in store.rows()) == [12, 40]
     for row in store.rows():

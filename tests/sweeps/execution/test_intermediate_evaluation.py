@@ -121,7 +121,7 @@ def test_a_launch_says_what_only_training_could_measure(tmp_path, digits_spec, w
     (planned,) = preview.left
     assert preview.measured_again == {planned.run_id} and preview.status(planned) == "to measure"
     assert planned.seconds == pytest.approx(CELL_OVERHEAD_SECONDS + preview.cells[0].measuring_seconds / 3)
-    assert "1 of them finished runs, to be measured again" in left.note
+    assert "1 of them finished before, to be measured again" in left.note
     assert "finished runs without weights lack alignment" in left.note
     assert "finished runs lack in their middle, which only training can measure, alignment, heldout" in left.note
     trained(sweep.cells[0], tmp_path / "r/tiny")

@@ -45,14 +45,14 @@ def test_the_cells_of_an_array_fill_one_store_as_a_launch_does(write_grid, tmp_p
     for number in (1, 0):
         ran = one(grid, number, tmp_path / "r")
         assert ran.returncode == 0, ran.stderr
-        assert f"cell {number}, P={16 * (number + 1)} D=8 K=2 seed=0: 1 cell: 0 have finished already" in ran.stderr
+        assert f"cell {number}, P={16 * (number + 1)} D=8 K=2 seed=0: 1 cell: 0 finished already" in ran.stderr
         assert "tiny: 1 of 1 cell finished" in ran.stdout
         assert Store(tmp_path / "r/tiny").status(order[number]) == "finished"
     again = one(grid, 1, tmp_path / "r", "--json")
     assert json.loads(again.stdout)["finished_before"] == 1
     assert [cell.status for cell in survey(tmp_path / "r/tiny")] == ["finished", "finished"]
     launched = invoke("sweeps.launch", grid, "--results", tmp_path / "r")
-    assert "2 have finished already, 0 to run" in launched.stderr
+    assert "2 finished already, 0 to run" in launched.stderr
 
 
 def test_keys_replaced_on_the_command_line_are_kept_with_the_store(write_grid, tmp_path):

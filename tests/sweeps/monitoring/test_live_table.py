@@ -1,6 +1,7 @@
 """What a launch says beside its table."""
 
 import io
+from dataclasses import replace
 
 import pytest
 from rich.console import Console
@@ -34,3 +35,22 @@ def test_a_notice_about_many_cells_is_a_line_and_their_number(digits_spec):
             table.progressed(cell, progress)
     first = f"run {cells[0].run_id}: the views are not compiled: no compiler"
     assert written.getvalue().splitlines() == [first, "30 runs: the views are not compiled: no compiler"]
+
+
+def test_without_a_terminal_each_tenth_is_a_line_and_so_are_ten_minutes_of_silence(digits_spec, monkeypatch):
+    now = [100.0]
+    monkeypatch.setattr("sweeps.monitoring.live_table.time.monotonic", lambda: now[0])
+    cells = plan(tuple(digits_spec(seed=n) for n in range(30)), ResourceSettings(), Machine(0, 2, 0, 1e11))
+    written = io.StringIO()
+    running = Progress(RunStatus.RUNNING, 0, 12, 0.1, 1.0)
+    with LiveTable(cells, Console(file=written, width=200)) as table:
+        for number, cell in enumerate(cells):
+            table.started(cell)
+            table.progressed(cell, running)
+            now[0] += 601 if number == 0 else 1
+            table.progressed(cell, running)
+            table.ended(cell, replace(running, status=RunStatus.FAILED if number == 4 else RunStatus.FINISHED))
+    lines = [line.partition(" ")[2] for line in written.getvalue().splitlines()]
+    assert lines[0] == "0 of 30 done, 1 running, 0 failed, 10 min 1 s so far, ETA ?"
+    assert [line.split(",")[0] for line in lines[1:]] == [f"{n} of 30 done" for n in (3, *range(5, 30, 3))]
+    assert lines[-1] == "29 of 30 done, 0 running, 1 failed, 10 min 30 s so far, ETA 0 s"

@@ -31,7 +31,19 @@ def test_a_measure_is_told_in_its_own_units():
 
 def test_nothing_is_predicted_where_all_was_trained():
     whole = Standing("5%", "", 4, 4, 0, 0, 0, 1.0, 0, 0.0, 0.0, True, False)
-    assert whole.summary().endswith("4 of 4 cells finished, 0 paused, 0 not begun")
+    assert whole.summary() == (
+        "nothing is left to predict for --until 5% after 100.0% of the grid's FLOPs: 4 of 4 cells finished, 0 paused, "
+        "0 not begun"
+    )
+
+
+def test_further_seeds_and_cells_that_were_not_chosen_are_told():
+    seeds = Standing("5%", "", 12, 4, 0, 0, 0, 1 / 3, 0, 0.0, 0.0, True, False, whole=False)
+    assert seeds.summary() == (
+        "--until 5% is met after 33.3% of the FLOPs of the chosen cells: 4 of 12 cells finished, 0 paused, 8 not begun"
+        "; each setting has a finished run, and further seeds were not trained; launch without --until to train the "
+        "rest"
+    )
 
 
 def test_the_live_table_shows_it():

@@ -14,7 +14,7 @@ from sweeps.execution.adaptive.until import parse_until
 from sweeps.execution.executor_settings import ExecutorSettings
 from sweeps.execution.run_executor import RunExecutor
 from sweeps.planning.preview import Preview, adaptive_line, show
-from sweeps.planning.sweep import open_sweep, remarks
+from sweeps.planning.sweep import open_sweep, record_launch, remarks
 from sweeps.storage.sweep_store import Store
 from tests.mmcr_core.data.custom_data import encoded, write_folder
 from tests.sweeps.execution.test_run_executor import to_end
@@ -74,19 +74,48 @@ def test_a_plan_says_how_many_cells_each_override_link_and_exclusion_leaves(writ
     assert (wrong.exit_code, wrong.stderr.count("\n")) == (2, 1) and wrong.stderr.startswith("argument Q=1: Q: unknown")
 
 
+def test_a_grid_that_leaves_stored_cells_out_says_so_in_plan_and_launch(write_grid, tmp_path, capsys):
+    record_launch(open_sweep(write_grid(seed="[0, 1, 2]"), str(tmp_path)))
+    record_launch(open_sweep(write_grid(seed="[0, 1, 2]"), str(tmp_path), only="seed=0"))
+    assert capsys.readouterr().err == ""
+    fewer = open_sweep(write_grid(seed="[0, 1, 2]"), str(tmp_path), overrides=["seed=1"])
+    said = f"note: a launch replaces the grid of {tmp_path / 'tiny'} (3 cells) by this one (1 cell) and leaves 2 out: "
+    show(fewer, None, as_json=False)
+    assert said in capsys.readouterr().out.replace("\n", " ")
+    show(fewer, None, as_json=True)
+    printed = capsys.readouterr()
+    assert json.loads(printed.out) and printed.err.startswith(said)
+    record_launch(fewer)
+    assert capsys.readouterr().err.startswith(said)
+    other = open_sweep(write_grid(seed="[0, 1, 2]"), str(tmp_path), overrides=["seed=1", "name=new"])
+    record_launch(other)
+    assert capsys.readouterr().err == "" and other.store.root.name == "new"
+
+
 def test_batches_larger_than_the_heldout_images_are_named(digits_spec):
     cells = tuple(digits_spec(P=points) for points in (16, 400, 512))
     (said,) = remarks(cells)
     assert said == (
-        "note: 2 of 3 cells have no heldout_percent_error: P = 512 exceeds the 360 held-out images of digits"
+        "note: no heldout_percent_error in 2 of 3 cells: P from 400 on exceeds the 360 held-out images of digits"
     )
     assert remarks(cells[:1]) == []
+
+
+def test_few_heldout_images_of_your_own_are_named_with_the_remedy(digits_spec, tmp_path):
+    mine = write_folder(tmp_path, {f"{name}/{i}.png": encoded(seed=i) for i in range(30) for name in "ab"})
+    cells = tuple(digits_spec(dataset=mine, P=points, evaluate=EvaluateSpec(2, "knn")) for points in (4, 8))
+    assert remarks(cells) == [
+        "note: no heldout_percent_error in 1 of 2 cells: P = 8 exceeds the 6 held-out images of folder; raise "
+        "dataset.heldout",
+        "note: probes are tested on the 6 held-out images of folder, to within 40 percentage points; raise "
+        "dataset.heldout",
+    ]
 
 
 def test_probes_of_unlabeled_images_are_named(digits_spec, tmp_path):
     unlabeled = write_folder(tmp_path, {f"{i}.png": encoded(seed=i) for i in range(40)})
     cells = [digits_spec(dataset=unlabeled, evaluate=EvaluateSpec(0, probe)) for probe in ("knn", "none")]
-    assert remarks(tuple(cells)) == ["note: 1 of 2 cells have no probe accuracy: folder has no labels"]
+    assert remarks(tuple(cells)) == ["note: no probe accuracy in 1 of 2 cells: folder has no labels"]
 
 
 def test_a_bank_of_probes_that_no_limit_explains_is_named(digits_spec):
@@ -118,3 +147,12 @@ def test_an_adaptive_plan_counts_what_is_left(spent, says):
     expected = Expectation(0.3, 0.2, 0.5, 0.1, 0.4, spent, {}, 0)
     unfinished = 0.8 if spent else 1.0  # of the FLOPs, in 50 seconds
     assert says in adaptive_line(parse_until("5%"), expected, 50.0, unfinished)
+
+
+@pytest.mark.parametrize(
+    ("part", "says"), [(0.76, "76% in part. Sim"), (0.5, "50% in part, the others not at all. Sim")]
+)
+def test_an_adaptive_plan_names_the_others_where_there_are_any(part, says):
+    expected = Expectation(0.5, 0.4, 1.0, 0.24, part, 0.0, {}, 1)
+    line = adaptive_line(parse_until("5%"), expected, 50.0, 1.0)
+    assert f"24% of the cells whole, {says}" in line and line.endswith("from 1 finished run of this kind.")

@@ -44,5 +44,5 @@ def test_a_launch_says_what_it_has_taken_over(write_grid, tmp_path):
     large = write_grid(name="large", D="[8, 16]")
     ran = invoke("sweeps.launch", large, "--results", tmp_path / "r", "--cell", "0")
     assert ran.returncode == 0, ran.stderr
-    assert "1 cell: 1 have finished already, 0 to run; 1 reused from small" in ran.stderr
+    assert "1 cell: 1 finished already, 0 to run; 1 reused from small" in ran.stderr
     assert list(Store(tmp_path / "r/large").statuses().values()) == ["finished"]

@@ -1,13 +1,17 @@
 """TensorBoard, W&B (offline) and MLflow (SQLite) have each step of a run once, however often its process was killed."""
 
+import contextlib
 import importlib.util
 import signal
+import sqlite3
 
 import pytest
 
 from mmcr_core.config.run import BudgetSpec
 from sweeps.execution.executor_settings import ExecutorSettings
 from sweeps.execution.run_executor import RunExecutor
+from sweeps.monitoring.trackers.mlflow_runs import MlflowTracker
+from sweeps.monitoring.trackers.tracker import TrackedRun
 from sweeps.storage.sweep_store import Store
 from tests.conftest import invoke, run_script
 from tests.sweeps.execution.test_run_executor import to_end
@@ -115,3 +119,40 @@ def test_a_tracker_run_catches_up_with_the_store_is_preempted_and_goes_on(digits
     assert steps == list(range(600))
     assert (kinds.count("preempting"), kinds.count("exit")) == (1, 2)
     assert of_wandb(store.root, other.run_id)[0] == list(range(12))
+
+
+@pytest.fixture
+def tracked(digits_spec, tmp_path, monkeypatch):
+    """A run that MLflow follows in its own file, and that file, which another process left with one table."""
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    file = tmp_path / "mlflow.db"
+    with contextlib.closing(sqlite3.connect(file)) as database:
+        database.execute("CREATE TABLE assessments (id INTEGER)")
+    return TrackedRun("0" * 16, "s", digits_spec(), 12, tmp_path, 0), file
+
+
+def test_tables_of_mlflow_that_a_kill_left_half_made_are_made_anew(tracked):
+    run, _ = tracked
+    assert MlflowTracker().start(run) == 0
+    assert of_mlflow(run.root, "s", run.run_id)[2].info.status == "RUNNING"
+
+
+def test_runs_in_tables_that_mlflow_cannot_read_are_kept_and_the_remedy_is_said(tracked):
+    run, file = tracked
+    with contextlib.closing(sqlite3.connect(file)) as database, database:
+        database.execute("CREATE TABLE runs AS SELECT 1 AS id")
+    with pytest.raises(
+        RuntimeError, match=r"mlflow.db has 1 run in tables .*; run: mlflow db upgrade sqlite:///.*; or move"
+    ):
+        MlflowTracker().start(run)
+    with contextlib.closing(sqlite3.connect(file)) as database:
+        assert database.execute("SELECT id FROM runs").fetchall() == [(1,)]
+
+
+def test_a_file_that_is_no_database_is_named_with_the_remedy(tracked):
+    run, file = tracked
+    file.write_bytes(b"not a database" * 100)
+    with pytest.raises(
+        RuntimeError, match=r"mlflow.db cannot be read .*; move it away to begin a new one, or set MLFLOW_"
+    ):
+        MlflowTracker().start(run)

@@ -1,6 +1,7 @@
 """What trackers are given, and what becomes of one that fails."""
 
 import importlib.util
+import os
 import sys
 from importlib.machinery import ModuleSpec
 
@@ -12,10 +13,10 @@ from sweeps.cli.errors import UserError
 from sweeps.config.grid_file import load_grid
 from sweeps.execution.executor_settings import ExecutorSettings
 from sweeps.execution.run_executor import RunExecutor
-from sweeps.monitoring.trackers import tracking
 from sweeps.monitoring.trackers.choice import require_trackers
 from sweeps.planning.sweep import open_sweep
 from sweeps.storage.sweep_store import Store
+from tests.conftest import run_script
 from tests.sweeps.execution.test_run_executor import to_end
 
 SOURCE = """
@@ -32,8 +33,11 @@ class Good:
         self.given.append(("finish", row and row["status"]))
 
 class Failing(Good):
+    def start(self, run):
+        self.run_id = run.run_id
+
     def log(self, chunk):
-        raise SystemExit("server is down")
+        raise SystemExit(f"{self.run_id}: server is down\\nDetails: {id(self)}")
 
 class Needy(Good):
     def __init__(self, url):
@@ -51,7 +55,6 @@ def own(tmp_path, monkeypatch):
     (tmp_path / f"{name}.py").write_text(SOURCE)
     monkeypatch.setattr(sys, "path", [*sys.path, str(tmp_path)])
     monkeypatch.setattr(custom_imports, "_FOLDERS", [])
-    monkeypatch.setattr(tracking, "_WARNED", set())
     yield name
     sys.modules.pop(name, None)
     custom_imports._DIGESTS.pop(name, None)
@@ -70,13 +73,13 @@ def test_each_stored_chunk_is_given_and_the_row_at_the_end(own, tmp_path, digits
     assert sys.modules[own].Good.given == [start, ("finish", None), start, *logged, ("finish", "finished")]
 
 
-def test_a_tracker_that_fails_is_a_warning_said_once_and_loses_no_cell(own, tmp_path, digits_spec):
+def test_a_tracker_that_fails_is_a_warning_of_each_run_in_the_same_words_and_loses_no_cell(own, tmp_path, digits_spec):
     store, how, notes = Store(tmp_path / "s"), ExecutorSettings(track=(f"{own}:Failing", f"{own}:Good")), []
     for seed in (0, 1):
         progress = to_end(RunExecutor(digits_spec(seed=seed), store, "s", how))
         assert progress.status == "finished"
         notes += progress.notes
-    assert notes == [f"tracker {own}:Failing fails (SystemExit: server is down); runs go on without it (said once)"]
+    assert notes == 2 * [f"tracker {own}:Failing fails (SystemExit: RUN_ID: server is down); runs go on without it"]
     assert [given[0] for given in sys.modules[own].Good.given].count("log") == 2
 
 
@@ -111,6 +114,20 @@ def test_a_missing_package_is_named_with_what_to_install(monkeypatch, tmp_path, 
     assert str(raised.value) == f"track: {tracker} needs the package {package}; install it: pip install {install}"
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:5000")  # a server's, which needs no database here
     require_trackers(["tensorboard", "mlflow"], tmp_path)
+
+
+def test_a_missing_login_is_said_before_anything_is_written(tmp_path, write_grid, monkeypatch):
+    pytest.importorskip("wandb")
+    for name in [name for name in os.environ if name.startswith("WANDB_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    options = [write_grid(track="[wandb]"), "--results", tmp_path / "r"]
+    refused = run_script("sweeps/launch.py", *options, "--cell", 0)
+    assert (refused.returncode, refused.stdout) == (2, "") and not (tmp_path / "r").exists()
+    assert "track: wandb has no login here; run: wandb login, or set WANDB_MODE=offline" in refused.stderr
+    monkeypatch.setenv("WANDB_API_KEY", 40 * "a")  # which no server is asked about
+    checked = "from sweeps.monitoring.trackers.choice import require_login; require_login(['wandb'])"
+    assert run_script("-c", checked).returncode == 0
 
 
 def test_the_folder_where_wandb_keeps_its_files_is_no_package(monkeypatch, tmp_path):
