@@ -173,7 +173,8 @@ class SweepFolder:
                 f"{self.root} has schema_version {newest}; this code reads up to {SCHEMA_VERSION}: update it"
             )
         joined = _joined(tables, "runs", names)
-        if not len(joined) and (self._listing.rows or self._listing.packed("runs")):  # else some may be begun
+        listing = self._listing
+        if not len(joined) and (listing.rows or listing.packed("runs") or listing.damaged):  # else some may be begun
             raise ResultsError(f"{self.root} holds no runs that can be read")
         self._checked = True
         return joined

@@ -13,7 +13,7 @@ class Standing:
     `total`; the `share` of the FLOPs of all that was spent. Of the settings none of whose runs has finished: how many
     are `predicted`, their r.m.s. uncertainty and the largest 95% half-width, relative or (`unit`) those of a measure.
     Whether the target is `met`, and whether so `few` predictions were tried that intervals rest on an assumed
-    distribution."""
+    distribution. `whole`: whether the runs are all of the grid."""
 
     until: str
     unit: str
@@ -28,6 +28,7 @@ class Standing:
     worst: float
     met: bool
     few: bool
+    whole: bool = True
 
     def _shown(self, width: float) -> str:
         return f"{width:.3g} in {self.unit}" if self.unit else f"{width:.1%}"
@@ -46,11 +47,13 @@ class Standing:
         counts += f"{self.begun} begun, " if self.begun else ""
         counts += f"{untouched} not begun"
         counts += f", {self.left_out} left out (diverged or failed)" if self.left_out else ""
-        if self.met and self.trained + self.left_out == self.total:
+        left = self.total - self.trained - self.left_out
+        if self.met and not left:
             what = f"nothing is left to predict for --until {self.until}"
         else:
             what = f"--until {self.until} is {'met' if self.met else 'not met yet'}"
-        text = f"{what} after {self.share:.1%} of the grid's FLOPs: {counts}"
+        of = "the grid's FLOPs" if self.whole else "the FLOPs of the chosen cells"
+        text = f"{what} after {self.share:.1%} of {of}: {counts}"
         if self.predicted:
             text += (
                 f"; predicted: {counted(self.predicted, 'setting')}, r.m.s. {self._shown(self.rms)}, the widest 95% "
@@ -58,5 +61,7 @@ class Standing:
             )
             if self.few:
                 text += "; few predictions were tried, so that this rests on Student's distribution"
-            text += "; launch without --until to train the rest"
+        elif left:
+            text += "; each setting has a finished run, and further seeds were not trained"
+        text += "; launch without --until to train the rest" if left else ""
         return text

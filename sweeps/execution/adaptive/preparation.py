@@ -17,7 +17,8 @@ LEAST_DRAWS = 3
 def scheduler_of(sweep: Sweep, until: Until, launch: str) -> Scheduler:
     """Of a sweep's cells, by what its store has. Raises UserError for a target that no sweep of these cells has."""
     require_measured(until, sweep.cells)
-    return Scheduler(sweep.store, candidates(sweep.cells), until, launch, sweep.retry_diverged)
+    whole = len(sweep.cells) == len(sweep.grid_cells)
+    return Scheduler(sweep.store, candidates(sweep.cells), until, launch, sweep.retry_diverged, whole=whole)
 
 
 def adaptive_remarks(sweep: Sweep) -> list[str]:

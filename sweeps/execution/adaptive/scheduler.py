@@ -64,7 +64,8 @@ class Family:
 
 class Scheduler:
     """Of these runs in a store, for a launch; `retry_diverged`: whether those that have diverged are trained again;
-    `finished`: run_id -> another store that has finished it, for a plan of a launch that will copy it."""
+    `finished`: run_id -> another store that has finished it, for a plan of a launch that will copy it; `whole`: whether
+    these are all cells of the grid."""
 
     def __init__(
         self,
@@ -74,9 +75,10 @@ class Scheduler:
         launch: str,
         retry_diverged: bool = False,
         finished: Mapping[str, Store] | None = None,
+        whole: bool = True,
     ) -> None:
         self._store, self._runs, self._until, self._launch = store, runs, until, launch
-        self._retry_diverged, self._finished = retry_diverged, finished
+        self._retry_diverged, self._finished, self._whole = retry_diverged, finished, whole
         self._history = History(store, [run.run_id for run in runs], self._finished)
         self._given: dict[str, StoredDecision] = {}  # by run_id, what this launch trains
         self._failed: set[str] = set()
@@ -128,9 +130,10 @@ class Scheduler:
         return bool(set(self._history.held()) - set(self._given))
 
     def conclude(self) -> Standing:
-        """How it stands at the end of a launch; that the target was met is kept in the store."""
+        """How it stands at the end of a launch; that a whole grid met the target is kept in the store."""
+        self._history.refresh()
         standing = self.standing()
-        if standing.met and self.enough():
+        if self._whole and standing.met and self.enough():
             write_stop(self._store.root, standing.summary())
         return standing
 
@@ -163,6 +166,7 @@ class Scheduler:
             worst=float(widths.max()) if len(sd) else 0.0,
             met=bool(families) and all(map(self._enough, families)),
             few=any(one.calibration.few for one in known),
+            whole=self._whole,
         )
 
     def families(self) -> list[tuple[Family, tuple[Ended, ...]]]:

@@ -180,7 +180,7 @@ def test_images_are_of_three_channels_whatever_they_were(tmp_path):
 
 def test_data_of_which_the_first_images_cannot_be_used_is_refused_with_what_was_seen(tmp_path):
     pq.write_table(pa.table({"image": [b"no picture"] * 20}), tmp_path / "a.parquet")
-    says = r"3: dataset: .*a.parquet holds 0 images; .*left out: 20 unreadable: cannot identify image file \(row 0"
+    says = r"3: dataset: .*a.parquet holds too few images: .*left out: 20 .*: cannot identify image file \(row 0"
     with pytest.raises(GridError, match=says):
         load(tmp_path, BASE.replace("dataset: digits", f"dataset: {{name: parquet, path: {tmp_path}/a.parquet}}"))
 
