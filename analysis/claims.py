@@ -39,7 +39,11 @@ def main(
         Path | None, typer.Option(help="A Markdown page whose section of claims is written anew.", dir_okay=False)
     ] = None,
     summary: Annotated[
-        Path | None, typer.Option(help="The same in symbols: a column for each sweep.", dir_okay=False)
+        Path | None,
+        typer.Option(
+            help="A Markdown page whose table of verdicts is written anew: symbols, a column for each sweep.",
+            dir_okay=False,
+        ),
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print a list of objects.")] = False,
 ) -> None:

@@ -31,14 +31,15 @@ def main(
     width: WIDTH = Width.PAGE,
     output: FIGURES = None,
     axis: Annotated[
-        Literal["flops", "seconds", "images", "steps"], typer.Option(help="What is plotted as compute.")
+        Literal["flops", "seconds", "images", "steps"], typer.Option(help="Quantity on the axis of compute.")
     ] = "flops",
     irreducible: Annotated[
         Literal["none", "free", "theory"] | None,
         typer.Option(help="Irreducible error E of the laws that are drawn. Default: of the selected model."),
     ] = None,
     offset: Annotated[
-        Literal["none", "free"] | None, typer.Option(help="Their offset x0. Default: of the selected model.")
+        Literal["none", "free"] | None,
+        typer.Option(help="Offset x0 of the laws that are drawn. Default: of the selected model."),
     ] = None,
     law: Annotated[
         Literal["trajectory", "budget"], typer.Option(help="Along each run, or over the budgets of finished runs.")

@@ -32,10 +32,10 @@ def main(
         "results/theory"
     ),
     largest: Annotated[int, typer.Option(min=10, help="Largest N and D; 10000 takes half an hour.")] = 1000,
-    repeats: Annotated[int, typer.Option(min=2, help="Simulations a point.")] = 5,
-    labelings: Annotated[int, typer.Option(min=20, help="Random labelings a point of Cover's transition.")] = 200,
+    repeats: Annotated[int, typer.Option(min=2, help="Simulations per point.")] = 5,
+    labelings: Annotated[int, typer.Option(min=20, help="Random labelings per point of Cover's transition.")] = 200,
     width: WIDTH = Width.PAGE,
-    seed: Annotated[int, typer.Option(min=0, help="Of the simulations.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the simulations.")] = 0,
 ) -> None:
     """Simulate uniform embeddings and random labelings of points, and draw both beside theory."""
     sizes = [n for n in np.round(np.logspace(1, 4, 11)).astype(int).tolist() if n <= largest]

@@ -49,7 +49,8 @@ def main(
     ] = "error",
     top: Annotated[int, typer.Option(min=1, help="Cells shown.")] = 10,
     following: Annotated[
-        int | None, typer.Option("--next", min=1, help="Instead: so many runs to train next, and what each would tell.")
+        int | None,
+        typer.Option("--next", min=1, help="Instead: this many runs to train next, and what each would tell."),
     ] = None,
     width: WIDTH = Width.PAGE,
     output: FIGURES = None,

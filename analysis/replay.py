@@ -47,7 +47,7 @@ def main(
     until: Annotated[
         str, typer.Option(help="What the sweep would have stopped at: 5%, max:5%, knn_accuracy=0.01.")
     ] = "5%",
-    starts: Annotated[int, typer.Option(min=1, help="Times that each policy begins anew, elsewhere.")] = 20,
+    starts: Annotated[int, typer.Option(min=1, help="Repetitions of each policy, each from other first runs.")] = 20,
     policy: Annotated[
         list[Policy] | None, typer.Option(help="One or several of adaptive, random, cheapest, v-optimal. Default: all.")
     ] = None,

@@ -32,7 +32,8 @@ def main(
     results: Annotated[list[str], typer.Argument(help="A sweep's folder or URL; two or more are compared.")],
     best_over: BEST_OVER = None,
     price: Annotated[
-        float | None, typer.Option(min=0, help="What a device-hour costs, to say what the sweep did.")
+        float | None,
+        typer.Option(min=0, help="Price of a device-hour, from which the report gives the cost of the sweep."),
     ] = None,
     serve: Annotated[
         bool, typer.Option("--serve", help="Show a page that follows the sweep, on this machine alone, until Ctrl-C.")

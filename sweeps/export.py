@@ -21,7 +21,11 @@ def export(
     to: Annotated[str, typer.Option(help="Folder or URL to write to; must be empty or absent.")] = "",
     form: Annotated[
         str | None,
-        typer.Option("--format", help="torchvision or timm (of ResNets), timm, open_clip; default: the encoder's own."),
+        typer.Option(
+            "--format",
+            help="torchvision (ResNets), timm (ResNets, timm encoders), open_clip (dual encoders), plain (others). "
+            "Default: the first of these that the encoder has.",
+        ),
     ] = None,
     tables: Annotated[
         bool, typer.Option("--tables", help="Export the sweep's runs, trajectories and measures.")

@@ -27,7 +27,8 @@ app = new_app()
 @guarded
 def launch(
     grid: Annotated[
-        Path, typer.Argument(help="Grid file (YAML), name of a shipped grid such as quickstart, - for standard input.")
+        Path,
+        typer.Argument(help="Grid file (YAML), name of a shipped grid such as quickstart, or - for standard input."),
     ],
     overrides: Annotated[
         list[str] | None,

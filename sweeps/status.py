@@ -39,7 +39,7 @@ def status(
     results: Annotated[str, typer.Argument(help="A sweep's folder or URL, such as results/quickstart.")],
     watch: Annotated[
         bool,
-        typer.Option("--watch", help="Refresh until every cell has ended or --until is met."),
+        typer.Option("--watch", help="Refresh until every cell has ended, or the launch has met its target."),
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print a list of objects.")] = False,
 ) -> None:

@@ -43,14 +43,15 @@ FIGURES = Annotated[
 BEST_OVER = Annotated[
     str | None,
     typer.Option(
-        help="A swept setting, such as optimizer.learning_rate: use the value with the lowest final error in each cell."
+        help="A swept setting, such as optimizer.learning_rate: analyze in each cell the runs of that value alone with "
+        "which the final error is lowest."
     ),
 ]
 
 WIDTH = Annotated[
     Width, typer.Option(help="What figures are printed across: a US-letter page (6.75 in) or one of its two columns.")
 ]
-VIEWS = Annotated[Literal["smallest", "all"], typer.Option(help="Of which K figures have panels.")]
+VIEWS = Annotated[Literal["smallest", "all"], typer.Option(help="Draw panels for the smallest K, or for all.")]
 
 
 @contextlib.contextmanager

@@ -12,40 +12,58 @@ from analysis.results.results import Results
 from sweeps.cli.formatting import counted
 
 SAME = ["P", "D", "K", "seed"]
-COLUMNS = ["variant", "less", "quantity", "pairs", "difference", "low", "high", "objective", "less_objective"]
+COLUMNS = ["variant", "less", "quantity", "pairs", "difference", "low", "high", "images_low", "images_high"]
+COLUMNS += ["objective", "less_objective"]
+NUMBERS = ["value", "low", "high"]
 
 
 def at_the_end(results: Results) -> pd.DataFrame:
-    """A row for each finished run and quantity: variant, P, D, K, seed, quantity, value. Quantities are the percent
-    error and its factors over the last steps, and what was measured at the end."""
+    """A row for each finished run and quantity: variant, P, D, K, seed, quantity, value, low, high. Quantities are the
+    percent error and its factors over the last steps (without an interval), and what was measured at the end."""
     runs = finished_runs(results)
     factors = runs.melt(["run_id", "variant", *SAME], ["percent_error", "reconstruction", "uniformity"], "quantity")
     measures = results.measures().merge(runs[["run_id", "variant", "steps", *SAME]], on="run_id")
     last = measures[measures["step"] == measures["steps"]]
     subject = last["subject"].where(last["subject"] == "", ", " + last["subject"])
-    measured = last.assign(quantity=last["name"] + subject)[["run_id", "variant", *SAME, "quantity", "value"]]
-    table = pd.concat([factors, measured], ignore_index=True)
-    return table[["variant", *SAME, "quantity", "value"]].dropna(ignore_index=True)
+    measured = last.assign(quantity=last["name"] + subject)[["variant", *SAME, "quantity", *NUMBERS]]
+    table = pd.concat([factors.assign(low=np.nan, high=np.nan), measured], ignore_index=True)
+    return table[["variant", *SAME, "quantity", *NUMBERS]].dropna(subset="value", ignore_index=True)
 
 
 def differences(results: Results) -> pd.DataFrame:
     """Each variant less the first one of `mmcr` (or the first of all), over all pairs of runs with the same P, D, K and
-    seed: variant, less, quantity, pairs, difference, low, high (Student's t over pairs; NaN for one pair), and
-    objective, less_objective, those of the two variants."""
+    seed: variant, less, quantity, pairs, difference, low, high (Student's t over pairs; NaN for one pair, and where all
+    are alike), images_low, images_high (an interval over test images, see `over_images`; NaN of the percent error and
+    its factors), and objective, less_objective, those of the two variants."""
     table, objectives = at_the_end(results), results.runs().groupby("variant")["objective"].first()
     names = list(dict.fromkeys(table["variant"]))
     base = next((name for name in names if objectives[name] == "mmcr"), names[0] if names else "")
-    wide = table.pivot_table(index=["quantity", *SAME], columns="variant", values="value")
+    wide = table.groupby(["quantity", *SAME, "variant"])[NUMBERS].mean().unstack("variant")
     rows = []
     for name in (name for name in names if name != base):
-        apart = (wide[name] - wide[base]).dropna()
+        one, other = (wide.xs(each, axis=1, level="variant") for each in (name, base))
+        apart = (one["value"] - other["value"]).dropna()
         for quantity, values in apart.groupby("quantity", sort=False):
             n = len(values)
             half = student_half_width(values.std(), n)
             mean = float(values.mean())
+            images = over_images(one.loc[values.index], other.loc[values.index])
             of_both = objectives[name], objectives[base]
-            rows.append((name, base, quantity, n, mean, mean - half, mean + half, *of_both))
+            rows.append((name, base, quantity, n, mean, mean - half, mean + half, *images, *of_both))
     return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def over_images(one: pd.DataFrame, other: pd.DataFrame) -> tuple[float, float]:
+    """Ends of a 95% interval of the mean of `one` less `other` (value, low, high of paired runs) for other test images.
+    All runs share their images, so it does not shrink with the number of pairs.
+
+    Source: Newcombe 1998, "Interval estimation for the difference between independent proportions", method 10. Two
+    networks err on the same images more often than chance has it: the interval is wide rather than narrow.
+    """
+    apart = one["value"] - other["value"]
+    down = np.hypot(one["value"] - one["low"], other["high"] - other["value"])
+    up = np.hypot(one["high"] - one["value"], other["value"] - other["low"])
+    return float((apart - down).mean()), float((apart + up).mean())
 
 
 def describe_differences(compared: pd.DataFrame) -> list[str]:

@@ -14,6 +14,7 @@ from analysis.estimates.fit_data import CELL, tail_errors
 from analysis.estimates.peak import BATCHES_FREEDOM
 from analysis.estimates.per_cell_fit import PURE, Fits
 from analysis.fitting.power_law_fit import difference
+from analysis.fitting.resampling import TIED
 from analysis.results.errors import ResultsError
 from analysis.results.results import Results
 from analysis.results.sweep_folder import labels
@@ -91,9 +92,10 @@ def differences(runs: pd.DataFrame, laws: Fits) -> pd.DataFrame:
 def _welch(
     a: pd.Series, b: pd.Series, noise_a: pd.Series | None, noise_b: pd.Series | None
 ) -> tuple[float, float, float]:
-    """Difference b - a of means and its interval: Welch's t over seeds; with one seed, the noise within the runs."""
+    """Difference b - a of means and its interval: Welch's t over seeds; of one seed, or of seeds all alike, the
+    noise within the runs, NaN without it."""
     mean = float(b.mean() - a.mean())
-    if len(a) > 1 and len(b) > 1:
+    if len(a) > 1 and len(b) > 1 and max(a.std(), b.std()) > TIED:
         parts = np.array([part.var(ddof=1) / len(part) for part in (a, b)])
         freedom = parts.sum() ** 2 / max((parts**2 / [len(a) - 1, len(b) - 1]).sum(), 1e-300)
         half = float(stats.t.ppf(0.975, max(freedom, 1.0)) * np.sqrt(parts.sum()))

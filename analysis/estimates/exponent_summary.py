@@ -8,6 +8,7 @@ from analysis.estimates.joint_scaling_law import JointLaw
 from analysis.fitting.huber_regression import percentiles
 
 NAMES = {"P": "the batch (P)", "D": "the dimensions (D)", "K": "the views (K)"}
+NOISE = 2.0  # reduced chi-square beyond which residuals are clearly more than noise
 
 
 def describe_exponents(law: JointLaw) -> list[str]:
@@ -42,11 +43,16 @@ def describe_exponents(law: JointLaw) -> list[str]:
         )
         what = what if law.form.irreducible == "theory" else "the peak at P = D, of which this law has no other account"
         sentences.append(f"The aspect exponent is {fit.alpha['aspect']:.3f} ({low:.3f} to {high:.3f}): {what}.")
-    sentences.append(
-        f"Points of all cells lie within {100 * fit.scale:.1f}% of the law (r.m.s.; reduced chi-square "
-        f"{law.chi_square:.3g})."
+    squares = law.chi_square
+    close = (
+        f"Points of all cells lie within {100 * fit.scale:.1f}% of the law (r.m.s.; reduced chi-square {squares:.3g})."
     )
-    return sentences
+    if squares > NOISE:
+        close += (
+            f" That is about {np.sqrt(squares):.2g} times their noise: the law describes and predicts errors to that "
+            "percentage, and is not exact."
+        )
+    return [*sentences, close]
 
 
 def _times(value: float, draws: np.ndarray | None = None) -> str:

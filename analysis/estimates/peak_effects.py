@@ -33,14 +33,19 @@ class Contrast:
     seeds: int
     over: str
 
+    @property
+    def without(self) -> str:
+        """Of what there is no interval, where there is none."""
+        return "one cell" if self.cells < 2 and self.seeds < 2 else "equal values"
+
     def __str__(self) -> str:
         if not np.isfinite(self.low):
-            return f"{self.mean:+.3f} (of one cell: no interval)"
+            return f"{self.mean:+.3f} (of {self.without}: no interval)"
         text = f"95% interval over {self.over} {self.low:+.3f} to {self.high:+.3f}"
         if self.over == "seeds" and np.isfinite(self.cells_low):
             text += f", over cells {self.cells_low:+.3f} to {self.cells_high:+.3f}"
         if np.isfinite(self.effect):
-            text += f"; g = {self.effect:+.1f}"
+            text += f"; {self.effect:+.1f} standard deviations between cells"
         return f"{self.mean:+.3f} ({text})"
 
 

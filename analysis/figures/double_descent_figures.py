@@ -137,7 +137,7 @@ def draw(runs: pd.DataFrame, peaks: pd.DataFrame, noise: pd.Series) -> Figure:
     star: dict[str, Any] = {"color": "white", "mec": "black", "mew": 0.6, "ls": "none"}
     handles = [
         line_mark("0.3", "measured, mean over seeds" if runs["seed"].nunique() > 1 else "measured", marker="o"),
-        line_mark(**star, label="peak", marker="*", ms=8),
+        line_mark(**star, label="peak that noise does not explain", marker="*", ms=8),
         line_mark(**star, label="maximum at the edge of the grid, or within noise", marker="v", ms=5.5),
         line_mark("0.3", f"{BASELINE}, in the limit of large P and D", lw=0.8, ls="--"),
         line_mark("0.3", "simulated baseline, at this P, D and data-set size", marker="x", ls="none", mew=0.8),

@@ -25,6 +25,7 @@ from analysis.results.results import Results
 SIZES = ["P", "D", "K"]
 CONTROL = "alignment"  # collapses, and would take most of each axis
 APART = 1.07  # between objectives that were measured at one compute, whose bars would hide each other
+LEAST_SPAN = 0.02  # of an axis of fractions: where all are alike, ticks have two or three digits
 ROWS_A_PAGE = 4
 COLUMNS = 4
 TITLES = {"percent_error": "percent error", "reconstruction": "reconstruction r", "uniformity": "uniformity u"}
@@ -163,7 +164,7 @@ def _main_scale(ax: Axes, table: pd.DataFrame, name: str, color: dict[str, str])
     control = table["variant"].map(objective_of) == CONTROL
     main = table[~control] if (~control).any() else table
     low, high = float(main[name].min()), float(main[name].max())
-    margin = 0.1 * max(high - low, 1e-3)
+    margin = 0.1 * max(high - low, LEAST_SPAN)
     low, high = max(-0.02, low - margin), min(1.02, high + margin)
     ax.set_ylim(low, high)
     for variant, path in table[control].groupby("variant"):

@@ -17,11 +17,13 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 from matplotlib.legend import Legend
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
+from matplotlib.transforms import Bbox
 from PIL import Image
 
 from analysis.cli.output_files import write
@@ -51,6 +53,7 @@ plt.rcParams.update(
         "axes.spines.top": False,
         "axes.spines.right": False,
         "axes.linewidth": 0.6,
+        "axes.formatter.useoffset": False,  # labels are the numbers, without a "+1" at the corner
         "xtick.major.width": 0.6,
         "ytick.major.width": 0.6,
         "lines.linewidth": 1.2,
@@ -156,6 +159,26 @@ def power_of_ten(number: float) -> str:
     return f"${digits} \\times 10^{{{int(exponent)}}}$"
 
 
+def hide_touching_labels(figure: Figure) -> None:
+    """Of ticks' labels that would touch along an axis hide some: those of minor ticks first, then later ones."""
+    for ax in figure.axes:
+        for axis, gap in ((ax.xaxis, 0.02 * figure.dpi), (ax.yaxis, 0.0)):
+            shown: list[Bbox] = []
+            for tick in (*axis.get_major_ticks(), *axis.get_minor_ticks()):
+                box = tick.label1.get_window_extent()
+                if not (tick.label1.get_visible() and tick.label1.get_text()) or not _in_view(axis, tick.get_loc()):
+                    continue
+                if box.padded(gap, 0).count_overlaps(shown):
+                    tick.label1.set_visible(False)
+                else:
+                    shown.append(box)
+
+
+def _in_view(axis: Axis, at: float) -> bool:
+    low, high = sorted(axis.get_view_interval())
+    return bool(low <= at <= high)
+
+
 def size_ticks(ax: Axes, sizes: Sequence[int], upright: bool = False) -> None:
     """Ticks of a log2 axis x at sizes that were run, upright where they would touch."""
     ax.set_xscale("log", base=2)
@@ -190,6 +213,7 @@ def save(figure: Figure, folder: Path, name: str) -> Path:
     """Write NAME.png and NAME.pdf into `folder` (or URL), whole or not at all; returns the PNG's path."""
     figure.draw_without_rendering()
     figure.set_layout_engine("none")  # it has done its work, and would do it again for each file
+    hide_touching_labels(figure)
     for suffix in FORMATS.get():
         stream = io.BytesIO()
         metadata = {"CreationDate": None} if suffix == "pdf" else None

@@ -10,6 +10,8 @@ from scipy import stats
 
 from analysis.fitting.huber_regression import Array
 
+TIED = 1e-12  # a deviation of numbers of order 1 that rounding alone makes
+
 
 def block_resample(residuals: Array, count: int, rng: np.random.Generator) -> Array:
     """(count, n) residuals drawn in circular blocks of about n^(1/3) neighbors, spread as if their mean were known."""
@@ -35,9 +37,12 @@ def jackknife_draws(best: Array, one_out: Array, count: int, rng: np.random.Gene
 
 
 def student_half_width(deviation: Any, count: Any) -> Any:
-    """Half of Student's 95% interval of the mean of `count` values, from their standard deviation; of one value NaN,
-    as its deviation is."""
-    return stats.t.ppf(0.975, np.maximum(count - 1, 1)) * deviation / np.sqrt(count)
+    """Half of Student's 95% interval of the mean of `count` values, from their standard deviation. NaN of one value, as
+    its deviation is, and of values that are all alike: ties of a coarse measure (accuracy on few images, or at its
+    ceiling) do not say how far others would lie apart."""
+    known = np.where(np.asarray(deviation) > TIED, deviation, np.nan)
+    half = stats.t.ppf(0.975, np.maximum(count - 1, 1)) * known / np.sqrt(count)
+    return half if np.ndim(deviation) else float(half)
 
 
 def student_factor(degrees: int) -> float:

@@ -6,8 +6,8 @@ import re
 
 CAPTIONS = {
     "double_descent": "Double descent. Pretraining percent error at the end of training, left against P with a line "
-    "for each D, right against D with a line for each P. Stars: peaks that noise does not explain. Dashed "
-    "lines and crosses: the uniform baseline, in the limit and simulated at the size of each cell.",
+    "for each D, right against D with a line for each P. Dashed lines and crosses: the uniform baseline, "
+    "in the limit and simulated at the size of each cell.",
     "error_map": "Percent error of each cell over P and D, a map for each K. Cells with P = D are outlined.",
     "gap": "Error decomposition. The percent error of each cell as a sum: the uniform baseline, imperfect "
     "reconstruction, and embeddings that are less uniform than the baseline. Hatched: what more uniform "

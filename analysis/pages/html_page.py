@@ -96,13 +96,16 @@ def _cells(frame: pd.DataFrame, hidden: Collection[str] = ()) -> tuple[list[tupl
     empty = frame.isna() | frame.map(lambda value: isinstance(value, str) and not value)
     shown = frame.loc[:, ~(empty.all() & bool(len(frame))) & ~frame.columns.isin(list(hidden))]
     values = {name: shown[name].replace(said) for name, said in VALUES.items() if name in shown}
-    values |= {name: shown[name].map(symbols, na_action="ignore") for name in SYMBOLIC if name in shown}
     named = with_names(shown).assign(**values)
     numeric = [
         pd.api.types.is_numeric_dtype(named[name]) and not pd.api.types.is_bool_dtype(named[name]) for name in named
     ]
-    rows = [[_cell(*each) for each in zip(row, numeric, strict=True)] for row in named.itertuples(index=False)]
-    return [(column_name(str(name)), number) for name, number in zip(named, numeric, strict=True)], rows
+    kinds = list(zip(named, numeric, strict=True))
+    rows = [
+        [_cell(value, number, name in SYMBOLIC) for value, (name, number) in zip(row, kinds, strict=True)]
+        for row in named.itertuples(index=False)
+    ]
+    return [(column_name(str(name)), number) for name, number in kinds], rows
 
 
 def symbols(text: str) -> Markup:
@@ -141,12 +144,14 @@ def rounded(number: float) -> str:
     return f"{number:.{max(0, DIGITS - 1 - int(power))}f}"
 
 
-def _cell(value: Any, number: bool) -> Cell:
+def _cell(value: Any, number: bool, symbolic: bool) -> Cell:
+    """Symbols come last: a column of strings in pandas 3 would make markup plain text, which is escaped again."""
     if value is None or value is pd.NaT or (isinstance(value, float) and np.isnan(value)):
         return Cell("")
     if number and isinstance(value, float):
         return Cell(rounded(value), value=repr(value))
     if isinstance(value, bool | np.bool_):
         return Cell("yes" if value else "no", "text")
-    text = value if isinstance(value, Markup) else str(value)
-    return Cell(text, "" if number else "long" if len(text) > LONG else "text")
+    text = str(value)
+    kind = "" if number else "long" if len(text) > LONG else "text"
+    return Cell(symbols(text) if symbolic else text, kind)

@@ -43,12 +43,12 @@ def _devices(versions: object) -> float:
 def findings(analysis: SweepAnalysis) -> list[str]:
     """Two sentences on what the finished runs say: where the error peaks, and how many claims they decide."""
     judged = judgments(analysis)
-    peaks = [each.verdict.counts[0] for each in judged if each.claim.id == PEAK and each.verdict.counts]
+    peaks = [each.verdict.counts for each in judged if each.claim.id == PEAK and each.verdict.counts]
     sentences = [
-        f"In {count.number} of {counted(count.total, 'line')} of the grid (one P or one D each) the percent error is "
-        "largest at P = D."
-        for count in peaks
-        if count.total
+        f"In {largest.number} of {counted(largest.total, 'line')} of the grid (one P or one D each) the percent error "
+        f"is largest at P = D; {peak.number} of {peak.total} have a peak that noise does not explain."
+        for largest, peak in peaks
+        if largest.total
     ]
     decided = Counter(each.verdict.decision for each in judged)
     del decided[Decision.NOT_TESTED]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from analysis.comparisons.sweep_differences import differences, gather, settings, variant_labels
@@ -61,8 +62,8 @@ def sentences(compared: pd.DataFrame) -> list[str]:
                 continue
             values = part[name].dropna()
             text = f"{pair}, {label}: {values.mean():+.4f} on average over {len(values)} cells"
-            if len(values) > 2:
-                half = student_half_width(values.std(), len(values))
+            half = student_half_width(values.std(), len(values))
+            if len(values) > 2 and np.isfinite(half):
                 text += f" (95% interval over cells {values.mean() - half:+.4f} to {values.mean() + half:+.4f})"
             if f"{name}_low" in part and part[f"{name}_low"].notna().any():
                 higher, lower = int((part[f"{name}_low"] > 0).sum()), int((part[f"{name}_high"] < 0).sum())

@@ -82,7 +82,7 @@ class Verdict:
 
 def effect_of(what: str, found: Contrast, digits: int = 3, unit: str = "") -> Effect:
     """A contrast's mean with its interval over seeds (of one seed: over cells)."""
-    over = found.over if np.isfinite(found.low) else "one cell"
+    over = found.over if np.isfinite(found.low) else found.without
     return Effect(what, found.mean, found.low, found.high, over, unit, digits)
 
 

@@ -48,10 +48,9 @@ class Standing:
         counts += f"{untouched} not begun"
         counts += f", {self.left_out} left out (diverged or failed)" if self.left_out else ""
         left = self.total - self.trained - self.left_out
+        what = f"--until {self.until} is {'met' if self.met else 'not met yet'}"
         if self.met and not left:
             what = f"nothing is left to predict for --until {self.until}"
-        else:
-            what = f"--until {self.until} is {'met' if self.met else 'not met yet'}"
         of = "the grid's FLOPs" if self.whole else "the FLOPs of the chosen cells"
         text = f"{what} after {self.share:.1%} of {of}: {counts}"
         if self.predicted:

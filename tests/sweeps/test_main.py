@@ -2,13 +2,16 @@
 
 import importlib
 import os
+import re
 import subprocess
 import sys
 
 import pytest
+import typer
 from typer.testing import CliRunner
 
 from sweeps.cli.commands import COMMANDS
+from sweeps.exporting.state_names import FORMATS
 from tests.conftest import REPOSITORY
 
 
@@ -39,6 +42,22 @@ def test_every_command_says_what_it_does_and_gives_an_example(name, asked):
     ran = CliRunner().invoke(importlib.import_module(COMMANDS[name][0]).app, [asked])
     assert ran.exit_code == 0
     assert "Example" in ran.stdout
+
+
+@pytest.mark.parametrize("name", sorted(COMMANDS))
+def test_help_names_the_commands_own_options_and_no_others(name):
+    command = typer.main.get_command(importlib.import_module(COMMANDS[name][0]).app)
+    for one in getattr(command, "commands", {"": command}).values():
+        own = {option for parameter in one.params for option in parameter.opts + parameter.secondary_opts}
+        for parameter in one.params:
+            text = parameter.help or ""
+            assert set(re.findall(r"(?<![\w-])--[a-z][a-z-]*", text)) <= own, (parameter.name, text)
+
+
+def test_export_names_every_format():
+    command = typer.main.get_command(importlib.import_module("sweeps.export").app)
+    text = next(parameter.help for parameter in command.params if "--format" in parameter.opts)
+    assert all(re.search(rf"\b{name} \(", text) for name in FORMATS)
 
 
 def test_a_command_gets_its_arguments_and_its_exit_code_is_the_commands():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 from scipy import stats
 
@@ -38,22 +39,23 @@ def judge_information(evidence: Evidence) -> Verdict:
 def judge_accuracy(evidence: Evidence) -> Verdict:
     """Confirmed where no other objective is ahead by MARGIN or more in intervals that hold jointly (Bonferroni),
     refuted where one is ahead in such an interval. One by one, intervals at 95% would find a difference in one
-    comparison of twenty where there is none."""
+    comparison of twenty where there is none.
+
+    As other seeds and other test images may both change a difference, its interval is the wider of the two: accuracies
+    that tie, or a handful of images, confirm nothing."""
     rows = _others(evidence.differences, evidence.differences["quantity"].str.contains("_accuracy"))
-    rows = rows[rows["low"].notna()]
+    rows = rows[rows["pairs"] > 1]
     if rows.empty:
         return Verdict(
             Decision.NOT_TESTED, explanation="No probe was run of MMCR and another objective with two seeds."
         )
-    degrees = rows["pairs"] - 1
-    wider = stats.t.ppf(1 - (1 - LEVEL) / 2 / len(rows), degrees) / stats.t.ppf((1 + LEVEL) / 2, degrees)
-    half = (rows["high"] - rows["difference"]) * wider
-    joint = rows.assign(joint_low=rows["difference"] - half, joint_high=rows["difference"] + half)
-    furthest = joint.loc[joint["joint_high"].idxmax()]
+    joint = _jointly(rows)
+    furthest = joint.loc[joint["joint_high"].fillna(np.inf).idxmax()]
     leader = variant_name(furthest["variant"])
+    over = "test images" if furthest["by_images"] else "pairs of runs"
     lead = Effect(
         f"furthest that another may lead: {leader}", furthest["difference"], furthest["joint_low"],
-        furthest["joint_high"], "pairs of runs, jointly",
+        furthest["joint_high"], f"{over}, jointly",
     )  # fmt: skip
     leading = int((joint["joint_low"] > 0).sum())
     counts = tuple(
@@ -67,7 +69,25 @@ def judge_accuracy(evidence: Evidence) -> Verdict:
     )
     decision = Decision.REFUTED if leading else Decision.CONFIRMED if lead.high < MARGIN else Decision.UNDECIDED
     explanation = "Accuracy of each other objective less that of MMCR, by each probe."
+    if decision is Decision.UNDECIDED and furthest["by_images"]:
+        explanation += " The test images are too few to say more, whatever the seeds; hold out more of them."
     return Verdict(decision, (lead,), counts, explanation)
+
+
+def _jointly(rows: pd.DataFrame) -> pd.DataFrame:
+    """With `joint_low` and `joint_high` of each comparison, the wider of its intervals over pairs of runs and over test
+    images after Bonferroni (NaN where it has neither), and whether the upper end is that `by_images`."""
+    tail, degrees = (1 - LEVEL) / 2, rows["pairs"] - 1
+    of_pairs = stats.t.isf(tail / len(rows), degrees) / stats.t.isf(tail, degrees)
+    of_images = stats.norm.isf(tail / len(rows)) / stats.norm.isf(tail)
+    at = rows["difference"]
+    low, high = (at + (rows[end] - at) * of_pairs for end in ("low", "high"))
+    images_low, images_high = (at + (rows[f"images_{end}"] - at) * of_images for end in ("low", "high"))
+    return rows.assign(
+        joint_low=np.fmin(low, images_low),
+        joint_high=np.fmax(high, images_high),
+        by_images=images_high.notna() & ~(high >= images_high),
+    )
 
 
 def _others(differences: pd.DataFrame, chosen: pd.Series) -> pd.DataFrame:

@@ -43,6 +43,16 @@ def test_the_difference_is_the_second_less_the_first(pair):
     assert "clearly lower in 2" in sentences(table)[0]
 
 
+def test_seeds_of_equal_accuracy_have_no_interval(pair):
+    runs = gather(pair)
+    accuracy = runs["variant"].map({name: 0.5 + 0.1 * i for i, name in enumerate(runs["variant"].unique())})
+    table = differences(runs.assign(probe_accuracy=accuracy), {})
+    assert table["probe_accuracy"].to_numpy() == pytest.approx(0.1) and table["percent_error_low"].notna().all()
+    assert "probe_accuracy_low" not in table
+    said = " ".join(sentences(table))
+    assert "probe accuracy: +0.1000 on average" in said and "interval" not in said and said.endswith("over 2 cells.")
+
+
 def test_settings_that_differ_are_named(pair):
     table = settings(pair).set_index("setting")
     assert table.index.tolist() == ["optimizer.learning_rate"]

@@ -26,13 +26,15 @@ def test_twice_the_steps_and_twice_each_axis_are_powers_of_two(sentences):
     assert numbers(dims) == pytest.approx([2**0.05, 2**0.2], abs=0.03)
     assert numbers(views) == pytest.approx([2**-0.2, 2**-0.8], abs=0.03)
     assert "above e_inf" in steps and "images" not in dims + views
-    assert "within 1.0% of the law" in points_ and "reduced chi-square" in points_
+    assert "within 1.0% of the law" in points_ and "reduced chi-square" in points_ and "noise" not in points_
 
 
 def test_what_is_left_of_the_peak_is_said(sentences):
     assert "nothing is left of a peak" in sentences[-2]
     bare = describe_exponents(fit_joint_law(points(), JointForm("none", "none", True), bootstrap=50))
     assert "no other account" in bare[-2] and "percent error" in bare[0]
+    squares, times = (float(re.search(rf"{text} (\d+(\.\d+)?)", bare[-1])[1]) for text in ("chi-square", "about"))
+    assert squares > 2 and times == pytest.approx(squares**0.5, rel=0.1)
     assert not any(
         "aspect" in text for text in describe_exponents(fit_joint_law(points(), JointForm("theory", "none", False)))
     )

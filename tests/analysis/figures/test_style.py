@@ -1,10 +1,12 @@
 """Figures are saved small, and look as they were drawn."""
 
 import io
+import itertools
 
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from PIL import Image
 
 from analysis.cli.printed_width import Width, printed_at
@@ -88,6 +90,31 @@ def test_a_picture_is_as_wide_as_it_is_printed_whatever_its_legend(tmp_path, wid
         assert made._ncols == -(-7 // -(-7 // made._ncols))  # rows are even
         image = Image.open(save(figure, tmp_path, "wide"))
     assert image.width == pytest.approx(DPI * inches, abs=1) and image.height > 1.8 * DPI
+
+
+@pytest.mark.parametrize(("low", "high"), [(1e10, 4e10), (2.1e10, 3.4e10), (1e9, 1e13), (5e9, 2e11)])
+def test_labels_of_narrow_logarithmic_panels_do_not_touch_and_some_are_left(low, high, tmp_path):
+    figure, axes = panels(1, 4, 1.5)
+    for ax in axes.flat:
+        ax.set(xscale="log", xlim=(low, high))
+    with png_alone():
+        save(figure, tmp_path, "narrow")
+    renderer = FigureCanvasAgg(figure).get_renderer()
+    for ax in axes.flat:
+        ticks = [*ax.xaxis.get_major_ticks(), *ax.xaxis.get_minor_ticks()]
+        shown = [tick.label1 for tick in ticks if low <= tick.get_loc() <= high and tick.label1.get_visible()]
+        found = [label.get_window_extent(renderer) for label in shown if label.get_text()]
+        boxes = sorted((box.x0, box.x1) for box in found)
+        assert boxes and all(left[1] < right[0] for left, right in itertools.pairwise(boxes))
+
+
+def test_labels_are_the_numbers_themselves(tmp_path):
+    figure, axes = panels(1, 1, 1.5)
+    axes[0, 0].set_ylim(0.9999, 1.0001)
+    with png_alone():
+        save(figure, tmp_path, "offset")
+    assert not axes[0, 0].yaxis.get_offset_text().get_text()
+    assert "1.00000" in {label.get_text() for label in axes[0, 0].get_yticklabels()}
 
 
 @pytest.mark.parametrize(("low", "high"), [(0.1, 0.2), (0.15, 0.4), (0.02, 0.5), (1, 9000)])

@@ -11,7 +11,18 @@ from analysis.fitting.resampling import (
     jackknife_draws,
     square_root,
     student_factor,
+    student_half_width,
 )
+
+
+def test_equal_values_have_no_interval_and_others_have_students():
+    table = np.array([[0.1, 0.2, 0.4], [0.1 + 0.2, 0.3, 0.3], [1.0, 1.0, 1.0]])
+    halves = student_half_width(table.std(axis=1, ddof=1), 3)
+    assert halves[0] == pytest.approx(
+        stats.t.interval(0.95, 2, table[0].mean(), stats.sem(table[0]))[1] - table[0].mean()
+    )
+    assert np.isnan(halves[1:]).all()  # 0.1 + 0.2 is 0.3 but for rounding
+    assert np.isnan(student_half_width(float("nan"), 1)) and np.isnan(student_half_width(0.0, 4))
 
 
 @pytest.mark.parametrize("runs", [2, 3, 8])

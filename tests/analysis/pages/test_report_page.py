@@ -11,7 +11,7 @@ from PIL import Image
 from analysis.pages.claims_section import JudgedClaim
 from analysis.pages.html_page import embed, render_template
 from analysis.pages.overview import overview, strip
-from analysis.pages.provenance import provenance
+from analysis.pages.provenance import Provenance, provenance
 from analysis.pages.reproduction import selections
 from analysis.results.results import open_results
 from analysis.verdicts.verdict import Decision
@@ -34,7 +34,9 @@ parent.postMessage(JSON.stringify({up, down, wide: document.documentElement.scro
         const shown = [...table.querySelectorAll('tbody tr')].filter(row => !row.hidden);
         const place = [...table.querySelectorAll('th')].findIndex(th => th.textContent === 'D');
         return shown.length && new Set(shown.map(row => row.cells[place].textContent)).size})(),
-    unnamed: [...document.images].filter(image => !image.alt).length
+    unnamed: [...document.images].filter(image => !image.alt).length,
+    hidden: [...document.querySelectorAll('.claims td')].filter(
+        cell => cell.getBoundingClientRect().right > innerWidth).length
 }), '*');
 });</script>"""
 
@@ -59,7 +61,19 @@ def test_it_holds_claims_figures_failures_and_no_network(page):
     assert "The percent error peaks at P = D." in text
     assert "&lt;script&gt;x" in text and "<script>x" not in text
     assert not re.search(r"(src\s*=\s*['\"]?|url\()(https?:|//)", text) and "arxiv.org/abs/2406.09366" in text
+    assert "largest at P = D; 4 of 12 have a peak that noise does not explain." in text
     assert "Cells that did not finish" in text and "Selected laws" in text
+
+
+def test_formulas_are_shown_as_formulas_and_nothing_is_escaped_twice(page):
+    text = page.read_text()
+    forms = text.partition("How the forms compare")[2].partition("</table>")[0]
+    assert forms.count("e<sub>∞</sub> + A (x + x<sub>0</sub>)<sup>−α</sup></td>") == 2
+    assert not re.search(r"&lt;/?su[bp]&gt;|&amp;(lt|gt|amp|quot|#\d+);", text)
+    reasons = pd.DataFrame({"reason": ["the interval of x0 reaches its bound", None, "<x0>"], "P": [1, 2, 3]})
+    table = render_template("provenance.html", source=Provenance(False, reasons, []))
+    cells = ("the interval of x<sub>0</sub> reaches its bound", "", "&lt;x<sub>0</sub>&gt;")
+    assert re.findall("<tr><td[^>]*>(.*?)</td>", table) == list(cells)
 
 
 def test_names_are_escaped_wherever_the_page_shows_them(tmp_path):
@@ -157,7 +171,7 @@ def test_a_browser_draws_it_sorts_its_tables_and_scrolls_down_only(page, tmp_pat
     assert seen["up"] == sorted(seen["up"]) and seen["down"] == sorted(seen["up"], reverse=True)
     assert len(seen["up"]) > 10
     assert (seen["inner"], seen["wide"], seen["broken"], seen["links"]) == (width, False, 0, 0)
-    assert (seen["filtered"], seen["unnamed"]) == (1, 0) and seen["contents"] > 6
+    assert (seen["filtered"], seen["unnamed"], seen["hidden"]) == (1, 0, 0) and seen["contents"] > 6
     assert "CONSOLE" not in ran.stderr
     browse(tmp_path, f"--window-size={width},1400", f"--screenshot={shot}", f"file://{page}")
     image = np.asarray(Image.open(shot).convert("L"))

@@ -40,9 +40,9 @@ def test_nothing_is_predicted_where_all_was_trained():
 def test_further_seeds_and_cells_that_were_not_chosen_are_told():
     seeds = Standing("5%", "", 12, 4, 0, 0, 0, 1 / 3, 0, 0.0, 0.0, True, False, whole=False)
     assert seeds.summary() == (
-        "--until 5% is met after 33.3% of the FLOPs of the chosen cells: 4 of 12 cells finished, 0 paused, 8 not "
-        "begun; each setting has a finished run, and further seeds were not trained; launch without "
-        "--until to train the rest"
+        "--until 5% is met after 33.3% of the FLOPs of the chosen cells: 4 of 12 cells finished, 0 paused, 8 not begun"
+        "; each setting has a finished run, and further seeds were not trained; launch without --until to train the "
+        "rest"
     )
 
 
