@@ -138,9 +138,10 @@ def show(
     expected = _expected(sweep, until) if until else None
     preview = Preview.of(sweep, max_concurrent)
     machine, planned, seconds = preview.machine, preview.cells, preview.makespan_seconds
-    if preview.left and (said := leaves_out(sweep.store, preview.numbers)):
-        print_wrapped(said, sys.stderr if as_json else sys.stdout)
+    replaced = leaves_out(sweep.store, preview.numbers) if preview.left else ""
     if as_json:
+        if replaced:
+            print_wrapped(replaced, sys.stderr)
         whole = {"name": sweep.settings.name, "cells": preview.rows(), "makespan_seconds": seconds}
         whole["counts"] = [count._asdict() for count in sweep.counts]
         whole["device_hours"] = preview.device_hours
@@ -187,7 +188,7 @@ def show(
         memory_warning(planned, machine),
         measuring_warning(planned),
     )
-    for sentence in filter(None, (counts_line(sweep), *warnings, *sweep.remarks, *remarks(sweep.cells))):
+    for sentence in filter(None, (counts_line(sweep), *warnings, *sweep.remarks, *remarks(sweep.cells), replaced)):
         print_wrapped(sentence)
     return 0
 
