@@ -24,7 +24,9 @@ DRAWN = {  # by plot_double_descent, and by plot_scaling where P and D do not va
 }
 
 
-@pytest.fixture(scope="module", params=SWEEPS)
+@pytest.fixture(
+    scope="module", params=["one cell", *(pytest.param(name, marks=pytest.mark.slow) for name in list(SWEEPS)[1:])]
+)
 def sweep(request, tmp_path_factory):
     store, rng = Store(tmp_path_factory.mktemp("small") / request.param.replace(" ", "-")), np.random.default_rng(0)
     for P, D, K, seed in SWEEPS[request.param]:

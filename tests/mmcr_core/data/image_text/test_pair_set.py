@@ -71,7 +71,7 @@ def small_run(pairs_spec):
     return make
 
 
-@pytest.mark.parametrize("kind", ["parquet", "shards"])
+@pytest.mark.parametrize("kind", ["parquet", pytest.param("shards", marks=pytest.mark.slow)])
 def test_own_pairs_are_trained_on_resumed_bit_for_bit_and_measured(kind, tmp_path, small_run):
     if kind == "parquet":
         dataset = write_parquet(tmp_path / "a.parquet", [[f"n {number}", "some gray"] for number in range(120)])

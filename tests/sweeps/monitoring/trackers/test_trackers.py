@@ -64,6 +64,7 @@ def killed(tmp_path_factory):
     return store, run_id, codes
 
 
+@pytest.mark.slow  # interrupted runs: test_a_tracker_run_catches_up..., test_tracking.py
 def test_the_killed_run_finished_and_its_own_tracker_was_given_each_step_once(killed):
     store, run_id, codes = killed
     assert codes == [-signal.SIGKILL, 0]
@@ -72,6 +73,7 @@ def test_the_killed_run_finished_and_its_own_tracker_was_given_each_step_once(ki
     assert not (store.root / "checkpoints" / run_id).exists()
 
 
+@pytest.mark.slow  # interrupted runs: test_a_tracker_run_catches_up..., test_tracking.py
 def test_tensorboard_shows_each_step_once(killed):
     store, run_id, _ = killed
     steps, errors = of_tensorboard(store.root, run_id)
@@ -79,6 +81,7 @@ def test_tensorboard_shows_each_step_once(killed):
     assert errors == pytest.approx(list(store.read_trajectory(run_id)["percent_error"]), abs=0)
 
 
+@pytest.mark.slow  # interrupted runs: test_a_tracker_run_catches_up..., test_tracking.py
 def test_mlflow_has_one_run_with_each_step_once(killed):
     store, run_id, _ = killed
     steps, errors, run = of_mlflow(store.root, "tiny", run_id)
@@ -90,6 +93,7 @@ def test_mlflow_has_one_run_with_each_step_once(killed):
     assert run.data.metrics["final/percent_error"] == row["percent_error"]
 
 
+@pytest.mark.slow  # interrupted runs: test_a_tracker_run_catches_up..., test_tracking.py
 def test_wandb_has_one_run_with_each_step_once(killed):
     store, run_id, _ = killed
     steps, errors, messages = of_wandb(store.root, run_id)
