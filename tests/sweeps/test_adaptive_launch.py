@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -48,14 +49,19 @@ def trajectory_digest(store, key):
     return hashlib.sha256(store.read_trajectory(key).to_csv().encode()).hexdigest()
 
 
+def write(folder, **changes):
+    lines = {"name": "tiny", "dataset": "digits", "projector": "{hidden: [32]}", "K": "2"} | GRID | changes
+    lines["evaluate"] = "{heldout_batches: 2, probe: none}"
+    grid = folder / "grid.yaml"
+    grid.write_text("".join(f"{key}: {value}\n" for key, value in lines.items()))
+    return grid
+
+
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory):
     """An adaptive sweep in one process: its grid, its store, how it ended."""
     folder = tmp_path_factory.mktemp("undisturbed")
-    lines = {"name": "tiny", "dataset": "digits", "projector": "{hidden: [32]}", "K": "2"} | GRID
-    lines["evaluate"] = "{heldout_batches: 2, probe: none}"
-    grid = folder / "grid.yaml"
-    grid.write_text("".join(f"{key}: {value}\n" for key, value in lines.items()))
+    grid = write(folder)
     outcome = here(grid, folder / "r")
     return grid, Store(folder / "r/tiny"), outcome
 
@@ -96,16 +102,10 @@ def test_after_sigkill_the_same_decisions_follow(undisturbed, tmp_path):
     assert decisions(store) == decisions(whole)
 
 
-@pytest.fixture(scope="module")
-def under_ray(undisturbed, tmp_path_factory):
-    """The same under Ray, with how the command ended."""
-    grid, folder = undisturbed[0], tmp_path_factory.mktemp("ray")
-    ran = run_script("sweeps/launch.py", grid, "--until", "60%", "--results", folder, "--max-concurrent", 2, "--json")
-    return grid, folder, ran
-
-
-def test_under_ray_free_workers_get_the_next_rungs(under_ray):
-    _, folder, ran = under_ray
+def test_under_ray_free_workers_get_the_next_rungs(tmp_path):
+    """Two cells, both trained to their end."""
+    grid, folder = write(tmp_path, P="[8, 16]", D="8"), tmp_path / "r"
+    ran = run_script("sweeps/launch.py", grid, "--until", UNTIL, "--results", folder, "--max-concurrent", 2, "--json")
     assert ran.returncode == 0, ran.stderr
     outcome = json.loads(ran.stdout)
     assert outcome["adaptive"]["met"] and not outcome["unfinished"]
@@ -116,8 +116,9 @@ def test_under_ray_free_workers_get_the_next_rungs(under_ray):
     assert list(examine(store, repair=False)) == []
 
 
-def test_cells_by_themselves_finish_the_sweep_bit_for_bit(under_ray):
-    grid, folder, _ = under_ray
+def test_cells_by_themselves_finish_the_sweep_bit_for_bit(undisturbed, tmp_path):
+    grid, whole, _ = undisturbed
+    folder = shutil.copytree(whole.root.parent, tmp_path / "r")
     store, straight = Store(folder / "tiny"), Store(folder / "straight")
     for number, cell in enumerate(load_grid(grid).cells):
         _, outcome = train_one(open_sweep(grid, str(folder)), number, Limits())
