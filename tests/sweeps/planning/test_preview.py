@@ -40,9 +40,9 @@ def test_a_plan_prices_what_is_left_of_a_run_that_was_begun(write_grid, tmp_path
     spec, other = load_grid(grid).cells
     whole = {cell["run_id"]: cell for cell in Preview.of(open_sweep(grid, str(tmp_path)), None).rows()}
     trial = RunExecutor(spec, Store(tmp_path / "tiny"), "tiny", ExecutorSettings())
-    while trial.advance(0.01).step < 24:
+    while trial.advance(1e-9).step < 24:
         pass
-    step = trial.advance(0.0).step
+    step = trial.advance(1e-9).step
     trial.stop()
     sweep = open_sweep(grid, str(tmp_path))
     rows = {row["run_id"]: row for row in Preview.of(sweep, None).rows()}
