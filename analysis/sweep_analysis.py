@@ -4,7 +4,7 @@ analysis = SweepAnalysis(open_results("results/quickstart"))
 analysis.fits, analysis.peaks, analysis.joint_law                # tables: per-cell scaling laws, peaks, joint laws
 
 What takes long is kept in the sweep's folder and read by later processes, as long as the store has the same content
-(see `kept_files`): the tables `fits`, `peaks` and `joint_law`, and beside them what figures need of the fits
+(see `KeptAnalysis`): the tables `fits`, `peaks` and `joint_law`, and beside them what figures need of the fits
 themselves, such as their bootstrap replicates.
 """
 
@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from functools import cache, cached_property
-from typing import Any, TypeVar
+from typing import Any
 
 import pandas as pd
 
@@ -36,10 +36,9 @@ from analysis.fitting.forecast.scales import Scale
 from analysis.fitting.forecast.trends import Quadratic, ScalingLaw
 from analysis.fitting.multivariate_fit import JointFit
 from analysis.fitting.power_law import PowerLawFit
-from analysis.results.analysis_cache import KeptFiles, content_digest, to_table
 from analysis.results.errors import ResultsError
+from analysis.results.kept_analysis import KeptAnalysis
 from analysis.results.results import Results
-from analysis.results.serialization import pack, unpack
 from mmcr_core.theory import PERCENT_ERROR
 from sweeps.storage.decisions import every_decision
 from sweeps.storage.run_status import RunStatus
@@ -50,7 +49,6 @@ CLASSES = (  # that kept files hold
 )
 JointLaws = dict[str, list[JointLaw]]
 Track = Callable[[Sequence[Any], str], Iterable[Any]]
-T = TypeVar("T")
 
 
 def _untracked(items: Sequence[Any], _: str) -> Iterable[Any]:
@@ -65,6 +63,7 @@ class SweepAnalysis:
 
     def __init__(self, results: Results, track: Track = _untracked) -> None:
         self.results, self._track = results.require_single_sweep().snapshot(), track
+        self.kept = KeptAnalysis(self.results, CLASSES)
         self.cells_of = cache(self._cells_of)
         self.fits_of = cache(self._fits_of)
         self.cell_fits_of = cache(self._cell_fits_of)
@@ -107,7 +106,7 @@ class SweepAnalysis:
             table, self._every_form[law, axis] = fit_table(self.cells_of(law, axis), axis, law, self._track)
             return table
 
-        return self._table("fits", compute, law=law, axis=axis)
+        return self.kept.table("fits", compute, law=law, axis=axis)
 
     def cell_fits(self, form: Form | None = None) -> Fits:
         """The same as objects, by variant, P, D, K, irreducible error and offset: those of the pure form and of the one
@@ -127,7 +126,7 @@ class SweepAnalysis:
             }
             return {key: fit for key, fit in fits.items() if fit is not None}
 
-        return compute() if form else self._value("cell_fits", compute, law=law, axis=axis)
+        return compute() if form else self.kept.value("cell_fits", compute, law=law, axis=axis)
 
     @cached_property
     def fits_by_seed(self) -> pd.DataFrame:
@@ -143,12 +142,12 @@ class SweepAnalysis:
                 parts.append(laws_by_seed(cells, (PURE, ("theory", form[1]), form)))
             return pd.concat(parts, ignore_index=True)
 
-        return self._table("fits_by_seed", compute)
+        return self.kept.table("fits_by_seed", compute)
 
     @cached_property
     def peaks(self) -> pd.DataFrame:
         """The peaks of the percent error, as `peak_table` gives them. Raises ResultsError where no run finished."""
-        return self._table("peaks", lambda: peak_table(self.finished, self.tail_errors))
+        return self.kept.table("peaks", lambda: peak_table(self.finished, self.tail_errors))
 
     @cached_property
     def points(self) -> pd.DataFrame:
@@ -182,12 +181,12 @@ class SweepAnalysis:
             except ResultsError as error:
                 return {}, str(error)
 
-        return self._value("joint_laws", compute)
+        return self.kept.value("joint_laws", compute)
 
     @cached_property
     def joint_law(self) -> pd.DataFrame:
         """The joint laws as a table, see `law_table`."""
-        return self._table("joint_law", lambda: law_table(self.joint_laws))
+        return self.kept.table("joint_law", lambda: law_table(self.joint_laws))
 
     @cached_property
     def planned(self) -> pd.DataFrame:
@@ -225,7 +224,7 @@ class SweepAnalysis:
 
         if not self.planned["finished"].all():  # what is kept belongs to runs that have ended
             return compute()
-        return self._value("forecasts", compute, measure=measure)
+        return self.kept.value("forecasts", compute, measure=measure)
 
     def predict(
         self, cells: pd.DataFrame | None = None, at: Any = None, measure: str = PERCENT_ERROR, flops: Any = None
@@ -300,7 +299,7 @@ class SweepAnalysis:
             found = {each.variants: backtest(each) for each in predictors.values()}
             return {variant: found[each.variants] for variant, each in predictors.items()}
 
-        return self._value("backtests", compute)
+        return self.kept.value("backtests", compute)
 
     @cached_property
     def decaying(self) -> frozenset[str]:
@@ -321,39 +320,3 @@ class SweepAnalysis:
     def multimodal(self) -> pd.DataFrame:
         """What was measured of images and text at the end of runs, see `multimodal.measurements`."""
         return multimodal.measurements(self.results)
-
-    @cached_property
-    def kept(self) -> KeptFiles:
-        """The files of the sweep's folder that belong to the content of the store."""
-        return KeptFiles(self.results.root, content_digest(self.results))
-
-    def write(self, name: str, frame: pd.DataFrame, **options: str) -> None:
-        """Make NAME.parquet in the sweep's folder this table, whatever it held; `options`: which of several."""
-        if self.kept.read(name, self.options(**options)) is None:
-            self.kept.write(name, to_table(frame), self.options(**options))
-
-    def options(self, **options: str) -> dict[str, str]:
-        """What is kept with a file beside the digest: which of several tables of one name it is."""
-        return options | {"best_over": ", ".join(self.results.collapsed_settings)}
-
-    def _table(self, name: str, compute: Callable[[], pd.DataFrame], **options: str) -> pd.DataFrame:
-        """A table that is kept in a file of this name, read from there or computed."""
-        found = self.kept.read(name, self.options(**options))
-        if found is None:
-            found = to_table(compute())
-            self._keep(name, found, options)
-        frame: pd.DataFrame = found.to_pandas()
-        return frame
-
-    def _value(self, name: str, compute: Callable[[], T], **options: str) -> T:
-        """The same of what is no table; read by those that ask for it."""
-        found = self.kept.read(name, self.options(**options))
-        if found is None:
-            found = pack(compute())
-            self._keep(name, found, options)
-        value: T = unpack(found, CLASSES)
-        return value
-
-    def _keep(self, name: str, table: Any, options: dict[str, str]) -> None:
-        if not self.results.damaged:  # else what is whole again tomorrow would go on missing
-            self.kept.keep(name, table, self.options(**options))

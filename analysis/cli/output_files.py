@@ -56,7 +56,7 @@ def write_law(analysis: SweepAnalysis, name: str, frame: pd.DataFrame, output: P
     if output:
         write_table(frame, output / f"{name}.parquet")
     else:
-        analysis.write(name, frame, **options)
+        analysis.kept.write(name, frame, **options)
 
 
 def write_csv(frame: pd.DataFrame, path: Path) -> None:

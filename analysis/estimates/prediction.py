@@ -86,18 +86,13 @@ class Predictor:
     def left_out(self) -> pd.DataFrame:
         """Each setting's last measured value beside what all other settings say of it: variant, P, D, K, `measured`
         (mean over runs), `predicted`, low_95, high_95."""
-        rows = []
-        for block in self.process.settings_apart():
-            (found,) = self.process.left_out_last(block)
-            half = float(self.calibration.half_width(np.array(found.sd)))
-            place = {name: int(getattr(found.at, name)[0]) for name in "PDK"}
-            values = (found.measured, found.predicted, found.predicted - half, found.predicted + half)
-            numbers = map(float, self.scale.inverse(np.array(values)))
-            names = ("measured", "predicted", "low_95", "high_95")
-            rows.append(
-                {"variant": self.variants[found.at.variant[0]]} | place | dict(zip(names, numbers, strict=True))
-            )
-        return pd.DataFrame(rows)
+        found = self.process.each_left_out
+        half = self.calibration.half_width(found.sd)
+        values = (found.measured, found.predicted, found.predicted - half, found.predicted + half)
+        names = ("measured", "predicted", "low_95", "high_95")
+        numbers = {name: self.scale.inverse(each) for name, each in zip(names, values, strict=True)}
+        place = {name: getattr(found.at, name).astype(int) for name in "PDK"}
+        return pd.DataFrame({"variant": [self.variants[each] for each in found.at.variant]} | place | numbers)
 
     def measured(self, variant: str, P: int, D: int, K: int) -> tuple[Array, Array]:
         """Steps and values of what was measured along the runs of a cell."""

@@ -19,9 +19,9 @@ class KeptPictures:
     """Groups of PNGs in `folder`, read from the sweep's folder or drawn."""
 
     def __init__(self, analysis: SweepAnalysis, folder: Path) -> None:
-        self._kept = KeptFiles(analysis.results.root, f"{analysis.kept.digest} {code_digest()}")
+        self._kept = KeptFiles(analysis.results.root, f"{analysis.kept.files.digest} {code_digest()}")
         self._analysis, self._folder, self._new = analysis, folder, False
-        table = self._kept.read(NAME, analysis.options())
+        table = self._kept.read(NAME, analysis.kept.all_options())
         rows = [] if table is None else table.to_pylist()
         self._groups: dict[str, dict[str, bytes]] = {row["group"]: {} for row in rows}
         for row in rows:
@@ -42,7 +42,7 @@ class KeptPictures:
         if self._new and not self._analysis.results.damaged:
             rows = [(group, *each) for group, pictures in self._groups.items() for each in pictures.items()]
             table = to_table(pd.DataFrame(rows, columns=["group", "name", "png"]))
-            self._kept.keep(NAME, table, self._analysis.options())
+            self._kept.keep(NAME, table, self._analysis.kept.all_options())
 
 
 def code_digest() -> str:

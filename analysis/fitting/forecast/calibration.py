@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-from analysis.fitting.forecast.points import Array, Index
+from analysis.fitting.forecast.points import Array
 from analysis.fitting.forecast.process import Process
 
 PRIOR_WEIGHT = 10.0  # residuals that the process's own uncertainty counts as
@@ -47,27 +47,22 @@ def calibrate(process: Process, before: Array | None = None) -> Calibration:
     is never less: the hyperparameters have seen what is left out.
     """
     before = np.zeros(0) if before is None else before
-    found = np.concatenate([before, *(_standardized(process, block) for block in _blocks(process))])
+    found = np.concatenate([before, *_standardized(process)])
     squares = np.minimum(np.abs(found), CLIPPED) ** 2
     settings = len(np.unique(process.points.setting)) + len(before)
     factor = np.sqrt((PRIOR_WEIGHT + squares.sum()) / (PRIOR_WEIGHT + len(squares)))
     return Calibration(max(1.0, float(factor)), PRIOR_WEIGHT + settings, settings)
 
 
-def _blocks(process: Process) -> list[Index]:
-    """Points that are left out together."""
+def _standardized(process: Process) -> list[Array]:
+    """Residuals of the last values of settings that are left out, over their standard deviations."""
     points, apart = process.points, process.settings_apart()
     if len(apart) < FEWEST:
         return []
     start = points[[block[0] for block in apart]]
     longest = np.array([points.steps[block].max() for block in apart])
-    blocks = list(apart)
+    found = [process.each_left_out.standardized]
     for size in (longest * start.P * start.K, start.P * start.D):
         largest = np.argsort(size, kind="stable")[round((1 - HELD_OUT) * len(apart)) :]
-        blocks.append(np.concatenate([apart[each] for each in largest]))
-    return blocks
-
-
-def _standardized(process: Process, block: Index) -> Array:
-    """Residuals of the last points of each setting of a block, over their standard deviations."""
-    return np.array([(each.measured - each.predicted) / each.sd for each in process.left_out_last(block)])
+        found.append(process.left_out_together([apart[each] for each in largest]).standardized)
+    return found

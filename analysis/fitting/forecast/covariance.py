@@ -43,10 +43,11 @@ def between(scales: Scales, a: Points, b: Points) -> Array:
         near *= scales.variant**2
         near += VARIANT_CONSTANT**2 + VARIANT_SLOPE**2 * np.outer(t, u)
         total += np.where(same, near, 0.0)
-    rows, columns = np.nonzero(a.run[:, None] == np.where(b.run >= 0, b.run, NO_RUN)[None, :])
-    apart = (x[rows, 3] - y[columns, 3]) / scales.length_run
-    weight = 1 / np.sqrt(a.replicates[rows] * b.replicates[columns])
-    total[rows, columns] += scales.run**2 * weight * np.exp(-0.5 * apart**2)
+    if (a.run >= 0).any() and (b.run >= 0).any():
+        rows, columns = np.nonzero(a.run[:, None] == np.where(b.run >= 0, b.run, NO_RUN)[None, :])
+        apart = (x[rows, 3] - y[columns, 3]) / scales.length_run
+        weight = 1 / np.sqrt(a.replicates[rows] * b.replicates[columns])
+        total[rows, columns] += scales.run**2 * weight * np.exp(-0.5 * apart**2)
     return total
 
 

@@ -50,6 +50,16 @@ class Points:
         keys = np.stack([self.variant.astype(float), self.P, self.D, self.K], axis=1)
         return np.unique(keys, axis=0, return_inverse=True)[1].reshape(-1)
 
+    @property
+    def last(self) -> Array:
+        """Weights of points whose sum over a setting is its last value, the mean over its runs that are that far."""
+        setting = self.setting
+        steps = np.zeros(setting.max(initial=-1) + 1)
+        np.maximum.at(steps, setting, self.steps)
+        weight = np.where(self.steps == steps[setting], self.replicates, 0.0)
+        weights: Array = weight / np.bincount(setting, weight)[setting]
+        return weights
+
     @classmethod
     def concatenate(cls, parts: Sequence[Points]) -> Points:
         """All points of `parts`, in order."""

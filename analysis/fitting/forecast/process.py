@@ -41,13 +41,19 @@ class Seen(NamedTuple):
 
 
 class LeftOut(NamedTuple):
-    """A setting's last value, `measured` and `predicted` by others, with the prediction's standard deviation, noise of
-    the measurement included; `at`: one of its points."""
+    """The last values of settings, mean over their runs, (s,) each: `measured`, `predicted` by points of others, and
+    the prediction's standard deviation `sd`, noise of the measurement included; `at`: one of the points of each."""
 
     at: Points
-    measured: float
-    predicted: float
-    sd: float
+    measured: Array
+    predicted: Array
+    sd: Array
+
+    @property
+    def standardized(self) -> Array:
+        """How many standard deviations measured values are off."""
+        off: Array = (self.measured - self.predicted) / self.sd
+        return off
 
 
 @dataclass(frozen=True)
@@ -132,20 +138,35 @@ class Process:
     def settings_apart(self) -> list[Index]:
         """The points of each setting."""
         setting = self.points.setting
-        return [np.flatnonzero(setting == each) for each in np.unique(setting)]
+        order = np.argsort(setting, kind="stable")
+        return np.split(order, np.flatnonzero(np.diff(setting[order])) + 1) if len(order) else []
 
-    def left_out_last(self, index: Index) -> list[LeftOut]:
-        """What the other points say of the last ones, mean over runs, of each setting among those of `index`."""
-        points = self.points[index]
+    @cached_property
+    def each_left_out(self) -> LeftOut:
+        """What the points of all others say of each setting."""
+        apart, (precision, weighted), weights = self.settings_apart(), self._precision, self.points.last
+        sizes, off, sd = np.array([len(index) for index in apart]), np.zeros(len(apart)), np.zeros(len(apart))
+        for size in np.unique(sizes):
+            alike = np.flatnonzero(sizes == size)
+            index = np.stack([apart[each] for each in alike])
+            spread, weight = np.linalg.inv(precision[index[:, :, None], index[:, None, :]]), weights[index]
+            off[alike] = np.einsum("si,sij,sj->s", weight, spread, weighted[index])
+            sd[alike] = np.sqrt(np.einsum("si,sij,sj->s", weight, spread, weight))
+        return self._left_out(apart, off, sd)
+
+    def left_out_together(self, apart: list[Index]) -> LeftOut:
+        """What all other points say of some of the `settings_apart`."""
+        index = np.concatenate(apart)
         residuals, spread = self.left_out(index)
-        setting, found = points.setting, []
-        for each in np.unique(setting):
-            last = (setting == each) & (points.steps == points.steps[setting == each].max())
-            weight = np.where(last, points.replicates, 0.0) / points.replicates[last].sum()
-            measured = float(np.dot(weight, points.value))
-            off, sd = float(np.dot(weight, residuals)), float(np.sqrt(weight @ spread @ weight))
-            found.append(LeftOut(points[np.flatnonzero(last)[:1]], measured, measured - off, sd))
-        return found
+        setting = np.repeat(np.arange(len(apart)), [len(each) for each in apart])
+        weight = self.points.last[index] * (setting == np.arange(len(apart))[:, None])
+        return self._left_out(apart, weight @ residuals, np.sqrt(((weight @ spread) * weight).sum(axis=1)))
+
+    def _left_out(self, apart: list[Index], off: Array, sd: Array) -> LeftOut:
+        points, weights = self.points, self.points.last
+        measured = np.array([weights[index] @ points.value[index] for index in apart])
+        last = [index[np.flatnonzero(weights[index])[0]] for index in apart]
+        return LeftOut(points[np.array(last, int)], measured, measured - off, sd)
 
     @cached_property
     def _precision(self) -> tuple[Array, Array]:
@@ -154,8 +175,10 @@ class Process:
 
     def _cross(self, scales: Scales, at: Points, slopes: Array, factor: Array) -> Array:
         _, own = self.trend(self.theta, self.points)
-        cross = covariance.between(scales, self.points, at) + (own * self.trend.prior_sd**2) @ slopes.T
-        return _solve(factor, cross)
+        cross = covariance.between(scales, at, self.points)
+        cross += (slopes * self.trend.prior_sd**2) @ own.T
+        whitened: Array = linalg.solve_triangular(factor, cross.T, lower=True, overwrite_b=True, check_finite=False)
+        return whitened
 
 
 def fit_process(points: Points, trend: Trend, scales: Scales = MEDIANS, spread: Scales = SPREADS,

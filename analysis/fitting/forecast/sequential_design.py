@@ -232,18 +232,13 @@ class SequentialDesign:
 
     def _as_predicted(self, process: Process) -> NDArray[np.bool_]:
         """Which settings were measured, and lie where all others say: that one breaks the law is seen there alone."""
-        numbers = {key: number for number, key in enumerate(zip(*self._keys(self._targets), strict=True))}
-        found = [process.left_out_last(block)[0] for block in process.settings_apart()]
-        off = np.array([abs(each.measured - each.predicted) / each.sd for each in found])
-        usual = max(1.0, float(np.median(off)) / HALF_NORMAL) if len(off) else 1.0
-        fits = np.zeros(len(self._targets), bool)
-        for each, surprise in zip(found, off / usual, strict=True):
-            (key,) = zip(*self._keys(each.at), strict=True)
-            fits[numbers[key]] = surprise < SURPRISE
-        return fits
-
-    def _keys(self, at: Points) -> list[list[float]]:
-        return [column.tolist() for column in (at.variant, at.P, at.D, at.K)]
+        if not len(process.points):
+            return np.zeros(len(self._targets), bool)
+        found = process.each_left_out
+        off = np.abs(found.standardized)
+        usual = max(1.0, float(np.median(off)) / HALF_NORMAL)
+        fits = dict(zip(_keys(found.at), off / usual < SURPRISE, strict=True))
+        return np.array([fits.get(key, False) for key in _keys(self._targets)])
 
     def _learn(self, ended: tuple[Ended, ...]) -> Process:
         points = self.measured(ended)
@@ -254,6 +249,10 @@ class SequentialDesign:
         reached = self.reached(ended)
         parts = [self.points(int(run), float(reached[run])) for run in np.flatnonzero(reached)]
         return Points.concatenate(parts)
+
+
+def _keys(at: Points) -> list[tuple[float, ...]]:
+    return list(zip(*(column.tolist() for column in (at.variant, at.P, at.D, at.K)), strict=True))
 
 
 def _learned_at(count: int) -> int:

@@ -94,7 +94,7 @@ class MlflowTracker:
 def _half_made(file: Path) -> bool:
     """Whether a process was killed while it made MLflow's tables in a file, which MLflow neither undoes nor completes:
     they are not those of its newest revision, and hold no run. Raises RuntimeError, with the remedy, for a file that is
-    no database, or whose runs MLflow cannot read."""
+    no database, that another program locks, or whose runs MLflow cannot read."""
     import mlflow
     from alembic.config import Config
     from alembic.script import ScriptDirectory
@@ -106,6 +106,8 @@ def _half_made(file: Path) -> bool:
             known = "alembic_version" in tables
             revisions = [row[0] for row in database.execute("SELECT version_num FROM alembic_version")] if known else []
     except sqlite3.DatabaseError as error:
+        if error.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+            raise RuntimeError(f"{file} is locked by another program, such as a database browser; close it") from error
         raise RuntimeError(f"{file} cannot be read ({error}); {_REMEDY}") from error
     folder = Path(mlflow.__file__).parent / "store/db_migrations"
     config = Config()

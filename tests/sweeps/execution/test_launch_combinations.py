@@ -73,7 +73,9 @@ def played(retries, time_is_up, ctrl_c, other, tmp_path, digits_spec, monkeypatc
     return launch, outcome, show(sweep, outcome, as_json=False)
 
 
-@pytest.mark.parametrize(("retries", "time_is_up", "ctrl_c", "other"), itertools.product((0, 1), *[(False, True)] * 3))
+@pytest.mark.parametrize(
+    ("retries", "time_is_up", "ctrl_c", "other"), list(itertools.product((0, 1), *[(False, True)] * 3))
+)
 def test_every_combination_ends_as_the_table_says(
     retries, time_is_up, ctrl_c, other, tmp_path, digits_spec, monkeypatch, capsys
 ):

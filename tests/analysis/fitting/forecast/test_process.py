@@ -61,6 +61,25 @@ def test_what_is_left_out_is_what_a_process_without_it_says(process):
     assert np.diag(spread) == pytest.approx(variance + noise, rel=1e-4)
 
 
+def test_each_setting_is_left_out_as_alone_and_several_together_as_one_block(process):
+    apart = process.settings_apart()
+    each = process.each_left_out
+    for number, block in enumerate(apart):
+        residuals, spread = process.left_out(block)
+        points, weight = process.points[block], process.points.last[block]
+        assert weight.sum() == pytest.approx(1) and (points.steps[weight > 0] == points.steps.max()).all()
+        assert each.measured[number] == pytest.approx(weight @ points.value)
+        assert each.measured[number] - each.predicted[number] == pytest.approx(weight @ residuals)
+        assert each.sd[number] == pytest.approx(np.sqrt(weight @ spread @ weight))
+        assert each.at.P[number] == points.P[0] and each.at.steps[number] == points.steps.max()
+    together, index = process.left_out_together(apart[2:5]), np.concatenate(apart[2:5])
+    residuals, spread = process.left_out(index)
+    weight = np.where(np.isin(index, apart[3]), process.points.last[index], 0.0)
+    assert together.measured[1] - together.predicted[1] == pytest.approx(weight @ residuals)
+    assert together.sd[1] == pytest.approx(np.sqrt(weight @ spread @ weight))
+    assert together.measured == pytest.approx(each.measured[2:5])
+
+
 def test_a_begun_run_is_known_better_than_its_setting_and_a_setting_better_than_another_run(process):
     number = process.points.run[0]
     first = process.points[[0]]

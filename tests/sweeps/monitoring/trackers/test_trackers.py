@@ -1,6 +1,7 @@
 """TensorBoard, W&B (offline) and MLflow (SQLite) have each step of a run once, however often its process was killed."""
 
 import contextlib
+import functools
 import importlib.util
 import signal
 import sqlite3
@@ -151,6 +152,15 @@ def test_runs_in_tables_that_mlflow_cannot_read_are_kept_and_the_remedy_is_said(
         MlflowTracker().start(run)
     with contextlib.closing(sqlite3.connect(file)) as database:
         assert database.execute("SELECT id FROM runs").fetchall() == [(1,)]
+
+
+def test_tables_that_another_program_locks_are_no_damage(tracked, monkeypatch):
+    run, file = tracked
+    with contextlib.closing(sqlite3.connect(file, isolation_level=None)) as database:
+        database.execute("BEGIN EXCLUSIVE")
+        monkeypatch.setattr(sqlite3, "connect", functools.partial(sqlite3.connect, timeout=0))
+        with pytest.raises(RuntimeError, match=r"mlflow.db is locked by another program, such as .*; close it"):
+            MlflowTracker().start(run)
 
 
 def test_a_file_that_is_no_database_is_named_with_the_remedy(tracked):
