@@ -7,7 +7,9 @@ leaves the batch when it has converged.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -18,6 +20,7 @@ HUBER = 1.345  # in units of the residuals' scale: 95% efficient where they are 
 LEVEL = 0.95
 TOGETHER = 100_000  # derivatives
 LARGEST = 1e300
+CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 SETTLED = 1e-12  # relative change of a row's loss
 
 
@@ -56,10 +59,12 @@ def huber_fits(
     def descend(theta: Array, edge: Array) -> tuple[Array, Array]:
         size = max(1, TOGETHER // theta[0].size // target.shape[1])  # rows whose derivatives stay in the cache
         parts = [slice(first, first + size) for first in range(0, len(theta), size)]
-        found = [
-            _levenberg_marquardt(law, target[p], theta[p], weight, repeats[p], edge[p], ends[0], ends[1], iterations)
-            for p in parts
-        ]
+
+        def solve(p: slice) -> tuple[Array, Array]:
+            return _levenberg_marquardt(law, target[p], theta[p], weight, repeats[p], edge[p], *ends, iterations)
+
+        with ThreadPoolExecutor(CORES) as pool:  # numpy computes without holding the interpreter
+            found = list(pool.map(solve, parts) if len(parts) > 1 else map(solve, parts))
         return np.concatenate([part[0] for part in found]), np.concatenate([part[1] for part in found])
 
     if threshold is None:

@@ -74,8 +74,9 @@ def require_login(names: Iterable[str]) -> None:
     if "wandb" not in names:
         return
     wandb = import_module("wandb")
-    online = wandb.setup(wandb.Settings(silent=True)).settings.mode not in ("offline", "dryrun", "disabled")
-    if online and not wandb.login(prompt=False, verify=False):
+    settings = wandb.setup(wandb.Settings(silent=True)).settings
+    online = settings.mode not in ("offline", "dryrun", "disabled")
+    if online and not (settings.identity_token_file or wandb.api.api_key):
         remedy = "run: wandb login, or set WANDB_MODE=offline and run wandb sync later"
         raise OptionError("track", f"wandb has no login here; {remedy}")
 
