@@ -51,8 +51,8 @@ def huber_fits(
     if rows == 0:
         return np.empty((0, starts.shape[1])), np.empty(0)
     weight = np.ones(log_y.shape[1]) if weight is None else weight
-    ends = [np.broadcast_to(np.asarray(end, float), starts.shape[1:]) for end in (low, high)]
-    theta = np.clip(np.repeat(starts[None], rows, axis=0).reshape(rows * count, -1), *ends)
+    low, high = (np.broadcast_to(np.asarray(end, float), starts.shape[1:]) for end in (low, high))
+    theta = np.clip(np.repeat(starts[None], rows, axis=0).reshape(rows * count, -1), low, high)
     target = np.repeat(log_y, count, axis=0)
     repeats = np.ones_like(target) if counts is None else np.repeat(counts, count, axis=0)
 
@@ -61,7 +61,7 @@ def huber_fits(
         parts = [slice(first, first + size) for first in range(0, len(theta), size)]
 
         def solve(p: slice) -> tuple[Array, Array]:
-            return _levenberg_marquardt(law, target[p], theta[p], weight, repeats[p], edge[p], *ends, iterations)
+            return _levenberg_marquardt(law, target[p], theta[p], weight, repeats[p], edge[p], low, high, iterations)
 
         with ThreadPoolExecutor(CORES) as pool:  # numpy computes without holding the interpreter
             found = list(pool.map(solve, parts) if len(parts) > 1 else map(solve, parts))

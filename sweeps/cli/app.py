@@ -30,6 +30,8 @@ from sweeps.cli.foreign_files import blame
 from sweeps.cli.home_folder import with_home
 from sweeps.cli.version import version_text
 
+IMPORTS = "<frozen importlib._bootstrap>"  # file name of the frames of an import
+_LOADING_STOPPED = threading.Event()  # by a signal: a module may swallow the KeyboardInterrupt, and break later
 PACKAGES = ("mmcr_core", "sweeps", "analysis")
 Verbose = Annotated[bool, typer.Option("-v", "--verbose", help="Log what happens to standard error.")]
 
@@ -74,7 +76,7 @@ def guarded(command: Command) -> Command:
             if isinstance(stream, io.TextIOWrapper):
                 stream.reconfigure(errors="replace")  # a locale without a character of ours
         gc.set_threshold(50_000)  # ten thousand cells make many small objects and hardly any cycles
-        _handle_stops(_interrupt, signal.SIG_DFL)
+        _handle_stops(_interrupt, signal.SIG_DFL, signal.default_int_handler)
         try:
             options = {key: with_home(one) if isinstance(one, Path) else one for key, one in options.items()}
             with _logged() if verbose else _undisturbed():
@@ -96,6 +98,8 @@ def guarded(command: Command) -> Command:
         except Exception as error:
             if _is_exit(error):
                 raise
+            if _LOADING_STOPPED.is_set():
+                _leave("interrupted", 130)
             _leave(*_unforeseen(error))
 
     signature = inspect.signature(command, eval_str=True)  # typer reads it as it is
@@ -117,6 +121,10 @@ def _handle_stops(handler: Any, *instead_of: Any) -> None:
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
+    while frame is not None:
+        if frame.f_code.co_filename == IMPORTS:
+            _LOADING_STOPPED.set()
+        frame = frame.f_back
     raise KeyboardInterrupt
 
 

@@ -2,6 +2,7 @@
 
 import errno
 import importlib
+import os
 import re
 import shlex
 import signal
@@ -21,7 +22,7 @@ from sweeps.cli.app import guarded, new_app
 from sweeps.cli.errors import OptionError, UserError
 from sweeps.cli.version import version_text
 from sweeps.storage.filesystems import to_path
-from tests.conftest import signals_kept
+from tests.conftest import REPOSITORY, signals_kept
 
 
 def left_by(error, capsys):
@@ -51,6 +52,22 @@ def test_signals_end_a_command_by_a_sentence_and_leave_no_half_file(number, tmp_
     ran = subprocess.run(command, capture_output=True, text=True, check=False, timeout=100)
     assert (ran.returncode, ran.stdout, ran.stderr) == (130, "", "interrupted\n")
     assert [(file.name, file.read_bytes()) for file in tmp_path.iterdir()] == [("figure.png", b"whole")]
+
+
+def test_a_module_that_swallows_an_interruption_and_breaks_has_no_defect(tmp_path):
+    """As numpy does, whose half of a package fails by a RecursionError later."""
+    (tmp_path / "swallows.py").write_text(
+        "import os, signal\ntry:\n    os.kill(os.getpid(), signal.SIGINT)\nexcept KeyboardInterrupt:\n    half = True\n"
+    )
+    script = (
+        "import signal; from sweeps.cli.app import guarded\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "def command():\n    import swallows\n    swallows.whole\n"
+        "guarded(command)()"
+    )
+    where = {**os.environ, "PYTHONPATH": f"{tmp_path}:{REPOSITORY}"}
+    ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, env=where, timeout=100)
+    assert (ran.returncode, ran.stdout, ran.stderr) == (130, "", "interrupted\n")
 
 
 @pytest.mark.parametrize(
