@@ -9,22 +9,18 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from analysis.cli.command_options import open_each
-from analysis.cli.output_files import printable
-from analysis.cli.terminal_table import print_table
 from analysis.results.errors import ResultsError
-from analysis.results.results import Results
-from analysis.sweep_analysis import SweepAnalysis
-from analysis.verdicts.registry import judgments
-from analysis.verdicts.rendering import as_json, markdown, symbols, terminal
 from sweeps.cli.app import guarded, new_app
 from sweeps.cli.console import print_wrapped
 from sweeps.cli.generated_markdown import between_markers, read_marked, write_marked
 from sweeps.cli.progress import track
+
+if TYPE_CHECKING:
+    from analysis.results.results import Results
 
 EXAMPLE = "Example: python analysis/claims.py results/quickstart"
 BEGIN, END = "<!-- claims: written by analysis/claims.py -->", "<!-- end of claims -->"
@@ -48,6 +44,13 @@ def main(
     json: Annotated[bool, typer.Option("--json", help="Print a list of objects.")] = False,
 ) -> None:
     """Judge the claims that sweeps can speak to; `report.py` gives the reasons and figures of one sweep."""
+    from analysis.cli.opening import open_each
+    from analysis.cli.output_files import printable
+    from analysis.cli.terminal_table import print_table
+    from analysis.sweep_analysis import SweepAnalysis
+    from analysis.verdicts.registry import judgments
+    from analysis.verdicts.rendering import as_json, markdown, symbols, terminal
+
     if json and (write or summary):
         raise ResultsError("--json prints; leave --write and --summary out")
     if write and write == summary:

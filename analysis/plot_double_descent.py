@@ -8,18 +8,8 @@ trained on (dataset.limit), also figures/levels.{png,pdf} (error and uniformity 
 
 from __future__ import annotations
 
-from analysis.cli.command_options import BEST_OVER, FIGURES, RESULTS, VIEWS, WIDTH, analyze
-from analysis.cli.output_files import print_paths, write_law
+from analysis.cli.command_options import BEST_OVER, FIGURES, RESULTS, VIEWS, WIDTH
 from analysis.cli.printed_width import Width
-from analysis.cli.terminal_table import print_table
-from analysis.figures.double_descent_figures import (
-    double_descent_figures,
-    has_sizes,
-    not_drawn,
-    summary,
-    summary_title,
-)
-from analysis.results.display_names import with_names
 from sweeps.cli.app import guarded, new_app
 from sweeps.cli.console import print_wrapped
 
@@ -37,6 +27,18 @@ def main(
     best_over: BEST_OVER = None,
 ) -> None:
     """Mark where the percent error peaks."""
+    from analysis.cli.opening import analyze
+    from analysis.cli.output_files import print_paths, write_law
+    from analysis.cli.terminal_table import print_table
+    from analysis.figures.double_descent_figures import (
+        double_descent_figures,
+        has_sizes,
+        not_drawn,
+        summary,
+        summary_title,
+    )
+    from analysis.results.display_names import with_names
+
     with analyze(results, best_over, output, width) as (analysis, folder):
         write_law(analysis, "peaks", analysis.peaks, output)
         if has_sizes(analysis.finished):

@@ -6,13 +6,8 @@ against P at fixed compute, of the smallest K or of every one) and joint_law.par
 
 from __future__ import annotations
 
-from analysis.cli.command_options import BEST_OVER, FIGURES, RESULTS, VIEWS, WIDTH, analyze
-from analysis.cli.output_files import print_paths, write_law
+from analysis.cli.command_options import BEST_OVER, FIGURES, RESULTS, VIEWS, WIDTH
 from analysis.cli.printed_width import Width
-from analysis.cli.terminal_table import print_table
-from analysis.estimates.exponent_summary import describe_exponents
-from analysis.figures import isoflop_figure, joint_law_figures
-from analysis.results.display_names import variant_name, with_names
 from sweeps.cli.app import guarded, new_app
 from sweeps.cli.console import print_wrapped
 
@@ -31,6 +26,13 @@ def main(
     best_over: BEST_OVER = None,
 ) -> None:
     """Fit one law to all cells, and test it on the most expensive ones."""
+    from analysis.cli.opening import analyze
+    from analysis.cli.output_files import print_paths, write_law
+    from analysis.cli.terminal_table import print_table
+    from analysis.estimates.exponent_summary import describe_exponents
+    from analysis.figures import isoflop_figure, joint_law_figures
+    from analysis.results.display_names import variant_name, with_names
+
     with analyze(results, best_over, output, width) as (analysis, folder):
         laws, table = analysis.require_joint_laws(), analysis.joint_law
         write_law(analysis, "joint_law", table, output)

@@ -8,12 +8,8 @@ from __future__ import annotations
 
 import sys
 
-from analysis.cli.command_options import BEST_OVER, FIGURES, RESULTS, WIDTH, open_pooled
-from analysis.cli.output_files import print_paths, write_csv
+from analysis.cli.command_options import BEST_OVER, FIGURES, RESULTS, WIDTH
 from analysis.cli.printed_width import Width
-from analysis.comparisons import multimodal
-from analysis.comparisons.multimodal_crossings import crossings, describe_crossings
-from analysis.figures.multimodal_figure import multimodal_figures
 from sweeps.cli.app import guarded, new_app
 from sweeps.cli.console import print_wrapped
 
@@ -25,6 +21,12 @@ app = new_app()
 @guarded
 def main(results: RESULTS, width: WIDTH = Width.PAGE, output: FIGURES = None, best_over: BEST_OVER = None) -> None:
     """Draw what objectives on image-text pairs end with against the batch size, and say where they cross."""
+    from analysis.cli.opening import open_pooled
+    from analysis.cli.output_files import print_paths, write_csv
+    from analysis.comparisons import multimodal
+    from analysis.comparisons.multimodal_crossings import crossings, describe_crossings
+    from analysis.figures.multimodal_figure import multimodal_figures
+
     with open_pooled(results, best_over, output, width) as (opened, folder):
         compared, remark = multimodal.at_equal_images(multimodal.required(opened))
         if remark:

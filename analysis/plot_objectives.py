@@ -7,14 +7,8 @@ on mutual information and the like were measured.
 
 from __future__ import annotations
 
-from analysis.cli.command_options import BEST_OVER, FIGURES, RESULTS, WIDTH, analyze
-from analysis.cli.output_files import print_paths, write_csv
+from analysis.cli.command_options import BEST_OVER, FIGURES, RESULTS, WIDTH
 from analysis.cli.printed_width import Width
-from analysis.cli.terminal_table import print_table
-from analysis.comparisons.gain_over_untrained import gains
-from analysis.comparisons.objective_differences import describe_differences
-from analysis.figures import metric_figures, objective_figures
-from analysis.results.display_names import with_names
 from sweeps.cli.app import guarded, new_app
 from sweeps.cli.console import print_wrapped
 
@@ -26,6 +20,14 @@ app = new_app()
 @guarded
 def main(results: RESULTS, width: WIDTH = Width.PAGE, output: FIGURES = None, best_over: BEST_OVER = None) -> None:
     """Draw what each objective does to percent error, reconstruction, uniformity and probes, and compare them."""
+    from analysis.cli.opening import analyze
+    from analysis.cli.output_files import print_paths, write_csv
+    from analysis.cli.terminal_table import print_table
+    from analysis.comparisons.gain_over_untrained import gains
+    from analysis.comparisons.objective_differences import describe_differences
+    from analysis.figures import metric_figures, objective_figures
+    from analysis.results.display_names import with_names
+
     with analyze(results, best_over, output, width) as (analysis, folder):
         opened = analysis.results
         compared = analysis.objective_differences

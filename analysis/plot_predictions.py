@@ -14,14 +14,9 @@ from typing import Annotated
 
 import typer
 
-from analysis.cli.command_options import BEST_OVER, FIGURES, RESULTS, WIDTH, analyze
-from analysis.cli.output_files import printable, write_csv
-from analysis.cli.prediction_text import prediction_remarks, stop_remark
+from analysis.cli.command_options import BEST_OVER, FIGURES, RESULTS, WIDTH
 from analysis.cli.printed_width import Width
-from analysis.figures.predictions.predicted_cells import draw_grid, draw_predicted, prediction_figures
-from analysis.figures.style import save
 from analysis.results.errors import ResultsError
-from mmcr_core.theory import PERCENT_ERROR
 from sweeps.cli.app import guarded, new_app
 from sweeps.cli.console import print_wrapped
 
@@ -33,7 +28,7 @@ app = new_app()
 @guarded
 def main(
     results: RESULTS,
-    measure: Annotated[str, typer.Option(help="percent_error, or a measure in [0, 1].")] = PERCENT_ERROR,
+    measure: Annotated[str, typer.Option(help="percent_error, or a measure in [0, 1].")] = "percent_error",
     at_stop: Annotated[
         bool,
         typer.Option("--at-stop", help="Of a finished adaptive sweep: what it predicted at its stop, and how well."),
@@ -44,7 +39,13 @@ def main(
     as_json: Annotated[bool, typer.Option("--json", help="Print a list of objects.")] = False,
 ) -> None:
     """Predict every cell of a sweep, trained, begun or not begun."""
-    if at_stop and measure != PERCENT_ERROR:
+    from analysis.cli.opening import analyze
+    from analysis.cli.output_files import printable, write_csv
+    from analysis.cli.prediction_text import prediction_remarks, stop_remark
+    from analysis.figures.predictions.predicted_cells import draw_grid, draw_predicted, prediction_figures
+    from analysis.figures.style import save
+
+    if at_stop and measure != "percent_error":
         raise ResultsError("--at-stop is of what --until asked for; leave --measure out")
     with analyze(results, best_over, output, width) as (analysis, folder):
         if at_stop:

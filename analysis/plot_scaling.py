@@ -13,11 +13,8 @@ from typing import Annotated, Literal
 
 import typer
 
-from analysis.cli.command_options import BEST_OVER, FIGURES, RESULTS, WIDTH, analyze
-from analysis.cli.output_files import print_paths, write_law
+from analysis.cli.command_options import BEST_OVER, FIGURES, RESULTS, WIDTH
 from analysis.cli.printed_width import Width
-from analysis.estimates.per_cell_fit import form_name
-from analysis.figures.scaling_figures import scaling_figures
 from sweeps.cli.app import guarded, new_app
 
 EXAMPLE = "Example: python analysis/plot_scaling.py results/quickstart --irreducible theory --axis steps"
@@ -47,6 +44,11 @@ def main(
     best_over: BEST_OVER = None,
 ) -> None:
     """Fit y = E + A (x + x0)^(-alpha) for each cell and draw it."""
+    from analysis.cli.opening import analyze
+    from analysis.cli.output_files import print_paths, write_law
+    from analysis.estimates.per_cell_fit import form_name
+    from analysis.figures.scaling_figures import scaling_figures
+
     with analyze(results, best_over, output, width) as (analysis, folder):
         form = (irreducible or "none", offset or "none") if irreducible or offset else None
         paths = scaling_figures(analysis, folder, axis, form, law)

@@ -10,14 +10,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-import numpy as np
 import typer
 
 from analysis.cli.command_options import WIDTH
-from analysis.cli.output_files import printable, write_csv
 from analysis.cli.printed_width import Width, printed_at
-from analysis.figures.style import save
-from analysis.figures.theory_figures import draw, draw_labelings, simulate, simulate_labelings
 from analysis.results.errors import ResultsError
 from sweeps.cli.app import guarded, new_app
 
@@ -38,6 +34,12 @@ def main(
     seed: Annotated[int, typer.Option(min=0, help="Seed of the simulations.")] = 0,
 ) -> None:
     """Simulate uniform embeddings and random labelings of points, and draw both beside theory."""
+    import numpy as np
+
+    from analysis.cli.output_files import printable, write_csv
+    from analysis.figures.style import save
+    from analysis.figures.theory_figures import draw, draw_labelings, simulate, simulate_labelings
+
     sizes = [n for n in np.round(np.logspace(1, 4, 11)).astype(int).tolist() if n <= largest]
     if len(sizes) < 2:
         raise ResultsError(f"--largest {largest} leaves fewer than two sizes; use 20 or more")

@@ -16,12 +16,8 @@ from typing import Annotated
 
 import typer
 
-from analysis.cli.output_files import announce, printable, write_csv, write_table
 from analysis.cli.query_examples import EXAMPLES
-from analysis.cli.terminal_table import print_table
 from analysis.results.errors import ResultsError
-from analysis.results.results import Results
-from analysis.results.sweep_folder import sweep_folders
 from sweeps.cli.app import HELP, guarded, new_app
 from sweeps.cli.formatting import counted
 
@@ -55,6 +51,11 @@ def query(
     examples: Annotated[bool, typer.Option("--examples", help="In the place of SQL: queries to begin with.")] = False,
 ) -> None:
     """Answer an SQL query over the tables of a sweep, or of several, distinguished by the column `sweep`."""
+    from analysis.cli.output_files import announce, printable, write_csv, write_table
+    from analysis.cli.terminal_table import print_table
+    from analysis.results.results import Results
+    from analysis.results.sweep_folder import sweep_folders
+
     if sum((csv is not None, parquet is not None, as_json)) > 1:
         raise ResultsError("give one of --csv, --parquet and --json")
     results, sql = _results_and_sql(arguments, schema, examples)

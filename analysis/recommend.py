@@ -13,21 +13,11 @@ import sys
 from pathlib import Path
 from typing import Annotated, Literal
 
-import numpy as np
 import typer
 
-from analysis.cli.command_options import BEST_OVER, FIGURES, RESULTS, WIDTH, analyze
-from analysis.cli.output_files import printable
-from analysis.cli.prediction_text import unpredicted_remarks
+from analysis.cli.command_options import BEST_OVER, FIGURES, RESULTS, WIDTH
 from analysis.cli.printed_width import Width
-from analysis.cli.recommendation_text import BASELINES, readable, readable_next, warnings
-from analysis.cli.terminal_table import print_table
-from analysis.estimates.next_runs import next_runs
-from analysis.estimates.recommendation import Budget, priced_cells, recommend
-from analysis.figures.predictions.compute_frontier import draw
-from analysis.figures.style import save
 from analysis.results.errors import ResultsError
-from mmcr_core.theory import PERCENT_ERROR
 from sweeps.cli.app import guarded, new_app
 from sweeps.cli.console import print_wrapped
 from sweeps.cli.formatting import counted
@@ -59,6 +49,17 @@ def main(
     as_json: Annotated[bool, typer.Option("--json", help="Print a list of objects.")] = False,
 ) -> None:
     """Rank the sweep's cells for a given compute, or say which runs would tell the most."""
+    import numpy as np
+
+    from analysis.cli.opening import analyze
+    from analysis.cli.output_files import printable
+    from analysis.cli.recommendation_text import BASELINES, readable, warnings
+    from analysis.cli.terminal_table import print_table
+    from analysis.estimates.recommendation import Budget, priced_cells, recommend
+    from analysis.figures.predictions.compute_frontier import draw
+    from analysis.figures.style import save
+    from mmcr_core.theory import PERCENT_ERROR
+
     if following is not None:
         if flops is not None or gpu_hours is not None:
             raise ResultsError("give --next, or --flops or --gpu-hours, one of the three")
@@ -92,6 +93,13 @@ def main(
 
 
 def _print_next(results: list[str], best_over: str | None, output: Path | None, count: int, as_json: bool) -> None:
+    from analysis.cli.opening import analyze
+    from analysis.cli.prediction_text import unpredicted_remarks
+    from analysis.cli.recommendation_text import readable_next
+    from analysis.cli.terminal_table import print_table
+    from analysis.estimates.next_runs import next_runs
+    from mmcr_core.theory import PERCENT_ERROR
+
     with analyze(results, best_over, output) as (analysis, _):
         predictors = {each.variants: each for each in analysis.predictors_of(PERCENT_ERROR).values()}
         for predictor in predictors.values():

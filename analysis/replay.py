@@ -12,17 +12,10 @@ import sys
 from enum import StrEnum
 from typing import Annotated
 
-import pandas as pd
 import typer
 
-from analysis.cli.command_options import BEST_OVER, FIGURES, RESULTS, WIDTH, analyze
-from analysis.cli.output_files import printable
+from analysis.cli.command_options import BEST_OVER, FIGURES, RESULTS, WIDTH
 from analysis.cli.printed_width import Width
-from analysis.cli.terminal_table import print_table
-from analysis.estimates.adaptive_replay import FinishedSweep, replay, summary
-from analysis.figures.predictions.replay_curves import draw
-from analysis.figures.style import save
-from analysis.fitting.forecast.target_text import parse_target
 from analysis.results.errors import ResultsError
 from sweeps.cli.app import guarded, new_app
 from sweeps.cli.console import print_wrapped
@@ -57,6 +50,15 @@ def main(
     as_json: Annotated[bool, typer.Option("--json", help="Print a list of objects.")] = False,
 ) -> None:
     """Replay a finished sweep as if it had been trained in rungs until the rest could be predicted."""
+    from analysis.cli.opening import analyze
+    from analysis.cli.output_files import printable
+    from analysis.cli.replay_text import readable
+    from analysis.cli.terminal_table import print_table
+    from analysis.estimates.adaptive_replay import FinishedSweep, replay, summary
+    from analysis.figures.predictions.replay_curves import draw
+    from analysis.figures.style import save
+    from analysis.fitting.forecast.target_text import parse_target
+
     try:
         quantity, target = parse_target(until)
     except ValueError as error:
@@ -79,25 +81,6 @@ def main(
             )
         path = save(draw(ways, target, quantity, len(sweep.runs)), folder, "replay")
         print(printable(path), file=sys.stderr)
-
-
-def readable(table: pd.DataFrame, relative: bool) -> pd.DataFrame:
-    """The table for people: shares in percent, and errors too if they are `relative`, else in units of the measure."""
-    rms, largest = ("{:.2%}", "{:.1%}") if relative else ("{:.3f}", "{:.3f}")
-    ranges = zip(table["share"], table["share_low"], table["share_high"], strict=True)
-    return pd.DataFrame(
-        {
-            "policy": table["policy"],
-            "share of compute (quartiles)": [f"{x:.1%} ({low:.1%} to {high:.1%})" for x, low, high in ranges],
-            "rungs": table["rungs"].astype(int),
-            "settings trained": table["trained"].astype(int),
-            "predicted": table["predicted"].astype(int),
-            "r.m.s. error": table["rms_error"].map(rms.format),
-            "largest": table["largest_error"].map(largest.format),
-            "inside 95%": [f"{x:.0%}" if x == x else "-" for x in table["coverage"]],
-            "interval score": table["interval_score"].round(3),
-        }
-    )
 
 
 if __name__ == "__main__":

@@ -12,15 +12,11 @@ from typing import Annotated
 
 import typer
 
-from analysis.cli.command_options import BEST_OVER, open_each
-from analysis.cli.output_files import announce, printable, write_page
-from analysis.pages import report_page, sweep_comparison
+from analysis.cli.command_options import BEST_OVER
 from analysis.results.errors import ResultsError
-from analysis.sweep_analysis import SweepAnalysis
 from sweeps.cli.app import guarded, new_app
 from sweeps.cli.errors import OptionError, require_price
 from sweeps.cli.progress import track
-from sweeps.storage.filesystems import to_path
 
 EXAMPLE = "Example: python analysis/report.py results/quickstart"
 app = new_app()
@@ -46,6 +42,11 @@ def main(
     ] = None,
 ) -> None:
     """Write the report of a sweep, or of how sweeps compare (comparison.html in the first one's folder)."""
+    from analysis.cli.opening import open_each
+    from analysis.cli.output_files import announce, printable, write_page
+    from analysis.pages import report_page, sweep_comparison
+    from analysis.sweep_analysis import SweepAnalysis
+
     require_price(price)
     if serve or explore:
         for option, given in (("price", price), ("best_over", best_over), ("output", serve and output)):
@@ -64,8 +65,10 @@ def main(
 
 
 def _explore(results: list[str], both: bool, serve: bool, output: Path | None) -> None:
+    from analysis.cli.output_files import announce, printable, write_page
     from analysis.explorer.page import offline_page  # brings plotly with it
     from analysis.explorer.server import LiveServer
+    from sweeps.storage.filesystems import to_path
 
     if both or len(results) > 1:
         raise OptionError("serve" if serve else "explore", "shows one sweep: give one folder, and --serve or --explore")

@@ -7,12 +7,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from mmcr_core.data.shards.caption_table import TableError, captioned
-from mmcr_core.data.shards.index import shown
-from mmcr_core.data.shards.writer import write_shards
 from sweeps.cli.app import guarded, new_app
 from sweeps.cli.errors import UserError
 from sweeps.cli.formatting import counted
@@ -37,6 +32,13 @@ def make_shards(
     Several rows of one image are several captions of it. Exit code 1 where rows were left out: their image is missing
     or unreadable, or they have no caption.
     """
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    from mmcr_core.data.shards.caption_table import TableError, captioned
+    from mmcr_core.data.shards.index import shown
+    from mmcr_core.data.shards.writer import write_shards
+
     if not images.is_dir():
         raise UserError(f"{images} is not a folder; give the folder that the table's file names are relative to")
     if output.exists() and (not output.is_dir() or any(output.iterdir())):

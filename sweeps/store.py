@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -11,12 +11,9 @@ from sweeps.cli.console import print_wrapped
 from sweeps.cli.errors import UserError
 from sweeps.cli.formatting import counted
 from sweeps.cli.progress import track
-from sweeps.monitoring.edited_rows import edited_rows
-from sweeps.storage import merging
-from sweeps.storage.filesystems import to_path
-from sweeps.storage.fsck import examine
-from sweeps.storage.packing import compaction
-from sweeps.storage.sweep_store import Store
+
+if TYPE_CHECKING:
+    from sweeps.storage.sweep_store import Store
 
 EXAMPLE = "Example: python sweeps/store.py check results/quickstart"
 RESULTS = Annotated[str, typer.Argument(help="A sweep's folder or URL, such as results/quickstart.")]
@@ -30,6 +27,9 @@ def check(
     results: RESULTS, repair: Annotated[bool, typer.Option(help="Repair what can be repaired safely.")] = True
 ) -> None:
     """Verify every file; exit code 1 where something is wrong, repaired or not."""
+    from sweeps.monitoring.edited_rows import edited_rows
+    from sweeps.storage.fsck import examine
+
     store = _opened(results)
     findings = [*examine(store, repair, lambda runs: track(runs, "checking")), *edited_rows(store, repair)]
     for finding in findings:
@@ -45,6 +45,8 @@ def check(
 @guarded
 def compact(results: RESULTS) -> None:
     """Pack all finished runs into few files; readers see each run and each step once at every moment."""
+    from sweeps.storage.packing import compaction
+
     packed = compaction.compact(_opened(results), lambda runs: track(runs, "compacting"))
     print(f"{counted(packed.runs, 'run')} packed, {counted(packed.files, 'file')} fewer")
     if packed.left:
@@ -62,6 +64,9 @@ def merge(
     output: Annotated[str, typer.Option("-o", "--output", help="Folder or URL of the new store; must not exist yet.")],
 ) -> None:
     """Make one store of several: each run that has ended once, refused where two stores differ in one."""
+    from sweeps.storage import merging
+    from sweeps.storage.sweep_store import Store
+
     stores, target = [_opened(place) for place in results], Store(output)
     if len({str(store.root.absolute()) for store in stores}) < max(2, len(stores)):
         raise UserError("give two or more stores that differ")
@@ -91,6 +96,9 @@ def migrate(results: RESULTS) -> None:
 
 
 def _opened(results: str) -> Store:
+    from sweeps.storage.filesystems import to_path
+    from sweeps.storage.sweep_store import Store
+
     if not any((to_path(results) / name).exists() for name in PARTS):
         raise UserError(f"{results} is not a sweep's folder; give one such as results/quickstart")
     return Store(results)

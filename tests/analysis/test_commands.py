@@ -1,6 +1,5 @@
 """The analysis commands as a user runs them: tables, figures, report, exit codes."""
 
-import importlib
 import re
 import subprocess
 import sys
@@ -65,11 +64,8 @@ def test_a_defect_is_one_sentence_that_names_the_file_of_its_traceback(sweep, tm
         raise ZeroDivisionError("by design")
 
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    module = importlib.import_module(f"analysis.{script}")
-    opens = next(
-        name for name in ("analyze", "open_pooled", "open_each", "open_results", "Results") if hasattr(module, name)
-    )
-    monkeypatch.setattr(module, opens, defective)
+    monkeypatch.setattr("analysis.cli.opening.open_each", defective)
+    monkeypatch.setattr("analysis.results.results.Results", defective)
     ran = invoke(script, sweep, *COMMANDS[script])
     assert ran.returncode == 1 and ran.stderr.count("\n") == 1
     log = Path(re.search(r"report it with (\S+\.log): ZeroDivisionError: by design", ran.stderr).group(1))
@@ -77,7 +73,8 @@ def test_a_defect_is_one_sentence_that_names_the_file_of_its_traceback(sweep, tm
 
 
 def test_a_defect_in_a_real_process_leaves_with_code_1(sweep, tmp_path):
-    code = f"import analysis.query as q; q.Results = None; q.app(['{sweep}', 'SELECT 1'])"
+    broken = "import analysis.results.results as r; r.Results = None"
+    code = f"{broken}; import analysis.query as q; q.app(['{sweep}', 'SELECT 1'])"
     ran = subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, env={"TMPDIR": str(tmp_path)},
                          capture_output=True, text=True, timeout=300, check=False)  # fmt: skip
     assert ran.returncode == 1 and ran.stdout == "" and ran.stderr.count("\n") == 1

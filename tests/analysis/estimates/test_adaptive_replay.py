@@ -8,9 +8,9 @@ import pandas as pd
 import pytest
 
 from analysis import SweepAnalysis, open_results
+from analysis.cli.replay_text import readable
 from analysis.estimates.adaptive_replay import FinishedSweep, replay, summary
 from analysis.fitting.forecast.stopping import Target
-from analysis.replay import readable
 from analysis.results.errors import ResultsError
 from tests.analysis.estimates.test_prediction import error
 from tests.conftest import invoke
