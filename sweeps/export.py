@@ -34,6 +34,7 @@ def export(
     """Write a network as safetensors with its configuration and a model card, or a sweep as three parquet files with a
     data card, in the form of the Hugging Face Hub."""
     from sweeps.storage.filesystems import to_path, write_atomically
+    from sweeps.storage.output_targets import new_folder
     from sweeps.storage.sweep_store import Store
 
     if not to:
@@ -58,8 +59,9 @@ def export(
 
         spec, kept = kept_network(store, run_id)
         files = model_files(store, spec, kept, form)
-    for name, content in files.items():
-        write_atomically(target / name, content)
+    with new_folder(target) as folder:
+        for name, content in files.items():
+            write_atomically(folder / name, content)
     print(f"{to}: {', '.join(files)}")
 
 

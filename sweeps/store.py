@@ -65,6 +65,7 @@ def merge(
 ) -> None:
     """Make one store of several: each run that has ended once, refused where two stores differ in one."""
     from sweeps.storage import merging
+    from sweeps.storage.output_targets import new_folder
     from sweeps.storage.sweep_store import Store
 
     stores, target = [_opened(place) for place in results], Store(output)
@@ -74,7 +75,8 @@ def merge(
         raise UserError(f"--output: {output} lies in the sweep {inside[0]}, among its own files; choose another place")
     if target.root.exists() and (not target.root.is_dir() or any(target.root.iterdir())):
         raise UserError(f"--output: {output} exists already; name a folder that does not")
-    merged = merging.merge(stores, target)
+    with new_folder(target.root) as folder:
+        merged = merging.merge(stores, Store(folder), target.root.name)
     print(f"{counted(merged.runs, 'run')} in {output}, {merged.shared} of them in several stores alike")
 
 

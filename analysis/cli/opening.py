@@ -42,7 +42,7 @@ def open_pooled(
     name = "+".join(to_path(folder.label).name for folder in folders)
     with tempfile.TemporaryDirectory(prefix="mmcr-sweeps-") as temporary:
         pooled = Path(temporary, name)
-        merged = merge([Store(folder.root) for folder in folders], Store(pooled), for_figures=True)
+        merged = merge([Store(folder.root) for folder in folders], Store(pooled), name, for_figures=True)
         if merged.differing:
             print(
                 f"note: {counted(len(merged.differing), 'run')} of the same id but other content, such as "

@@ -24,9 +24,9 @@ class Merged:
     differing: tuple[str, ...]
 
 
-def merge(stores: Sequence[Store], target: Store, *, for_figures: bool = False) -> Merged:
-    """Write what `stores` have into the empty store `target`. Of a run that several have, the finished one is taken, of
-    two finished ones the first store's. `for_figures`: without weights, and runs may differ.
+def merge(stores: Sequence[Store], target: Store, name: str, *, for_figures: bool = False) -> Merged:
+    """Write what `stores` have into the empty store `target`, as the sweep `name`. Of a run that several have, the
+    finished one is taken, of two finished ones the first store's. `for_figures`: without weights, and runs may differ.
 
     Raises: UserError where two finished runs of one id, or what was measured of them, differ; nothing is written then.
     """
@@ -43,7 +43,7 @@ def merge(stores: Sequence[Store], target: Store, *, for_figures: bool = False) 
         more = f"; and {len(problems) - SHOWN} more runs" if len(problems) > SHOWN else ""
         raise UserError(f"{shown}{more}: keep one of each, such as by leaving a store out; nothing was written")
     for (store, row), *others in ordered.values():
-        _copy([store, *(other for other, _ in others)], target, row, weights=not for_figures)
+        _copy([store, *(other for other, _ in others)], target, {**row, "sweep": name}, weights=not for_figures)
     _write_cells(stores, target)
     return Merged(len(ordered), sum(len(held) > 1 for held in ordered.values()), tuple(problems))
 
@@ -94,7 +94,7 @@ def _copy(holders: list[Store], target: Store, row: dict[str, Any], weights: boo
             target.copy_weights(run_id, holder)
     if store.log_file(run_id).exists():
         target.write_log(run_id, store.log_file(run_id).read_text(encoding="utf-8"))
-    target.write_run({**row, "sweep": target.root.name})
+    target.write_run(row)
 
 
 def _write_cells(stores: Iterable[Store], target: Store) -> None:

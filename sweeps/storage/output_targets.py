@@ -3,12 +3,15 @@ link, a pipe or a device."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
 import sys
+import uuid
+from collections.abc import Iterator
 from pathlib import Path
 
-from sweeps.storage.filesystems import is_local, write_atomically
+from sweeps.storage.filesystems import is_local, remove_tree, write_atomically
 
 STREAMS = (Path("/dev"), Path("/proc"))  # links here lead to what a process has open, such as /dev/stdout
 
@@ -31,6 +34,27 @@ def write_target(path: Path, content: bytes) -> None:
             stream.write(content)
     else:
         write_atomically(Path(os.path.realpath(path)), content)
+
+
+@contextlib.contextmanager
+def new_folder(target: Path) -> Iterator[Path]:
+    """A folder to fill in the place of `target`, which is absent or empty, and gets that name once it is whole. Where
+    that can't be, at a URL or where `target` exists, it is `target` itself. Of an exception nothing is left."""
+    if not is_local(target) or target.exists():
+        try:
+            yield target
+        except BaseException:
+            for path in list(target.iterdir()) if target.exists() else ():
+                remove_tree(path) if path.is_dir() else path.unlink()
+            raise
+        return
+    partial = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}.partial")
+    try:
+        yield partial
+        partial.rename(target)
+    except BaseException:
+        remove_tree(partial)
+        raise
 
 
 def _leads_to_stream(path: Path) -> bool:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from sweeps.storage.output_targets import write_target
+from sweeps.storage.output_targets import new_folder, write_target
 
 
 def test_absent_and_regular_files_are_written_whole(tmp_path):
@@ -73,3 +73,21 @@ def test_a_limit_on_the_size_of_files_names_the_file_and_leaves_what_was_there(t
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert raised.value.filename == str(tmp_path / "table")
     assert [(file.name, file.read_bytes()) for file in tmp_path.iterdir()] == [("table", b"whole")]
+
+
+@pytest.mark.parametrize("there", [False, True], ids=["absent", "empty"])
+def test_a_new_folder_has_its_name_when_it_is_whole_and_nothing_is_left_of_a_failure(tmp_path, there):
+    target = tmp_path / "new"
+    if there:
+        target.mkdir()
+    for error in (OSError, KeyboardInterrupt):
+        with pytest.raises(error), new_folder(target) as folder:
+            (folder / "runs").mkdir(parents=True)
+            (folder / "runs" / "1").write_text("1")
+            (folder / "card").write_text("card")
+            raise error
+        assert [str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*")] == ["new"] * there
+    with new_folder(target) as folder:
+        (folder / "runs").mkdir(parents=True)
+        assert there or not target.exists()
+    assert [str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*")] == ["new", "new/runs"]
