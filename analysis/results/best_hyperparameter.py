@@ -120,7 +120,7 @@ def _winner(finished: pd.DataFrame, tried: list[str], key: str) -> dict[str, Any
         "held_out": held_out,
         "shown_error": float(own.mean()),
         "tried": len(values),
-        "edge": edges.get(chosen, "") if numbers else "",
+        "edge": edges.get(chosen, "") if numbers and chosen != 0 else "",  # beyond 0 there is nothing to try
     }
 
 

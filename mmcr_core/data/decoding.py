@@ -159,7 +159,7 @@ def _levels(values: NDArray[np.int32] | NDArray[np.float32]) -> Pixels:
     whole = values.dtype.kind == "i"
     if not (low >= 0 and high <= 255):  # false of NaN too
         kind = "32-bit integers" if whole else "floats"
-        raise ValueError(f"its gray levels are {kind} from {low:g} to {high:g}; save it with 8 or 16 bits")
+        raise ValueError(f"its gray levels are {kind} from {low:g} to {high:g}; save it as a PNG of 8 or 16 bits")
     scale = 255 if not whole and high <= 1 else 1
     return np.rint(values * scale).astype(np.uint8)
 

@@ -132,8 +132,10 @@ def remarks(spec: DatasetSpec) -> tuple[str, ...]:
 
 
 def class_count(spec: DatasetSpec) -> int | None:
-    """How many classes labels of a user's own images name, 0 where there are none; None of other data. Raises
-    DatasetError."""
+    """How many classes labels of a user's own images name, 0 where there are none, as in shards; None of other data.
+    Raises DatasetError."""
+    if spec.name == "shards":
+        return 0
     if spec.name == "parquet":
         return ParquetImages(spec).labels().class_count
     return len(class_names(spec)) if spec.name == "folder" else None

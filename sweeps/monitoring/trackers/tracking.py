@@ -7,6 +7,7 @@ unless the tracker knows better. A tracker that raises is left out from there on
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -50,7 +51,8 @@ class Tracking:
         tracker, noted = make_tracker(name), self._store.read_note(self._run_id, _note_of(name))
         run = TrackedRun(self._run_id, sweep, spec, steps, self._store.root, int(noted or 0))
         known = tracker.start(run)
-        self._trackers[name], self._logged[name] = tracker, run.logged if known is None else known
+        self._logged[name] = run.logged if known is None else operator.index(known)  # of steps, or TypeError
+        self._trackers[name] = tracker
 
     def _log(self, name: str, chunk: Chunk) -> None:
         first = max(chunk.step_first, self._logged[name])

@@ -116,6 +116,14 @@ def test_an_error_that_was_not_held_out_is_biased_low_and_a_held_out_one_is_not(
     assert held_out.mean() == pytest.approx(0.3, abs=4 * held_out.std() / np.sqrt(300))
 
 
+def test_nothing_below_zero_is_to_be_tried(tmp_path):
+    store = Store(tmp_path / "s")
+    write_cell(store, 64, {0.0: [0.3], 1e-3: [0.4]})
+    best = open_results(store.root).best_over("optimizer.learning_rate").require_best()
+    assert best.winners["edge"].tolist() == [""]
+    assert not [text for text in best.remarks if text.startswith("warning")]
+
+
 def test_a_best_value_at_the_edge_of_what_was_tried_is_warned_of(tmp_path):
     store = Store(tmp_path / "s")
     write_cell(store, 64, {1e-3: [0.3], 3e-3: [0.4], 1e-2: [0.5]})

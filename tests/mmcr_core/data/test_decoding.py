@@ -132,7 +132,7 @@ def test_modes_that_no_file_has_become_rgb_too():
 @pytest.mark.parametrize(
     ("values", "says"),
     [
-        (np.array([[0, 4095]], np.int32), "32-bit integers from 0 to 4095; save it with 8 or 16 bits"),
+        (np.array([[0, 4095]], np.int32), "32-bit integers from 0 to 4095; save it as a PNG of 8 or 16 bits"),
         (np.array([[-1, 4]], np.int32), "32-bit integers from -1 to 4"),
         (np.array([[0, 1000]], np.float32), "floats from 0 to 1000"),
         (np.array([[0, math.nan]], np.float32), "floats from nan to nan"),

@@ -5,6 +5,7 @@ import json
 import pytest
 from typer.testing import CliRunner
 
+from mmcr_core.config.defaults import run_spec
 from mmcr_core.config.run import BudgetSpec, DatasetSpec, EvaluateSpec, OptimizerSpec
 from mmcr_core.config.run_id import run_id
 from sweeps import launch
@@ -17,6 +18,7 @@ from sweeps.planning.preview import Preview, adaptive_line, show
 from sweeps.planning.sweep import open_sweep, record_launch, remarks
 from sweeps.storage.sweep_store import Store
 from tests.mmcr_core.data.custom_data import encoded, write_folder
+from tests.mmcr_core.data.shards.shard_data import write_set
 from tests.sweeps.execution.test_run_executor import to_end
 
 
@@ -116,6 +118,13 @@ def test_probes_of_unlabeled_images_are_named(digits_spec, tmp_path):
     unlabeled = write_folder(tmp_path, {f"{i}.png": encoded(seed=i) for i in range(40)})
     cells = [digits_spec(dataset=unlabeled, evaluate=EvaluateSpec(0, probe)) for probe in ("knn", "none")]
     assert remarks(tuple(cells)) == ["note: no probe accuracy in 1 of 2 cells: folder has no labels"]
+
+
+def test_shards_have_no_labels_to_probe(tmp_path):
+    shards = DatasetSpec("shards", path=str(write_set(tmp_path / "shards", [20, 20])), captions=1)
+    cell = run_spec(shards, 4, 8, 2, BudgetSpec(steps=2))
+    assert cell.evaluate.probes
+    assert remarks((cell,)) == ["note: no probe accuracy in 1 of 1 cells: shards has no labels"]
 
 
 def test_a_bank_of_probes_that_no_limit_explains_is_named(digits_spec):

@@ -39,6 +39,10 @@ class Failing(Good):
     def log(self, chunk):
         raise SystemExit(f"{self.run_id}: server is down\\nDetails: {id(self)}")
 
+class Wordy(Good):
+    def start(self, run):
+        return "begun"
+
 class Needy(Good):
     def __init__(self, url):
         pass
@@ -71,6 +75,14 @@ def test_each_stored_chunk_is_given_and_the_row_at_the_end(own, tmp_path, digits
     start = ("start", f"P=16 D=8 K=2 seed=0 {trial.run_id[:6]}", 0)
     logged = [("log", 0, 499, 500), ("log", 500, 509, 10)]
     assert sys.modules[own].Good.given == [start, ("finish", None), start, *logged, ("finish", "finished")]
+
+
+def test_a_tracker_whose_start_returns_no_number_is_one_that_fails(own, tmp_path, digits_spec):
+    how = ExecutorSettings(track=(f"{own}:Wordy", f"{own}:Good"))
+    progress = to_end(RunExecutor(digits_spec(), Store(tmp_path / "s"), "s", how))
+    assert progress.status == "finished" and len(progress.notes) == 1
+    assert f"tracker {own}:Wordy fails (TypeError: 'str' object cannot be interpreted" in progress.notes[0]
+    assert "log" in [given[0] for given in sys.modules[own].Good.given]
 
 
 def test_a_tracker_that_fails_is_a_warning_of_each_run_in_the_same_words_and_loses_no_cell(own, tmp_path, digits_spec):
