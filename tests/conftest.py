@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import importlib
 import os
+import shutil
 
 # Before torch and numpy: threads that spin for each other starve on a busy machine.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -151,6 +152,16 @@ def run_script(*arguments: object, timeout: float = 400) -> subprocess.Completed
     """Run a script of the repository as a user would; returns its exit code and output."""
     command = [sys.executable, *map(str, arguments)]
     return subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, timeout=timeout, check=False)
+
+
+def run_without_privileges(*arguments: object) -> subprocess.CompletedProcess[str]:
+    """The same as a user who may not read what has no permission for it; root reads every file."""
+    command = [sys.executable, *map(str, arguments)]
+    if os.geteuid() == 0:
+        if not shutil.which("setpriv"):
+            pytest.skip("root reads every file, and there is no setpriv")
+        command = ["setpriv", "--inh-caps=-all", "--bounding-set=-dac_override,-dac_read_search", *command]
+    return subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, timeout=400, check=False)
 
 
 def invoke(script: str, *arguments: object) -> subprocess.CompletedProcess[str]:

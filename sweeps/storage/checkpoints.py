@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from sweeps.storage.filesystems import write_atomically
+from sweeps.storage.filesystems import files_below, write_atomically
 
 log = logging.getLogger(__name__)
 
@@ -41,5 +41,5 @@ def checkpointed_step(folder: Path) -> int:
 
 
 def checkpoint_files(folder: Path) -> list[Path]:
-    """The checkpoints in `folder`, oldest first."""
-    return sorted(file for file in folder.glob("*.ckpt") if re.fullmatch(r"\d{8,}\.ckpt", file.name))
+    """The checkpoints in `folder`, oldest first. Raises OSError where it cannot be read."""
+    return [folder / name for (name,) in files_below(folder) if re.fullmatch(r"\d{8,}\.ckpt", name)]

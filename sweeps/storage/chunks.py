@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
+from sweeps.storage.filesystems import files_below
+
 
 def chunk_name(step_first: int, step_last: int) -> str:
     """File name of the chunk of steps step_first..step_last."""
@@ -19,8 +21,9 @@ def chunk_steps(file: Path) -> tuple[int, int]:
 
 
 def chunk_files(folder: Path) -> list[Path]:
-    """The chunks of a run, whole names only, in order of their steps."""
-    return sorted(file for file in folder.glob("*.parquet") if is_chunk(file))
+    """The chunks of a run, whole names only, in order of their steps. Raises OSError where it cannot be read."""
+    files = (folder / name for (name,) in files_below(folder))
+    return sorted(file for file in files if is_chunk(file))
 
 
 def is_chunk(file: Path) -> bool:

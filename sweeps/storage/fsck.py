@@ -134,7 +134,7 @@ class _Run:
 
     def _measures_and_weights(self) -> Iterator[Finding]:
         """A launch measures again what is quarantined here, where the weights are whole."""
-        for file in sorted((self.store.root / "measures" / self.run_id).glob("[0-9]*.parquet")):
+        for file in self.store.measure_files(self.run_id):
             table = read_undamaged(file, page_checksum_verification=True)
             if table is None or not of_schema(table, MEASURE_SCHEMA):
                 yield self._aside(file, "measures cannot be read")

@@ -29,7 +29,15 @@ import pyarrow as pa
 
 from sweeps.storage import checkpoints
 from sweeps.storage.chunks import chunk_files, chunk_name, chunk_steps, visible_chunks
-from sweeps.storage.filesystems import move, read_table, read_undamaged, remove_tree, to_path, write_atomically
+from sweeps.storage.filesystems import (
+    files_below,
+    move,
+    read_table,
+    read_undamaged,
+    remove_tree,
+    to_path,
+    write_atomically,
+)
 from sweeps.storage.leases import Lease
 from sweeps.storage.packing.packed import PackedFile, packed_files
 from sweeps.storage.schemas import (
@@ -204,8 +212,13 @@ class Store:
     def measured_steps(self, run_id: str) -> list[int]:
         """Numbers of steps after which a run was measured."""
         packed = self._packed("measures", run_id)
-        files = (self.root / "measures" / run_id).glob("[0-9]*.parquet")
-        return sorted({int(file.stem) for file in files} | set(packed.steps[run_id] if packed else ()))
+        found = {int(file.stem) for file in self.measure_files(run_id)}
+        return sorted(found | set(packed.steps[run_id] if packed else ()))
+
+    def measure_files(self, run_id: str) -> list[Path]:
+        """What was measured of a run and is not packed, a file for each number of steps."""
+        folder = self.root / "measures" / run_id
+        return [folder / name for (name,) in files_below(folder) if name[0].isdigit() and name.endswith(".parquet")]
 
     def write_weights(self, run_id: str, payload: bytes, kind: str = NETWORK) -> None:
         """Keep a finished run's network, or another of the `weight_files.KINDS` of files."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import glob
 import os
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 from mmcr_core.config.validation import join_names
@@ -45,7 +46,7 @@ def _named(path: str) -> dict[Path, Path]:
     """The files at `path` by their names. Raises as `located`."""
     whole = Path(os.path.realpath(path))
     if whole.is_dir():
-        found = sorted(file.relative_to(whole) for file in whole.rglob(f"*{SUFFIX}"))
+        found = sorted(file.relative_to(whole) for file in _below(whole) if file.name.endswith(SUFFIX))
         files = {file: whole / file for file in found if not any(part.startswith(".") for part in file.parts)}
         files = {name: file for name, file in files.items() if file.is_file()}
         what = f"folder {whole} holds no *{SUFFIX} files"
@@ -58,6 +59,16 @@ def _named(path: str) -> dict[Path, Path]:
             f"{what}; set path: to a parquet file, a folder of them, or a pattern such as 'DIR/*{SUFFIX}'"
         )
     return files
+
+
+def _below(folder: Path) -> Iterator[Path]:
+    """Raises OSError where a folder cannot be read."""
+
+    def unread(error: OSError) -> None:
+        raise error
+
+    for place, _, names in os.walk(folder, onerror=unread):
+        yield from (Path(place, name) for name in names)
 
 
 def _of_split(files: dict[Path, Path], split: str, path: str) -> list[Path]:

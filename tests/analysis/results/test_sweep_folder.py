@@ -1,9 +1,6 @@
 """What of a sweep's folder counts, and what is passed over: copies, hidden files, folders, rows that no run wrote."""
 
-import os
 import shutil
-import subprocess
-import sys
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -13,7 +10,7 @@ from analysis.results.errors import ResultsError
 from analysis.results.results import open_results
 from analysis.results.sweep_folder import labels, sweep_folders
 from sweeps.storage.packing.compaction import compact
-from tests.conftest import REPOSITORY, invoke
+from tests.conftest import invoke, run_without_privileges
 from tests.synthetic import write_sweep
 
 MEASURE = {"images": 1280, "flops": 2e10, "name": "knn_accuracy", "subject": "", "value": 0.5, "count": 100}
@@ -144,13 +141,7 @@ def test_a_file_that_the_system_keeps_from_reading_is_named_and_not_left_out(sma
     file = sorted((small.root / ("packed" if packed else table)).rglob(f"{table}*.parquet" if packed else "*.parquet"))[
         0
     ]
-    privileged = ["setpriv", "--inh-caps=-all", "--bounding-set=-dac_override,-dac_read_search"]
-    if os.geteuid() == 0 and not shutil.which("setpriv"):
-        pytest.skip("root reads every file, and there is no setpriv")
-    query = [sys.executable, "analysis/query.py", str(small.root), f"SELECT count(*) FROM {table}"]
     file.chmod(0)
-    ran = subprocess.run(
-        (privileged if os.geteuid() == 0 else []) + query, cwd=REPOSITORY, capture_output=True, text=True, check=False
-    )
+    ran = run_without_privileges("analysis/query.py", small.root, f"SELECT count(*) FROM {table}")
     assert (ran.returncode, ran.stdout, ran.stderr.count("\n")) == (2, "", 1)
     assert str(file) in ran.stderr and "Permission denied" in ran.stderr

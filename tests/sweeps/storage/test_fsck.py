@@ -16,7 +16,7 @@ from sweeps.storage.fsck import examine
 from sweeps.storage.leases import Owner
 from sweeps.storage.packing.compaction import compact_run
 from sweeps.storage.sweep_store import Store
-from tests.conftest import invoke
+from tests.conftest import invoke, run_without_privileges
 from tests.synthetic import write_sweep
 
 
@@ -315,3 +315,16 @@ def test_the_lease_of_a_run_that_is_being_trained_is_named_where_it_is(store, fo
     file = store.root / folder / f"{run_id}.json"
     file.write_text(json.dumps(asdict(Owner.here("another"))))
     assert [(found.file, found.wrong) for found in examine(store, repair=True)] == [(file, False)]
+
+
+@pytest.mark.parametrize("table", ["trajectories", "measures", "checkpoints", "runs"])
+def test_a_folder_that_the_system_keeps_from_reading_is_named_and_no_run_is_set_aside(store, table):
+    run_id = sorted(store.statuses())[0]
+    folder = store.root / table / run_id if table != "runs" else store.root / table
+    folder.mkdir(parents=True, exist_ok=True)
+    folder.chmod(0)
+    ran = run_without_privileges("sweeps/store.py", "check", store.root)
+    folder.chmod(0o755)
+    assert (ran.returncode, ran.stdout, ran.stderr.count("\n")) == (2, "", 1)
+    assert f"{folder}: Permission denied" in ran.stderr
+    assert not (store.root / "damaged").exists() and len(store.statuses()) == 4
