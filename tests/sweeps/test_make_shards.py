@@ -258,3 +258,16 @@ def test_a_table_that_is_not_utf8_is_one_sentence(images, tmp_path):
     (tmp_path / "t.csv").write_bytes("image,caption\na.png,größe\n".encode("utf-16"))
     made = make(images, tmp_path / "t.csv", "-o", tmp_path / "out")
     assert (made.exit_code, made.stderr) == (2, f"{tmp_path / 't.csv'} is not UTF-8 text; save it as UTF-8\n")
+
+
+def test_names_of_one_file_are_one_sample(images, tmp_path):
+    rows = [("a.png", "first"), ("./a.png", "again"), ("b//c.jpg", "second")]
+    ran = make(images, table(tmp_path, "csv", rows), "-o", tmp_path / "out")
+    assert ran.stdout == f"2 samples in 1 shard in {tmp_path / 'out'}, 0 left out\n"
+    assert captioned(table(tmp_path, "csv", rows), "image", "caption").captions["a.png"] == ["first", "again"]
+
+
+def test_a_caption_longer_than_a_field_may_be_is_called_so(images, tmp_path):
+    found = captioned(table(tmp_path, "csv", [("a.png", "x" * 140_000), ("b/c.jpg", "second")]), "image", "caption")
+    assert list(found.captions) == ["b/c.jpg"]
+    assert [left.why for left in found.left_out] == ["it has more than 131,072 characters, which are no caption"]

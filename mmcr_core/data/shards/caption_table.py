@@ -10,7 +10,7 @@ import csv
 import io
 import unicodedata
 from collections.abc import Iterator, Mapping
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
 from mmcr_core import strict_json
@@ -57,7 +57,7 @@ class TableError(Exception):
 
 
 class CaptionTable(NamedTuple):
-    """`captions` by file name (NFC) in the order of the rows, the `rows` that have them, those `left_out`, and how
+    """`captions` by file name (NFC, ./a as a) in the order of the rows, the `rows` that have them, those `left_out`, and how
     many rows, of a text lines, there are (`seen`), without the header and empty lines."""
 
     captions: dict[str, list[str]]
@@ -97,7 +97,7 @@ def captioned(table: Path, image_column: str, caption_column: str) -> CaptionTab
                 except NoCaption as error:
                     left_out.append(LeftOut(row, row.image, str(error)))
                 else:
-                    name = unicodedata.normalize("NFC", row.image.strip())
+                    name = str(PurePosixPath(unicodedata.normalize("NFC", row.image.strip())))
                     captions.setdefault(name, []).extend(said)
                     rows.setdefault(name, []).append(row)
     except UnicodeDecodeError as error:
@@ -146,7 +146,9 @@ def _of_csv(table: Path, columns: tuple[str, str]) -> Iterator[Row]:
             within = [line.rstrip("\r\n").split(mark) for line in lines[at + 1 : after]]
             row, problem = _row(fields, len(header), places), _swallowed(within, len(header), places)
         except csv.Error:
-            after, row, problem = at + 1, (None, None), WRONG_QUOTES
+            most = csv.field_size_limit()
+            too_long = f"it has more than {most:,} characters, which are no caption" if len(lines[at]) > most else ""
+            after, row, problem = at + 1, (None, None), too_long or WRONG_QUOTES
         if problem:
             row, after = (Unusable(problem), None), at + 1
         yield Row(f"line {at + 1}", *row, lines=after - at, begins=lines[at].strip()[:BEGINNING])

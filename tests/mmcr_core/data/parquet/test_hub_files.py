@@ -15,6 +15,7 @@ from mmcr_core.config.validation import SpecError
 from mmcr_core.data import registry
 from mmcr_core.data.image_set import ContentChanged, DatasetError
 from mmcr_core.data.parquet.files import located
+from tests.conftest import run_without_privileges
 from tests.mmcr_core.data.custom_data import ANIMALS, encoded, gray, hub_table, write_hub, write_parquet
 
 
@@ -263,3 +264,14 @@ def test_it_reads_what_datasets_writes(tmp_path):
     images = registry.load(DatasetSpec("parquet", path=str(tmp_path)))
     assert label_by_level(images) == {9 * i: i % 3 for i in range(6)}
     assert images.classes == ANIMALS
+
+
+def test_a_folder_that_the_system_keeps_from_reading_is_named_and_not_left_out(tmp_path):
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / f"{name}.parquet").write_bytes(b"")
+    (tmp_path / "b").chmod(0)
+    code = f"from mmcr_core.data.parquet.files import located; located({str(tmp_path)!r})"
+    ran = run_without_privileges("-c", code)
+    (tmp_path / "b").chmod(0o755)
+    assert ran.returncode == 1 and f"Permission denied: '{tmp_path / 'b'}'" in ran.stderr
