@@ -39,6 +39,15 @@ def with_defaults(spec: EncoderSpec) -> EncoderSpec:
 def timm_encoder(spec: EncoderSpec, channels: int, size: int) -> nn.Module:
     """timm's architecture `spec.model`, untrained, without its classifier; the images' size goes to those that ask for
     it. Raises SpecError where timm is absent, or has no such model or option."""
+    return _made_by_timm(spec, channels, size)[0]
+
+
+def timm_arguments(spec: EncoderSpec, channels: int, size: int) -> dict[str, Any]:
+    """What timm.create_model is given for `timm_encoder`, beside the model's name. Raises as that."""
+    return _made_by_timm(spec, channels, size)[1]
+
+
+def _made_by_timm(spec: EncoderSpec, channels: int, size: int) -> tuple[nn.Module, dict[str, Any]]:
     from mmcr_core.data import torchvision_import  # noqa: F401  # timm imports torchvision, which this makes importable
 
     try:
@@ -53,14 +62,15 @@ def timm_encoder(spec: EncoderSpec, channels: int, size: int) -> nn.Module:
     for name in RESERVED:
         if name in options:
             raise SpecError(f"options.{name}", "follows from the run; leave it out")
-    fixed = {"pretrained": False, "in_chans": channels, "num_classes": 0}
+    arguments = {"in_chans": channels, "num_classes": 0, **options}
 
     def make(**sized: int) -> Any:
-        return timm.create_model(spec.model, **fixed, **sized, **options)
+        return timm.create_model(spec.model, pretrained=False, **sized, **arguments)
 
     what = f"timm's {spec.model}"
     try:
         made = make(img_size=size)
+        arguments["img_size"] = size
     except TypeError as error:
         if "img_size" not in str(error):
             raise _failed(what, error) from error
@@ -68,7 +78,7 @@ def timm_encoder(spec: EncoderSpec, channels: int, size: int) -> nn.Module:
     except Exception as error:  # such as a size that its patches don't divide
         raise _failed(what, error) from error
     _require_patches(made, size)
-    return _without_chance(made, what)
+    return _without_chance(made, what), arguments
 
 
 def _require_patches(encoder: nn.Module, size: int) -> None:

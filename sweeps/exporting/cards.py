@@ -9,6 +9,7 @@ from typing import Any
 import yaml
 
 from mmcr_core.config.run import RunSpec
+from sweeps.exporting.model_config import timm_arguments_of
 from sweeps.exporting.state_names import FILES, MODEL, PROJECTOR, has_projector
 
 Row = dict[str, Any]
@@ -23,7 +24,7 @@ network.fc = torch.nn.Identity(){stem}
 network.load_state_dict(load_file("model.safetensors"))""",
     "timm": """import timm
 
-network = timm.create_model("{model}", num_classes=0, in_chans={channels}, checkpoint_path="model.safetensors")""",
+network = timm.create_model("{model}", {arguments}, checkpoint_path="model.safetensors")""",
     "open_clip": """import open_clip
 
 network, _, preprocess = open_clip.create_model_and_transforms("local-dir:.")""",
@@ -92,7 +93,9 @@ def _elsewhere(spec: RunSpec, form: str) -> list[str]:
     channels = len(spec.views.mean)
     stem = SMALL if spec.encoder.stem == "small" else CHANNELS if channels != 3 else ""
     name, model = spec.encoder.name, spec.encoder.model or spec.encoder.name
-    code = LOADING[form].format(name=name, model=model, channels=channels, stem=stem.format(channels=channels))
+    given = timm_arguments_of(spec) if form == "timm" else {}
+    arguments = ", ".join(f"{key}={value!r}" for key, value in given.items())
+    code = LOADING[form].format(name=name, model=model, arguments=arguments, stem=stem.format(channels=channels))
     file = FILES.get(form, MODEL)
     beside = f" (the projector is in `{PROJECTOR}`)" if has_projector(spec) else ""
     return [f"The encoder alone, `{file}`, by {form}{beside}:\n\n```py\n{code}\n```"]

@@ -9,6 +9,7 @@ from typing import Any
 
 from mmcr_core.config.run import RunSpec
 from mmcr_core.config.run_id import spec_to_json
+from mmcr_core.models.custom_encoders import timm_arguments
 from mmcr_core.models.dual_encoder import resolved
 from mmcr_core.models.encoders import feature_count
 
@@ -38,7 +39,7 @@ def _of_timm(spec: RunSpec) -> dict[str, Any]:
         "architecture": spec.encoder.model or spec.encoder.name,
         "num_classes": 0,
         "num_features": feature_count(spec.encoder, channels, size),
-        "model_args": {"in_chans": channels, **(spec.encoder.options or {})},
+        "model_args": {key: value for key, value in timm_arguments_of(spec).items() if key != "num_classes"},
         "pretrained_cfg": {
             "input_size": [channels, size, size],
             "fixed_input_size": False,
@@ -50,6 +51,14 @@ def _of_timm(spec: RunSpec) -> dict[str, Any]:
             "num_classes": 0,
         },
     }
+
+
+def timm_arguments_of(spec: RunSpec) -> dict[str, Any]:
+    """What timm.create_model is given for the encoder of a run, beside the architecture's name."""
+    channels, encoder = len(spec.views.mean), spec.encoder
+    if encoder.name == "timm":
+        return timm_arguments(encoder, channels, spec.views.size)
+    return {"in_chans": channels, "num_classes": 0}
 
 
 def open_clip_config(spec: RunSpec) -> dict[str, Any]:

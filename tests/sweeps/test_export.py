@@ -23,11 +23,13 @@ from tests.sweeps.execution.test_run_executor import to_end
 
 THREE = BudgetSpec(steps=3)
 RESNET = EncoderSpec("resnet18", "imagenet")
+VIT = {"depth": 2, "patch_size": 4}
 KINDS = {  # encoder, --format -> its file of tensors
     "torchvision": (RESNET, None, "model.safetensors"),
     "torchvision-small": (EncoderSpec("resnet18", "small"), None, "model.safetensors"),
     "timm": (RESNET, "timm", "model.safetensors"),
     "timm-own": (EncoderSpec("timm", model="resnet10t"), None, "model.safetensors"),
+    "timm-vit": (EncoderSpec("timm", model="vit_tiny_patch16_224", options=VIT), None, "model.safetensors"),
     "open_clip": (None, None, "open_clip_model.safetensors"),
     "plain": (EncoderSpec("convnet"), None, "model.safetensors"),
 }
@@ -119,8 +121,8 @@ def test_its_configuration_says_what_it_was_trained_with(exported):
 
         theirs = timm.create_model(f"local-dir:{folder}", pretrained=True)
         assert list(theirs.pretrained_cfg["mean"]) == config["mean"]
-        assert torch.equal(theirs.conv1.weight if hasattr(theirs.conv1, "weight") else theirs.conv1[0].weight,
-                           next(network.encoder.parameters()))  # fmt: skip
+        ours = network.encoder.state_dict()
+        assert all(torch.equal(tensor, ours[key]) for key, tensor in theirs.state_dict().items())
     if form == "open_clip":
         import open_clip
 

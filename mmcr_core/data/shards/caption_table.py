@@ -57,8 +57,8 @@ class TableError(Exception):
 
 
 class CaptionTable(NamedTuple):
-    """`captions` by file name (NFC, ./a as a) in the order of the rows, the `rows` that have them, those `left_out`, and how
-    many rows, of a text lines, there are (`seen`), without the header and empty lines."""
+    """`captions` by file name (NFC, ./a as a) in the order of the rows, the `rows` that have them, those `left_out`,
+    and how many rows, of a text lines, there are (`seen`), without the header and empty lines."""
 
     captions: dict[str, list[str]]
     rows: dict[str, list[Row]]
