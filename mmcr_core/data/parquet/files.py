@@ -16,7 +16,7 @@ from mmcr_core.config.validation import join_names
 from mmcr_core.data.image_set import DatasetError
 
 SUFFIX = ".parquet"
-NUMBERED = re.compile(r"(.+)-\d+-of-\d+")
+NUMBERED = re.compile(r"(.+)-(\d+)-of-(\d+)")
 SPLITS = ("train", "test", "validation", "valid", "val", "dev", "eval")
 
 
@@ -40,6 +40,21 @@ def of_no_split(path: str, split: str) -> list[str]:
     told = (NUMBERED.fullmatch(name.stem) or any(_is_of(name, one) for one in SPLITS) for name in files)
     rest = [str(name) for name, known in zip(files, told, strict=True) if not known]
     return [name for name in rest if Path(os.path.realpath(files[Path(name)])) not in taken]
+
+
+def incomplete(path: str, split: str) -> list[str]:
+    """Of each set of numbered files at `path` of which some are not there: `1 of 3 train-*-of-00003.parquet`."""
+    if os.path.isfile(path):
+        return []
+    sets: dict[tuple[str, str], set[str]] = {}
+    for file in located(path, split):
+        if named := NUMBERED.fullmatch(file.stem):
+            sets.setdefault((named[1], named[3]), set()).add(named[2])
+    return [
+        f"{len(numbers)} of {int(total)} {prefix}-*-of-{total}{SUFFIX}"
+        for (prefix, total), numbers in sets.items()
+        if len(numbers) < int(total)
+    ]
 
 
 def _named(path: str) -> dict[Path, Path]:

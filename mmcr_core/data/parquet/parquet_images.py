@@ -17,7 +17,7 @@ from mmcr_core.data.custom_images import OwnFiles
 from mmcr_core.data.decoding import reason
 from mmcr_core.data.image_set import ContentChanged, DatasetError, Entry, Images
 from mmcr_core.data.image_text.captions import NoCaption, captions_of
-from mmcr_core.data.parquet.files import located, of_no_split
+from mmcr_core.data.parquet.files import incomplete, located, of_no_split
 from mmcr_core.data.parquet.labels import Column, Labels, joined, read_column
 from mmcr_core.data.parquet.table_file import Columns, checked, file_digest, opened, stamp, verify
 from mmcr_core.data.survey import NAMED, Contents, Some, Survey
@@ -70,6 +70,9 @@ class ParquetImages(OwnFiles):
         if others := of_no_split(self.path, self.spec.split):
             some = f"{len(others)} files {Some(len(others), tuple(others[:NAMED]))}"
             remark = f"{self.where}: {some} beside them are of no split by their names, and not read"
+            found = found._replace(remarks=(*found.remarks, remark))
+        if parts := incomplete(self.path, self.spec.split):
+            remark = f"{self.where}: only {'; '.join(parts)} are there; the others are missing"
             found = found._replace(remarks=(*found.remarks, remark))
         return found
 

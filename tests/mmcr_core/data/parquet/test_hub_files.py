@@ -58,6 +58,14 @@ def test_files_that_are_of_no_split_beside_files_of_one_are_named(tmp_path):
     assert registry.count(spec) == (4, 1)
 
 
+def test_numbered_files_of_which_some_are_missing_are_named(tmp_path):
+    spec = write_hub(tmp_path / "animals")
+    first, *_ = sorted((tmp_path / "animals").glob("train-*"))
+    first.unlink()
+    (remark,) = registry.remarks(spec)
+    assert remark == f"file {spec.path}: only 1 of 2 train-*-of-00002.parquet are there; the others are missing"
+
+
 def run_of(dataset):
     return run_id(run_spec(dataset, 2, 4, 2, BudgetSpec(steps=1)))
 
