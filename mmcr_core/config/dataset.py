@@ -62,7 +62,7 @@ class FolderOptions(DatasetOptions):
     """Side in pixels at which images are kept (null: the median shorter side of the first images, at most 256; of
     shards, the size of the views)."""
     heldout: float = 0.1
-    """Fraction of your files that is held out for evaluation."""
+    """Fraction of your files that is held out for evaluation (1, all of them, only under `evaluate.zero_shot`)."""
     digest: str | None = field(default=None, metadata=FILLED_IN)
     """The SHA-256 of their content, of shards that of their names, sizes and checksums."""
     decoding: int | None = field(default=None, metadata=FILLED_IN)
@@ -72,7 +72,7 @@ class FolderOptions(DatasetOptions):
 
     def __post_init__(self) -> None:
         require(self.max_pixels is None or self.max_pixels >= 1, "max_pixels", "must be 1 or more")
-        require(0 < self.heldout < 1, "heldout", "must lie between 0 and 1, such as 0.1")
+        require(0 < self.heldout <= 1, "heldout", "must lie between 0 and 1, such as 0.1")
         require(self.size is None or 1 <= self.size <= 1024, "size", "must lie in 1..1024 pixels")
 
 

@@ -30,7 +30,8 @@ class ZeroShotSpec:
 
     __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
     dataset: DatasetSpec
-    """Labeled images, with the keys of `dataset`; not shards."""
+    """Labeled images, with the keys of `dataset`; not shards. The held-out ones are looked at: of your own files
+    `heldout: 1` takes all."""
     classes: str | None = None
     """`imagenet`, or a file with one class name per line, in the order of the labels (null: the names in glyphs or in
     parquet files that have them)."""

@@ -163,6 +163,7 @@ class RunSpec:
         require(seen == channels, "views", differ)
         least = self.objective.least_views
         require(least <= self.K, "K", f"must be {least} or more: '{self.objective.name}' compares views of an image")
+        require(self.dataset.heldout < 1, "dataset.heldout", "leaves no images to train on; give less than 1")
         self._require_pairs()
         require(0 <= self.seed < 2**31, "seed", "must lie in 0..2147483647")
 
@@ -182,7 +183,8 @@ class RunSpec:
         looked_at = self.evaluate.zero_shot.dataset if self.evaluate.zero_shot else self.dataset
         if "zero_shot" in self.evaluate.measures:
             classes = "is missing; the measure zero_shot needs {dataset: ..., classes: FILE} to look at"
-            require(self.evaluate.zero_shot is not None or name == "glyphs", "evaluate.zero_shot", classes)
+            named = name in ("glyphs", "parquet")  # of parquet files the launch sees whether they name theirs
+            require(self.evaluate.zero_shot is not None or named, "evaluate.zero_shot", classes)
             gray = looked_at.name in ONE_CHANNEL
             unlike = (
                 f"dataset '{looked_at.name}' has {1 if gray else 3} channels, the run's views {len(self.views.mean)}"

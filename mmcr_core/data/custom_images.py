@@ -158,5 +158,5 @@ class OwnFiles(Dataset):
 
 
 def _heldout_count(total: int, fraction: float) -> int:
-    """At least one image on either side."""
-    return min(max(1, round(total * fraction)), total - 1)
+    """At least one image on either side, but of all nothing is left."""
+    return total if fraction == 1 else min(max(1, round(total * fraction)), total - 1)

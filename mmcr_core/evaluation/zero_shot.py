@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from mmcr_core.augmentation.augmentations import plain_view
-from mmcr_core.config.run import NAMED_CLASSES, EvaluateSpec, RunSpec, ZeroShotSpec
+from mmcr_core.config.run import NAMED_CLASSES, DatasetSpec, EvaluateSpec, RunSpec, ZeroShotSpec
 from mmcr_core.config.run_id import digest
 from mmcr_core.config.validation import SpecError
 from mmcr_core.data.registry import class_count, class_names, dataset, require_present
@@ -72,11 +72,14 @@ def texts_digest(spec: ZeroShotSpec) -> str:
     return digest([classes if spec.classes else None, templates])
 
 
-def require_texts(evaluate: EvaluateSpec) -> None:
+def require_texts(evaluate: EvaluateSpec, own: DatasetSpec) -> None:
     """Raises SpecError where the files that a spec names are of no use, or the images have other labels or none;
-    DatasetError where there are none."""
+    DatasetError where there are none. `own`: the run's data set, which is looked at where no other is named."""
     given = evaluate.zero_shot
     if given is None:
+        if "zero_shot" in evaluate.measures and own.name == "parquet" and len(class_names(own)) < 2:
+            problem = f"is missing; {own.path} names no classes of its pairs: give {{dataset: ..., classes: FILE}}"
+            raise SpecError("evaluate.zero_shot", problem)
         return
     classes, _ = texts(given, ("one", "other"))
     labels = NAMED_CLASSES.get(given.dataset.name, class_count(given.dataset))

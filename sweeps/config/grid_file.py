@@ -153,7 +153,9 @@ def _sweep(top: dict[str, Marked]) -> tuple[Marked, list[Link]]:
 def _cell(parts: dict[str, Any], mapping: dict[str, Any], lines: Lines, once: Once) -> RunSpec:
     spec = _with_sources(_identified(_run_spec(parts, mapping, lines), lines, once), lines, once)
     once(_usable, (spec.dataset, spec.views, spec.encoder), lambda: _usable(spec, lines))
-    once(_tried_zero_shot, (spec.evaluate, spec.views, spec.encoder), lambda: _tried_zero_shot(spec, lines))
+    once(
+        _tried_zero_shot, (spec.evaluate, spec.views, spec.encoder, spec.dataset), lambda: _tried_zero_shot(spec, lines)
+    )
     evaluate = once(with_zero_shot, (spec.evaluate,), lambda: with_zero_shot(spec.evaluate))
     return spec if evaluate is spec.evaluate else replace(spec, evaluate=evaluate)
 
@@ -314,7 +316,7 @@ def _with_sources(spec: RunSpec, lines: Lines, once: Once) -> RunSpec:
 def _tried_zero_shot(spec: RunSpec, lines: Lines) -> None:
     """Whether files, images and texts of zero-shot measures are of use."""
     try:
-        require_texts(spec.evaluate)
+        require_texts(spec.evaluate, spec.dataset)
         require_usable(spec)
     except (SpecError, registry.DatasetError) as error:
         key = error.key if isinstance(error, SpecError) else "evaluate.zero_shot.dataset"

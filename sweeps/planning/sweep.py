@@ -178,6 +178,13 @@ def remarks(cells: tuple[RunSpec, ...]) -> list[str]:
             said.append(f"probes are tested on the {images}, to within {within:.0f} percentage points{raised}")
     if blind := [cell for cell in cells if cell.evaluate.probes and cell.dataset in unlabeled]:
         said.append(f"no probe accuracy in {len(blind)} of {len(cells)} cells: {blind[0].dataset.name} has no labels")
+    for given in dict.fromkeys(cell.evaluate.zero_shot for cell in cells):
+        if given and given.dataset.by_content and given.dataset.heldout < 1:
+            rest, shown = registry.count(given.dataset)
+            all_of_them = "evaluate.zero_shot.dataset.heldout: 1 takes all"
+            said.append(
+                f"zero_shot looks at {shown:,} of the {rest + shown:,} images of {given.dataset.path}; {all_of_them}"
+            )
     banks = {cell.evaluate.probe_images for cell in cells if cell.dataset.limit}
     said += [
         f"probes learn from {bank:,} labeled images (evaluate.probe_images), whatever dataset.limit keeps"

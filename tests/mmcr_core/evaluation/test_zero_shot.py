@@ -18,6 +18,8 @@ from mmcr_core.models.dual_encoder import open_clip
 from tests.mmcr_core.data.custom_data import write_folder, write_hub
 from tests.mmcr_core.data.shards.shard_data import gray
 
+GLYPHS = DatasetSpec("glyphs")
+
 
 def unit(*shape, seed=0):
     z = torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
@@ -40,7 +42,7 @@ def test_classes_are_held_against_the_labels_of_a_users_own_images(tmp_path):
     ):
         looked_at = ZeroShotSpec(DatasetSpec(kind, path=str(tmp_path / name)), str(tmp_path / "words"))
         with pytest.raises(SpecError, match=says):
-            require_texts(EvaluateSpec(measures=("zero_shot",), zero_shot=looked_at))
+            require_texts(EvaluateSpec(measures=("zero_shot",), zero_shot=looked_at), GLYPHS)
 
 
 @pytest.mark.parametrize("of_use", [True, False])
@@ -129,11 +131,31 @@ def test_a_file_of_names_may_begin_with_a_byte_order_mark_and_end_its_lines_as_w
 
 def test_parquet_files_may_name_their_own_classes(tmp_path):
     named, unnamed = write_hub(tmp_path / "named"), write_hub(tmp_path / "unnamed", names=())
-    require_texts(EvaluateSpec(measures=("zero_shot",), zero_shot=ZeroShotSpec(named)))
+    require_texts(EvaluateSpec(measures=("zero_shot",), zero_shot=ZeroShotSpec(named)), GLYPHS)
     assert texts(ZeroShotSpec(named), registry.load(named).classes)[0] == ["cat", "dog", "eel"]
     with pytest.raises(SpecError, match=r"is missing; .*unnamed has numbers as labels and no names for them") as raised:
-        require_texts(EvaluateSpec(measures=("zero_shot",), zero_shot=ZeroShotSpec(unnamed)))
+        require_texts(EvaluateSpec(measures=("zero_shot",), zero_shot=ZeroShotSpec(unnamed)), GLYPHS)
     assert raised.value.key == "evaluate.zero_shot.classes"
+
+
+def test_pairs_that_name_their_classes_are_looked_at_themselves(tmp_path):
+    asked = EvaluateSpec(measures=("zero_shot",))
+    require_texts(asked, replace(write_hub(tmp_path / "named"), pairs=True))
+    with pytest.raises(SpecError, match=r"is missing; .*unnamed names no classes of its pairs") as raised:
+        require_texts(asked, replace(write_hub(tmp_path / "unnamed", names=()), pairs=True))
+    assert raised.value.key == "evaluate.zero_shot"
+
+
+def test_all_images_of_a_set_can_be_held_out_where_none_is_trained_on(tmp_path):
+    some = write_hub(tmp_path / "named")
+    rest, shown = registry.count(some)
+    everything = replace(some, heldout=1.0)
+    assert registry.count(everything) == (0, rest + shown)
+    images = registry.load(everything)
+    assert (len(images.train), len(images.heldout), len(images.heldout_labels)) == (0, rest + shown, rest + shown)
+    with pytest.raises(SpecError, match="leaves no images to train on") as raised:
+        run_spec(everything, 2, 4, 2, BudgetSpec(steps=1))
+    assert raised.value.key == "dataset.heldout"
 
 
 @pytest.mark.parametrize("kind", ["parquet", "folder"])
@@ -148,7 +170,7 @@ def test_classes_in_another_order_than_the_names_of_the_labels_are_refused(kind,
     def require(classes, looked_at=named):
         (tmp_path / "classes").write_text(classes)
         shown = ZeroShotSpec(looked_at, str(tmp_path / "classes"))
-        require_texts(EvaluateSpec(measures=("zero_shot",), zero_shot=shown))
+        require_texts(EvaluateSpec(measures=("zero_shot",), zero_shot=shown), GLYPHS)
 
     require("Cat\ndog\neel\n")
     require("tabby\nhound\neel\n")
