@@ -38,6 +38,7 @@ def make_shards(
     from mmcr_core.data.shards.caption_table import TableError, captioned
     from mmcr_core.data.shards.index import shown
     from mmcr_core.data.shards.writer import write_shards
+    from sweeps.storage.output_targets import new_folder
 
     if not images.is_dir():
         raise UserError(f"{images} is not a folder; give the folder that the table's file names are relative to")
@@ -54,7 +55,8 @@ def make_shards(
     columns = (TextColumn("writing"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task("writing", total=len(said.captions))
-        written = write_shards(images, said.captions, output, samples_per_shard, lambda: progress.advance(task))
+        with new_folder(output) as folder:
+            written = write_shards(images, said.captions, folder, samples_per_shard, lambda: progress.advance(task))
     left_out = [*map(str, said.left_out), *(f"{shown(name)}: {why}" for name, why in written.left_out.items())]
     for line in left_out[:NAMED]:
         print(line, file=sys.stderr)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -13,6 +14,7 @@ from sweeps.cli.formatting import counted
 from sweeps.cli.progress import track
 
 if TYPE_CHECKING:
+    from sweeps.storage.packing.fsck_packed import Finding
     from sweeps.storage.sweep_store import Store
 
 EXAMPLE = "Example: python sweeps/store.py check results/quickstart"
@@ -31,9 +33,13 @@ def check(
     from sweeps.storage.fsck import examine
 
     store = _opened(results)
-    findings = [*examine(store, repair, lambda runs: track(runs, "checking")), *edited_rows(store, repair)]
-    for finding in findings:
-        print(f"{finding.file}: {finding.problem}; {finding.remedy}")
+    findings: list[Finding] = []
+    try:
+        checks = examine(store, repair, lambda runs: track(runs, "checking")), edited_rows(store, repair)
+        findings.extend(itertools.chain(*checks))
+    finally:  # also where the rest could not be checked, or was not waited for
+        for finding in findings:
+            print(f"{finding.file}: {finding.problem}; {finding.remedy}")
     wrong = sum(finding.wrong for finding in findings)
     listing = store.snapshot().listing
     runs = counted(len({*listing.rows, *listing.packed_at("runs")}), "run")

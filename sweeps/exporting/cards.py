@@ -9,10 +9,12 @@ from typing import Any
 import yaml
 
 from mmcr_core.config.run import RunSpec
+from sweeps.config.axes import stored_keys, text_of, varying_keys
 from sweeps.exporting.model_config import timm_arguments_of
 from sweeps.exporting.state_names import FILES, MODEL, PROJECTOR, has_projector
 
 Row = dict[str, Any]
+AXES = ("P", "D", "K", "seed")
 PROVENANCE = ("run_id", "sweep", "git_commit", "device", "started_at", "finished_at", "wall_seconds")
 LOADING = {
     "torchvision": """import torch
@@ -116,7 +118,11 @@ def data_card(name: str, rows: Sequence[Row], files: dict[str, str]) -> str:
     values = [
         [key, ", ".join(map(str, sorted({row[key] for row in rows})))] for key in ("objective", "dataset", "encoder")
     ]
-    values += [[key, ", ".join(map(str, sorted({row[key] for row in rows})))] for key in ("P", "D", "K", "seed")]
+    values += [[key, ", ".join(map(str, sorted({row[key] for row in rows})))] for key in AXES]
+    runs = [stored_keys(row["spec"]) for row in rows if row["spec"]]
+    for key in varying_keys(runs) if runs else ():
+        if key not in (*AXES, "objective.name", "dataset.name", "encoder.name"):
+            values.append([key, ", ".join(dict.fromkeys(text_of(run, key) for run in runs))])
     commits = sorted({row["git_commit"] for row in rows if row["git_commit"]})
     parts = [
         f"# {name}",

@@ -51,7 +51,8 @@ def new_folder(target: Path) -> Iterator[Path]:
     partial = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}.partial")
     try:
         yield partial
-        partial.rename(target)
+        if partial.exists():
+            partial.rename(target)
     except BaseException:
         remove_tree(partial)
         raise

@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 from typer.testing import CliRunner
 
 from analysis import open_results
-from mmcr_core.config.run import BudgetSpec, EncoderSpec, EvaluateSpec
+from mmcr_core.config.run import BudgetSpec, EncoderSpec, EvaluateSpec, OptimizerSpec
 from sweeps.api import UserError, load_encoder
 from sweeps.execution.executor_settings import ExecutorSettings
 from sweeps.execution.run_executor import RunExecutor
@@ -189,7 +189,7 @@ def test_a_damaged_export_is_named(trained, tmp_path):
 
 def test_a_sweep_becomes_three_parquet_files_that_analysis_reads(tmp_path, digits_spec):
     store = Store(tmp_path / "small")
-    for spec in (digits_spec(), digits_spec(seed=1)):
+    for spec in (digits_spec(), digits_spec(seed=1, optimizer=OptimizerSpec(learning_rate=0.003))):
         to_end(RunExecutor(spec, store, "small", ExecutorSettings(keep="none")))
     store.write_run(store.read_run(min(store.statuses())) | {"run_id": "f" * 16, "status": "failed", "error": "x"})
     ran = export(store.root, "--tables", "--to", tmp_path / "out")
@@ -206,6 +206,7 @@ def test_a_sweep_becomes_three_parquet_files_that_analysis_reads(tmp_path, digit
         old, new = (getattr(results, read)().drop(columns="sweep") for results in (before, after))
         pd.testing.assert_frame_equal(new, old, check_exact=True)
     card = DatasetCard.load(tmp_path / "out/README.md")
+    assert "| seed | 0, 1 |" in card.text and "| optimizer.learning_rate | 0.001, 0.003 |" in card.text
     assert {one["config_name"]: one["data_files"] for one in card.data.configs}.keys() == {
         "runs",
         "trajectories",

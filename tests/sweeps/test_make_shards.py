@@ -271,3 +271,19 @@ def test_a_caption_longer_than_a_field_may_be_is_called_so(images, tmp_path):
     found = captioned(table(tmp_path, "csv", [("a.png", "x" * 140_000), ("b/c.jpg", "second")]), "image", "caption")
     assert list(found.captions) == ["b/c.jpg"]
     assert [left.why for left in found.left_out] == ["it has more than 131,072 characters, which are no caption"]
+
+
+def test_a_folder_that_could_not_be_filled_is_not_there_and_the_same_command_goes(images, tmp_path, monkeypatch):
+    arguments = (images, table(tmp_path, "csv"), "-o", tmp_path / "out", "--samples-per-shard", 1)
+    calls = iter(range(3))
+
+    def killed(*_, **__):
+        if next(calls) == 1:
+            raise KeyboardInterrupt
+        return []
+
+    with monkeypatch.context() as context:
+        context.setattr("mmcr_core.data.shards.writer.decoded", killed)
+        assert make(*arguments).exit_code == 130
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["images", "table.csv"]
+    assert make(*arguments).exit_code == 0

@@ -3,6 +3,7 @@ const MOST = 300, EVERY = 3000;  // curves drawn at once; milliseconds between t
 const COLORS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#882255", "#999999"];
 const CONFIG = {responsive: true, displaylogo: false};
 const by = id => document.getElementById(id);
+const counted = (count, noun) => `${count} ${noun}${count === 1 ? "" : "s"}`;
 const embedded = by("cells-data") !== null;
 let state = null, offline = null, drawing = 0;
 const known = new Map();  // run_id -> {steps, error, flops, done}
@@ -77,7 +78,7 @@ function drawProgress() {
   const done = cells.done.reduce((a, b) => a + b, 0), steps = cells.steps.reduce((a, b) => a + b, 0);
   const parts = Object.entries(counts).map(([status, count]) => `${count} ${status}`);
   const share = (100 * done / steps).toFixed(done < steps ? 1 : 0);
-  by("progress").textContent = `${cells.run_id.length} cells: ${parts.join(", ")}; ${share}% of the steps`;
+  by("progress").textContent = `${counted(cells.run_id.length, "cell")}: ${parts.join(", ")}; ${share}% of the steps`;
 }
 
 // An axis with all values, also where no cell has an error yet.
@@ -112,8 +113,9 @@ async function drawCurves() {
   const matching = chosen(["variant", "K", "P", "D", "seed"]).filter(i => cells.done[i] > 0);
   const shown = matching.slice(0, MOST), curves = await curvesOf(shown);
   if (mine !== drawing) return;  // a newer choice is being drawn
-  by("note").textContent = matching.length > shown.length
-    ? `${shown.length} of ${matching.length} curves; choose P, D or a seed to see the others` : `${shown.length} curves`;
+  const more = matching.length > shown.length;
+  by("note").textContent = (more ? `${shown.length} of ` : "") + counted(matching.length, "curve") +
+    (more ? "; choose P, D or a seed to see the others" : "") + "; a point is the mean of the steps since the one before";
   const key = by("color").value, values = distinct(shown.map(i => cells[key][i])), seen = new Set();
   const traces = shown.flatMap((i, n) => {
     const curve = curves[n];
