@@ -178,7 +178,7 @@ def _walked(where: str, file: int, max_pixels: int | None) -> dict[str, Any]:
     account = survey.account(len(walked.members) + len(walked.links) + len(walked.sparse))
     return {
         "shard": {"size": os.fstat(file).st_size, "checksum": walked.checksum, "samples": len(found.keys)},
-        "remarks": _remarks(walked, len(found.keys)),
+        "remarks": _remarks(walked, int(found.captioned.sum())),
         "seen": account.seen,
         "used": account.used,
         "left_out": account.left_out,
