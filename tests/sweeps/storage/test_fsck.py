@@ -318,7 +318,7 @@ def test_the_lease_of_a_run_that_is_being_trained_is_named_where_it_is(store, fo
 
 
 @pytest.mark.parametrize("table", ["trajectories", "measures", "checkpoints", "runs"])
-def test_a_folder_that_the_system_keeps_from_reading_is_named_and_no_run_is_set_aside(store, table):
+def test_a_folder_that_the_system_keeps_from_reading_is_named_and_no_run_is_quarantined(store, table):
     run_id = sorted(store.statuses())[0]
     folder = store.root / table / run_id if table != "runs" else store.root / table
     folder.mkdir(parents=True, exist_ok=True)
