@@ -45,7 +45,10 @@ def new_folder(target: Path) -> Iterator[Path]:
             yield target
         except BaseException:
             for path in list(target.iterdir()) if target.exists() else ():
-                remove_tree(path) if path.is_dir() else path.unlink()
+                if path.is_dir():
+                    remove_tree(path)
+                else:
+                    path.unlink()
             raise
         return
     partial = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}.partial")
