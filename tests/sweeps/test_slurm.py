@@ -119,8 +119,10 @@ def test_scancel_leaves_checkpoints_and_no_leases_and_a_launch_goes_on(submit, s
 
 
 def test_at_its_time_limit_a_job_leaves_checkpoints_and_queues_itself_again(submit, slurm, tmp_path):
-    job = submit("slurm.sh", "--nodes=2", "--time=1", "--signal=B:INT@15", **LONG)
+    job = submit("slurm.sh", "--nodes=2", "--time=20", "--signal=B:INT@15", **LONG)
     job.wait_until_cells_run()
+    hours, minutes, _ = map(int, job["RunTime"].split(":"))
+    slurm.command("scontrol", "update", f"JobId={job.id}", f"TimeLimit={60 * hours + minutes + 1}")
     job.wait(lambda: job["Restarts"] == "1")
     assert len(job.checkpoints()) == 2 and job.leases() == []
     slurm.command("scontrol", "update", f"JobId={job.id}", "TimeLimit=20")
