@@ -32,6 +32,8 @@ def ray_nodes(head_cpus: int) -> Iterator[tuple[str, Start]]:
     def start(*options: str) -> subprocess.Popen[bytes]:
         ray = str(Path(sys.executable).with_name("ray"))
         command = [ray, "start", *options, "--block", "--disable-usage-stats", "--node-ip-address=127.0.0.1"]
+        # Its own: of one folder, nodes that start at once take the same names of sockets, and one raylet dies.
+        command.append(f"--temp-dir={folder / str(len(started))}")
         started.append(subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
         return started[-1]
 
@@ -39,8 +41,7 @@ def ray_nodes(head_cpus: int) -> Iterator[tuple[str, Start]]:
         for name, value in (("MODE", "token"), ("TOKEN_PATH", str(folder / "token"))):
             environment.setenv(f"RAY_AUTH_{name}", value)
         environment.setenv("RAY_USAGE_STATS_ENABLED", "0")
-        start("--head", f"--port={port}", f"--num-cpus={head_cpus}", "--include-dashboard=false",
-              f"--temp-dir={folder / 'ray'}")  # fmt: skip
+        start("--head", f"--port={port}", f"--num-cpus={head_cpus}", "--include-dashboard=false")
         until = time.monotonic() + 300
         while time.monotonic() < until:
             with contextlib.suppress(OSError):
