@@ -122,7 +122,7 @@ def data_card(name: str, rows: Sequence[Row], files: dict[str, str]) -> str:
     runs = [stored_keys(row["spec"]) for row in rows if row["spec"]]
     for key in varying_keys(runs) if runs else ():
         if key not in (*AXES, "objective.name", "dataset.name", "encoder.name"):
-            values.append([key, ", ".join(dict.fromkeys(text_of(run, key) for run in runs))])
+            values.append([key, ", ".join(sorted({text_of(run, key) for run in runs}))])
     commits = sorted({row["git_commit"] for row in rows if row["git_commit"]})
     parts = [
         f"# {name}",
