@@ -76,6 +76,7 @@ def guarded(command: Command) -> Command:
             if isinstance(stream, io.TextIOWrapper):
                 stream.reconfigure(errors="replace")  # a locale without a character of ours
         gc.set_threshold(50_000)  # ten thousand cells make many small objects and hardly any cycles
+        _LOADING_STOPPED.clear()
         _handle_stops(_interrupt, signal.SIG_DFL, signal.default_int_handler)
         try:
             options = {key: with_home(one) if isinstance(one, Path) else one for key, one in options.items()}

@@ -51,6 +51,6 @@ def _copy(other: Store, store: Store, run_id: str) -> None:
 
 
 def sweeps_beside(store: Store) -> list[Store]:
-    """The others in its results folder."""
-    folders = store.root.parent.glob("*")
-    return [Store(path) for path in sorted(folders) if path.name != store.root.name and path.is_dir()]
+    """The others in its results folder; a hidden one, such as a store that is being merged, is none."""
+    folders = (path for path in sorted(store.root.parent.glob("*")) if not path.name.startswith("."))
+    return [Store(path) for path in folders if path.name != store.root.name and path.is_dir()]

@@ -4,7 +4,7 @@ import pandas as pd
 
 from mmcr_core.config.run import EvaluateSpec
 from sweeps.execution.run_executor import RunExecutor
-from sweeps.storage.cross_sweep_reuse import import_finished_runs
+from sweeps.storage.cross_sweep_reuse import import_finished_runs, sweeps_beside
 from sweeps.storage.fsck import examine
 from sweeps.storage.sweep_store import Store
 from tests.conftest import invoke
@@ -23,6 +23,12 @@ def test_a_finished_run_is_copied_with_all_that_belongs_to_it(tmp_path, digits_s
     assert second.read_weights(key) == first.read_weights(key)
     assert list(examine(second, repair=False)) == []
     assert import_finished_runs(second, [key]) == {}
+
+
+def test_a_store_that_is_being_merged_is_no_sweep_beside(tmp_path):
+    for name in ("here", "there", ".both.0123abcd.partial"):
+        (tmp_path / name).mkdir()
+    assert [store.root.name for store in sweeps_beside(Store(tmp_path / "here"))] == ["there"]
 
 
 def test_runs_that_have_not_finished_or_are_not_whole_are_not_taken(tmp_path, digits_spec):
